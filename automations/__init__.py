@@ -1,0 +1,1 @@
+"""The service layer; it knows the gateway by its URL only."""

@@ -1,0 +1,1 @@
+"""Sample traffic and the simulated provider; imported by nothing."""

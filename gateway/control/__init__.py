@@ -1,0 +1,1 @@
+"""What needs compare-and-swap: identity, keys, shared state."""

@@ -1,0 +1,1 @@
+"""Thin HTTP faces of what the packages do."""

@@ -1,0 +1,1 @@
+"""OpenAI's JSON and server-sent events, as values."""

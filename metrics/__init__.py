@@ -1,0 +1,1 @@
+"""The memory: the record of every call, its health and its proof."""

@@ -1,0 +1,1 @@
+"""Journal, sealed content, recorder and ledger."""

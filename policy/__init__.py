@@ -1,0 +1,1 @@
+"""The rules as typed values, and pure decisions over them."""
