@@ -1,0 +1,51 @@
+# One list of habits. `make run` and `make test` do their own set-up; see README.md for the plain lines behind them.
+.DEFAULT_GOAL := help
+.PHONY: help run test check format lint types imports policy lock bench campaign-kill clean
+
+UPSTREAM ?= simulated
+BIN := .venv/bin
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+run: ## start everything, with sample calls on the dashboard (UPSTREAM=openai for a real provider)
+	@tools/install.sh run
+	@SLUICE_UPSTREAM=$(UPSTREAM) $(BIN)/python -m demo.run
+
+test: ## run the test suite (about 5 minutes on two cores)
+	@tools/install.sh dev
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup -rs $(ARGS)
+
+check: ## format, lint, types, import contracts, policy check, tests
+	@tools/install.sh dev
+	@$(MAKE) --no-print-directory format lint types imports policy test
+
+format:
+	$(BIN)/ruff format --check .
+
+lint:
+	$(BIN)/ruff check .
+
+types:
+	$(BIN)/mypy
+
+imports:
+	$(BIN)/lint-imports
+
+policy:
+	$(BIN)/sluice policy check policies
+
+lock: ## renew the pinned requirements (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --all-extras pyproject.toml tools/build.in -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --all-extras --group dev pyproject.toml tools/build.in -o requirements-dev.lock
+
+bench: ## measure CPU per call, latency, memory and cold start
+	@tools/install.sh dev
+	@$(BIN)/python -m benchmarks.bench
+
+campaign-kill: ## kill -9 gateway workers and the recorder under load; count what is lost
+	@tools/install.sh dev
+	@$(BIN)/python -m benchmarks.campaign_kill
+
+clean: ## remove the virtual environment and caches (never your data)
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
