@@ -1,0 +1,275 @@
+"""Everything that can be set from outside, read once, frozen, each value with the place it came from."""
+
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+PREFIX: Final = "SLUICE_"
+CONFIG: Final = "SLUICE_CONFIG"
+CONFIG_FILE: Final = "sluice.toml"
+DEFAULT: Final = "default"
+ENVIRONMENT: Final = "environment"
+COMMAND_LINE: Final = "command line"
+
+
+class SettingsError(Exception):
+    """A setting has a value that cannot be used; the text is one sentence that names the setting and what to do."""
+
+    def __init__(self, name: str, sentence: str) -> None:
+        super().__init__(f"{name} {sentence}")
+        self.name = name
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where relative paths of one source start."""
+
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One setting: its name, how a text becomes its value, and what it is for."""
+
+    name: str
+    parse: Callable[[str, Place], Any]
+    default: str | None
+    purpose: str
+    secret: bool = False
+
+    @property
+    def attribute(self) -> str:
+        return self.name.removeprefix(PREFIX).lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings of one program. `sources` maps a setting's name to where its value came from."""
+
+    data: Path
+    policies: Path
+    host: str
+    port: int
+    recorder_port: int
+    dashboard_port: int
+    workers: int
+    grace_s: float
+    upstream: str
+    database_url: str = field(repr=False)
+    bootstrap_key: str | None = field(repr=False)
+    master_key: str | None = field(repr=False)
+    sources: Mapping[str, str]
+
+    def is_set(self, name: str) -> bool:
+        """Tell whether somebody chose this value (the default did not)."""
+        return self.sources[name] != DEFAULT
+
+
+def load(environ: Mapping[str, str], folder: Path, flags: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings: command line before environment before `sluice.toml` before default.
+
+    Args:
+        environ: the process environment; empty values count as not set.
+        folder: the working directory; relative paths start here (those in a file start beside it).
+        flags: values given on the command line, by setting name.
+
+    Raises:
+        SettingsError: a value, or a key of the file, cannot be used.
+    """
+    file = _config_file(environ, folder)
+    here, beside = Place(folder), Place(file.parent if file else folder)
+    layers = [
+        (COMMAND_LINE, here, dict(flags or {})),
+        (ENVIRONMENT, here, {spec.name: environ[spec.name] for spec in SPECS if environ.get(spec.name)}),
+        (str(file), beside, _read_file(file) if file else {}),
+    ]
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for spec in SPECS:
+        source, place, text = _first(spec, layers, here)
+        values[spec.attribute] = None if text is None else spec.parse(text, place)
+        sources[spec.name] = source
+    if values["database_url"] is None:
+        values["database_url"] = f"sqlite:///{values['data'] / 'control.db'}"
+    settings = Settings(**values, sources=sources)
+    _refuse_shared_ports(settings)
+    return settings
+
+
+def as_environment(settings: Settings) -> dict[str, str]:
+    """Return the variables that make another process load these same settings."""
+    texts = {spec.name: getattr(settings, spec.attribute) for spec in SPECS}
+    return {name: str(value) for name, value in texts.items() if value is not None}
+
+
+def shown(settings: Settings, spec: Spec) -> str:
+    """Return a setting's value as it may be displayed: secrets as set or unset, passwords in addresses masked."""
+    value = getattr(settings, spec.attribute)
+    if spec.secret:
+        return "unset" if value is None else "set"
+    return re.sub(r"(://[^:/@]*):.*@", r"\1:***@", str(value))
+
+
+def unknown_names(environ: Mapping[str, str]) -> list[str]:
+    """Return the variables that look like settings but are none: usually misspelt."""
+    known = {spec.name for spec in SPECS} | {CONFIG}
+    return sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
+
+
+def _first(spec: Spec, layers: list[tuple[str, Place, dict[str, str]]], here: Place) -> tuple[str, Place, str | None]:
+    for source, place, values in layers:
+        if spec.name in values:
+            return source, place, values[spec.name]
+    return DEFAULT, here, spec.default
+
+
+def _config_file(environ: Mapping[str, str], folder: Path) -> Path | None:
+    named = environ.get(CONFIG)
+    path = folder / (named or CONFIG_FILE)
+    if path.is_file():
+        return path
+    if named:
+        raise SettingsError(CONFIG, f"is {named!r}, but there is no such file; name a TOML file or unset it.")
+    return None
+
+
+def _read_file(file: Path) -> dict[str, str]:
+    try:
+        content = tomllib.loads(file.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(str(file), f"cannot be read as TOML: {error}.") from error
+    known = {spec.attribute: spec for spec in SPECS}
+    return {_known(file, known, key).name: _as_text(file, key, value) for key, value in content.items()}
+
+
+def _known(file: Path, known: Mapping[str, Spec], key: str) -> Spec:
+    if key not in known:
+        raise SettingsError(str(file), f"has the unknown key {key!r}; it may have: {', '.join(known)}.")
+    return known[key]
+
+
+def _as_text(file: Path, key: str, value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise SettingsError(f"{PREFIX}{key.upper()}", f"in {file} must be a text or a number, not {value!r}.")
+    return str(value)
+
+
+def _refuse_shared_ports(settings: Settings) -> None:
+    taken: dict[int, str] = {}
+    for name in ("SLUICE_PORT", "SLUICE_RECORDER_PORT", "SLUICE_DASHBOARD_PORT"):
+        port = getattr(settings, name.removeprefix(PREFIX).lower())
+        if port and port in taken:
+            raise SettingsError(name, f"is {port}, but so is {taken[port]}; give each its own port.")
+        taken[port] = name
+
+
+def _path(name: str) -> Callable[[str, Place], Path]:
+    def parse(text: str, place: Place) -> Path:
+        path = (place.folder / Path(text).expanduser()).absolute()
+        if path.exists() and not path.is_dir():
+            raise SettingsError(name, f"is {text!r}, which is a file; name a folder.")
+        return path
+
+    return parse
+
+
+def _port(name: str) -> Callable[[str, Place], int]:
+    def parse(text: str, _place: Place) -> int:
+        if not text.isascii() or not text.isdigit() or int(text) > 65535:
+            raise SettingsError(name, f"is {text!r}; it must be a port number from 1 to 65535 (0: any free port).")
+        return int(text)
+
+    return parse
+
+
+def _matching(name: str, pattern: str, wanted: str, *, secret: bool = False) -> Callable[[str, Place], str]:
+    def parse(text: str, _place: Place) -> str:
+        if not re.fullmatch(pattern, text):
+            raise SettingsError(name, f"cannot be used; {wanted}" if secret else f"is {text!r}; {wanted}")
+        return text
+
+    return parse
+
+
+def _workers(text: str, _place: Place) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 64:
+        raise SettingsError("SLUICE_WORKERS", f"is {text!r}; it must be a whole number from 1 to 64.")
+    return int(text)
+
+
+def _grace_s(text: str, _place: Place) -> float:
+    if not re.fullmatch(r"\d{1,4}(\.\d+)?", text) or not 0 < float(text) <= 3600:
+        raise SettingsError("SLUICE_GRACE_S", f"is {text!r}; it must be a number of seconds above 0, up to 3600.")
+    return float(text)
+
+
+def _database_url(text: str, _place: Place) -> str:
+    name, kinds = "SLUICE_DATABASE_URL", ("sqlite", "postgresql", "postgresql+psycopg")
+    scheme, mark, rest = text.partition("://")
+    if scheme not in kinds or not mark or not rest.strip("/"):
+        raise SettingsError(
+            name, "cannot be used; write sqlite:////path/to/file or postgresql://user:password@host/database."
+        )
+    try:
+        _ = urlsplit(text).port
+    except ValueError as error:
+        raise SettingsError(name, f"cannot be used: {error}.") from error
+    return text
+
+
+_HOST = r"[A-Za-z0-9_.\-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*"
+
+SPECS: Final = (
+    Spec("SLUICE_DATA", _path("SLUICE_DATA"), "./sluice-data", "Folder for everything the programs write."),
+    Spec("SLUICE_POLICIES", _path("SLUICE_POLICIES"), "./policies", "Folder with the policy files."),
+    Spec(
+        "SLUICE_HOST",
+        _matching("SLUICE_HOST", _HOST, "it must be a host name or an IP address, without a port."),
+        "127.0.0.1",
+        "Address on which gateway, recorder and dashboard listen.",
+    ),
+    Spec("SLUICE_PORT", _port("SLUICE_PORT"), "8080", "Port of the gateway."),
+    Spec("SLUICE_RECORDER_PORT", _port("SLUICE_RECORDER_PORT"), "8081", "Port of the recorder."),
+    Spec("SLUICE_DASHBOARD_PORT", _port("SLUICE_DASHBOARD_PORT"), "8501", "Port of the dashboard."),
+    Spec("SLUICE_WORKERS", _workers, "2", "Number of gateway worker processes."),
+    Spec("SLUICE_GRACE_S", _grace_s, "10", "Seconds that calls in flight get to finish when the gateway stops."),
+    Spec(
+        "SLUICE_UPSTREAM",
+        _matching(
+            "SLUICE_UPSTREAM",
+            r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}",
+            "it must be a provider's name in providers.yaml.",
+        ),
+        "openai",
+        "Name of the default provider in providers.yaml.",
+    ),
+    Spec("SLUICE_DATABASE_URL", _database_url, None, "Control database: SQLite in the data folder, or PostgreSQL."),
+    Spec(
+        "SLUICE_BOOTSTRAP_KEY",
+        _matching(
+            "SLUICE_BOOTSTRAP_KEY",
+            r"[\x21-\x7e]{16,256}",
+            "it must have 16 to 256 printable characters without spaces.",
+            secret=True,
+        ),
+        None,
+        "An API key that exists from the first start, for the automation `default`.",
+        secret=True,
+    ),
+    Spec(
+        "SLUICE_MASTER_KEY",
+        _matching(
+            "SLUICE_MASTER_KEY",
+            r"[A-Za-z0-9_\-+/]{43}=?|[0-9A-Fa-f]{64}",
+            "it must be 32 random bytes as base64 or hex, for example from: openssl rand -hex 32",
+            secret=True,
+        ),
+        None,
+        "Master key of the sealed content; without it a key file in the data folder is used.",
+        secret=True,
+    ),
+)
