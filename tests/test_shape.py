@@ -28,7 +28,9 @@ def tracked() -> list[Path]:
 
 
 def test_every_file_stays_readable_in_one_sitting() -> None:
-    long = {str(p.relative_to(ROOT)): n for p in sources(*PACKAGES) if (n := p.read_text("utf-8").count("\n")) > MAX_LINES}
+    long = {
+        str(p.relative_to(ROOT)): n for p in sources(*PACKAGES) if (n := p.read_text("utf-8").count("\n")) > MAX_LINES
+    }
     assert not long, f"over {MAX_LINES} lines: {long}"
 
 
@@ -52,7 +54,11 @@ def test_only_redaction_makes_clean_text() -> None:
 
 def test_nothing_is_patched() -> None:
     words = ("mock.patch", "MagicMock", "unittest." + "mock")
-    found = [str(p) for p in sources("tests", *PACKAGES) if p != Path(__file__) and any(w in p.read_text("utf-8") for w in words)]
+    found = [
+        str(p)
+        for p in sources("tests", *PACKAGES)
+        if p != Path(__file__) and any(w in p.read_text("utf-8") for w in words)
+    ]
     assert not found
 
 
@@ -67,7 +73,8 @@ def test_no_registry_host_is_written_into_the_project() -> None:
     found = [
         str(path.relative_to(ROOT))
         for path in tracked()
-        if path.suffix in {".py", ".toml", ".lock", ".in", ".md", ".yaml", ".yml", ".sh", ".json", ""} and path.is_file()
+        if path.suffix in {".py", ".toml", ".lock", ".in", ".md", ".yaml", ".yml", ".sh", ".json", ""}
+        and path.is_file()
         and path != Path(__file__)
         and any(mark in path.read_text("utf-8", errors="ignore") for mark in REGISTRY_MARKS)
     ]
@@ -77,5 +84,9 @@ def test_no_registry_host_is_written_into_the_project() -> None:
 def test_locks_pin_every_package_with_a_hash() -> None:
     for name in ("requirements.lock", "requirements-dev.lock"):
         blocks = (ROOT / name).read_text().replace("\\\n", " ").splitlines()
-        unpinned = [line for line in blocks if line.strip() and not line.startswith("#") and ("==" not in line or "--hash=sha256:" not in line)]
+        unpinned = [
+            line
+            for line in blocks
+            if line.strip() and not line.startswith("#") and ("==" not in line or "--hash=sha256:" not in line)
+        ]
         assert not unpinned, f"{name}: {unpinned[:3]}"
