@@ -1,0 +1,162 @@
+"""The `routing` block: which model answers, and what happens when it cannot."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from policy.values import (
+    Amount,
+    Block,
+    Count,
+    Duration,
+    Enforce,
+    Expression,
+    ModelName,
+    Name,
+    OneOrMore,
+    Positive,
+    Share,
+    Text,
+)
+
+Objective = Literal["first", "cost", "quality", "latency", "balanced", "cost_per_success"]
+Capability = Literal["vision", "audio", "tools", "json_schema", "reasoning", "logprobs"]
+Cause = Literal["timeout", "rate_limited", "server_error", "refused", "unavailable", "context_length"]
+_SUM_TOLERANCE = 1e-6
+
+
+class Constraints(Block):
+    """What a candidate must satisfy to be considered."""
+
+    min_quality: Share | None = Field(default=None, description="Least declared or measured quality.")
+    max_cost_usd: Amount | None = Field(default=None, description="Most the call may cost by estimate.")
+    max_latency_s: Amount | None = Field(default=None, description="Most expected seconds to the whole answer.")
+    regions: tuple[Name, ...] | None = Field(default=None, description="Only candidates in one of these regions.")
+
+
+class Candidate(Block):
+    """One model that may answer."""
+
+    model: ModelName = Field(description="`provider/model`; without a provider, the default one.")
+    quality: Share | None = Field(default=None, description="Declared quality for this task.")
+    latency_s: Amount | None = Field(default=None, description="Declared seconds to the whole answer.")
+    region: Name | None = Field(default=None, description="Where the model runs.")
+    capabilities: tuple[Capability, ...] | None = Field(
+        default=None, description="What it can do; left out: everything."
+    )
+    context_tokens: Positive | None = Field(default=None, description="Largest request it takes.")
+    weight: Amount = Field(default=1.0, description="Preference in `balanced`; higher comes first.")
+    when: Expression | None = Field(
+        default=None, description="CEL over the request; the candidate is skipped when false."
+    )
+
+
+class Fallback(Block):
+    """Models to try next, by what went wrong."""
+
+    after: tuple[Cause, ...] = Field(min_length=1, description="Causes that lead here.")
+    models: tuple[ModelName, ...] = Field(min_length=1, description="Tried in order.")
+
+
+class Arm(Block):
+    name: Name = Field(description="Recorded with each call.")
+    model: ModelName = Field(description="The model of this arm.")
+    share: Share = Field(description="Share of runs.")
+
+
+class Holds(Block):
+    """A measure that must stand for a share to grow."""
+
+    measure: Literal["success", "override", "error", "latency_p95_s", "cost_per_success_usd"] = Field(
+        description="Which."
+    )
+    at_least: Amount | None = Field(default=None, description="Lower bound.")
+    at_most: Amount | None = Field(default=None, description="Upper bound.")
+
+    @model_validator(mode="after")
+    def _one_bound(self) -> Self:
+        if (self.at_least is None) == (self.at_most is None):
+            raise ValueError("give either `at_least` or `at_most`")
+        return self
+
+
+class Promotion(Block):
+    """How one arm's share grows by itself; it falls back when a measure fails."""
+
+    arm: Name = Field(description="The arm that grows.")
+    step: Share = Field(description="Share added each time.")
+    every: Duration = Field(description="How often.")
+    up_to: Share = Field(default=1.0, description="Largest share.")
+    min_calls: Count = Field(default=100, description="Calls the arm needs before a step.")
+    requires: tuple[Holds, ...] = Field(min_length=1, description="Measures that must stand.")
+
+
+class Split(Block):
+    """Weighted arms by hash of the run: a canary and an A/B test are the same thing."""
+
+    name: Name = Field(description="Recorded with each call.")
+    arms: tuple[Arm, ...] = Field(min_length=2, description="Their shares sum to 1.")
+    promote: Promotion | None = Field(default=None, description="How a share grows.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        names = [arm.name for arm in self.arms]
+        if len(set(names)) != len(names):
+            raise ValueError("two arms have the same name; rename one")
+        if abs(sum(arm.share for arm in self.arms) - 1) > _SUM_TOLERANCE:
+            raise ValueError(f"the shares sum to {sum(a.share for a in self.arms):g}; make them sum to 1")
+        if self.promote and self.promote.arm not in names:
+            raise ValueError(f"`promote.arm` is no arm of this split; use one of {', '.join(names)}")
+        return self
+
+
+class Shadow(Block):
+    """A second model that sees copies of calls and answers nobody."""
+
+    model: ModelName = Field(description="The model that gets copies.")
+    share: Share = Field(description="Share of calls that are copied.")
+
+
+class Prefer(Block):
+    """A label that moves admitted candidates to the front; it never admits one."""
+
+    label: dict[Name, OneOrMore] = Field(min_length=1, description="Label name to value or values.")
+    models: tuple[ModelName, ...] = Field(min_length=1, description="Moved to the front, in this order.")
+
+
+class RouteRule(Block):
+    """One routing decision; the first rule that matches a call decides."""
+
+    models: tuple[Text, ...] = Field(
+        default=(), description="Requested model names; `*` matches any run; empty: every name."
+    )
+    when: Expression | None = Field(default=None, description="CEL over the request; the rule is skipped when false.")
+    candidates: tuple[Candidate, ...] = Field(min_length=1, description="Models that may answer.")
+    objective: Objective | None = Field(default=None, description="Overrides the block's objective.")
+    constraints: Constraints | None = Field(default=None, description="Overrides the block's constraints.")
+    fallbacks: tuple[Fallback, ...] = Field(default=(), description="Models to try next.")
+    split: Split | None = Field(default=None, description="Weighted arms.")
+    shadow: Shadow | None = Field(default=None, description="A second model that sees copies.")
+    prefer: tuple[Prefer, ...] = Field(default=(), description="Labels that order candidates.")
+    enforce: Enforce = Field(default="on", description="`observe` records the choice and leaves the call alone.")
+
+
+class Retries(Block):
+    attempts: Count = Field(default=2, description="Further tries of the same model.")
+    after: tuple[Cause, ...] = Field(
+        default=("timeout", "rate_limited", "server_error"), description="Causes worth a retry."
+    )
+
+
+class Routing(Block):
+    """Which model answers a call."""
+
+    rules: tuple[RouteRule, ...] = Field(default=(), description="Tried in order; the first match decides.")
+    candidates: tuple[Candidate, ...] = Field(default=(), description="For calls that no rule matches.")
+    objective: Objective = Field(default="first", description="How candidates are ordered; `first`: as written.")
+    constraints: Constraints = Field(default=Constraints(), description="What a candidate must satisfy.")
+    fallbacks: tuple[Fallback, ...] = Field(
+        default=(), description="Models to try next, for calls that no rule matches."
+    )
+    retries: Retries = Field(default=Retries(), description="Further tries of the same model.")
+    sticky: Literal["none", "run"] = Field(default="none", description="`run`: a run keeps the model it began with.")

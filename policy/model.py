@@ -1,0 +1,122 @@
+"""A policy as a typed, immutable value: who it governs, and every rule in the order of a call."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from policy.blocks_access import Budget, Limits, Prompts, Tools
+from policy.blocks_data import Cache, Failure, Logging, Minimise, Retention
+from policy.blocks_output import Confidence, Hold
+from policy.blocks_redaction import Redaction
+from policy.blocks_routing import Routing
+from policy.tighten import Tighten
+from policy.values import Block, Name, OneOrMore, Text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FACT_NAMES = ("tenant", "team", "automation", "environment", "data_class")
+FormatVersion = Annotated[int, Field(strict=True, ge=1, le=1)]
+
+
+class Ungoverned(Exception):  # noqa: N818 - the contract's word: no policy governs these facts
+    """No policy governs these facts; the call is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is bound to an API key; the only thing that selects a policy."""
+
+    tenant: str = "default"
+    team: str | None = None
+    automation: str | None = None
+    environment: str | None = None
+    data_class: str | None = None
+
+
+class AppliesTo(Block):
+    """Whom a policy governs; a fact left out may have any value."""
+
+    tenant: OneOrMore | None = Field(default=None, description="Tenant of the key.")
+    team: OneOrMore | None = Field(default=None, description="Team of the key.")
+    automation: OneOrMore | None = Field(default=None, description="Automation of the key.")
+    environment: OneOrMore | None = Field(default=None, description="Environment of the key.")
+    data_class: OneOrMore | None = Field(default=None, description="Data class of the key.")
+
+    def named(self) -> "Mapping[str, frozenset[str]]":
+        """Give the facts this selector names, with the values it accepts."""
+        return {name: frozenset(values) for name in FACT_NAMES if (values := getattr(self, name)) is not None}
+
+
+class Policy(Block):
+    """One policy file; keys stand in the order in which a call meets them."""
+
+    policy: Name = Field(description="Unique name; stands in every record.")
+    schema_: FormatVersion = Field(alias="schema", description="Version of the file format.")
+    owner: Text = Field(description="Who is asked about this policy.")
+    description: Text | None = Field(default=None, description="What it is for, in a sentence.")
+    applies_to: AppliesTo = Field(default=AppliesTo(), description="Whom it governs.")
+    tighten: tuple[Tighten, ...] = Field(default=(), description="Changes that labels may activate; they only tighten.")
+    limits: Limits | None = Field(default=None, description="Ceilings on pace.")
+    budget: Budget | None = Field(default=None, description="Ceilings on spending.")
+    minimise: Minimise | None = Field(default=None, description="Fields that do not travel.")
+    redaction: Redaction = Field(default=Redaction(), description="What must not leave, nor come back.")
+    prompts: Prompts | None = Field(default=None, description="Which prompts may run.")
+    tools: Tools | None = Field(default=None, description="Which tools may be offered and called.")
+    routing: Routing = Field(default=Routing(), description="Which model answers.")
+    cache: Cache = Field(default=Cache(), description="Reuse of answers.")
+    confidence: Confidence | None = Field(default=None, description="How sure an output must be.")
+    hold: Hold | None = Field(default=None, description="How a held output waits.")
+    delivery: Literal["live", "buffered"] = Field(
+        default="live", description="Whether a stream is shown before it is judged."
+    )
+    failure: Failure = Field(default=Failure(), description="When the gateway itself fails.")
+    retention: Retention = Field(default=Retention(), description="How long data is kept.")
+    logging: Logging = Field(default=Logging(), description="Which content records keep.")
+
+    @model_validator(mode="after")
+    def _holds_are_complete(self) -> Self:
+        if not self._can_hold():
+            return self
+        if self.hold is None:
+            raise ValueError("a verdict or tool rule holds outputs but there is no `hold` block; add one")
+        bands = self.confidence.bands if self.confidence else ()
+        if self.hold.queue is None and not all(band.queue for band in bands if band.verdict == "hold"):
+            raise ValueError("a hold needs a queue; add `hold.queue` or a `queue` to the band")
+        return self
+
+    @model_validator(mode="after")
+    def _a_sent_token_cannot_be_withheld(self) -> Self:
+        if self.delivery == "live" and (reason := self.withholds()):
+            raise ValueError(f"`delivery: live` cannot take back what was sent, but {reason}; use `delivery: buffered`")
+        return self
+
+    def withholds(self) -> str | None:
+        """Name the first enforced rule that can withhold an output, if any."""
+        if self.confidence and (verdicts := sorted(self.confidence.verdicts() - {"pass"})):
+            return f"`confidence` can give the verdict `{verdicts[0]}`"
+        for rules in (self.redaction.answer, *(block.redaction.answer for block in self._live_blocks())):
+            if kind := next((k for k, r in rules.items() if r.operator == "block" and r.enforce == "on"), None):
+                return f"`redaction.answer.{kind}` blocks answers"
+        if self.tools and self.tools.withholds():
+            return "`tools` can deny or hold what the model calls"
+        return None
+
+    def _live_blocks(self) -> tuple[Tighten, ...]:
+        return tuple(block for block in self.tighten if block.delivery is None)
+
+    def _can_hold(self) -> bool:
+        verdicts = self.confidence is not None and "hold" in self.confidence.verdicts()
+        called = self.tools is not None and any(r.action == "hold" and r.enforce == "on" for r in self.tools.rules)
+        return verdicts or called
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The policy that governs one call, with the tightenings its labels activated."""
+
+    policy: Policy
+    name: str
+    hash12: str
+    tightened: tuple[str, ...] = ()
