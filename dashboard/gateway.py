@@ -1,0 +1,99 @@
+"""The dashboard's view of the gateway's API: sign in, who am I, a token for the recorder. HTTP only."""
+
+import http.client
+import json
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+
+class SignInRequired(Exception):
+    """The session is missing, expired or revoked."""
+
+
+class GatewayUnreachable(Exception):
+    """The gateway did not answer; the sentence says where it was looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Who is signed in, as the gateway says."""
+
+    name: str
+    tenant: str
+    roles: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """Calls the gateway's identity API. `base_url` has no trailing slash; `timeout_s` bounds each request."""
+
+    base_url: str
+    timeout_s: float = 5.0
+
+    def sign_in(self, email: str, password: str) -> str:
+        """Return a session token.
+
+        Raises:
+            SignInRequired: the e-mail address or the password is wrong.
+        """
+        return str(self._call("POST", "/auth/login", {"email": email, "password": password})["session"])
+
+    def redeem(self, link_token: str) -> str:
+        """Exchange a one-time sign-in link for a session token.
+
+        Raises:
+            SignInRequired: the link was used before, has expired or never existed.
+        """
+        return str(self._call("POST", "/auth/link", {"token": link_token})["session"])
+
+    def sign_out(self, session: str) -> None:
+        """End the session everywhere."""
+        self._call("POST", "/auth/logout", {}, session)
+
+    def me(self, session: str) -> User:
+        """Return who the session belongs to.
+
+        Raises:
+            SignInRequired: the session does not hold any more.
+        """
+        found = self._call("GET", "/auth/me", None, session)
+        return User(str(found.get("name") or found.get("email")), str(found["tenant"]), tuple(found["roles"]))
+
+    def query_token(self, session: str) -> str:
+        """Return a short-lived token for the recorder's queries."""
+        return str(self._call("POST", "/auth/query-token", {}, session)["token"])
+
+    def status(self) -> dict[str, Any]:
+        """Return the state of the whole machine."""
+        return self._call("GET", "/status", None)
+
+    def _call(self, method: str, path: str, body: dict[str, Any] | None, session: str | None = None) -> dict[str, Any]:
+        address = urlsplit(self.base_url)
+        headers = {"content-type": "application/json", "accept": "application/json"}
+        if session:
+            headers["authorization"] = f"Bearer {session}"
+        connection = http.client.HTTPConnection(address.hostname or "127.0.0.1", address.port, timeout=self.timeout_s)
+        try:
+            connection.request(method, path, json.dumps(body) if body is not None else None, headers)
+            answer = connection.getresponse()
+            data = answer.read()
+        except OSError as error:
+            raise GatewayUnreachable(f"The gateway did not answer at {self.base_url}. Is `sluice up` running?") from error
+        finally:
+            connection.close()
+        return _understood(answer.status, data)
+
+
+def _understood(status: int, data: bytes) -> dict[str, Any]:
+    found = json.loads(data) if data else {}
+    if status in {401, 403, 429}:
+        raise SignInRequired(_sentence(found) or "Please sign in.")
+    if status >= 400:
+        raise GatewayUnreachable(_sentence(found) or f"The gateway answered with status {status}.")
+    return found if isinstance(found, dict) else {}
+
+
+def _sentence(found: object) -> str:
+    error = found.get("error") if isinstance(found, dict) else None
+    return str(error.get("message", "")) if isinstance(error, dict) else ""
