@@ -13,13 +13,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, MutableMapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final
 
 LIFELINE_FD: Final = "SLUICE_LIFELINE_FD"
 LISTENER_FD: Final = "SLUICE_LISTENER_FD"
+PROGRAM_NAME: Final = "SLUICE_PROGRAM"  # how a child calls itself in its log
 MISCONFIGURED: Final = 2  # exit code of a program that cannot start with these settings
+NOT_STARTED: Final = 127
 STEADY_S: Final = 30.0  # a child that ran this long starts again at once
 LONGEST_DELAY_S: Final = 30.0
 MAX_LOG_BYTES: Final = 50_000_000
@@ -136,31 +139,31 @@ class Child:
             process.kill()
 
     async def _run_once(self) -> int:
-        log = _open_log(self.program.log)
-        try:
-            self.process = await self._start(log)
-        finally:
-            if log is not None:
-                log.close()
         self.starts += 1
+        try:
+            self.process = await self._start()
+        except OSError as error:  # no memory, no process slot, no disk: as bad as a crash, and as passing
+            self.say(f"{self.program.name} could not be started ({error.strerror or error})")
+            return NOT_STARTED
         if self._stopping.is_set():  # stopped while it was being started
             _signal(self.process, signal.SIGTERM)
         return await self.process.wait()
 
-    async def _start(self, log: IO[bytes] | None) -> asyncio.subprocess.Process:
+    async def _start(self) -> asyncio.subprocess.Process:
         program, fds, marks = self.program, [self.lifeline.read_fd], {LIFELINE_FD: str(self.lifeline.read_fd)}
         if program.listener is not None:
             fds.append(program.listener.fileno())
             marks[LISTENER_FD] = str(program.listener.fileno())
-        return await asyncio.create_subprocess_exec(
-            *program.command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env={**program.environment, **marks},
-            pass_fds=fds,
-            process_group=0 if program.own_group else None,
-        )
+        with _open_log(program.log) as log:
+            return await asyncio.create_subprocess_exec(
+                *program.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**program.environment, **marks},
+                pass_fds=fds,
+                process_group=0 if program.own_group else None,
+            )
 
     async def _stopped_within(self, delay_s: float) -> bool:
         try:
@@ -170,10 +173,10 @@ class Child:
         return True
 
 
-def _open_log(path: Path | None) -> IO[bytes] | None:
+def _open_log(path: Path | None) -> AbstractContextManager[IO[bytes] | None]:
     """Open a log for appending; a log that grew large is put aside first, replacing the one put aside before."""
     if path is None:
-        return None
+        return nullcontext()
     if path.exists() and path.stat().st_size > MAX_LOG_BYTES:
         path.replace(path.with_suffix(".1.log"))
     return path.open("ab")

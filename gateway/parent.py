@@ -1,0 +1,78 @@
+"""`sluice gateway`: binds the listening socket, keeps N workers and one keeper running on it, drains when told."""
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from gateway.ports import open_listener
+from gateway.processes import MISCONFIGURED, PROGRAM_NAME, Child, Lifeline, Program, python
+from gateway.settings import Settings, as_environment
+
+MARGIN_S = 3.0  # beyond the grace that calls get: to sync the journal and end
+_log = logging.getLogger("gateway.parent")
+
+
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """What is run for a worker and for the keeper; tests run tiny programs instead."""
+
+    worker: tuple[str, ...] = python("gateway.worker")
+    keeper: tuple[str, ...] = python("gateway.keeper")
+
+
+async def serve(settings: Settings, environ: Mapping[str, str], commands: Commands | None = None) -> int:
+    """Run the gateway on this machine until SIGTERM or SIGINT; return the exit code.
+
+    Raises:
+        SettingsError: the listening socket cannot be bound.
+    """
+    stop = stop_signals()
+    listener = open_listener(settings)
+    settings = replace(settings, port=listener.getsockname()[1])
+    lifeline = Lifeline()
+    programs = _programs(settings, environ, commands or Commands(), listener)
+    children = [Child(program, lifeline, _log.warning) for program in programs]
+    _log.info("listening on %s:%d with %d workers", settings.host, settings.port, settings.workers)
+    running = [asyncio.create_task(child.keep()) for child in children]
+    asked = await first_of(stop, running)
+    listener.close()
+    keeper, *workers = children
+    await asyncio.gather(*(worker.stop() for worker in workers))
+    await keeper.stop()
+    await asyncio.gather(*running)
+    lifeline.close()
+    _log.info("stopped")
+    return 0 if asked else MISCONFIGURED
+
+
+def _programs(
+    settings: Settings, environ: Mapping[str, str], commands: Commands, listener: socket.socket
+) -> list[Program]:
+    """Return the keeper, then the workers."""
+    environment = {**environ, **as_environment(settings)}
+    stop_s = settings.grace_s + MARGIN_S
+
+    def program(name: str, command: tuple[str, ...]) -> Program:
+        return Program(name, command, {**environment, PROGRAM_NAME: name}, stop_s, own_group=False)
+
+    workers = [program(f"worker-{n}", commands.worker) for n in range(1, settings.workers + 1)]
+    return [program("keeper", commands.keeper), *(replace(worker, listener=listener) for worker in workers)]
+
+
+def stop_signals() -> asyncio.Event:
+    """Return an event that SIGTERM and SIGINT set."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+async def first_of(stop: asyncio.Event, running: list[asyncio.Task[int]]) -> bool:
+    """Wait for the stop event; return False when instead a child ended for good: it cannot run with these settings."""
+    waiting = asyncio.create_task(stop.wait())
+    await asyncio.wait([waiting, *running], return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    return stop.is_set()
