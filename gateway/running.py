@@ -1,0 +1,89 @@
+"""What one running `sluice up` leaves in the data folder: a lock, and where its parts can be reached."""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from gateway.settings import Settings, SettingsError
+
+LOCK_FILE = "up.lock"
+ADDRESSES_FILE = "up.json"
+LOG_FOLDER = "logs"
+
+
+def make_data_folder(settings: Settings) -> None:
+    """Create the data folder, readable by its owner only, and its log folder.
+
+    Raises:
+        SettingsError: it cannot be created or written.
+    """
+    try:
+        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (settings.data / LOG_FOLDER).mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            "SLUICE_DATA", f"is {settings.data}, which cannot be written ({error.strerror})."
+        ) from error
+    if not os.access(settings.data, os.W_OK | os.X_OK):
+        raise SettingsError("SLUICE_DATA", f"is {settings.data}, which this user cannot write.")
+
+
+@contextmanager
+def only_one(settings: Settings) -> Iterator[None]:
+    """Hold the data folder for one `sluice up`; the lock goes with the process, however it ends.
+
+    Raises:
+        SettingsError: another one holds it.
+    """
+    with (settings.data / LOCK_FILE).open("a+", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            lock.seek(0)
+            pid = lock.read().strip() or "unknown"
+            sentence = (
+                f"is {settings.data}, which another `sluice up` uses (process {pid}); stop it or set another folder."
+            )
+            raise SettingsError("SLUICE_DATA", sentence) from error
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+@contextmanager
+def published(settings: Settings, addresses: Mapping[str, str]) -> Iterator[None]:
+    """Let commands run beside this process find its parts, whatever ports they moved to."""
+    file = settings.data / ADDRESSES_FILE
+    file.write_text(json.dumps({"pid": os.getpid(), **addresses}), encoding="utf-8")
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)
+
+
+def address_of(settings: Settings, part: str) -> str | None:
+    """Return the address under which a running `sluice up` published a part, or None."""
+    try:
+        found = json.loads((settings.data / ADDRESSES_FILE).read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found.get(part) if _alive(found.get("pid", 0)) else None
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def log_file(data: Path, part: str) -> Path:
+    """Return the log file of a part."""
+    return data / LOG_FOLDER / f"{part}.log"

@@ -1,0 +1,173 @@
+"""`sluice up`: starts every part on one machine, says where they are, and stops them in order."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from gateway.parent import MARGIN_S, first_of
+from gateway.ports import PARTS, reachable_host
+from gateway.processes import MISCONFIGURED, Child, Lifeline, Program, python
+from gateway.running import log_file
+from gateway.settings import Settings, as_environment
+
+RECORDER_STOP_S: Final = 20.0  # it reads what is left of the journal first
+DASHBOARD_STOP_S: Final = 5.0
+POLL_S: Final = 0.2
+PATIENCE_S: Final = 60.0
+TAIL_BYTES: Final = 4_000
+KILLED: Final = 1
+
+
+class Terminal(Protocol):
+    """Where `sluice up` speaks."""
+
+    def say(self, line: str) -> None:
+        """Show a line and log it."""
+
+    def show(self, line: str) -> None:
+        """Show a line that may hold a secret; it is not logged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One program that `sluice up` keeps running, and how to ask whether it is ready."""
+
+    name: str
+    command: tuple[str, ...]
+    port: int
+    ready_path: str
+    stop_s: float
+
+
+def parts(settings: Settings, *, dashboard: bool) -> list[Part]:
+    """Return the parts in the order in which they stop: calls end, then they are counted, then nobody looks."""
+    gateway_stop_s = settings.grace_s + 2 * MARGIN_S
+    found = [
+        Part("gateway", python("gateway.cli", "gateway"), settings.port, "/readyz", gateway_stop_s),
+        Part("recorder", python("gateway.cli", "recorder"), settings.recorder_port, "/readyz", RECORDER_STOP_S),
+    ]
+    if dashboard:
+        command = python("gateway.cli", "dashboard")
+        found.append(Part("dashboard", command, settings.dashboard_port, "/_stcore/health", DASHBOARD_STOP_S))
+    return found
+
+
+def addresses(settings: Settings, names: Sequence[str]) -> dict[str, str]:
+    """Return the address of each part as a browser or client on this machine opens it."""
+    host = reachable_host(settings.host)
+    ports = {name: getattr(settings, PARTS[name].removeprefix("SLUICE_").lower()) for name in names}
+    return {name: f"http://{host}:{port}" for name, port in ports.items()}
+
+
+class Supervisor:
+    """Keeps the parts running from the first start to the ordered stop."""
+
+    def __init__(
+        self, settings: Settings, wanted: Sequence[Part], environ: Mapping[str, str], terminal: Terminal
+    ) -> None:
+        self._host, self._data, self._terminal, self._parts = settings.host, settings.data, terminal, wanted
+        self._lifeline = Lifeline()
+        environment = {**environ, **as_environment(settings)}
+        self._children = {part.name: self._child(part, environment) for part in wanted}
+        self._stop = asyncio.Event()
+        self._stopped = False
+
+    async def run(self, when_ready: Callable[[], Awaitable[None]]) -> int:
+        """Run until a signal comes or a part cannot start; return the exit code.
+
+        Args:
+            when_ready: called once, when every part answered that it is ready.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self._on_signal)
+        running = [asyncio.create_task(child.keep()) for child in self._children.values()]
+        welcome = asyncio.create_task(self._welcome(when_ready))
+        asked = await first_of(self._stop, running)
+        welcome.cancel()
+        if not asked:
+            self._say_why()
+        await self._stop_in_order(running)
+        with contextlib.suppress(asyncio.CancelledError):
+            await welcome
+        return self._exit_code(asked=asked)
+
+    def _child(self, part: Part, environment: Mapping[str, str]) -> Child:
+        program = Program(part.name, part.command, environment, part.stop_s, log=log_file(self._data, part.name))
+        return Child(program, self._lifeline, self._say_crash)
+
+    def _on_signal(self) -> None:
+        if not self._stop.is_set():
+            self._terminal.say("Stopping: calls in flight finish first (press Ctrl-C again to kill).")
+            self._stop.set()
+            return
+        self._stopped = True
+        for child in self._children.values():
+            child.kill()
+
+    async def _welcome(self, when_ready: Callable[[], Awaitable[None]]) -> None:
+        await asyncio.gather(*(self._until_ready(part) for part in self._parts))
+        await when_ready()
+
+    async def _until_ready(self, part: Part) -> None:
+        host = reachable_host(self._host).strip("[]")
+        waited_s = 0.0
+        while not await is_ready(host, part.port, part.ready_path):
+            await asyncio.sleep(POLL_S)
+            waited_s += POLL_S
+            if waited_s >= PATIENCE_S:
+                self._terminal.say(f"Still waiting for the {part.name}; see {log_file(self._data, part.name)}")
+                waited_s = 0.0
+
+    async def _stop_in_order(self, running: list[asyncio.Task[int]]) -> None:
+        for child in self._children.values():
+            await child.stop()
+        await asyncio.gather(*running)
+        self._lifeline.close()
+
+    def _exit_code(self, *, asked: bool) -> int:
+        if self._stopped:
+            self._terminal.say("Killed. What was acknowledged is in the journal and is read at the next start.")
+            return KILLED
+        if asked:
+            self._terminal.say("Stopped. Nothing was lost.")
+        return 0 if asked else MISCONFIGURED
+
+    def _say_crash(self, sentence: str) -> None:
+        self._terminal.say(f"{sentence[0].upper()}{sentence[1:]} (see {self._data / 'logs'}).")
+
+    def _say_why(self) -> None:
+        """Repeat the last sentence of each part that refused to start."""
+        for name, child in self._children.items():
+            if child.process is not None and child.process.returncode == MISCONFIGURED:
+                self._terminal.say(f"The {name} cannot start. {last_line(log_file(self._data, name))}")
+
+
+async def is_ready(host: str, port: int, path: str) -> bool:
+    """Tell whether a part answers 200 on its readiness path within a second."""
+    try:
+        async with asyncio.timeout(1.0):
+            reader, writer = await asyncio.open_connection(host, port)
+            try:
+                writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode())
+                status = await reader.readline()
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
+        return False
+    return b" 200 " in status
+
+
+def last_line(file: Path) -> str:
+    """Return the last line of a log, or an empty text."""
+    try:
+        with file.open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - TAIL_BYTES))
+            lines = log.read().decode("utf-8", "replace").strip().splitlines()
+    except OSError:
+        return ""
+    return lines[-1] if lines else ""
