@@ -27,7 +27,7 @@ class ToolRule(Block):
 
     tool: OneOrMore = Field(description="Tool names; `*` stands for any run of characters.")
     at: Literal["offered", "called", "both"] = Field(
-        "both", description="What the client offers, or what the model calls."
+        default="both", description="What the client offers, or what the model calls."
     )
     action: Literal["allow", "deny", "hold"] = Field(description="`hold` sends the model's call to review first.")
     when: Expression | None = Field(default=None, description="CEL over `tool` and `arguments`; only for `at: called`.")

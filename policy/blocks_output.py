@@ -19,7 +19,7 @@ class _Scorer(Block):
 class LogprobScorer(_Scorer):
     kind: Literal["logprob"]
     measure: Literal["mean", "weakest_span", "margin"] = Field(
-        "mean", description="What is read from the log-probabilities."
+        default="mean", description="What is read from the log-probabilities."
     )
 
 
@@ -143,7 +143,7 @@ class Hold(Block):
     """How a held output waits for a reviewer, and what its caller sees."""
 
     reply: Literal["error", "fallback", "wait", "background"] = Field(
-        "error", description="What the caller gets at once."
+        default="error", description="What the caller gets at once."
     )
     queue: Name | None = Field(default=None, description="Review queue.")
     deadline: Duration = Field(description="Time for a reviewer.")

@@ -26,7 +26,7 @@ class RedactionRule(Block):
         default=None, description="Least detector score; the block's `min_score` when left out."
     )
     replacement: Text | None = Field(
-        None, alias="with", description="The text written by `replace`; `<KIND>` when left out."
+        default=None, alias="with", description="The text written by `replace`; `<KIND>` when left out."
     )
     keep_last: Count = Field(default=0, description="How many last characters `mask` leaves readable.")
 
@@ -89,7 +89,7 @@ class Redaction(Block):
     on_failure: Literal["block", "pass"] = Field(
         default="block", description="When a detector fails or runs out of time."
     )
-    timeout_ms: Milliseconds = Field(2000, description="Time one detection may take.")
+    timeout_ms: Milliseconds = Field(default=2000, description="Time one detection may take.")
     language: Language = Field(default="en", description="Two-letter language.")
     min_score: Share = Field(default=0.45, description="Least detector score that counts as found.")
     names: NamesMode = Field(default="off", description="Names model for requests: people, places, organisations.")

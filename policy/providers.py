@@ -1,0 +1,91 @@
+"""Where models are: the providers of `providers.yaml`; addresses come from there or the environment, never from callers."""
+
+import ipaddress
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, StringConstraints, model_validator
+
+from policy.values import Block, EnvName, Flag, ModelName, Name
+
+Seconds = Annotated[float, Field(strict=True, gt=0, le=3600, allow_inf_nan=False)]
+Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$", max_length=500)]
+
+
+class Timeouts(Block):
+    connect_s: Seconds = Field(default=5.0, description="To open a connection.")
+    first_byte_s: Seconds = Field(default=60.0, description="To the first byte of an answer.")
+    idle_s: Seconds = Field(default=60.0, description="Between two pieces of a streamed answer.")
+    total_s: Seconds = Field(default=600.0, description="For the whole call.")
+
+
+class ProviderBlock(Block):
+    """One upstream that speaks the OpenAI wire."""
+
+    kind: Literal["openai"] = Field(default="openai", description="The wire it speaks.")
+    base_url: Url | None = Field(
+        default=None, description="Address with its version path; the default of `base_url_env`."
+    )
+    base_url_env: EnvName | None = Field(default=None, description="Environment variable that holds the address.")
+    api_key_env: EnvName | None = Field(
+        default=None, description="Environment variable that holds the key; none: no key."
+    )
+    region: Name | None = Field(default=None, description="Where its models run.")
+    simulated: Flag = Field(default=False, description="Its answers come from no real model, and are marked so.")
+    timeouts: Timeouts = Field(default=Timeouts(), description="Limits of patience.")
+
+    @model_validator(mode="after")
+    def _has_an_address(self) -> Self:
+        if self.base_url is None and self.base_url_env is None:
+            raise ValueError("give `base_url`, `base_url_env` or both")
+        if self.base_url and _never_a_provider(self.base_url):
+            raise ValueError(
+                "this address belongs to a machine's own services, not to a model; use the provider's address"
+            )
+        return self
+
+
+class Provider(ProviderBlock):
+    """A provider with its name."""
+
+    name: Name
+
+    def address(self, environment: Mapping[str, str]) -> str | None:
+        """Give the base URL: the environment's if set, else the file's; without a trailing slash."""
+        named = environment.get(self.base_url_env, "") if self.base_url_env else ""
+        return (named or self.base_url or "").rstrip("/") or None
+
+    def api_key(self, environment: Mapping[str, str]) -> str | None:
+        """Give the key from the environment, if there is one."""
+        return (environment.get(self.api_key_env) or None) if self.api_key_env else None
+
+
+class ProviderList(Block):
+    """The file `providers.yaml`."""
+
+    schema_: Annotated[int, Field(strict=True, ge=1, le=1)] = Field(
+        alias="schema", description="Version of the format."
+    )
+    providers: dict[Name, ProviderBlock] = Field(default_factory=dict, description="Name to provider.")
+
+    def named(self) -> dict[str, Provider]:
+        """Give the providers with their names."""
+        return {name: Provider(name=name, **dict(block)) for name, block in self.providers.items()}
+
+
+def split_model(model: ModelName, providers: Mapping[str, object], default: str) -> tuple[str, str]:
+    """Split `provider/model`; a name whose first part is no provider belongs to the default one, whole."""
+    head, slash, rest = model.partition("/")
+    return (head, rest) if slash and rest and head in providers else (default, model)
+
+
+def _never_a_provider(url: str) -> bool:
+    """Tell cloud metadata services and other link-local addresses; loopback is a legitimate local model."""
+    try:
+        host = urlsplit(url).hostname or ""
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    return bool(mapped.is_link_local or mapped.is_multicast or mapped.is_unspecified)
