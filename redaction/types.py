@@ -1,0 +1,92 @@
+"""The values that redaction takes and gives: entities, findings, cleared requests and screened answers."""
+
+from dataclasses import dataclass, field
+from typing import Any, NewType
+
+# Text from which this package has removed what the policy names; only this package makes it.
+Clean = NewType("Clean", str)
+
+
+class RedactionFailed(Exception):  # noqa: N818 - the contract's word for what callers refuse with 503
+    """Something could not be looked at completely, so nothing may leave."""
+
+
+class Blocked(Exception):  # noqa: N818 - the contract's word for what callers refuse with 403
+    """A rule with the operator `block` met a value."""
+
+    def __init__(self, kind: str, site: str) -> None:
+        super().__init__(f"the policy does not let {kind} pass ({site})")
+        self.kind = kind
+        self.site = site
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """One value found in one text; offsets are characters, end-exclusive."""
+
+    kind: str
+    start: int
+    end: int
+    score: float
+    recognizer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One entity, where it stood, and what was done: an operator's name, or `observe`."""
+
+    site: str
+    kind: str
+    start: int
+    end: int
+    score: float
+    recognizer: str
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class ValueHash:
+    """The keyed hash by which a value can be found later without being stored."""
+
+    kind: str
+    hmac: str
+
+
+@dataclass(slots=True)
+class Vault:
+    """The values of one request, by placeholder; lives in memory only.
+
+    `json_mode` says that the request asked for JSON, so restored values must be JSON-escaped.
+    """
+
+    values: dict[str, str] = field(default_factory=dict)
+    hmacs: list[ValueHash] = field(default_factory=list)
+    json_mode: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """One image, audio or file part that was not read."""
+
+    site: str
+    kind: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    """A request that may leave; unchanged parts of `body` are the caller's own objects."""
+
+    body: dict[str, Any]
+    findings: tuple[Finding, ...]
+    vault: Vault
+    chars: int
+    media: tuple[Media, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenedBody:
+    """An answer twice: `clean` is what records and reviews see, `reply` has the caller's own values back."""
+
+    clean: dict[str, Any]
+    reply: dict[str, Any]
