@@ -1,0 +1,113 @@
+"""The `sluice` command: a light dispatcher that imports a subcommand only when it is used."""
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import click
+
+from gateway.control.errors import ControlError
+from gateway.settings import SettingsError
+
+
+@dataclass(frozen=True, slots=True)
+class Lazy:
+    """Where a command lives (`module:attribute`), and its line in the list of commands."""
+
+    target: str
+    summary: str
+
+
+class Sentence(click.ClickException):
+    """An error for a person: one sentence, exit code 1."""
+
+
+class WrongSetting(Sentence):
+    """A setting that cannot be used: one sentence that names it, exit code 2."""
+
+    exit_code = 2
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called; its own help imports none."""
+
+    def __init__(self, *args: Any, lazy: Mapping[str, Lazy], **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.lazy = lazy
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.lazy)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.lazy:
+            return None
+        module, _, attribute = self.lazy[cmd_name].target.partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, lazy.summary) for name, lazy in self.lazy.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; what it cannot do becomes one sentence instead of a traceback."""
+        try:
+            return super().invoke(ctx)
+        except SettingsError as error:
+            raise WrongSetting(str(error)) from error
+        except ControlError as error:
+            raise Sentence(str(error)) from error
+        except OSError as error:
+            raise Sentence(_os_sentence(error)) from error
+
+
+def _os_sentence(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}"
+
+
+COMMANDS: Final = {
+    "up": Lazy("gateway.commands.up:up", "Start gateway, recorder and dashboard on this machine."),
+    "gateway": Lazy("gateway.commands.gateway:gateway", "Start the gateway alone."),
+    "recorder": Lazy("gateway.commands.recorder:recorder", "Start the recorder alone."),
+    "dashboard": Lazy("gateway.commands.dashboard:dashboard", "Start the dashboard alone."),
+    "settings": Lazy("gateway.commands.settings:settings", "Show every setting and where its value comes from."),
+    "keys": Lazy("gateway.commands.keys:keys", "Create, list and revoke API keys."),
+    "users": Lazy("gateway.commands.users:users", "Create people who sign in to the dashboard."),
+    "policy": Lazy("gateway.commands.policy:policy", "Check policy files."),
+    "calls": Lazy("gateway.commands.calls:calls", "List calls, or show one in full."),
+    "ledger": Lazy("gateway.commands.ledger:ledger", "Rebuild the ledger from the journal."),
+    "redact": Lazy("gateway.commands.redact:redact", "Show what a policy redacts in a text."),
+}
+
+HELP: Final = """Sluice: a gateway that redacts, governs and records every model call.
+
+\b
+First steps:
+  sluice up                        start everything; prints a key and a sign-in link
+  sluice keys create --name me     make an API key
+  sluice calls list                what went through
+"""
+
+
+@click.group(
+    cls=LazyGroup,
+    lazy=COMMANDS,
+    help=HELP,
+    epilog="Settings come from the environment and sluice.toml: see `sluice settings`.",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(package_name="sluice", message="sluice %(version)s")
+def cli() -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line."""
+    cli(prog_name="sluice")
+
+
+if __name__ == "__main__":
+    main()
