@@ -1,0 +1,169 @@
+"""The door to the control database: read transactions, write transactions, and the outbox row each change leaves.
+
+Synchronous on purpose: async code calls it in a thread. Time and ids come from the `Database`, so tests and the
+demo hand in their own.
+"""
+
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from sqlalchemy import Connection, Engine, Executable, Table, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from gateway.control import schema
+from gateway.control.engines import WRITES, make_engine
+from gateway.control.errors import ControlUnavailable
+
+Clock: TypeAlias = Callable[[], int]
+NewId: TypeAlias = Callable[[str], str]
+EVENT_SCHEMA: Final = 1
+_READ_OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
+    # One snapshot for all statements of a read, as SQLite gives it anyway.
+    "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
+    "sqlite": {},
+}
+
+
+def utc_now_us() -> int:
+    """Return the time in UTC microseconds."""
+    return time.time_ns() // 1000
+
+
+def random_id(prefix: str) -> str:
+    """Return a new id with 96 random bits, such as `key_4c1f...`."""
+    return f"{prefix}_{secrets.token_hex(12)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What an event of the control plane says: ids, closed words and numbers only, never free text."""
+
+    kind: str
+    tenant: str
+    actor: str
+    body: Mapping[str, Any]
+    automation: str | None = None
+    subject_ref: str | None = None
+
+
+class Write:
+    """One write transaction. What it records and announces becomes visible together with its rows, or not at all."""
+
+    __slots__ = ("_new_id", "_version", "conn", "now_us")
+
+    def __init__(self, conn: Connection, now_us: int, new_id: NewId) -> None:
+        self.conn = conn
+        self.now_us = now_us
+        self._new_id = new_id
+        self._version: int | None = None
+
+    def execute(self, statement: Executable) -> CursorResult[Any]:
+        """Run a statement in this transaction."""
+        return self.conn.execute(statement)
+
+    def new_id(self, prefix: str) -> str:
+        """Return a new id."""
+        return self._new_id(prefix)
+
+    def record(self, note: Note) -> str:
+        """Leave an event for the journal; return its id."""
+        event_id = self._new_id("evt")
+        fields = {
+            "event_id": event_id,
+            "kind": note.kind,
+            "schema": EVENT_SCHEMA,
+            "ts_us": self.now_us,
+            "tenant": note.tenant,
+            "automation": note.automation,
+            "actor": note.actor,
+            "subject_ref": note.subject_ref,
+            "body": json.dumps(dict(note.body), separators=(",", ":"), sort_keys=True),
+        }
+        self.conn.execute(schema.outbox.insert().values(fields))
+        return event_id
+
+    def bump(self) -> int:
+        """Move the `changes` counter once for this transaction; return its value.
+
+        Call it before writing rows that carry the value: the counter's row lock is what keeps them in order.
+        """
+        if self._version is None:
+            table = schema.changes
+            moved = update(table).values(version=table.c.version + 1).returning(table.c.version)
+            self._version = self.conn.execute(moved).scalar_one()
+        return self._version
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """The control database; share one per process, between threads."""
+
+    engine: Engine
+    clock_us: Clock = utc_now_us
+    new_id: NewId = random_id
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Open a read transaction: all its statements see one state.
+
+        Raises:
+            ControlUnavailable: the database cannot be reached.
+        """
+        with _translated(), self.engine.connect() as plain:
+            conn = plain.execution_options(**_READ_OPTIONS[self.engine.dialect.name])
+            with conn.begin():
+                yield conn
+
+    @contextmanager
+    def write(self) -> Iterator[Write]:
+        """Open a write transaction: committed when the block ends, rolled back when it raises.
+
+        Raises:
+            ControlUnavailable: the database cannot be reached, or is locked for too long.
+        """
+        with _translated(), self.engine.connect() as plain:
+            conn = plain.execution_options(**{WRITES: True})
+            with conn.begin():
+                yield Write(conn, self.clock_us(), self.new_id)
+
+    def close(self) -> None:
+        """Close all idle connections."""
+        self.engine.dispose()
+
+
+def open_database(address: str, clock_us: Clock = utc_now_us, new_id: NewId = random_id) -> Database:
+    """Open the database at an address; nothing is read yet (see `migrations.upgrade`)."""
+    return Database(make_engine(address), clock_us, new_id)
+
+
+def current_version(conn: Connection) -> int:
+    """Return the value of the `changes` counter."""
+    version: int = conn.execute(select(schema.changes.c.version)).scalar_one()
+    return version
+
+
+def insert_new(tx: Write, table: Table, values: Mapping[str, Any]) -> bool:
+    """Insert a row unless its key is taken; tell whether it was inserted."""
+    inserted = upsert(tx.conn, table).values(dict(values)).on_conflict_do_nothing()
+    return tx.execute(inserted.returning(*table.primary_key)).first() is not None
+
+
+def upsert(conn: Connection, table: Table) -> "sqlite.Insert | postgresql.Insert":
+    """Return the database's own INSERT, which can say what happens on a taken key."""
+    return postgresql.insert(table) if conn.dialect.name == "postgresql" else sqlite.insert(table)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
+        raise ControlUnavailable("The control database cannot be reached; try again.") from error

@@ -1,0 +1,80 @@
+"""SQLAlchemy engines for the two databases, set up so that both keep the same promises."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+BUSY_S: Final = 5
+WRITES: Final = "sluice_writes"
+_PRAGMAS: Final = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA secure_delete = ON",
+)
+
+
+def make_engine(address: str) -> Engine:
+    """Build the engine for a `sqlite:///` or `postgresql://` address; connects to nothing yet.
+
+    Raises:
+        ValueError: the address names neither; the text does not repeat it, for it may hold a password.
+    """
+    url = _parsed(address)
+    build: Callable[[URL], Engine] | None = {"sqlite": _sqlite, "postgresql": _postgresql}.get(url.get_backend_name())
+    if build is None:
+        raise ValueError("SLUICE_DATABASE_URL must begin with sqlite:/// or postgresql://")
+    return build(url)
+
+
+def _parsed(address: str) -> URL:
+    try:
+        return make_url(address)
+    except ArgumentError:
+        raise ValueError("SLUICE_DATABASE_URL is not a database address") from None
+
+
+def _sqlite(url: URL) -> Engine:
+    if not url.database or url.database == ":memory:":
+        raise ValueError("SLUICE_DATABASE_URL must name a file: several processes share the control database")
+    engine = create_engine(url, connect_args={"timeout": BUSY_S}, hide_parameters=True)
+    path = Path(url.database)
+    event.listen(engine, "do_connect", lambda *_: _make_private(path))
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _make_private(path: Path) -> None:
+    """Create the file for its owner only; SQLite gives its side files the same mode."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+
+def _prepare_sqlite(connection: Any, _entry: ConnectionPoolEntry) -> None:
+    # Without this the driver begins transactions by itself, always deferred.
+    connection.isolation_level = None
+    for pragma in _PRAGMAS:
+        connection.execute(pragma).close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """Take the write lock at once: a deferred transaction that writes after reading fails without waiting."""
+    writes = connection.get_execution_options().get(WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _postgresql(url: URL) -> Engine:
+    settings = "-c statement_timeout=10000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000"
+    return create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        connect_args={"connect_timeout": BUSY_S, "application_name": "sluice", "options": settings},
+        pool_pre_ping=True,
+        pool_timeout=BUSY_S,
+        hide_parameters=True,
+    )

@@ -1,0 +1,1 @@
+"""Who may do what: tenants, users, roles, service principals, sessions, sign-in and API keys."""

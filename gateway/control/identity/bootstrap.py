@@ -1,0 +1,56 @@
+"""What exists from the first start: the default tenant, its operator, and the key of the settings."""
+
+from typing import Final
+
+from sqlalchemy import select
+
+from gateway.control import schema
+from gateway.control.database import Database, Write
+from gateway.control.errors import InvalidInput
+from gateway.control.identity import tokens
+from gateway.control.identity.keys import DEFAULT_AUTOMATION, KeySpec, write_key
+from gateway.control.identity.roles import ROLES, local_operator, write_roles
+from gateway.control.identity.tenants import DEFAULT_TENANT, write_tenant
+
+OPERATOR_EMAIL: Final = "operator@localhost"
+OPERATOR_ID: Final = "usr_operator"
+BOOTSTRAP_NAME: Final = "bootstrap"
+MIN_KEY_CHARS: Final = 16
+
+
+def bootstrap(database: Database, key: str | None) -> str:
+    """Make sure tenant, operator and key exist; return the operator's user id. Repeating it changes nothing.
+
+    The operator has every role and no password: the way in is a one-time link made on this machine.
+    A bootstrap key that was revoked stays revoked.
+
+    Raises:
+        InvalidInput: the key is too short to be safe.
+    """
+    with database.write() as tx:
+        write_tenant(tx, DEFAULT_TENANT)
+        if not _operator_known(tx):
+            _write_operator(tx)
+        if key is not None:
+            _write_bootstrap_key(tx, key)
+    return OPERATOR_ID
+
+
+def _operator_known(tx: Write) -> bool:
+    users = schema.users
+    return tx.execute(select(users.c.user_id).where(users.c.user_id == OPERATOR_ID)).first() is not None
+
+
+def _write_operator(tx: Write) -> None:
+    row = {"user_id": OPERATOR_ID, "tenant": DEFAULT_TENANT, "email": OPERATOR_EMAIL, "created_us": tx.now_us}
+    tx.execute(schema.users.insert().values(row))
+    write_roles(tx, DEFAULT_TENANT, OPERATOR_ID, frozenset(ROLES), local_operator(DEFAULT_TENANT).holder)
+
+
+def _write_bootstrap_key(tx: Write, key: str) -> None:
+    if len(key) < MIN_KEY_CHARS:
+        raise InvalidInput("SLUICE_BOOTSTRAP_KEY", f"SLUICE_BOOTSTRAP_KEY needs {MIN_KEY_CHARS} characters or more.")
+    table = schema.api_keys
+    if tx.execute(select(table.c.key_id).where(table.c.key_hash == tokens.digest(key))).first() is None:
+        spec = KeySpec(DEFAULT_AUTOMATION, name=BOOTSTRAP_NAME)
+        write_key(tx, key, DEFAULT_TENANT, spec, local_operator(DEFAULT_TENANT))

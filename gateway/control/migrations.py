@@ -1,0 +1,58 @@
+"""The layout of the control database: how it is created, brought up to date, and recognised as too new."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from sqlalchemy import Connection, inspect, select, text
+
+from gateway.control import schema
+from gateway.control.database import Database, Write, insert_new
+from gateway.control.errors import LayoutTooNew
+
+Step = Callable[[Connection], None]
+# Any fixed number: two programs that start at once take turns.
+_ADVISORY_LOCK: Final = 7_316_204
+
+# In order. `create_all` adds the tables that are missing; a step that changes a table says how in SQL that both
+# databases speak. A new database is created in the present layout, and all names count as applied.
+STEPS: Final[Mapping[str, Step]] = {
+    "0001-first-layout": schema.METADATA.create_all,
+}
+
+
+def upgrade(database: Database, steps: Mapping[str, Step] = STEPS) -> list[str]:
+    """Create the tables or bring them up to date; return the names of the steps taken.
+
+    Raises:
+        LayoutTooNew: a newer Sluice has written this database.
+    """
+    with database.write() as tx:
+        if tx.conn.dialect.name == "postgresql":
+            tx.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
+        applied = _applied(tx.conn)
+        _refuse_newer(applied, steps)
+        missing = [name for name in steps if name not in applied]
+        for name in missing:
+            _take(tx, name, steps[name] if applied else schema.METADATA.create_all)
+        insert_new(tx, schema.changes, {"id": 1, "version": 0})
+        return missing
+
+
+def _applied(conn: Connection) -> set[str]:
+    if not inspect(conn).has_table(schema.schema_version.name):
+        return set()
+    return set(conn.execute(select(schema.schema_version.c.name)).scalars())
+
+
+def _refuse_newer(applied: set[str], steps: Mapping[str, Step]) -> None:
+    unknown = sorted(applied - set(steps))
+    if unknown:
+        raise LayoutTooNew(
+            f"The control database has the layout {unknown[-1]!r} of a newer Sluice; "
+            "start that version, or restore a backup made by this one."
+        )
+
+
+def _take(tx: Write, name: str, step: Step) -> None:
+    step(tx.conn)
+    tx.execute(schema.schema_version.insert().values(name=name, applied_us=tx.now_us))
