@@ -221,7 +221,7 @@ def _database_url(text: str, _place: Place) -> str:
     return text
 
 
-_HOST = r"[A-Za-z0-9_.\-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*"
+_HOST = r"[A-Za-z0-9_.\-]+|(?=.*:.*:)[0-9A-Fa-f:.]+"
 
 SPECS: Final = (
     Spec("SLUICE_DATA", _path("SLUICE_DATA"), "./sluice-data", "Folder for everything the programs write."),

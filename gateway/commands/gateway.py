@@ -15,7 +15,8 @@ from gateway.running import make_data_folder
 @click.command(
     help="""Start the gateway alone: worker processes on one socket, and a keeper.
 
-Logs are JSON lines on standard error. It drains on SIGTERM or Ctrl-C: calls in flight get SLUICE_GRACE_S seconds to finish.
+Logs are JSON lines on standard error. It drains on SIGTERM or Ctrl-C: calls in flight get
+SLUICE_GRACE_S seconds to finish.
 
 \b
 Examples:

@@ -1,0 +1,75 @@
+"""The gateway's parent: one socket for all workers, dead ones replaced, keeper last, nothing left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.ports import listen
+from tests.integration.processes.watching import TINY, alive, get, pids, trace, until
+
+PARENT = """
+import asyncio, os, sys
+from pathlib import Path
+from gateway.parent import Commands, serve
+from gateway.settings import load
+tiny = (sys.executable, sys.argv[1])
+commands = Commands(tiny + ("worker", sys.argv[2]), tiny + ("keeper", "wait"))
+sys.exit(asyncio.run(serve(load(os.environ, Path.cwd()), os.environ, commands)))
+"""
+
+
+class Gateway:
+    """A real parent process with tiny workers."""
+
+    def __init__(self, folder: Path, how: str = "serve") -> None:
+        with listen("127.0.0.1", 0) as probe:
+            self.port = probe.getsockname()[1]
+        self.trace = folder / "trace"
+        environment = {**os.environ, "TRACE": str(self.trace), "SLUICE_PORT": str(self.port), "SLUICE_GRACE_S": "1"}
+        self.process = subprocess.Popen([sys.executable, "-c", PARENT, TINY, how], env=environment, cwd=folder)
+
+    def up(self, name: str) -> list[int]:
+        return [pid for who, what, pid in trace(self.trace) if (who, what) == (name, "up")]
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[Gateway]:
+    running = Gateway(tmp_path)
+    until(lambda: len(running.up("worker")) == 2 and running.up("keeper"), "two workers and a keeper")
+    yield running
+    running.process.kill()
+    running.process.wait()
+    until(lambda: not any(alive(pid) for _, _, pid in trace(running.trace)), "the end of all children")
+
+
+def test_a_killed_worker_is_replaced_while_the_other_goes_on_answering(gateway: Gateway) -> None:
+    victim = int(get(gateway.port))
+    os.kill(victim, signal.SIGKILL)
+    assert int(get(gateway.port)) in set(gateway.up("worker")) - {victim}
+    until(lambda: len(gateway.up("worker")) == 3, "a third worker")
+
+
+def test_sigterm_stops_the_workers_then_the_keeper_and_ends_with_zero(gateway: Gateway) -> None:
+    gateway.process.send_signal(signal.SIGTERM)
+    assert gateway.process.wait(20) == 0
+    assert [who for who, what, _ in trace(gateway.trace) if what == "end"] == ["worker", "worker", "keeper"]
+    with listen("127.0.0.1", gateway.port):
+        pass  # the port is free again
+
+
+def test_after_the_parent_is_killed_the_port_and_everything_else_is_free(gateway: Gateway) -> None:
+    gateway.process.kill()
+    until(lambda: not any(alive(pid) for pid in gateway.up("worker") + gateway.up("keeper")), "the end of all children")
+    with listen("127.0.0.1", gateway.port):
+        pass
+
+
+def test_a_worker_that_cannot_run_with_these_settings_ends_the_gateway_with_two(tmp_path: Path) -> None:
+    running = Gateway(tmp_path, "refuse")
+    assert running.process.wait(20) == 2
+    assert not any(alive(pid) for pid in pids(running.trace, "keeper"))

@@ -1,0 +1,54 @@
+"""Waiting for processes in tests: bounded, by what can be seen from outside."""
+
+import http.client
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+TINY = str(Path(__file__).with_name("tiny.py"))
+PATIENCE_S = 20.0
+
+
+def tiny(name: str, how: str) -> tuple[str, ...]:
+    return (sys.executable, TINY, name, how)
+
+
+def until(seen: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not seen():
+        assert time.monotonic() < deadline, f"never seen: {what}"
+        time.sleep(0.02)
+
+
+def trace(file: Path) -> list[tuple[str, str, int]]:
+    """Return (name, what, pid) in order."""
+    if not file.exists():
+        return []
+    lines = [line.split() for line in file.read_text("utf-8").splitlines()]
+    return [(name, what, int(pid)) for name, what, pid in lines]
+
+
+def pids(file: Path, name: str) -> list[int]:
+    return [pid for who, what, pid in trace(file) if who == name and what == "start"]
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    try:  # an orphan whose new parent does not reap it is dead all the same
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return True
+
+
+def get(port: int) -> str:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/")
+        return connection.getresponse().read().decode()
+    finally:
+        connection.close()
