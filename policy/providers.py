@@ -1,4 +1,4 @@
-"""Where models are: the providers of `providers.yaml`; addresses come from there or the environment, never from callers."""
+"""Where models are; their addresses come from `providers.yaml` or the environment, never from callers."""
 
 import ipaddress
 from collections.abc import Mapping

@@ -1,0 +1,112 @@
+"""What is wrong with a policy tree: one sentence per problem, with the place and what to do."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+Path = tuple[str | int, ...]
+
+
+class Pos(NamedTuple):
+    """A place in a file; line and column count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+
+class Place(NamedTuple):
+    """Where one entry of a file stands: its key, and its value."""
+
+    key: Pos
+    value: Pos
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    file: str
+    line: int
+    column: int
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}:{self.column}: "
+        return f"{where}{self.path}: {self.message}" if self.path else f"{where}{self.message}"
+
+
+class PolicyErrors(Exception):  # noqa: N818 - several errors at once
+    """A policy tree that cannot be used; `problems` lists every reason."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = sorted(set(problems))
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+def problem(pos: Pos, path: Path, message: str) -> Problem:
+    """Make a problem at a place."""
+    return Problem(pos.file, pos.line, pos.column, dotted(path), message)
+
+
+def dotted(path: Path) -> str:
+    """Write a path as people do: `tighten[0].redaction.names`."""
+    parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in path]
+    return "".join(parts).removeprefix(".")
+
+
+_SENTENCES = {
+    "missing": "this key is required; add it",
+    "string_type": "this must be text; put it in quotes",
+    "bool_type": "this must be true or false",
+    "int_type": "this must be a whole number",
+    "float_type": "this must be a number",
+    "tuple_type": "this must be a list",
+    "dict_type": "this must be a mapping of keys to values",
+    "model_type": "this must be a mapping of keys to values",
+    "model_attributes_type": "this must be a mapping of keys to values",
+    "too_short": "this must not be empty; fill it or remove the key",
+    "string_too_short": "this must not be empty; fill it or remove the key",
+}
+
+
+def from_validation(error: ValidationError, places: Mapping[Path, Place], names: Iterable[str]) -> list[Problem]:
+    """Turn pydantic's errors into problems; `names` are the keys of the format, for suggestions."""
+    found: dict[tuple[Path, Pos], list[str]] = {}
+    known = sorted(set(names))
+    for each in error.errors(include_url=False, include_context=True):
+        path, pos = _locate(each["type"], each["loc"], places)
+        sentence = _sentence(each, path, known)
+        messages = found.setdefault((path, pos), [])
+        if sentence not in messages:
+            messages.append(sentence)
+    return [problem(pos, path, " (or: ".join(m) + ")" * (len(m) - 1)) for (path, pos), m in found.items()]
+
+
+def _locate(kind: str, loc: Path, places: Mapping[Path, Place]) -> tuple[Path, Pos]:
+    """Follow a pydantic location through the file; names of union members stand in no file and are skipped."""
+    path: Path = ()
+    for part in loc:
+        if (*path, part) in places:
+            path = (*path, part)
+    place = places[path]
+    if kind == "missing":
+        return (*path, loc[-1]), place.key
+    return path, place.key if kind == "extra_forbidden" or loc[-1:] == ("[key]",) else place.value
+
+
+def _sentence(error: Any, path: Path, known: list[str]) -> str:
+    kind: str = error["type"]
+    if kind == "extra_forbidden":
+        close = difflib.get_close_matches(str(path[-1]), known, 1, 0.75)
+        return f"unknown key; did you mean `{close[0]}`?" if close else "unknown key; remove it"
+    if kind == "literal_error":
+        return f"this must be {error['ctx']['expected']}"
+    if kind == "union_tag_invalid":
+        return f"this must be one of {error['ctx']['expected_tags']}"
+    if kind == "string_pattern_mismatch":
+        return f"this is not written as expected; it must match {error['ctx']['pattern']}"
+    message: str = error["msg"]
+    return _SENTENCES.get(kind, message.removeprefix("Value error, "))
