@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, Protocol
+import asyncio
+import os
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Protocol
 
+from metrics.record.commits import Commit, JournalUnavailableError, Limits, OnFailure, Pending
+from metrics.record.committer import Committer
 from metrics.record.content import Content
-from metrics.record.events import Event
+from metrics.record.events import Event, encode
+from metrics.record.fileops import FileOps, OsFiles, make_folder
+from metrics.record.gaps import Gaps
+from metrics.record.ids import Clock, utc_us
+from metrics.record.keystore import KeyStore
+from metrics.record.master import MasterKey, master_key
+from metrics.record.sealer import Sealer
+from metrics.record.segments import CONTENT, META, SegmentWriter
+from metrics.record.store import Begins, Store
 
-OnFailure = Literal["block", "serve"]
-
-
-class JournalUnavailableError(RuntimeError):
-    """The record could not be made durable, so the call must not be served."""
-
-
+_GIB = 1 << 30
 JournalUnavailable = JournalUnavailableError
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """How a record was kept.
-
-    `deferred`: only in memory yet (the journal failed and the policy says serve). `content_shed`: the disk is
-    nearly full, so the sealed content was left out; the record itself is durable.
-    """
-
-    deferred: bool = False
-    content_shed: bool = False
-    subject_ref: str | None = None
 
 
 class Journal(Protocol):
@@ -87,3 +86,85 @@ class MemoryJournal:
 
     async def close(self) -> None:
         """Do nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a process may set about its journal; the defaults are for production."""
+
+    files: FileOps = field(default_factory=OsFiles)
+    clock: Clock = utc_us
+    limits: Limits = field(default_factory=Limits)
+
+
+def writer_id(role: str) -> str:
+    """Make the name under which one process writes; never used twice."""
+    return f"{role}-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def open_keystore(data: Path, environ: Mapping[str, str]) -> tuple[KeyStore, MasterKey]:
+    """Open the key store of a data folder with its master key."""
+    master = master_key(data, environ)
+    return KeyStore(data / "keys" / "keystore.sqlite", master), master
+
+
+class FileJournal:
+    """Segment files below DATA/journal; `docs/reference/record.md` has the format."""
+
+    def __init__(self, data: Path, writer: str, keystore: KeyStore, options: Options | None = None) -> None:
+        options = options or Options()
+        journal = data / "journal"
+        make_folder(journal)
+        meta, content = (
+            SegmentWriter(journal, family, writer, options.files, options.clock, options.limits.segment_bytes)
+            for family in (META, CONTENT)
+        )
+        self.writer = writer
+        self._begins = Begins(meta, options.limits.begins)
+        self._queue: SimpleQueue[Pending | None] = SimpleQueue()
+        store = Store(content, meta, self._begins, Sealer(keystore), watermark(journal, options.files, options.limits))
+        self._committer = Committer(self._queue, store, Gaps(writer), options.limits, options.clock)
+        self._thread = threading.Thread(target=self._committer.run, name="journal", daemon=True)
+
+    @property
+    def available(self) -> bool:
+        """Say whether the last attempt to make records durable succeeded."""
+        return self._committer.available
+
+    def write(self, event: Event) -> None:
+        """Append a begin in one write, not synced. Never raises: what failed goes with the next commit."""
+        self._begins.write(encode(event))
+
+    async def commit(self, event: Event, content: Content | None = None, *, on_failure: OnFailure = "block") -> Commit:
+        """Return once content and event are synced. Neither may be changed by the caller meanwhile.
+
+        Raises `JournalUnavailable` when that cannot be done and `on_failure` is `block`.
+        """
+        if not self._thread.ident:
+            self._thread.start()
+        future: asyncio.Future[Commit] = asyncio.get_running_loop().create_future()
+        self._queue.put(Pending(event, content, on_failure == "serve", future))
+        return await future
+
+    async def close(self) -> None:
+        """Commit what waits and let go of the files."""
+        if not self._thread.ident:
+            self._thread.start()
+        self._queue.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+
+def watermark(folder: Path, files: FileOps, limits: Limits, every_s: float = 1.0) -> Callable[[], bool]:
+    """Return a question that says whether the disk has room for content; it looks once a second."""
+    state = {"at": 0.0, "room": 1.0}
+
+    def room() -> bool:
+        now = time.monotonic()
+        if now >= state["at"]:
+            state["at"] = now + every_s
+            free, total = files.free_share(folder)
+            floor = limits.content_floor_bytes
+            state["room"] = free >= (min(_GIB, total // 20) if floor is None else floor)
+        return bool(state["room"])
+
+    return room

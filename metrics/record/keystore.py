@@ -1,0 +1,238 @@
+"""The one erasable store: keys of content, the map from subjects to references, the index of found values.
+
+A plain SQLite file. Deleted bytes are overwritten (`secure_delete`) and the write-ahead log is emptied at each
+erasure, so what is destroyed here is gone from the file; keys are wrapped by the master key besides.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from metrics.record.fileops import make_folder
+from metrics.record.ids import Clock, utc_us
+from metrics.record.master import KEY_BYTES, MasterKey
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS keys (
+    number INTEGER PRIMARY KEY,  -- rows are only appended, so no page is rebuilt around a key
+    key_id TEXT NOT NULL UNIQUE, tenant TEXT NOT NULL, subject_ref TEXT NOT NULL, retention_class TEXT NOT NULL,
+    day TEXT NOT NULL, created_us INTEGER NOT NULL, wrapped BLOB NOT NULL,
+    UNIQUE (tenant, subject_ref, retention_class, day));
+CREATE TABLE IF NOT EXISTS subjects (
+    tenant TEXT NOT NULL, subject_hmac BLOB NOT NULL, subject_ref TEXT NOT NULL UNIQUE,
+    PRIMARY KEY (tenant, subject_hmac));
+CREATE TABLE IF NOT EXISTS value_index (
+    tenant TEXT NOT NULL, kind TEXT NOT NULL, value_hmac TEXT NOT NULL, event_id TEXT NOT NULL, subject_ref TEXT,
+    PRIMARY KEY (tenant, kind, value_hmac, event_id)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS value_index_subject ON value_index (subject_ref) WHERE subject_ref IS NOT NULL;
+"""
+
+
+class KeyStoreError(RuntimeError):
+    """The key store cannot be used with this master key, or an erasure could not be finished."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A content key; `cipher` is ready for use."""
+
+    key_id: str
+    cipher: AESGCM
+
+
+@dataclass(frozen=True, slots=True)
+class IndexRow:
+    """One value that the redactor found in one event's content; the value itself only as its HMAC."""
+
+    tenant: str
+    kind: str
+    value_hmac: str
+    event_id: str
+    subject_ref: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """How many rows an erasure destroyed. A second erasure of the same subject counts zero."""
+
+    keys: int
+    subjects: int
+    index_rows: int
+
+
+class KeyStore:
+    """Safe for several threads and processes; every transaction is short."""
+
+    def __init__(self, path: Path, master: MasterKey, clock: Clock = utc_us, durable: bool = True) -> None:
+        make_folder(path.parent)
+        self._clock = clock
+        self._cipher = AESGCM(master.derive("keystore/wrap"))
+        self._subject_key = master.derive("keystore/subjects")
+        self._lock = threading.RLock()
+        self._db = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
+        path.chmod(0o600)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA secure_delete = ON")
+        self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+        with self.transaction():
+            for statement in _SCHEMA.split(";"):
+                self._db.execute(statement)
+        self._check_master()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Group the calls inside into one durable commit."""
+        with self._lock:
+            if self._db.in_transaction:
+                yield
+                return
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    def day_key(self, tenant: str, retention_class: str, day: str) -> Key:
+        """Return the key of a day, tenant and retention class, made at first use."""
+        return self._key(tenant, "", retention_class, day)
+
+    def subject_key(self, tenant: str, subject: str) -> tuple[str, Key]:
+        """Return a subject's random reference and key, made at first use."""
+        with self.transaction():
+            known = self.find_subject(tenant, subject)
+            ref = known or f"sub_{secrets.token_hex(16)}"
+            if not known:
+                self._db.execute("INSERT INTO subjects VALUES (?, ?, ?)", (tenant, self._hmac(tenant, subject), ref))
+            return ref, self._key(tenant, ref, "", "")
+
+    def find_subject(self, tenant: str, subject: str) -> str | None:
+        """Return a subject's reference if the subject is known."""
+        sql = "SELECT subject_ref FROM subjects WHERE tenant = ? AND subject_hmac = ?"
+        row = self._one(sql, (tenant, self._hmac(tenant, subject)))
+        return row[0] if row else None
+
+    def key(self, key_id: str) -> Key | None:
+        """Return a key by its id, or nothing once it is destroyed."""
+        row = self._one("SELECT key_id, wrapped FROM keys WHERE key_id = ?", (key_id,))
+        return self._unwrap(row[0], row[1]) if row else None
+
+    def index(self, rows: Iterable[IndexRow]) -> None:
+        """Remember found values; a row that is there already changes nothing."""
+        values = [(row.tenant, row.kind, row.value_hmac, row.event_id, row.subject_ref) for row in rows]
+        if values:
+            with self.transaction():
+                self._db.executemany("INSERT OR IGNORE INTO value_index VALUES (?, ?, ?, ?, ?)", values)
+
+    def events_with(self, tenant: str, kind: str, value_hmac: str) -> list[tuple[str, str | None]]:
+        """Return (event id, subject reference) of every event in whose content a value was found."""
+        sql = "SELECT event_id, subject_ref FROM value_index WHERE tenant = ? AND kind = ? AND value_hmac = ?"
+        with self._lock:
+            return self._db.execute(sql, (tenant, kind, value_hmac)).fetchall()
+
+    def epoch(self) -> int:
+        """Return a number that grows with each erasure, so that caches of keys know when to forget."""
+        row = self._one("SELECT value FROM facts WHERE name = 'epoch'", ())
+        return int(row[0]) if row else 0
+
+    def erase(self, subject_ref: str) -> Erased:
+        """Destroy a subject's key, its entry in the map and its rows of the index. Idempotent."""
+        with self.transaction():
+            erased = Erased(
+                keys=self._delete("DELETE FROM keys WHERE subject_ref = ? AND subject_ref <> ''", subject_ref),
+                subjects=self._delete("DELETE FROM subjects WHERE subject_ref = ?", subject_ref),
+                index_rows=self._delete("DELETE FROM value_index WHERE subject_ref = ?", subject_ref),
+            )
+            self._bump()
+        self._empty_log()
+        return erased
+
+    def destroy_days(self, tenant: str, retention_class: str, before_day: str) -> int:
+        """Destroy the keys of all days before one; what they sealed is unreadable then. Return their number."""
+        sql = "DELETE FROM keys WHERE subject_ref = '' AND tenant = ? AND retention_class = ? AND day < ?"
+        with self.transaction():
+            destroyed = self._delete(sql, tenant, retention_class, before_day)
+            self._bump()
+        self._empty_log()
+        return destroyed
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._db.close()
+
+    def _key(self, tenant: str, subject_ref: str, retention_class: str, day: str) -> Key:
+        scope = (tenant, subject_ref, retention_class, day)
+        sql = """SELECT key_id, wrapped FROM keys
+                 WHERE tenant = ? AND subject_ref = ? AND retention_class = ? AND day = ?"""
+        with self.transaction():
+            row = self._one(sql, scope)
+            if row:
+                return self._unwrap(row[0], row[1])
+            key_id, secret = f"k_{secrets.token_hex(12)}", secrets.token_bytes(KEY_BYTES)
+            sql = """INSERT INTO keys (key_id, tenant, subject_ref, retention_class, day, created_us, wrapped)
+                     VALUES (?, ?, ?, ?, ?, ?, ?)"""
+            self._db.execute(sql, (key_id, *scope, self._clock(), self._wrap(key_id, secret)))
+            return Key(key_id, AESGCM(secret))
+
+    def _wrap(self, key_id: str, secret: bytes) -> bytes:
+        nonce = secrets.token_bytes(12)
+        return nonce + self._cipher.encrypt(nonce, secret, key_id.encode())
+
+    def _unwrap(self, key_id: str, wrapped: bytes) -> Key:
+        return Key(key_id, AESGCM(self._opened(key_id, wrapped)))
+
+    def _opened(self, key_id: str, wrapped: bytes) -> bytes:
+        try:
+            return self._cipher.decrypt(wrapped[:12], wrapped[12:], key_id.encode())
+        except InvalidTag as problem:
+            raise KeyStoreError("the key store was made with another master key (SLUICE_MASTER_KEY)") from problem
+
+    def _check_master(self) -> None:
+        """Refuse another master key now, instead of at the first old frame."""
+        with self.transaction():
+            row = self._one("SELECT value FROM facts WHERE name = 'check'", ())
+            if row:
+                self._opened("check", row[0])
+            else:
+                sql = "INSERT INTO facts VALUES ('check', ?), ('epoch', 0), ('schema', 1)"
+                self._db.execute(sql, (self._wrap("check", bytes(KEY_BYTES)),))
+
+    def _hmac(self, tenant: str, subject: str) -> bytes:
+        return hmac.digest(self._subject_key, f"{tenant}\0{subject}".encode("utf-8", "replace"), sha256)
+
+    def _delete(self, sql: str, *values: str) -> int:
+        return self._db.execute(sql, values).rowcount
+
+    def _bump(self) -> None:
+        self._db.execute("UPDATE facts SET value = value + 1 WHERE name = 'epoch'")
+
+    def _one(self, sql: str, values: tuple[object, ...]) -> tuple[Any, ...] | None:
+        with self._lock:
+            row: tuple[Any, ...] | None = self._db.execute(sql, values).fetchone()
+            return row
+
+    def _empty_log(self, attempts: int = 50) -> None:
+        """Empty the write-ahead log; readers in other processes hold it for milliseconds at most."""
+        for _ in range(attempts):
+            with self._lock:
+                busy, *_rest = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if not busy:
+                return
+            time.sleep(0.1)
+        raise KeyStoreError("the write-ahead log of the key store is in use; erase again to finish")
