@@ -52,14 +52,12 @@ def settle(settings: Settings, parts: Collection[str]) -> tuple[Settings, list[s
     said: list[str] = []
     with contextlib.ExitStack() as held:  # found ports stay bound until all are found, so that no two parts get one
         for part in (part for part in PARTS if part in parts):
-            name = PARTS[part]
-            attribute = name.removeprefix("SLUICE_").lower()
-            wanted = getattr(settings, attribute)
-            listener = held.enter_context(_free(settings, name, wanted))
+            wanted = port_of(settings, part)
+            listener = held.enter_context(_free(settings, PARTS[part], wanted))
             port = listener.getsockname()[1]
             if wanted and port != wanted:
                 said.append(f"Port {wanted} is busy: the {part} listens on {port}.")
-            settings = replace(settings, **{attribute: port})
+            settings = replace(settings, **{PARTS[part].removeprefix("SLUICE_").lower(): port})
     return settings, said
 
 
@@ -68,6 +66,17 @@ def reachable_host(host: str) -> str:
     if host in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound
         return "127.0.0.1" if host == "0.0.0.0" else "[::1]"  # noqa: S104
     return f"[{host}]" if ":" in host else host
+
+
+def port_of(settings: Settings, part: str) -> int:
+    """Return the port of a part."""
+    port: int = getattr(settings, PARTS[part].removeprefix("SLUICE_").lower())
+    return port
+
+
+def address(settings: Settings, part: str) -> str:
+    """Return the address of a part as a person on this machine opens it."""
+    return f"http://{reachable_host(settings.host)}:{port_of(settings, part)}"
 
 
 def is_own_listener(url: str, settings: Settings) -> bool:

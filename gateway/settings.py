@@ -264,8 +264,8 @@ SPECS: Final = (
         "SLUICE_MASTER_KEY",
         _matching(
             "SLUICE_MASTER_KEY",
-            r"[A-Za-z0-9_\-+/]{43}=?|[0-9A-Fa-f]{64}",
-            "it must be 32 random bytes as base64 or hex, for example from: openssl rand -hex 32",
+            r"[A-Za-z0-9+/]{43}=",
+            "it must be 32 random bytes as base64, for example from: openssl rand -base64 32",
             secret=True,
         ),
         None,

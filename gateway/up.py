@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from gateway.parent import MARGIN_S, first_of
-from gateway.ports import PARTS, reachable_host
+from gateway.ports import reachable_host
 from gateway.processes import MISCONFIGURED, Child, Lifeline, Program, python
 from gateway.running import log_file
 from gateway.settings import Settings, as_environment
@@ -55,13 +55,6 @@ def parts(settings: Settings, *, dashboard: bool) -> list[Part]:
         command = python("gateway.cli", "dashboard")
         found.append(Part("dashboard", command, settings.dashboard_port, "/_stcore/health", DASHBOARD_STOP_S))
     return found
-
-
-def addresses(settings: Settings, names: Sequence[str]) -> dict[str, str]:
-    """Return the address of each part as a browser or client on this machine opens it."""
-    host = reachable_host(settings.host)
-    ports = {name: getattr(settings, PARTS[name].removeprefix("SLUICE_").lower()) for name in names}
-    return {name: f"http://{host}:{port}" for name, port in ports.items()}
 
 
 class Supervisor:

@@ -19,7 +19,7 @@ GOOD = {
     "SLUICE_UPSTREAM": "simulated",
     "SLUICE_DATABASE_URL": "postgresql://sluice:pass@db.example.com/sluice",
     "SLUICE_BOOTSTRAP_KEY": "sk-sluice-0123456789",
-    "SLUICE_MASTER_KEY": "ab" * 32,
+    "SLUICE_MASTER_KEY": "A" * 43 + "=",
 }
 WRONG = [
     ("SLUICE_PORT", "http"),

@@ -1,0 +1,133 @@
+"""`sluice keys`: API keys, made once and shown once."""
+
+import re
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any, Final
+
+import click
+
+from gateway.commands.common import settings_with
+from gateway.commands.control import control_database, tenant_option, utc_text
+from gateway.commands.output import json_option, print_json, print_table
+from gateway.control.database import Database, utc_now_us
+from gateway.control.identity.keys import KeyInfo, KeySpec, create_key, list_keys, revoke_key
+from gateway.control.identity.roles import local_operator
+from gateway.control.identity.tenants import ensure_tenant
+
+_UNITS: Final = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+
+
+@click.group(
+    help="""Create, list and revoke API keys, directly in the control database of this machine's settings.
+
+A key decides tenant, team, automation, environment and data class of every call made with it, and so its policy.
+"""
+)
+def keys() -> None:
+    pass
+
+
+@keys.command(
+    help="""Make an API key and print it, for the only time: it is stored as a hash.
+
+\b
+Examples:
+  sluice keys create --name laptop
+  sluice keys create --automation support-drafting --team support --environment production
+  export OPENAI_API_KEY=$(sluice keys create --name ci --expires 30d)
+"""
+)
+@click.option("--name", default="unnamed", show_default=True, help="What you call it.")
+@click.option("--automation", default="default", show_default=True, help="The automation that will use it.")
+@click.option("--team", help="The team it belongs to.")
+@click.option("--environment", help="For example production or staging.")
+@click.option("--data-class", help="For example health.")
+@click.option("--expires", metavar="TIME", help="How long it works: 12h, 30d, 8w. Without it, until revoked.")
+@tenant_option
+@json_option
+def create(*, as_json: bool, tenant: str, expires: str | None, **bound: Any) -> None:
+    with control_database(settings_with()) as database:
+        expires_us = None if expires is None else database.clock_us() + _span_us(expires)
+        if ensure_tenant(database, tenant):
+            click.echo(f"The tenant {tenant} is new.", err=True)
+        raw, info = create_key(database, tenant, KeySpec(**bound, expires_us=expires_us), local_operator(tenant))
+    if as_json:
+        print_json({"key": raw, **_shown(info)})
+        return
+    click.echo(raw)
+    click.echo(f"Keep it: it is not shown again. Its id is {info.key_id}.", err=True)
+
+
+@keys.command(
+    "list",
+    help="""List API keys, newest first: what each is bound to, and whether it still works.
+
+\b
+Examples:
+  sluice keys list
+  sluice keys list --json
+""",
+)
+@tenant_option
+@json_option
+def list_(*, as_json: bool, tenant: str) -> None:
+    with control_database(settings_with()) as database:
+        found = [_shown(info) for info in list_keys(database, tenant, local_operator(tenant))]
+    if as_json:
+        print_json(found)
+        return
+    columns = (
+        "key_id",
+        "name",
+        "hint",
+        "state",
+        "automation",
+        "team",
+        "environment",
+        "data_class",
+        "created",
+        "expires",
+    )
+    print_table([column.upper() for column in columns], [[key[column] for column in columns] for key in found])
+
+
+@keys.command(
+    help="""Revoke an API key for ever. Every worker refuses it within a second.
+
+\b
+Example:
+  sluice keys revoke key_4c1f0a...
+"""
+)
+@click.argument("key_id")
+@tenant_option
+@json_option
+def revoke(*, as_json: bool, key_id: str, tenant: str) -> None:
+    with control_database(settings_with()) as database:
+        info = revoke_key(database, tenant, key_id, local_operator(tenant))
+    if as_json:
+        print_json(_shown(info))
+        return
+    click.echo(f"Revoked {info.key_id} ({info.name}).")
+
+
+def development_key(database: Database, tenant: str) -> str | None:
+    """Make the first key of a tenant; return None when it has one already."""
+    by = local_operator(tenant)
+    if list_keys(database, tenant, by):
+        return None
+    return create_key(database, tenant, KeySpec(name="development"), by)[0]
+
+
+def _span_us(text: str) -> int:
+    found = re.fullmatch(r"(\d{1,5})([hdw])", text)
+    if not found:
+        raise click.BadParameter("must be a number and h, d or w, such as 30d.", param_hint="--expires")
+    return int(int(found[1]) * _UNITS[found[2]] / timedelta(microseconds=1))
+
+
+def _shown(info: KeyInfo) -> dict[str, Any]:
+    times = {"created": utc_text(info.created_us), "expires": utc_text(info.expires_us)}
+    said = {"key_id": info.key_id, "name": info.name, "hint": f"...{info.hint}", "state": info.state(utc_now_us())}
+    return said | asdict(info.facts) | times | {"created_by": info.created_by, "revoked": utc_text(info.revoked_us)}
