@@ -75,8 +75,9 @@ def port_of(settings: Settings, part: str) -> int:
 
 
 def address(settings: Settings, part: str) -> str:
-    """Return the address of a part as a person on this machine opens it."""
-    return f"http://{reachable_host(settings.host)}:{port_of(settings, part)}"
+    """Return the address of a part: the one that was set, else the one a person on this machine can open."""
+    given = {"gateway": settings.gateway_url, "recorder": settings.recorder_url}.get(part)
+    return given or f"http://{reachable_host(settings.host)}:{port_of(settings, part)}"
 
 
 def is_own_listener(url: str, settings: Settings) -> bool:

@@ -59,6 +59,8 @@ class Settings:
     workers: int
     grace_s: float
     upstream: str
+    gateway_url: str | None
+    recorder_url: str | None
     database_url: str = field(repr=False)
     bootstrap_key: str | None = field(repr=False)
     master_key: str | None = field(repr=False)
@@ -207,6 +209,11 @@ def _grace_s(text: str, _place: Place) -> float:
     return float(text)
 
 
+def _url(name: str) -> Callable[[str, Place], str]:
+    wanted = "it must be an address such as http://gateway.example.com:8080, without a path."
+    return _matching(name, r"https?://[^\s/?#@]+", wanted)
+
+
 def _database_url(text: str, _place: Place) -> str:
     name, kinds = "SLUICE_DATABASE_URL", ("sqlite", "postgresql", "postgresql+psycopg")
     scheme, mark, rest = text.partition("://")
@@ -247,6 +254,8 @@ SPECS: Final = (
         "openai",
         "Name of the default provider in providers.yaml.",
     ),
+    Spec("SLUICE_GATEWAY_URL", _url("SLUICE_GATEWAY_URL"), None, "Where commands and dashboard reach the gateway."),
+    Spec("SLUICE_RECORDER_URL", _url("SLUICE_RECORDER_URL"), None, "Where commands and dashboard reach the recorder."),
     Spec("SLUICE_DATABASE_URL", _database_url, None, "Control database: SQLite in the data folder, or PostgreSQL."),
     Spec(
         "SLUICE_BOOTSTRAP_KEY",
