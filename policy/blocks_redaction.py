@@ -26,7 +26,10 @@ class RedactionRule(Block):
         default=None, description="Least detector score; the block's `min_score` when left out."
     )
     replacement: Text | None = Field(
-        default=None, alias="with", description="The text written by `replace`; `<KIND>` when left out."
+        default=None,
+        validation_alias="with",
+        serialization_alias="with",
+        description="The text written by `replace`; `<KIND>` when left out.",
     )
     keep_last: Count = Field(default=0, description="How many last characters `mask` leaves readable.")
 

@@ -49,15 +49,9 @@ class AppliesTo(Block):
         return {name: frozenset(values) for name in FACT_NAMES if (values := getattr(self, name)) is not None}
 
 
-class Policy(Block):
-    """One policy file; keys stand in the order in which a call meets them."""
+class Blocks(Block):
+    """The blocks of rules; keys stand in the order in which a call meets them."""
 
-    policy: Name = Field(description="Unique name; stands in every record.")
-    schema_: FormatVersion = Field(alias="schema", description="Version of the file format.")
-    owner: Text = Field(description="Who is asked about this policy.")
-    description: Text | None = Field(default=None, description="What it is for, in a sentence.")
-    applies_to: AppliesTo = Field(default=AppliesTo(), description="Whom it governs.")
-    tighten: tuple[Tighten, ...] = Field(default=(), description="Changes that labels may activate; they only tighten.")
     limits: Limits | None = Field(default=None, description="Ceilings on pace.")
     budget: Budget | None = Field(default=None, description="Ceilings on spending.")
     minimise: Minimise | None = Field(default=None, description="Fields that do not travel.")
@@ -74,6 +68,27 @@ class Policy(Block):
     failure: Failure = Field(default=Failure(), description="When the gateway itself fails.")
     retention: Retention = Field(default=Retention(), description="How long data is kept.")
     logging: Logging = Field(default=Logging(), description="Which content records keep.")
+
+
+class Defaults(Blocks):
+    """The file `_defaults.yaml`: blocks for every policy that does not write the same key itself."""
+
+    schema_: FormatVersion = Field(
+        validation_alias="schema", serialization_alias="schema", description="Version of the file format."
+    )
+
+
+class Policy(Blocks):
+    """One policy file: a name, whom it governs, and the blocks."""
+
+    policy: Name = Field(description="Unique name; stands in every record.")
+    schema_: FormatVersion = Field(
+        validation_alias="schema", serialization_alias="schema", description="Version of the file format."
+    )
+    owner: Text = Field(description="Who is asked about this policy.")
+    description: Text | None = Field(default=None, description="What it is for, in a sentence.")
+    applies_to: AppliesTo = Field(default=AppliesTo(), description="Whom it governs.")
+    tighten: tuple[Tighten, ...] = Field(default=(), description="Changes that labels may activate; they only tighten.")
 
     @model_validator(mode="after")
     def _holds_are_complete(self) -> Self:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import cached_property
 from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -31,7 +32,7 @@ class Price(Block):
     model: OneOrMore = Field(
         description="Model name or names; a dated snapshot (`-2026-01-31`) falls back to its base name."
     )
-    since: Day = Field(alias="from", description="First day (UTC) of the price.")
+    since: Day = Field(validation_alias="from", serialization_alias="from", description="First day (UTC) of the price.")
     input_usd: Amount = Field(description="Uncached input.")
     output_usd: Amount = Field(description="Visible output.")
     cached_input_usd: Amount | None = Field(default=None, description="Input read from the provider's cache.")
@@ -53,9 +54,18 @@ class PriceList(Block):
     """The file `prices.yaml`."""
 
     schema_: Annotated[int, Field(strict=True, ge=1, le=1)] = Field(
-        alias="schema", description="Version of the format."
+        validation_alias="schema", serialization_alias="schema", description="Version of the format."
     )
     prices: tuple[Price, ...] = Field(default=(), description="One entry per model and first day.")
+
+    @cached_property
+    def by_model(self) -> dict[tuple[str, str], list[Price]]:
+        """Give the prices of each provider and model, latest first."""
+        index: dict[tuple[str, str], list[Price]] = {}
+        for price in sorted(self.prices, key=lambda price: price.since, reverse=True):
+            for model in price.model:
+                index.setdefault((price.provider, model), []).append(price)
+        return index
 
     @model_validator(mode="after")
     def _no_two_for_one_day(self) -> Self:
@@ -87,8 +97,9 @@ def find_price(prices: PriceList, provider: str, model: str, at: datetime) -> tu
     """Give the price in force at a moment and the name it was found under."""
     day = at.astimezone(UTC).date()
     for name in dict.fromkeys((model, _DATED.sub("", model))):
-        if known := [p for p in prices.prices if p.provider == provider and name in p.model and p.since <= day]:
-            return max(known, key=lambda price: price.since), name
+        known = prices.by_model.get((provider, name), ())
+        if found := next((price for price in known if price.since <= day), None):
+            return found, name
     return None
 
 

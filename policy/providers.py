@@ -65,7 +65,7 @@ class ProviderList(Block):
     """The file `providers.yaml`."""
 
     schema_: Annotated[int, Field(strict=True, ge=1, le=1)] = Field(
-        alias="schema", description="Version of the format."
+        validation_alias="schema", serialization_alias="schema", description="Version of the format."
     )
     providers: dict[Name, ProviderBlock] = Field(default_factory=dict, description="Name to provider.")
 

@@ -29,6 +29,7 @@ MAX_LINE_CHARS = 20_000
 MAX_NUMBER_CHARS = 18
 
 _TAB_INDENT = re.compile(r"^ *\t", re.MULTILINE)
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _INT = re.compile(r"[-+]?[0-9]{1,18}")
 _OTHER_INT = re.compile(r"0o[0-7]{1,20}|0x[0-9a-fA-F]{1,15}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,4})?")
@@ -90,6 +91,8 @@ class _Builder:
 
     def _scalar(self, event: ScalarEvent, pos: Pos) -> None:
         self._no_tag(event, pos)
+        if _SURROGATE.search(event.value):
+            self._refuse(pos, "half of a surrogate pair is no character; remove the escape")
         top = self.stack[-1] if self.stack else None
         if top is not None and isinstance(top.value, dict) and top.key is None:
             self._key(top, str(event.value), pos)

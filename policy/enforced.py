@@ -1,0 +1,68 @@
+"""What this version enforces, in one table: any other key is refused, so that no rule is silently ignored."""
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from policy.problems import Path, Problem, problem
+from policy.yaml_reader import Source
+
+_ROUTE = frozenset({"models", "candidates", "candidates.model", "enforce"})
+
+# Block -> None when all of it is enforced, else its enforced keys (dotted; list positions are left out).
+ENFORCED: Mapping[str, frozenset[str] | None] = MappingProxyType(
+    {
+        "policy": None,
+        "schema": None,
+        "owner": None,
+        "description": None,
+        "applies_to": None,
+        "redaction": None,
+        "retention": None,
+        "routing": frozenset({"candidates", "candidates.model", "rules", *(f"rules.{key}" for key in _ROUTE)}),
+        "delivery": None,
+        "failure": None,
+        "logging": None,
+    }
+)
+
+
+def not_enforced(source: Source, table: Mapping[str, frozenset[str] | None] = ENFORCED) -> list[Problem]:
+    """List every key a file gives that this version would not act on."""
+    given: list[tuple[Path, Any]] = [
+        ((key,), value) for key, value in source.data.items() if key not in ("tighten", "floors")
+    ]
+    for name in ("tighten", "floors"):
+        inner = source.data.get(name)
+        for index, block in enumerate(inner if isinstance(inner, list) else ()):
+            keys = block.items() if isinstance(block, dict) else ()
+            given.extend(((name, index, key), value) for key, value in keys if key not in ("when", "applies_to"))
+    paths = [path for start, value in given for path in _unlisted(start, value, table)]
+    return [
+        problem(source.places[path].key, path, "not enforced by this version; remove it")
+        for path in paths
+        if path in source.places
+    ]
+
+
+def _unlisted(start: Path, value: Any, table: Mapping[str, frozenset[str] | None]) -> Iterator[Path]:
+    block = str(start[-1])
+    if block not in table:
+        yield start
+        return
+    listed = table[block]
+    if listed is not None:
+        yield from _unlisted_keys(start, "", value, listed)
+
+
+def _unlisted_keys(path: Path, name: str, value: Any, listed: frozenset[str]) -> Iterator[Path]:
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _unlisted_keys((*path, index), name, item, listed)
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            below = f"{name}.{key}".removeprefix(".")
+            if below in listed:
+                yield from _unlisted_keys((*path, key), below, inner, listed)
+            else:
+                yield (*path, key)

@@ -1,0 +1,69 @@
+"""Reading a policy folder's files from disk: ordinary files inside it only, bounded, no links followed."""
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from policy.problems import PolicyErrors, Pos, Problem, problem
+from policy.yaml_reader import MAX_BYTES
+
+MAX_FILES = 1000
+# Folders with a meaning of their own; any other folder is left alone.
+KNOWN_FOLDERS = ("automations", "certificates", "prompts", "templates", "tests")
+
+
+@dataclass(frozen=True, slots=True)
+class RawFile:
+    name: str
+    raw: bytes
+
+
+def read_folder(directory: Path) -> tuple[list[RawFile], list[Problem]]:
+    """Read the `*.yaml` files of one folder in name order."""
+    files: list[RawFile] = []
+    problems: list[Problem] = []
+    for name in _names(directory):
+        try:
+            files.append(RawFile(name, read_file(directory, name)))
+        except PolicyErrors as error:
+            problems.extend(error.problems)
+    return files, problems
+
+
+def read_file(directory: Path, name: str) -> bytes:
+    """Read one file of the folder; links, devices and names that leave the folder are refused."""
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise PolicyErrors([_problem(name, "this path leaves the policy folder; move the file inside")])
+    try:
+        descriptor = os.open(directory / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise PolicyErrors([_problem(name, _open_reason(error))]) from error
+    with os.fdopen(descriptor, "rb") as handle:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise PolicyErrors([_problem(name, "not an ordinary file; replace it by one")])
+        return handle.read(MAX_BYTES + 1)
+
+
+def _names(directory: Path) -> Iterator[str]:
+    try:
+        entries = sorted(os.scandir(directory), key=lambda entry: entry.name)
+    except OSError as error:
+        reason = f"cannot read the policy folder ({error.strerror}); check SLUICE_POLICIES"
+        raise PolicyErrors([_problem(directory.name or str(directory), reason)]) from error
+    yaml = [e.name for e in entries if not e.name.startswith(".") and e.name.endswith((".yaml", ".yml"))]
+    if len(yaml) > MAX_FILES:
+        raise PolicyErrors([_problem(yaml[MAX_FILES], f"more than {MAX_FILES} policy files; use several folders")])
+    yield from yaml
+
+
+def _open_reason(error: OSError) -> str:
+    if error.errno == errno.ELOOP:
+        return "a symbolic link; put the file itself here"
+    return f"cannot read this file ({error.strerror}); check its permissions"
+
+
+def _problem(name: str, message: str) -> Problem:
+    return problem(Pos(name, 1, 1), (), message)

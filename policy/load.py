@@ -1,0 +1,152 @@
+"""From a folder of YAML files to a snapshot, or to the full list of what is wrong with it."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from policy.enforced import not_enforced
+from policy.files import RawFile, read_folder
+from policy.floors import Floors, undercut
+from policy.git import git_state
+from policy.model import Blocks, Defaults, Policy
+from policy.prices import PriceList
+from policy.problems import PolicyErrors, Pos, Problem, from_validation, problem
+from policy.providers import ProviderList
+from policy.schema import key_names
+from policy.selection import Region, ties
+from policy.snapshot import Entry, Snapshot
+from policy.values import Block
+from policy.yaml_reader import Source, read_yaml
+
+DEFAULTS, FLOORS, PROVIDERS, PRICES = "_defaults.yaml", "_floors.yaml", "providers.yaml", "prices.yaml"
+_SPECIAL = (DEFAULTS, FLOORS, PROVIDERS, PRICES)
+
+_B = TypeVar("_B", bound=Block)
+
+
+def load_tree(directory: Path) -> Snapshot:
+    """Load and check a policy folder; raise `PolicyErrors` with every problem found."""
+    sources, problems = _read(directory)
+    tree = _Tree(sources, problems)
+    defaults = tree.special(DEFAULTS, Defaults)
+    floors = tree.special(FLOORS, Floors) or Floors(schema_=1)
+    providers = tree.special(PROVIDERS, ProviderList) or ProviderList(schema_=1)
+    prices = tree.special(PRICES, PriceList) or PriceList(schema_=1)
+    base = sources.get(DEFAULTS) if defaults else None
+    loaded = list(tree.policies(base))
+    problems.extend(_same_names(loaded))
+    problems.extend(_ties(loaded))
+    for policy, source in loaded:
+        problems.extend(undercut(policy, source, floors))
+    if problems:
+        raise PolicyErrors(problems)
+    if not loaded:
+        raise PolicyErrors([problem(Pos(directory.name or ".", 1, 1), (), "no policy file here; add default.yaml")])
+    entries = tuple(Entry(source.file, policy) for policy, source in loaded)
+    git = git_state(directory)
+    return Snapshot.build(entries, providers, prices, git_commit=git.commit, dirty=git.dirty)
+
+
+def _read(directory: Path) -> tuple[dict[str, Source], list[Problem]]:
+    files, problems = read_folder(directory)
+    sources: dict[str, Source] = {}
+    for file in files:
+        try:
+            sources[file.name] = _source(file)
+        except PolicyErrors as error:
+            problems.extend(error.problems)
+    return sources, problems
+
+
+def _source(file: RawFile) -> Source:
+    start = Pos(file.name, 1, 1)
+    if file.name.endswith(".yml"):
+        raise PolicyErrors([problem(start, (), "rename this file to .yaml; .yml files are not read")])
+    if file.name.startswith("_") and file.name not in _SPECIAL:
+        raise PolicyErrors([problem(start, (), f"only {DEFAULTS} and {FLOORS} begin with `_`; rename this file")])
+    return read_yaml(file.name, file.raw)
+
+
+class _Tree:
+    """The files of one folder while they are being checked."""
+
+    def __init__(self, sources: dict[str, Source], problems: list[Problem]) -> None:
+        self.sources = sources
+        self.problems = problems
+
+    def special(self, name: str, model: type[_B]) -> _B | None:
+        """Validate one of the files with a fixed name; None when it is absent or wrong."""
+        source = self.sources.get(name)
+        if source is None:
+            return None
+        if issubclass(model, (Defaults, Floors)):
+            self.problems.extend(not_enforced(source))
+        return self._validated(source, model)
+
+    def policies(self, defaults: Source | None) -> Iterator[tuple[Policy, Source]]:
+        """Validate the policy files, with the defaults merged in."""
+        for name, own in self.sources.items():
+            if name in _SPECIAL:
+                continue
+            self.problems.extend(not_enforced(own))
+            source = merged(own, defaults) if defaults else own
+            policy = self._validated(source, Policy)
+            if policy is not None:
+                yield policy, source
+
+    def _validated(self, source: Source, model: type[_B]) -> _B | None:
+        try:
+            return model.model_validate(source.data)
+        except ValidationError as error:
+            self.problems.extend(from_validation(error, source.places, key_names(_formats())))
+            return None
+
+
+def merged(own: Source, defaults: Source) -> Source:
+    """Lay a policy file over the defaults: block by block, and within a block key by key, no deeper."""
+    out = Source(own.file, dict(own.data), dict(own.places))
+    for block in Blocks.model_fields:
+        if block not in defaults.data:
+            continue
+        theirs, ours = defaults.data[block], own.data.get(block)
+        if block not in own.data:
+            out.data[block] = theirs
+            _adopt(out, defaults, (block,))
+        elif isinstance(theirs, dict) and isinstance(ours, dict):
+            out.data[block] = {**theirs, **ours}
+            for key in theirs.keys() - ours.keys():
+                _adopt(out, defaults, (block, key))
+    return out
+
+
+def _adopt(out: Source, defaults: Source, start: tuple[str, ...]) -> None:
+    length = len(start)
+    out.places.update({path: place for path, place in defaults.places.items() if path[:length] == start})
+
+
+def _same_names(loaded: Iterable[tuple[Policy, Source]]) -> Iterator[Problem]:
+    first: dict[str, str] = {}
+    for policy, source in loaded:
+        other = first.setdefault(policy.policy, source.file)
+        if other != source.file:
+            place = source.places["policy",].value
+            yield problem(place, ("policy",), f"{other} has the same name; rename one of the two policies")
+
+
+def _ties(loaded: list[tuple[Policy, Source]]) -> Iterator[Problem]:
+    for first, second, shared in ties([policy.applies_to for policy, _ in loaded]):
+        source, other = loaded[second][1], loaded[first][1].file
+        place = source.places.get(("applies_to",), source.places[()])
+        reason = f"{other} names as many facts and claims the same calls ({_facts(shared)}); name one more fact in one"
+        yield problem(place.key, ("applies_to",), reason)
+
+
+def _facts(region: Region) -> str:
+    named = [f"{name}: {', '.join(sorted(values)[:3])}" for name, values in sorted(region.items())]
+    return "; ".join(named) or "all"
+
+
+def _formats() -> tuple[type[BaseModel], ...]:
+    return (Policy, Floors, ProviderList, PriceList)

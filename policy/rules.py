@@ -1,0 +1,44 @@
+"""Which redaction rule stands for a kind: the one answer that redaction, tightening and explanations share."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from policy.blocks_redaction import Redaction, RedactionRule, Rules
+from policy.kinds import PROFILES, group_of
+from policy.values import Direction
+
+SITES = ("system", "user", "assistant", "tool", "metadata")
+PROFILE_RULES: Mapping[Direction, RedactionRule] = MappingProxyType(
+    {
+        "request": RedactionRule(operator="pseudonym"),
+        "answer": RedactionRule(operator="replace"),
+    }
+)
+
+
+def rule_for(redaction: Redaction, direction: Direction, kind: str, site: str | None = None) -> RedactionRule | None:
+    """Give the rule that stands for a kind; None: the kind is not looked for.
+
+    A site's rules beat the request's, a kind's rule beats its group's, and a profile speaks where no rule does.
+    """
+    if direction == "request" and site in SITES and (found := in_table(getattr(redaction.sites, site), kind)):
+        return found
+    table = redaction.request if direction == "request" else redaction.answer
+    return in_table(table, kind) or from_profiles(redaction, direction, kind)
+
+
+def in_table(table: Rules, kind: str) -> RedactionRule | None:
+    """Give a table's rule for a kind: its own, else its group's."""
+    group = group_of(kind)
+    return table.get(kind) or (table.get(group) if group else None)
+
+
+def from_profiles(redaction: Redaction, direction: Direction, kind: str) -> RedactionRule | None:
+    """Give the rule that profiles set for a kind."""
+    named = any(kind in PROFILES[profile] for profile in redaction.profiles)
+    return PROFILE_RULES[direction] if named else None
+
+
+def min_score(redaction: Redaction, rule: RedactionRule) -> float:
+    """Give the least score at which a rule counts a finding."""
+    return redaction.min_score if rule.min_score is None else rule.min_score
