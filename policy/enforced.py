@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from policy.problems import Path, Problem, problem
+from policy.problems import KeyPath, Problem, problem
 from policy.yaml_reader import Source
 
 _ROUTE = frozenset({"models", "candidates", "candidates.model", "enforce"})
@@ -29,7 +29,7 @@ ENFORCED: Mapping[str, frozenset[str] | None] = MappingProxyType(
 
 def not_enforced(source: Source, table: Mapping[str, frozenset[str] | None] = ENFORCED) -> list[Problem]:
     """List every key a file gives that this version would not act on."""
-    given: list[tuple[Path, Any]] = [
+    given: list[tuple[KeyPath, Any]] = [
         ((key,), value) for key, value in source.data.items() if key not in ("tighten", "floors")
     ]
     for name in ("tighten", "floors"):
@@ -45,7 +45,7 @@ def not_enforced(source: Source, table: Mapping[str, frozenset[str] | None] = EN
     ]
 
 
-def _unlisted(start: Path, value: Any, table: Mapping[str, frozenset[str] | None]) -> Iterator[Path]:
+def _unlisted(start: KeyPath, value: Any, table: Mapping[str, frozenset[str] | None]) -> Iterator[KeyPath]:
     block = str(start[-1])
     if block not in table:
         yield start
@@ -55,7 +55,7 @@ def _unlisted(start: Path, value: Any, table: Mapping[str, frozenset[str] | None
         yield from _unlisted_keys(start, "", value, listed)
 
 
-def _unlisted_keys(path: Path, name: str, value: Any, listed: frozenset[str]) -> Iterator[Path]:
+def _unlisted_keys(path: KeyPath, name: str, value: Any, listed: frozenset[str]) -> Iterator[KeyPath]:
     if isinstance(value, list):
         for index, item in enumerate(value):
             yield from _unlisted_keys((*path, index), name, item, listed)

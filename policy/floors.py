@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from policy.model import AppliesTo, FormatVersion, Policy
-from policy.problems import Path, Problem, problem
+from policy.problems import KeyPath, Problem, problem
 from policy.selection import overlap
 from policy.stricter import tightened
 from policy.tighten import ShorterRetention, Stricter
@@ -58,14 +58,14 @@ def undercut(policy: Policy, source: Source, floors: Floors) -> list[Problem]:
     return found
 
 
-def _too_short(policy: Policy, floor: Floor) -> Iterator[tuple[Path, timedelta]]:
+def _too_short(policy: Policy, floor: Floor) -> Iterator[tuple[KeyPath, timedelta]]:
     for name in AtLeast.model_fields:
         least: timedelta | None = getattr(floor.retention.at_least, name)
         if least is not None and getattr(policy.retention, name) < least:
             yield ("retention", name), least
 
 
-def _differences(have: Any, want: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+def _differences(have: Any, want: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
     if have == want:
         return
     if isinstance(have, dict) and isinstance(want, dict):
@@ -85,7 +85,7 @@ def _words(value: Any) -> str:
     return f"`{value}`"
 
 
-def _problem(source: Source, path: Path, message: str) -> Problem:
+def _problem(source: Source, path: KeyPath, message: str) -> Problem:
     """Point at the entry, or at the nearest block around it that the file has."""
     shown = path
     while shown not in source.places:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 
 
 class Pos(NamedTuple):
@@ -46,12 +46,12 @@ class PolicyErrors(Exception):  # noqa: N818 - several errors at once
         super().__init__("\n".join(map(str, self.problems)))
 
 
-def problem(pos: Pos, path: Path, message: str) -> Problem:
+def problem(pos: Pos, path: KeyPath, message: str) -> Problem:
     """Make a problem at a place."""
     return Problem(pos.file, pos.line, pos.column, dotted(path), message)
 
 
-def dotted(path: Path) -> str:
+def dotted(path: KeyPath) -> str:
     """Write a path as people do: `tighten[0].redaction.names`."""
     parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in path]
     return "".join(parts).removeprefix(".")
@@ -72,9 +72,9 @@ _SENTENCES = {
 }
 
 
-def from_validation(error: ValidationError, places: Mapping[Path, Place], names: Iterable[str]) -> list[Problem]:
+def from_validation(error: ValidationError, places: Mapping[KeyPath, Place], names: Iterable[str]) -> list[Problem]:
     """Turn pydantic's errors into problems; `names` are the keys of the format, for suggestions."""
-    found: dict[tuple[Path, Pos], list[str]] = {}
+    found: dict[tuple[KeyPath, Pos], list[str]] = {}
     known = sorted(set(names))
     for each in error.errors(include_url=False, include_context=True):
         path, pos = _locate(each["type"], each["loc"], places)
@@ -85,9 +85,9 @@ def from_validation(error: ValidationError, places: Mapping[Path, Place], names:
     return [problem(pos, path, " (or: ".join(m) + ")" * (len(m) - 1)) for (path, pos), m in found.items()]
 
 
-def _locate(kind: str, loc: Path, places: Mapping[Path, Place]) -> tuple[Path, Pos]:
+def _locate(kind: str, loc: KeyPath, places: Mapping[KeyPath, Place]) -> tuple[KeyPath, Pos]:
     """Follow a pydantic location through the file; names of union members stand in no file and are skipped."""
-    path: Path = ()
+    path: KeyPath = ()
     for part in loc:
         if (*path, part) in places:
             path = (*path, part)
@@ -97,7 +97,7 @@ def _locate(kind: str, loc: Path, places: Mapping[Path, Place]) -> tuple[Path, P
     return path, place.key if kind == "extra_forbidden" or loc[-1:] == ("[key]",) else place.value
 
 
-def _sentence(error: Any, path: Path, known: list[str]) -> str:
+def _sentence(error: Any, path: KeyPath, known: list[str]) -> str:
     kind: str = error["type"]
     if kind == "extra_forbidden":
         close = difflib.get_close_matches(str(path[-1]), known, 1, 0.75)

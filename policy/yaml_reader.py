@@ -19,7 +19,7 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
 )
 
-from policy.problems import Path, Place, PolicyErrors, Pos, problem
+from policy.problems import KeyPath, Place, PolicyErrors, Pos, problem
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
@@ -45,14 +45,14 @@ class Source:
 
     file: str
     data: dict[str, Any]
-    places: dict[Path, Place]
+    places: dict[KeyPath, Place]
 
 
 @dataclass(slots=True)
 class _Open:
     """A collection whose end has not been read yet."""
 
-    path: Path
+    path: KeyPath
     value: dict[str, Any] | list[Any]
     key: str | None = None
     key_pos: Pos | None = None
@@ -64,7 +64,7 @@ class _Builder:
 
     file: str
     root: Any = None
-    places: dict[Path, Place] = field(default_factory=dict)
+    places: dict[KeyPath, Place] = field(default_factory=dict)
     stack: list[_Open] = field(default_factory=list)
     nodes: int = 0
     documents: int = 0
@@ -116,7 +116,7 @@ class _Builder:
         value: dict[str, Any] | list[Any] = {} if isinstance(event, MappingStartEvent) else []
         self.stack.append(_Open(self._add(value, pos), value))
 
-    def _add(self, value: Any, pos: Pos) -> Path:
+    def _add(self, value: Any, pos: Pos) -> KeyPath:
         """Put a value into the collection that is open, and give its path."""
         self.nodes += 1
         if self.nodes > MAX_NODES:
@@ -127,7 +127,7 @@ class _Builder:
             return ()
         top = self.stack[-1]
         if isinstance(top.value, list):
-            path: Path = (*top.path, len(top.value))
+            path: KeyPath = (*top.path, len(top.value))
             top.value.append(value)
             self.places[path] = Place(pos, pos)
             return path
@@ -164,7 +164,7 @@ class _Builder:
         return Pos(self.file, mark.line + 1, mark.column + 1)
 
     def _refuse(self, pos: Pos, message: str) -> None:
-        path: Path = ()
+        path: KeyPath = ()
         if self.stack:
             top = self.stack[-1]
             path = top.path if top.key is None else (*top.path, top.key)
@@ -240,5 +240,5 @@ def _reason(error: YAMLError) -> str:
     return f"this is not valid YAML: {str(detail)[:200]}; complete or correct the line"
 
 
-def _open_path(builder: _Builder) -> Path:
+def _open_path(builder: _Builder) -> KeyPath:
     return builder.stack[-1].path if builder.stack else ()
