@@ -19,16 +19,21 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from gateway.control import schema
-from gateway.control.engines import WRITES, make_engine
+from gateway.control.engines import BEGIN, make_engine
 from gateway.control.errors import ControlUnavailable
 
 Clock: TypeAlias = Callable[[], int]
 NewId: TypeAlias = Callable[[str], str]
 EVENT_SCHEMA: Final = 1
-_READ_OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
+_READ: Final[Mapping[str, Mapping[str, Any]]] = {
     # One snapshot for all statements of a read, as SQLite gives it anyway.
     "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
-    "sqlite": {},
+    "sqlite": {BEGIN: "BEGIN"},
+}
+_WRITE: Final[Mapping[str, Mapping[str, Any]]] = {"postgresql": {}, "sqlite": {BEGIN: "BEGIN IMMEDIATE"}}
+_UPKEEP: Final[Mapping[str, Mapping[str, Any]]] = {
+    "postgresql": {"isolation_level": "AUTOCOMMIT"},
+    "sqlite": {BEGIN: ""},
 }
 
 
@@ -117,10 +122,8 @@ class Database:
         Raises:
             ControlUnavailable: the database cannot be reached.
         """
-        with _translated(), self.engine.connect() as plain:
-            conn = plain.execution_options(**_READ_OPTIONS[self.engine.dialect.name])
-            with conn.begin():
-                yield conn
+        with self._connected(_READ) as conn, conn.begin():
+            yield conn
 
     @contextmanager
     def write(self) -> Iterator[Write]:
@@ -129,14 +132,27 @@ class Database:
         Raises:
             ControlUnavailable: the database cannot be reached, or is locked for too long.
         """
-        with _translated(), self.engine.connect() as plain:
-            conn = plain.execution_options(**{WRITES: True})
-            with conn.begin():
-                yield Write(conn, self.clock_us(), self.new_id)
+        with self._connected(_WRITE) as conn, conn.begin():
+            yield Write(conn, self.clock_us(), self.new_id)
+
+    @contextmanager
+    def outside_transactions(self) -> Iterator[Connection]:
+        """Open a connection for upkeep commands that cannot run in a transaction.
+
+        Raises:
+            ControlUnavailable: the database cannot be reached.
+        """
+        with self._connected(_UPKEEP) as conn:
+            yield conn
 
     def close(self) -> None:
         """Close all idle connections."""
         self.engine.dispose()
+
+    @contextmanager
+    def _connected(self, options: Mapping[str, Mapping[str, Any]]) -> Iterator[Connection]:
+        with _translated(), self.engine.connect() as plain:
+            yield plain.execution_options(**options[self.engine.dialect.name])
 
 
 def open_database(address: str, clock_us: Clock = utc_now_us, new_id: NewId = random_id) -> Database:

@@ -10,7 +10,8 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 BUSY_S: Final = 5
-WRITES: Final = "sluice_writes"
+# Execution option of a connection: the words that open its transactions; empty: none is opened.
+BEGIN: Final = "sluice_begin"
 _PRAGMAS: Final = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
@@ -64,9 +65,10 @@ def _prepare_sqlite(connection: Any, _entry: ConnectionPoolEntry) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    """Take the write lock at once: a deferred transaction that writes after reading fails without waiting."""
-    writes = connection.get_execution_options().get(WRITES, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    """Begin as asked. Writers ask for the lock at once: a transaction that reads first would fail without waiting."""
+    words = connection.get_execution_options().get(BEGIN, "BEGIN")
+    if words:
+        connection.exec_driver_sql(words)
 
 
 def _postgresql(url: URL) -> Engine:

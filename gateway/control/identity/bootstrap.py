@@ -1,20 +1,24 @@
 """What exists from the first start: the default tenant, its operator, and the key of the settings."""
 
+import os
+from pathlib import Path
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from gateway.control import schema
-from gateway.control.database import Database, Write
+from gateway.control.database import Database, Write, insert_new
 from gateway.control.errors import InvalidInput
 from gateway.control.identity import tokens
 from gateway.control.identity.keys import DEFAULT_AUTOMATION, KeySpec, write_key
 from gateway.control.identity.roles import ROLES, local_operator, write_roles
+from gateway.control.identity.sessions import open_session
 from gateway.control.identity.tenants import DEFAULT_TENANT, write_tenant
 
 OPERATOR_EMAIL: Final = "operator@localhost"
 OPERATOR_ID: Final = "usr_operator"
 BOOTSTRAP_NAME: Final = "bootstrap"
+LOCAL_SESSION_S: Final = 30 * 24 * 3600
 MIN_KEY_CHARS: Final = 16
 
 
@@ -29,22 +33,34 @@ def bootstrap(database: Database, key: str | None) -> str:
     """
     with database.write() as tx:
         write_tenant(tx, DEFAULT_TENANT)
-        if not _operator_known(tx):
-            _write_operator(tx)
+        _write_operator(tx)
         if key is not None:
             _write_bootstrap_key(tx, key)
     return OPERATOR_ID
 
 
-def _operator_known(tx: Write) -> bool:
-    users = schema.users
-    return tx.execute(select(users.c.user_id).where(users.c.user_id == OPERATOR_ID)).first() is not None
+def write_local_token(database: Database, path: Path, ttl_s: int = LOCAL_SESSION_S) -> None:
+    """Put a session token of the operator into a file that only its owner can read; earlier local tokens end."""
+    table = schema.sessions
+    local = (table.c.tenant == DEFAULT_TENANT, table.c.source == "local", table.c.revoked_us.is_(None))
+    with database.write() as tx:
+        tx.execute(update(table).where(*local).values(revoked_us=tx.now_us))
+        session = open_session(tx, DEFAULT_TENANT, OPERATOR_ID, "local", ttl_s)
+    _replace_private(path, session.token)
+
+
+def _replace_private(path: Path, text: str) -> None:
+    made = path.with_name(f"{path.name}.new")
+    made.unlink(missing_ok=True)
+    with os.fdopen(os.open(made, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    made.replace(path)
 
 
 def _write_operator(tx: Write) -> None:
     row = {"user_id": OPERATOR_ID, "tenant": DEFAULT_TENANT, "email": OPERATOR_EMAIL, "created_us": tx.now_us}
-    tx.execute(schema.users.insert().values(row))
-    write_roles(tx, DEFAULT_TENANT, OPERATOR_ID, frozenset(ROLES), local_operator(DEFAULT_TENANT).holder)
+    if insert_new(tx, schema.users, row):
+        write_roles(tx, DEFAULT_TENANT, OPERATOR_ID, frozenset(ROLES), local_operator(DEFAULT_TENANT).holder)
 
 
 def _write_bootstrap_key(tx: Write, key: str) -> None:

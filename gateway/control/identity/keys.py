@@ -95,7 +95,7 @@ def write_key(tx: Write, raw: str, tenant: str, spec: KeySpec, by: Identity) -> 
 
 
 def list_keys(database: Database, tenant: str, by: Identity) -> list[KeyInfo]:
-    """Return the tenant's keys, newest first, revoked and expired ones included.
+    """Return the tenant's keys that `by` could have made, newest first, revoked and expired ones included.
 
     Raises:
         NotAllowed: `by` has none of the roles admin, policy_owner and auditor.
@@ -104,7 +104,8 @@ def list_keys(database: Database, tenant: str, by: Identity) -> list[KeyInfo]:
     table = schema.api_keys
     found = select(table).where(table.c.tenant == tenant).order_by(table.c.created_us.desc(), table.c.key_id)
     with database.read() as conn:
-        return [_info(row) for row in conn.execute(found).mappings()]
+        infos = [_info(row) for row in conn.execute(found).mappings()]
+    return [info for info in infos if by.bounds.cover(info.facts)]
 
 
 def revoke_key(database: Database, tenant: str, key_id: str, by: Identity) -> KeyInfo:

@@ -66,6 +66,17 @@ def require(by: Identity, tenant: str, *wanted: Role) -> None:
         raise NotAllowed(f"This needs the role {' or '.join(wanted)}.")
 
 
+def require_admin(by: Identity, tenant: str) -> None:
+    """Refuse unless `by` is an admin of the whole tenant: one who is bound could hand out more than they have.
+
+    Raises:
+        NotAllowed: they are not.
+    """
+    require(by, tenant, "admin")
+    if by.bounds != Bounds():
+        raise NotAllowed("This needs an admin who is not bound to a team, automation, environment or data class.")
+
+
 def roles_of(conn: Connection, tenant: str, holder: str) -> frozenset[str]:
     """Return the roles of a user or service principal."""
     table = schema.roles
@@ -81,7 +92,7 @@ def set_roles(database: Database, tenant: str, holder: str, roles: Iterable[str]
         NotFound: the tenant has no such user or service principal.
         Conflict: the tenant would be left without an admin.
     """
-    require(by, tenant, "admin")
+    require_admin(by, tenant)
     wanted = checked_roles(roles)
     with database.write() as tx:
         if not _exists(tx.conn, tenant, holder):
