@@ -30,8 +30,8 @@ MAX_LOG_BYTES: Final = 50_000_000
 Say = Callable[[str], None]
 
 
-def hold_lifeline(environ: MutableMapping[str, str], linger_s: float) -> None:
-    """End this process when its parent does; without a lifeline in the environment do nothing.
+def hold_lifeline(environ: MutableMapping[str, str], linger_s: float) -> bool:
+    """End this process when its parent does; return False when nobody gave it a lifeline.
 
     Args:
         environ: the process environment; the variable is removed, so that grandchildren do not see it.
@@ -39,10 +39,11 @@ def hold_lifeline(environ: MutableMapping[str, str], linger_s: float) -> None:
     """
     text = environ.pop(LIFELINE_FD, None)
     if text is None:
-        return
+        return False
     fd = int(text)
     os.set_inheritable(fd, False)
     threading.Thread(target=_end_when_cut, args=(fd, linger_s), name="lifeline", daemon=True).start()
+    return True
 
 
 def inherited_listener(environ: MutableMapping[str, str]) -> socket.socket | None:

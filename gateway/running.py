@@ -87,3 +87,8 @@ def _alive(pid: int) -> bool:
 def log_file(data: Path, part: str) -> Path:
     """Return the log file of a part."""
     return data / LOG_FOLDER / f"{part}.log"
+
+
+def local_token_file(settings: Settings) -> Path:
+    """Return the file with the session token of commands run on this machine, readable by its owner only."""
+    return settings.data / "cli.token"

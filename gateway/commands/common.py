@@ -1,5 +1,6 @@
 """What the commands share: settings with flags on top of everything else."""
 
+import importlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import click
 
+from gateway.cli import Sentence
 from gateway.settings import Settings, load
 
 Decorated = Callable[..., Any]
@@ -25,3 +27,16 @@ def settings_with(**flags: object) -> Settings:
 def setting_option(flag: str, purpose: str) -> Callable[[Decorated], Decorated]:
     """Return a click option that overrides one setting; the settings check its value."""
     return click.option(flag, metavar="VALUE", help=purpose)
+
+
+def run_program(module: str, *, extra: str) -> None:
+    """Import a program of ours and run its `main`.
+
+    Raises:
+        Sentence: the libraries it needs are not installed.
+    """
+    try:
+        program = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise Sentence(f"{error.name} is not installed; run: pip install 'sluice[{extra}]'") from error
+    program.main()

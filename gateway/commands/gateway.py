@@ -2,14 +2,15 @@
 
 import asyncio
 import os
+import subprocess
 
 import click
 
 from gateway.commands.common import setting_option, settings_with
 from gateway.logs import configure
 from gateway.parent import MARGIN_S, serve
-from gateway.processes import hold_lifeline
-from gateway.running import make_data_folder
+from gateway.processes import hold_lifeline, python
+from gateway.settings import Settings, as_environment
 
 
 @click.command(
@@ -29,7 +30,14 @@ Examples:
 @setting_option("--workers", "Number of worker processes (SLUICE_WORKERS).")
 def gateway(host: str | None, port: str | None, workers: str | None) -> None:
     settings = settings_with(host=host, port=port, workers=workers)
-    hold_lifeline(os.environ, settings.grace_s + 2 * MARGIN_S)
-    make_data_folder(settings)
+    supervised = hold_lifeline(os.environ, settings.grace_s + 2 * MARGIN_S)
     configure("gateway")
+    if not supervised:  # `sluice up` prepares before it starts its parts
+        _prepare(settings)
     raise SystemExit(asyncio.run(serve(settings, os.environ)))
+
+
+def _prepare(settings: Settings) -> None:
+    done = subprocess.run(python("gateway.prepare"), env=os.environ | as_environment(settings), check=False)
+    if done.returncode:
+        raise SystemExit(done.returncode)

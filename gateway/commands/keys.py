@@ -8,12 +8,13 @@ from typing import Any, Final
 import click
 
 from gateway.commands.common import settings_with
-from gateway.commands.control import control_database, tenant_option, utc_text
+from gateway.commands.control import tenant_option, utc_text
 from gateway.commands.output import json_option, print_json, print_table
-from gateway.control.database import Database, utc_now_us
+from gateway.control.database import utc_now_us
 from gateway.control.identity.keys import KeyInfo, KeySpec, create_key, list_keys, revoke_key
 from gateway.control.identity.roles import local_operator
 from gateway.control.identity.tenants import ensure_tenant
+from gateway.prepare import control_database
 
 _UNITS: Final = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
@@ -110,14 +111,6 @@ def revoke(*, as_json: bool, key_id: str, tenant: str) -> None:
         print_json(_shown(info))
         return
     click.echo(f"Revoked {info.key_id} ({info.name}).")
-
-
-def development_key(database: Database, tenant: str) -> str | None:
-    """Make the first key of a tenant; return None when it has one already."""
-    by = local_operator(tenant)
-    if list_keys(database, tenant, by):
-        return None
-    return create_key(database, tenant, KeySpec(name="development"), by)[0]
 
 
 def _span_us(text: str) -> int:

@@ -6,7 +6,7 @@ import click
 
 from gateway.cli import Sentence
 from gateway.commands.common import settings_with
-from gateway.commands.control import control_database, sign_in_link, tenant_option, utc_text
+from gateway.commands.control import tenant_option, utc_text
 from gateway.commands.output import json_option, print_json, print_table
 from gateway.control.database import Database
 from gateway.control.identity.login import LINK_S, create_link
@@ -15,8 +15,10 @@ from gateway.control.identity.roles import ROLES, local_operator
 from gateway.control.identity.tenants import ensure_tenant
 from gateway.control.identity.users import User, create_user, disable_user, list_users
 from gateway.ports import address
+from gateway.prepare import control_database
 from gateway.running import address_of
 from gateway.settings import Settings
+from gateway.welcome import sign_in_link
 
 
 @click.group(

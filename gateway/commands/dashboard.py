@@ -1,0 +1,33 @@
+"""`sluice dashboard`: the dashboard alone."""
+
+import os
+
+import click
+
+from gateway.commands.common import run_program, setting_option, settings_with
+from gateway.ports import address
+from gateway.processes import hold_lifeline
+from gateway.settings import as_environment
+from gateway.up import DASHBOARD_STOP_S
+
+
+@click.command(
+    help="""Start the dashboard alone. It reads through the gateway and the recorder, and stores nothing.
+
+\b
+Examples:
+  sluice dashboard
+  SLUICE_GATEWAY_URL=http://gateway:8080 SLUICE_RECORDER_URL=http://recorder:8081 sluice dashboard --host 0.0.0.0
+"""
+)
+@setting_option("--host", "Address to listen on (SLUICE_HOST).")
+@setting_option("--port", "Port of the dashboard (SLUICE_DASHBOARD_PORT).")
+def dashboard(host: str | None, port: str | None) -> None:
+    settings = settings_with(host=host, dashboard_port=port)
+    hold_lifeline(os.environ, DASHBOARD_STOP_S)
+    addresses = {
+        "SLUICE_GATEWAY_URL": address(settings, "gateway"),
+        "SLUICE_RECORDER_URL": address(settings, "recorder"),
+    }
+    os.environ.update(as_environment(settings) | addresses)
+    run_program("dashboard.server", extra="dashboard")
