@@ -96,11 +96,11 @@ def disable_user(database: Database, tenant: str, user_id: str, by: Identity) ->
     require_admin(by, tenant)
     with database.write() as tx:
         if find_user(tx.conn, tenant, user_id).disabled_us is None:
+            tx.bump()  # first: its lock makes two admins who disable each other take turns
             _update(tx, tenant, user_id, {"disabled_us": tx.now_us})
             revoke_all(tx, tenant, user_id)
             keep_an_admin(tx.conn, tenant)
             tx.record(Note("user.disabled", tenant, by.holder, {"user_id": user_id}))
-            tx.bump()
         return find_user(tx.conn, tenant, user_id)
 
 
