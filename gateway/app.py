@@ -1,0 +1,96 @@
+"""The application: model endpoints as plain ASGI in front, everything else on FastAPI."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Final
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
+
+from gateway.errors import BadRequest, GatewayError, NotFound, WrongMethod
+from gateway.pipeline import Pipeline
+from gateway.routes.chat import chat
+from gateway.routes.embeddings import embeddings
+from gateway.routes.models import PATH as MODELS
+from gateway.routes.models import models
+from gateway.routes.unknown import unknown
+from gateway.wire import headers
+from gateway.wire.exchange import App
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+_HINT: Final = "There is no such path. The OpenAI endpoints are below /v1: does your base URL end with /v1?"
+
+
+class Gateway(FastAPI):
+    """One app object. Paths of the OpenAI wire never reach FastAPI's routing, which costs more than governing a call."""
+
+    def __init__(self, pipeline: Pipeline, routers: Sequence[APIRouter], lifespan: Lifespan | None = None) -> None:
+        super().__init__(title="Sluice", docs_url=None, redoc_url=None, lifespan=lifespan)
+        self._direct: Mapping[str, App] = {
+            "/v1/chat/completions": chat(pipeline),
+            "/v1/embeddings": embeddings(pipeline),
+            MODELS: models(pipeline),
+        }
+        self._models, self._unknown = self._direct[MODELS], unknown(pipeline)
+        for router in routers:
+            self.include_router(router)
+        # The first part below /v1 of what FastAPI serves there.
+        self._ours = {_part(getattr(route, "path", "")) for router in routers for route in router.routes}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        endpoint = self._endpoint(scope["path"]) if scope["type"] == "http" else None
+        await (endpoint or super().__call__)(scope, receive, send)
+
+    def _endpoint(self, path: str) -> App | None:
+        found = self._direct.get(path)
+        if found is not None or not path.startswith("/v1/"):
+            return found
+        if path.startswith(MODELS + "/"):
+            return self._models
+        return None if _part(path) in self._ours else self._unknown
+
+
+def create_app(pipeline: Pipeline, routers: Sequence[APIRouter] = (), lifespan: Lifespan | None = None) -> Gateway:
+    """Build the application; every error has OpenAI's shape."""
+    app = Gateway(pipeline, routers, lifespan)
+    app.add_exception_handler(GatewayError, _own)
+    app.add_exception_handler(HTTPException, _foreign)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    return app
+
+
+def error_response(error: GatewayError) -> Response:
+    """Render an error."""
+    known = {name.decode(): value.decode() for name, value in headers.of_error(error)}
+    return Response(error.encoded(), error.status, known)
+
+
+async def _own(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, GatewayError)
+    return error_response(error)
+
+
+async def _foreign(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        return error_response(NotFound(_HINT, code="unknown_url"))
+    if error.status_code == 405:
+        return error_response(WrongMethod(f"{request.method} is not possible here.", headers=error.headers))
+    shown = GatewayError(str(error.detail), code="request_refused", headers=error.headers)
+    shown.status = error.status_code
+    return error_response(shown)
+
+
+async def _invalid(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first: Mapping[str, Any] = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path", "header"))
+    return error_response(BadRequest(f"{where or 'The request'}: {first['msg']}.", param=where or None))
+
+
+def _part(path: str) -> str:
+    parts = path.split("/")
+    return parts[2] if len(parts) > 2 and parts[1] == "v1" else ""

@@ -1,0 +1,72 @@
+"""One try of one upstream, as the record keeps it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter_ns
+from typing import Any
+
+from policy.usage import Usage
+
+
+@dataclass(slots=True)
+class Attempt:
+    """Filled while the upstream answers; times in nanoseconds of the process's own clock."""
+
+    n: int
+    provider: str
+    model: str
+    began_ns: int
+    status: int | None = None
+    error_code: str | None = None
+    first_byte_ns: int | None = None
+    ended_ns: int | None = None
+    usage: Usage | None = None
+    cost_usd: float | None = None
+
+    def record(self) -> dict[str, Any]:
+        """Return the attempt in the shape of `call.end`."""
+        return {
+            "n": self.n,
+            "provider": self.provider,
+            "model": self.model,
+            "status": self.status,
+            "error_code": self.error_code,
+            "first_byte_ms": _ms(self.began_ns, self.first_byte_ns),
+            "total_ms": _ms(self.began_ns, self.ended_ns),
+            "usage": self.usage.as_dict() if self.usage else None,
+            "cost_usd": self.cost_usd,
+        }
+
+
+class Attempts:
+    """All tries of one call, and how long the call waited for upstreams."""
+
+    __slots__ = ("_clock_ns", "all", "waited_ns")
+
+    def __init__(self, clock_ns: Callable[[], int] = perf_counter_ns) -> None:
+        self._clock_ns = clock_ns
+        self.all: list[Attempt] = []
+        self.waited_ns = 0
+
+    def begin(self, provider: str, model: str) -> Attempt:
+        """Start the next try."""
+        attempt = Attempt(len(self.all) + 1, provider, model, self._clock_ns())
+        self.all.append(attempt)
+        return attempt
+
+    def now_ns(self) -> int:
+        return self._clock_ns()
+
+    def first_byte(self, attempt: Attempt) -> None:
+        """Note when the body began."""
+        attempt.first_byte_ns = self._clock_ns()
+
+    def end(self, attempt: Attempt, error_code: str | None = None) -> None:
+        """Note the end of a try; a second end changes nothing."""
+        if attempt.ended_ns is None:
+            attempt.ended_ns = self._clock_ns()
+            attempt.error_code = error_code
+
+
+def _ms(began_ns: int, at_ns: int | None) -> float | None:
+    return None if at_ns is None else round((at_ns - began_ns) / 1e6, 3)

@@ -1,0 +1,124 @@
+"""What travels through the pipeline. Each stage needs the value of the stage before, so a wrong order is a type error.
+
+    Call -> Governed -> ClearRequest -> Route -> Answer -> ClearAnswer -> Judged -> Released -> Reply -> Recorded
+
+Raw text lives only in `Call.body` and, until it is screened, in `Answer`.
+"""
+
+from typing import NamedTuple
+
+from policy.snapshot import Snapshot
+
+from gateway.admission import KeyHolder
+from gateway.providers.base import Provider
+from gateway.wire.endpoint import Endpoint, Json
+from gateway.wire.labels import Labels
+from gateway.wire.trace import Trace
+from policy.model import Bound
+from policy.usage import Usage
+from policy.values import Verdict
+from redaction.redactor import Redactor
+from redaction.screen import Screen
+from redaction.types import Clean, Cleared
+
+
+class Call(NamedTuple):
+    """One admitted request, as received."""
+
+    id: str
+    endpoint: Endpoint
+    body: Json
+    holder: KeyHolder
+    labels: Labels
+    trace: Trace
+    stream: bool
+
+
+class Tags(NamedTuple):
+    """Cleared labels: what records and headers may show."""
+
+    run: str
+    step: Clean | None
+    prompt: Clean | None
+    data_class: Clean | None
+    model: Clean
+
+
+class Governed(NamedTuple):
+    """A call with the one policy that governs it from its first to its last byte."""
+
+    call: Call
+    snapshot: Snapshot
+    bound: Bound
+    redactor: Redactor
+    tags: Tags
+
+
+class ClearRequest(NamedTuple):
+    """A request without governed values; the only kind that may be routed."""
+
+    governed: Governed
+    cleared: Cleared
+
+
+class Route(NamedTuple):
+    """Where a clear request goes, and the exact bytes that go there."""
+
+    request: ClearRequest
+    provider: Provider
+    model: str
+    wire: bytes
+    usage_forced: bool
+    live: bool
+    dropped: tuple[str, ...] = ()
+
+
+class Answer(NamedTuple):
+    """What a model said, complete and not yet screened: one body, or the events of a stream that was collected.
+
+    `raw` holds the bytes of a body, to be passed on unchanged where nothing was found.
+    """
+
+    route: Route
+    events: tuple[Json, ...]
+    raw: bytes = b""
+
+
+class ClearAnswer(NamedTuple):
+    """A screened answer.
+
+    `clean` is what records, reviews and caches see. `restored` holds the body or events with the caller's own
+    values back; of a live answer they were sent as they came. `usage` is None where the upstream gave none.
+    """
+
+    answer: Answer
+    clean: Json
+    restored: tuple[Json, ...]
+    screen: Screen
+    usage: Usage | None
+
+
+class Judged(NamedTuple):
+    answer: ClearAnswer
+    verdict: Verdict
+
+
+class Released(NamedTuple):
+    """What may be shown: the answer, or what stands in its place."""
+
+    judged: Judged
+    shown: tuple[Json, ...]
+
+
+class Reply(NamedTuple):
+    """The caller's answer as bytes, to be sent once it is recorded; of a live answer only its last part."""
+
+    released: Released
+    body: bytes
+
+
+class Recorded(NamedTuple):
+    """A reply whose record is durable; nothing else can be sent as the end of an answer."""
+
+    body: bytes
+    headers: tuple[tuple[bytes, bytes], ...]

@@ -1,0 +1,158 @@
+# ruff: noqa: N818 - the names say what happened to the call; every one of them is an error
+"""Every error the gateway shows a caller, in OpenAI's shape. Messages name rules and fields, never text of a call.
+
+* GatewayError              500 internal_error
+  - BadRequest              400 invalid_json, invalid_type, invalid_value, missing_required_parameter, ...
+  - Unauthorized            401 invalid_api_key
+  - NotFound                404 unknown_url, not_found
+  - WrongMethod             405 method_not_allowed
+  - TooLarge                413 request_too_large
+  - WrongEncoding           415 unsupported_content_encoding
+  - Ungoverned              403 ungoverned
+  - Refused                 403 content_blocked
+  - RedactionDown           503 redaction_failed
+  - NoRoute                 503 no_route
+  - RecordDown              503 record_failed
+  - Interrupted             503 interrupted
+  - UpstreamError           502 upstream_error, upstream_unreachable, upstream_invalid_response, ...
+    · UpstreamTimeout       504 upstream_timeout
+    · UpstreamRefused       the upstream's own status and code (400, 404, 422, 429, ...)
+    · UpstreamCut           502 upstream_truncated: a stream that ended without a finish
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import orjson
+
+
+class GatewayError(Exception):
+    """An error with a place in OpenAI's error shape.
+
+    `layer` says which part of the gateway refused; `retryable` False adds `x-should-retry: false`;
+    `outcome` is what the record of the call says.
+    """
+
+    status: int = 500
+    code: str = "internal_error"
+    type: str = "server_error"
+    layer: ClassVar[str] = "gateway"
+    retryable: bool = False
+    outcome: ClassVar[str] = "error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        param: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.param = param
+        self.headers = headers or {}
+        if code is not None:
+            self.code = code
+
+    def body(self) -> dict[str, Any]:
+        """Return the error as OpenAI's clients read it."""
+        return {"error": {"message": str(self), "type": self.type, "param": self.param, "code": self.code}}
+
+    def encoded(self) -> bytes:
+        return orjson.dumps(self.body())
+
+
+class BadRequest(GatewayError):
+    status, code, type = 400, "invalid_value", "invalid_request_error"
+    layer, outcome = "admit", "refused"
+
+
+class Unauthorized(BadRequest):
+    status, code = 401, "invalid_api_key"
+
+
+class NotFound(BadRequest):
+    status, code = 404, "not_found"
+
+
+class WrongMethod(BadRequest):
+    status, code = 405, "method_not_allowed"
+
+
+class TooLarge(BadRequest):
+    status, code = 413, "request_too_large"
+
+
+class WrongEncoding(BadRequest):
+    status, code = 415, "unsupported_content_encoding"
+
+
+class Ungoverned(GatewayError):
+    """No policy governs the key that was used: the call is refused."""
+
+    status, code, type = 403, "ungoverned", "policy_error"
+    layer, outcome = "policy", "refused"
+
+
+class Refused(GatewayError):
+    """The policy refuses this request."""
+
+    status, code, type = 403, "content_blocked", "policy_error"
+    layer, outcome = "policy", "refused"
+
+
+class RedactionDown(GatewayError):
+    """Text could not be searched, so it goes nowhere."""
+
+    status, code, retryable = 503, "redaction_failed", True
+    layer = "redaction"
+
+
+class NoRoute(GatewayError):
+    status, code = 503, "no_route"
+    layer = "policy"
+
+
+class RecordDown(GatewayError):
+    """The call could not be recorded, and the policy wants no unrecorded answers."""
+
+    status, code, retryable = 503, "record_failed", True
+    layer = "record"
+
+
+class UpstreamError(GatewayError):
+    status, code, type, retryable = 502, "upstream_error", "upstream_error", True
+    layer = "upstream"
+
+
+class UpstreamTimeout(UpstreamError):
+    status, code = 504, "upstream_timeout"
+
+
+class UpstreamCut(UpstreamError):
+    code, outcome = "upstream_truncated", "truncated"
+
+
+class UpstreamRefused(UpstreamError):
+    """The upstream answered with an error of its own, which keeps its status and code."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        type: str = "upstream_error",  # noqa: A002 - the field's name on the wire
+        code: str | None = None,
+        param: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        retryable: bool = True,
+    ) -> None:
+        super().__init__(message, code=code, param=param, headers=headers)
+        self.status, self.type, self.retryable = status, type, retryable
+
+
+class Interrupted(GatewayError):
+    """The gateway stopped before the answer was complete."""
+
+    status, code, retryable = 503, "interrupted", True
+    outcome = "interrupted"

@@ -1,0 +1,89 @@
+"""One call, top to bottom. Read this file first.
+
+Every request goes through the same named stages, and each needs the value of the stage before. The record is durable
+before the caller sees the end of the answer; `Watch` writes it however the call ends.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.admission import KeyDirectory, Limits
+from gateway.call import Route
+from gateway.stages.act import act
+from gateway.stages.admit import admit, identify
+from gateway.stages.bind import Redactors, bind
+from gateway.stages.choose import Upstreams, choose
+from gateway.stages.clear import clear
+from gateway.stages.invoke import invoke, open_live
+from gateway.stages.judge import judge
+from gateway.stages.restore import restore
+from gateway.stages.screen import screen
+from gateway.watch import Desk, Watch
+from gateway.wire.endpoint import Endpoint
+from gateway.wire.exchange import Exchange
+from policy.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """Everything a call needs. Built once, in `gateway.wiring`; `snapshot` gives the one in force now."""
+
+    directory: KeyDirectory
+    snapshot: Callable[[], Snapshot]
+    redactors: Redactors
+    upstreams: Callable[[Snapshot], Upstreams]
+    desk: Desk
+    limits: Limits
+
+    async def run(self, http: Exchange, endpoint: Endpoint) -> None:
+        """Govern one request and answer it."""
+        async with Watch(self.desk, http, endpoint.name) as watch:
+            with watch("admit"):
+                watch.holder = holder = identify(http, self.directory, "POST")
+                call = await admit(watch.call_id, watch.trace, http, endpoint, holder, self.limits)
+            http.watch_client()
+            with watch("bind"):
+                snapshot = self.snapshot()
+                governed = bind(call, snapshot, self.redactors)
+                watch.begin(governed)
+            with watch("clear"):
+                watch.request = request = await clear(governed)
+            with watch("choose"):
+                watch.route = route = choose(request, self.upstreams(snapshot))
+            if route.live:
+                await self._live(route, watch, http)
+            else:
+                await self._whole(route, watch, http)
+
+    async def _whole(self, route: Route, watch: Watch, http: Exchange) -> None:
+        """The answer is complete, screened and judged before any of it is shown."""
+        with watch("invoke"):
+            answer = await invoke(route, watch.attempts)
+        with watch("screen"):
+            watch.answer = screened = screen(answer)
+        with watch("judge"):
+            judged = judge(screened)
+        with watch("act"):
+            released = act(judged)
+        with watch("restore"):
+            reply = restore(released)
+        recorded = await watch.record(reply)
+        if route.request.governed.call.stream:
+            await http.begin_stream(recorded.headers)
+            await http.end_stream(recorded.body)
+        else:
+            await http.reply(200, recorded.headers, recorded.body)
+
+    async def _live(self, route: Route, watch: Watch, http: Exchange) -> None:
+        """The answer is screened and restored as it comes; its last part waits for the record."""
+        with watch("invoke"):
+            watch.live = live = await open_live(route, watch.attempts)
+        await http.begin_stream(watch.opening())
+        while (events := await live.read()) is not None:
+            if events:
+                await http.write(events)
+        with watch("judge"):
+            judged = judge(live.so_far())
+        recorded = await watch.record(live.last(act(judged)))
+        await http.end_stream(recorded.body)
+        await live.settle()

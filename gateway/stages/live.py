@@ -1,0 +1,159 @@
+"""A live answer: events are screened and restored as they come; the end waits for the record."""
+
+import asyncio
+import contextlib
+from typing import Final
+
+import orjson
+
+from gateway.attempt import Attempt, Attempts
+from gateway.call import Answer, ClearAnswer, Released, Reply, Route
+from gateway.errors import RedactionDown, UpstreamCut, UpstreamError
+from gateway.providers import base
+from gateway.stages.restore import event_bytes
+from gateway.wire import sse
+from gateway.wire.endpoint import Json
+from gateway.wire.refusal import refusal
+from policy.usage import Usage
+from redaction.types import RedactionFailed, ScreenedBody
+
+# How long the upstream may take to end its reply after its last event, so that its connection can be used again.
+_SETTLE_S: Final = 0.25
+
+
+class Live:
+    """One open stream of one upstream.
+
+    `read` gives what may be sent now. Once every choice has ended, the rest is kept back as the `last` part, which the
+    caller sees when the call is recorded.
+    """
+
+    def __init__(self, route: Route, reply: base.Reply, attempt: Attempt, attempts: Attempts, first: bytes) -> None:
+        call = route.request.governed.call
+        assert call.endpoint.assemble is not None
+        self.screen = route.request.governed.redactor.screen(route.request.cleared.vault, call.endpoint.name)
+        self._route, self._reply, self._attempt, self._attempts = route, reply, attempt, attempts
+        self._assembly = call.endpoint.assemble()
+        self._wanted: int = call.body.get("n") or 1
+        self._reader = sse.SseReader()
+        self._first: bytes | None = first
+        self._tail: list[bytes] = []
+        self._done = self._ended = False
+
+    async def read(self) -> bytes | None:
+        """Return the events that may be sent now, perhaps none; None at the end of a complete answer.
+
+        Raises:
+            UpstreamError: the stream broke off, stalled or is malformed.
+            RedactionDown: it could not be screened.
+        """
+        if self._ended:
+            return None
+        events = await self._events()
+        sent = b"".join(self._encoded(piece) for event in events for piece in self._screened(event))
+        if self._done:
+            sent += self._end()
+        return sent
+
+    async def collect(self) -> Answer:
+        """Read to the end and return the events as they came, unscreened."""
+        events: list[Json] = []
+        while not self._done:
+            for event in await self._events():
+                events.append(event)
+                self._assembly.add(event)
+        self._complete()
+        return Answer(self._route, tuple(events))
+
+    def last(self, released: Released) -> Reply:
+        """Return the events that were kept back until now."""
+        return Reply(released, b"".join(self._tail))
+
+    def so_far(self) -> ClearAnswer:
+        """Return the answer as far as it was screened."""
+        usage = Usage.from_openai(self._assembly.usage) if self._assembly.usage else None
+        return ClearAnswer(Answer(self._route, ()), self._assembly.whole(), (), self.screen, usage)
+
+    async def settle(self) -> None:
+        """Let the upstream finish its reply, so that the connection can be kept."""
+        with contextlib.suppress(UpstreamError, TimeoutError):
+            async with asyncio.timeout(_SETTLE_S):
+                while await self._reply.next() is not None:
+                    pass
+
+    def close(self) -> None:
+        """Close the upstream's connection if its reply has not ended. Safe to call twice."""
+        self._attempts.end(self._attempt, "interrupted")
+        self._reply.close()
+
+    async def _events(self) -> list[Json]:
+        try:
+            data = await self._next()
+            if data is None:
+                self._done = True
+                return []
+            return [event for payload in self._reader.feed(data) if (event := self._event(payload)) is not None]
+        except sse.EventTooLong:
+            raise self._failed(UpstreamError("An event is too long.", code="upstream_invalid_response")) from None
+        except UpstreamError as error:
+            raise self._failed(error) from error
+
+    async def _next(self) -> bytes | None:
+        first, self._first = self._first, None
+        if first is not None:
+            return first or None
+        began = self._attempts.now_ns()
+        try:
+            return await self._reply.next()
+        finally:
+            self._attempts.waited_ns += self._attempts.now_ns() - began
+
+    def _event(self, payload: bytes) -> Json | None:
+        if self._done:
+            return None
+        if payload.strip() == sse.DONE:
+            self._done = True
+            return None
+        try:
+            event = orjson.loads(payload)
+        except orjson.JSONDecodeError:
+            event = None
+        if not isinstance(event, dict):
+            raise UpstreamError("The upstream's stream is malformed.", code="upstream_invalid_response")
+        if event.get("error"):
+            raise refusal(502, {}, payload, self._route.request.governed.redactor.clear_label)
+        return event
+
+    def _failed(self, error: UpstreamError) -> UpstreamError:
+        self._attempts.end(self._attempt, error.code)
+        return error
+
+    def _screened(self, event: Json) -> tuple[ScreenedBody, ...]:
+        try:
+            return self.screen.chunk(event)
+        except RedactionFailed as error:
+            raise RedactionDown("The answer could not be searched for personal data.") from error
+
+    def _encoded(self, piece: ScreenedBody) -> bytes:
+        """Encode one event for the caller, or keep it for the end."""
+        self._assembly.add(piece.clean)
+        shown = event_bytes(piece.reply, self._route.usage_forced)
+        if not shown or not self._assembly.finished(self._wanted):
+            return shown
+        self._tail.append(shown)
+        return b""
+
+    def _end(self) -> bytes:
+        """Flush the screen; the answer is complete only if the upstream said so."""
+        try:
+            rest = b"".join(self._encoded(piece) for piece in self.screen.close())
+        except RedactionFailed as error:
+            raise RedactionDown("The answer could not be searched for personal data.") from error
+        self._complete()
+        self._ended = True
+        return rest
+
+    def _complete(self) -> None:
+        if not self._assembly.begun or not self._assembly.finished(wanted=1):
+            raise self._failed(UpstreamCut("The upstream's stream ended before the answer was complete."))
+        self._attempts.end(self._attempt)

@@ -1,0 +1,155 @@
+"""Stage record: everything the call left behind becomes its one `call.end`, and its texts become sealed content."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from gateway.attempt import Attempt
+from gateway.call import ClearAnswer, ClearRequest, Governed, Judged, Route
+from metrics.record.content import Content
+from policy.prices import Cost, cost_usd
+from policy.usage import Usage
+from redaction.types import Blocked, Finding
+
+MAX_FINDINGS: Final = 2000
+_CHARS_PER_TOKEN: Final = 4
+_CODE: Final = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
+
+
+class End(NamedTuple):
+    """How the call ended for its caller."""
+
+    status: int
+    outcome: str
+    error_code: str | None = None
+    layer: str | None = None
+    blocked: Blocked | None = None
+
+
+class Bill(NamedTuple):
+    """What the answer used and cost; `estimated` when the upstream did not say."""
+
+    usage: Usage
+    estimated: bool
+    cost: Cost
+
+
+def code(text: str | None) -> str | None:
+    """Return a code as it is, and anything that is no code as `other`: records hold closed vocabularies."""
+    return text if text is None or _CODE.fullmatch(text) else "other"
+
+
+def policy_facts(governed: Governed) -> dict[str, Any]:
+    """Say who called and under which policy."""
+    call, bound, snapshot = governed.call, governed.bound, governed.snapshot
+    facts, tags = call.holder.facts, governed.tags
+    labels = {"prompt": tags.prompt, "data_class": tags.data_class}
+    return {
+        "team": facts.team,
+        "environment": facts.environment,
+        "data_class": facts.data_class,
+        "policy": bound.name,
+        "policy_hash": bound.hash12,
+        "snapshot": snapshot.sha256,
+        "git_commit": snapshot.git_commit,
+        "dirty": snapshot.dirty,
+        "tightened": list(bound.tightened),
+        "model_requested": tags.model,
+        "labels": {name: value for name, value in labels.items() if value is not None},
+        "trace_id": call.trace.trace_id,
+        "span_id": call.trace.span_id,
+        "parent_span_id": call.trace.parent_id,
+    }
+
+
+def bill(answer: ClearAnswer, ts_us: int) -> Bill:
+    """Price an answer, complete or not."""
+    route = answer.answer.route
+    usage = answer.usage if answer.usage is not None else _estimate(answer)
+    at = datetime.fromtimestamp(ts_us / 1e6, UTC)
+    prices = route.request.governed.snapshot.prices
+    answered = answer.clean.get("model")
+    cost = cost_usd(prices, route.provider.name, answered if isinstance(answered, str) else route.model, usage, at)
+    if cost.price_id is None:
+        cost = cost_usd(prices, route.provider.name, route.model, usage, at)
+    return Bill(usage, answer.usage is None, cost)
+
+
+def _estimate(answer: ClearAnswer) -> Usage:
+    route = answer.answer.route
+    given = route.request.cleared.chars // _CHARS_PER_TOKEN
+    made = route.request.governed.call.endpoint.chars(answer.clean) // _CHARS_PER_TOKEN
+    return Usage(input_tokens=given, output_tokens=made)
+
+
+def route_facts(route: Route) -> dict[str, Any]:
+    """Say where the request went."""
+    return {"provider": route.provider.name, "simulated": route.provider.simulated, "dropped": list(route.dropped)}
+
+
+def answer_facts(answer: ClearAnswer, charged: Bill) -> dict[str, Any]:
+    """Say what came back and what it cost."""
+    governed = answer.answer.route.request.governed
+    answered = answer.clean.get("model")
+    return {
+        "model_answered": governed.redactor.clear_label(answered[:200]) if isinstance(answered, str) else None,
+        "finish_reasons": [code(reason) for reason in governed.call.endpoint.reasons(answer.clean)],
+        "usage": charged.usage.as_dict(),
+        "usage_estimated": charged.estimated,
+        "cost_usd": charged.cost.usd,
+        "price_id": charged.cost.price_id,
+        "restored": answer.screen.restored,
+        "unknown_placeholders": answer.screen.unknown,
+        "answer_chars": governed.call.endpoint.chars(answer.clean),
+    }
+
+
+def found(request: ClearRequest | None, answer: ClearAnswer | None, blocked: Blocked | None) -> dict[str, Any]:
+    """List what redaction found, and count it by kind."""
+    asked = request.cleared.findings if request else ()
+    said = tuple(answer.screen.findings) if answer else ()
+    counts = {"request": _acted(asked), "answer": _acted(said), "observed": _observed((*asked, *said))}
+    if blocked is not None:
+        side = "answer" if request else "request"
+        counts[side] = counts[side] | {blocked.kind: counts[side].get(blocked.kind, 0) + 1}
+    rows = [[f.site, f.kind, f.start, f.end, f.score, f.recognizer, f.action] for f in (*asked, *said)[:MAX_FINDINGS]]
+    return {"entities": counts, "findings": rows}
+
+
+def _acted(findings: Iterable[Finding]) -> dict[str, int]:
+    return Counter(f.kind for f in findings if f.action not in ("observe", "keep"))
+
+
+def _observed(findings: Iterable[Finding]) -> dict[str, int]:
+    return Counter(f.kind for f in findings if f.action == "observe")
+
+
+def content(request: ClearRequest, answer: ClearAnswer | None) -> Content:
+    """Gather the cleared texts that are sealed beside the record."""
+    keep = request.governed.bound.policy.logging
+    fields: dict[str, bytes] = {}
+    if keep.request == "sealed":
+        fields["request"] = orjson.dumps(request.cleared.body)
+    if answer is not None and keep.answer == "sealed":
+        unchanged = answer.answer.raw and answer.clean is answer.answer.events[0]
+        fields["answer"] = answer.answer.raw if unchanged else orjson.dumps(answer.clean)
+    index = tuple((value.kind, value.hmac) for value in request.cleared.vault.hmacs)
+    return Content(request.governed.call.labels.subject, "content", fields, index)
+
+
+def end_facts(end: End, judged: Judged | None, attempts: Iterable[Attempt], times: Mapping[str, Any]) -> dict[str, Any]:
+    """Say how the call ended and how long everything took."""
+    return {
+        "status": end.status,
+        "outcome": end.outcome,
+        "error_code": code(end.error_code),
+        "layer": end.layer,
+        "verdict": judged.verdict if judged else None,
+        "confidence": None,
+        "attempts": [attempt.record() for attempt in attempts],
+        **times,
+    }

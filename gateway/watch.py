@@ -1,0 +1,251 @@
+"""Watches one call: what its stages made, how long each took, and exactly one `call.end`, however it ends."""
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final, Self
+
+from gateway import errors
+from gateway.admission import KeyHolder
+from gateway.attempt import Attempts
+from gateway.call import ClearAnswer, ClearRequest, Governed, Judged, Recorded, Reply, Route
+from gateway.stages import record
+from gateway.stages.live import Live
+from gateway.stages.record import Bill, End
+from gateway.wire import headers, sse
+from gateway.wire.exchange import ClientLeft, Exchange
+from gateway.wire.trace import begin as begin_trace
+from metrics.record.commits import Commit, JournalUnavailableError, OnFailure
+from metrics.record.content import Content
+from metrics.record.events import Event
+from metrics.record.journal import Journal
+from redaction.types import Blocked
+
+_LOG: Final = logging.getLogger("sluice.gateway")
+_STOPPING: Final = "The gateway is stopping, so this answer was cut short."
+_BROKEN: Final = "The gateway failed to handle this request."
+CLIENT_CLOSED_REQUEST: Final = 499
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where calls are recorded, and the clock and ids their records need."""
+
+    journal: Journal
+    clock_us: Callable[[], int]
+    clock_ns: Callable[[], int]
+    new_id: Callable[[str, int], str]
+    new_hex: Callable[[int], str]
+
+
+class Stage:
+    """Measures one stage: `with watch("clear"): ...`."""
+
+    __slots__ = ("_began", "_name", "_watch")
+
+    def __init__(self, watch: "Watch", name: str) -> None:
+        self._watch, self._name = watch, name
+
+    def __enter__(self) -> None:
+        self._began = self._watch.desk.clock_ns()
+
+    def __exit__(self, *_: object) -> None:
+        self._watch.add(self._name, self._watch.desk.clock_ns() - self._began)
+
+
+class Watch:
+    """`async with Watch(...) as watch`: the pipeline notes here what its stages made; leaving writes the record."""
+
+    def __init__(self, desk: Desk, http: Exchange, endpoint: str) -> None:
+        self.desk, self.http, self.endpoint = desk, http, endpoint
+        self.began_ns = desk.clock_ns()
+        self.ts_us = desk.clock_us()
+        self.call_id = desk.new_id("call_", self.ts_us)
+        self.trace = begin_trace(http.headers.get(b"traceparent"), desk.new_hex)
+        self.attempts = Attempts(desk.clock_ns)
+        self.stages_ns: dict[str, int] = {}
+        self.holder: KeyHolder | None = None
+        self.governed: Governed | None = None
+        self.request: ClearRequest | None = None
+        self.route: Route | None = None
+        self.live: Live | None = None
+        self.answer: ClearAnswer | None = None
+        self.judged: Judged | None = None
+        self._ended = False
+
+    def __call__(self, stage: str) -> Stage:
+        return Stage(self, stage)
+
+    def add(self, stage: str, spent_ns: int) -> None:
+        """Add to the time of a stage that runs in pieces."""
+        self.stages_ns[stage] = self.stages_ns.get(stage, 0) + spent_ns
+
+    def begin(self, governed: Governed) -> None:
+        """Write `call.begin`: from here on even a crash leaves a trace of the call."""
+        self.governed = governed
+        call = governed.call
+        body = {"call_id": call.id, "endpoint": call.endpoint.name, "stream": call.stream, "key_id": call.holder.key_id}
+        self.desk.journal.write(self._event("b", "call.begin", body | record.policy_facts(governed)))
+
+    async def record(self, reply: Reply) -> Recorded:
+        """Make the call's record durable; only then is its end for the caller's eyes.
+
+        Raises:
+            RecordDown: it could not be made durable, and the policy wants no unrecorded answers.
+        """
+        judged = self.judged = reply.released.judged
+        self.answer = judged.answer
+        route = judged.answer.answer.route
+        bill = self._bill(judged.answer)
+        commit = await self._end(End(200, "ok"), bill, route.request.governed.bound.policy.failure.log)
+        facts = headers.closing(judged.verdict, bill.cost.usd, self._overhead_ms(), route.dropped)
+        if commit.deferred:
+            facts.append(headers.DEFERRED)
+        if route.live:
+            names = {name.decode().removeprefix("x-sluice-"): text.decode() for name, text in facts}
+            return Recorded(reply.body + sse.comment(call=self.call_id, **names) + sse.DONE_EVENT, ())
+        if route.request.governed.call.stream:
+            return Recorded(reply.body + sse.DONE_EVENT, (*self.opening(), *facts))
+        return Recorded(reply.body, (headers.JSON, *self.opening(), *facts))
+
+    async def record_plain(self, body: bytes) -> Recorded:
+        """Record a call that asked no model."""
+        commit = await self._end(End(200, "ok"), None, "block")
+        deferred = (headers.DEFERRED,) if commit.deferred else ()
+        return Recorded(body, (headers.JSON, *self.opening(), *deferred))
+
+    def opening(self) -> list[headers.Header]:
+        """Return the headers that are known before the first byte of an answer."""
+        governed = self.governed
+        found = headers.identity(self.call_id, self.trace.header, governed.tags.run if governed else None)
+        if governed is not None:
+            found.append(headers.policy(governed.bound.name, governed.bound.hash12))
+        if self.route is not None and self.route.provider.simulated:
+            found.append(headers.SIMULATED)
+        return found
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> bool:
+        self.http.unwatch()
+        if self.live is not None:
+            self.live.close()
+        if error is None:
+            return False
+        if isinstance(error, asyncio.CancelledError) and (task := asyncio.current_task()) is not None:
+            task.uncancel()
+        shown = self._shown(error)
+        if not self._ended:
+            await self._end_badly(error, shown)
+        if shown is not None:
+            await self._tell(shown)
+        return not isinstance(error, KeyboardInterrupt | SystemExit)
+
+    def _shown(self, error: BaseException) -> errors.GatewayError | None:
+        """Return what the caller is told; nothing when nobody is there to read it."""
+        if self.http.gone or isinstance(error, ClientLeft):
+            return None
+        if isinstance(error, errors.GatewayError):
+            return error
+        if isinstance(error, asyncio.CancelledError):
+            return errors.Interrupted(_STOPPING)
+        # The text of an unexpected error may hold what a caller wrote; where it happened does not.
+        frames = traceback.extract_tb(error.__traceback__)[-3:]
+        where = " < ".join(f"{frame.filename}:{frame.lineno}" for frame in reversed(frames))
+        _LOG.error("call %s failed: %s at %s", self.call_id, type(error).__name__, where)
+        return errors.GatewayError(_BROKEN)
+
+    async def _end_badly(self, error: BaseException, shown: errors.GatewayError | None) -> None:
+        if self.answer is None and self.live is not None:
+            self.answer = self.live.so_far()
+        blocked = error.__cause__ if isinstance(error.__cause__, Blocked) else None
+        end = End(CLIENT_CLOSED_REQUEST, "client_disconnected", "client_disconnected", "client")
+        if shown is not None:
+            end = End(shown.status, shown.outcome, shown.code, shown.layer, blocked)
+        await self._end(end, self._bill(self.answer) if self.answer else None, "serve")
+
+    async def _tell(self, error: errors.GatewayError) -> None:
+        """Show the caller the error, as an event when the answer has begun."""
+        if self.http.started:
+            await self.http.end_stream(sse.event(error.body()))
+        else:
+            await self.http.reply(error.status, [*self.opening(), *headers.of_error(error)], error.encoded())
+
+    def _bill(self, answer: ClearAnswer) -> Bill:
+        bill = record.bill(answer, self.ts_us)
+        last = self.attempts.all[-1]
+        last.usage, last.cost_usd = bill.usage, bill.cost.usd
+        return bill
+
+    async def _end(self, end: End, bill: Bill | None, on_failure: OnFailure) -> Commit:
+        """Commit the one `call.end`. Whoever cancels us now does not undo it: it is queued before the first wait."""
+        self.http.unwatch()
+        self._ended = True
+        with self("record"):
+            event = self._event("e", "call.end", self._body(end, bill))
+            content: Content | None = record.content(self.request, self.answer) if self.request else None
+        try:
+            return await self.desk.journal.commit(event, content, on_failure=on_failure)
+        except JournalUnavailableError as error:
+            self._ended = False
+            raise errors.RecordDown("The call could not be recorded, so its answer is withheld.") from error
+
+    def _body(self, end: End, bill: Bill | None) -> dict[str, Any]:
+        body: dict[str, Any] = {"call_id": self.call_id, "endpoint": self.endpoint}
+        if self.holder is not None:
+            body["key_id"] = self.holder.key_id
+        if self.governed is not None:
+            body["stream"] = self.governed.call.stream
+            body |= record.policy_facts(self.governed)
+        if self.route is not None:
+            body |= record.route_facts(self.route)
+        if self.answer is not None and bill is not None:
+            body |= record.answer_facts(self.answer, bill)
+        body["request_chars"] = self.request.cleared.chars if self.request else None
+        body["retry_count"] = _count(self.http.headers.get(b"x-stainless-retry-count"))
+        body |= record.found(self.request, self.answer, end.blocked)
+        return body | record.end_facts(end, self.judged, self.attempts.all, self._times())
+
+    def _times(self) -> dict[str, Any]:
+        tries = self.attempts.all
+        first = tries[-1].first_byte_ns if tries else None
+        return {
+            "stages_us": {name: spent // 1000 for name, spent in self.stages_ns.items()},
+            "total_ms": _ms(self.desk.clock_ns() - self.began_ns),
+            "upstream_ms": _ms(self.attempts.waited_ns),
+            "overhead_ms": self._overhead_ms(),
+            "ttft_ms": None if first is None else _ms(first - self.began_ns),
+        }
+
+    def _overhead_ms(self) -> float:
+        total = self.desk.clock_ns() - self.began_ns
+        return _ms(max(0, total - self.attempts.waited_ns - self.http.waited_ns))
+
+    def _event(self, suffix: str, kind: str, body: dict[str, Any]) -> Event:
+        facts = self.holder.facts if self.holder else None
+        tags = self.governed.tags if self.governed else None
+        return Event(
+            event_id=f"{self.call_id}.{suffix}",
+            kind=kind,
+            ts_us=self.ts_us if suffix == "b" else self.desk.clock_us(),
+            tenant=facts.tenant if facts else "",
+            automation=facts.automation if facts else None,
+            run=tags.run if tags else None,
+            step=tags.step if tags else None,
+            actor=self.holder.key_id if self.holder else None,
+            body=body,
+        )
+
+
+def _ms(spent_ns: int) -> float:
+    return round(spent_ns / 1e6, 3)
+
+
+def _count(header: bytes | None) -> int:
+    return int(header) if header and header.isdigit() and len(header) < 4 else 0

@@ -1,0 +1,157 @@
+"""The chat completions endpoint: what a request must be, and how a streamed answer is put together."""
+
+from typing import Any, Final
+
+from gateway.errors import BadRequest, UpstreamError
+from gateway.wire.body import optional, wanted_text
+from gateway.wire.endpoint import Endpoint
+
+Json = dict[str, Any]
+# Strings of a delta that are whole every time instead of growing.
+_WHOLE: Final = frozenset({"role", "id", "type"})
+
+
+def check(body: Json) -> None:
+    """Refuse a request that no upstream could understand; everything else is the upstream's to judge."""
+    wanted_text(body, "model")
+    messages = body.get("messages")
+    if messages is None:
+        raise BadRequest("Missing required parameter: 'messages'.", code="missing_required_parameter", param="messages")
+    if not isinstance(messages, list) or not messages:
+        raise BadRequest("'messages' must be a list that is not empty.", code="invalid_type", param="messages")
+    for index, message in enumerate(messages):
+        if not isinstance(message, dict):
+            where = f"messages[{index}]"
+            raise BadRequest(f"'{where}' must be an object.", code="invalid_type", param=where)
+    optional(body, "stream", bool, "true or false")
+    optional(body, "stream_options", dict, "an object")
+    optional(body, "metadata", dict, "an object")
+    optional(body, "tools", list, "a list")
+    optional(body, "n", int, "a whole number")
+
+
+def check_answer(body: Json) -> None:
+    """Refuse an answer without a choice: it is none."""
+    choices = body.get("choices")
+    if not isinstance(choices, list) or not choices or not all(isinstance(choice, dict) for choice in choices):
+        raise UpstreamError("The upstream's answer has no choices.", code="upstream_invalid_response")
+
+
+def reasons(answer: Json) -> list[str]:
+    """Return why each choice ended."""
+    return [str(choice["finish_reason"]) for choice in answer["choices"] if choice.get("finish_reason")]
+
+
+def chars(answer: Json) -> int:
+    """Return how many characters the model wrote, tool arguments included."""
+    return sum(_message_chars(choice.get("message") or {}) for choice in answer["choices"])
+
+
+def _message_chars(message: Json) -> int:
+    calls = message.get("tool_calls") or ()
+    arguments = ((call.get("function") or {}).get("arguments") for call in calls if isinstance(call, dict))
+    texts = (message.get(name) for name in ("content", "refusal", "reasoning", "reasoning_content"))
+    return sum(len(text) for text in (*texts, *arguments) if isinstance(text, str))
+
+
+class ChatAssembly:
+    """Puts the events of a streamed chat answer together."""
+
+    def __init__(self) -> None:
+        self.usage: Json | None = None
+        self.model: str | None = None
+        self._head: Json = {}
+        self._choices: dict[int, _Choice] = {}
+        self._finishes = 0
+
+    @property
+    def begun(self) -> bool:
+        return bool(self._choices)
+
+    def add(self, event: Json) -> None:
+        """Take one clean event."""
+        if not self._head:
+            self._head = event
+            self.model = event.get("model")
+        if event.get("usage"):
+            self.usage = event["usage"]
+        for piece in event.get("choices") or ():
+            index = piece.get("index", 0)
+            choice = self._choices.get(index)
+            if choice is None:
+                choice = self._choices[index] = _Choice()
+            self._finishes += choice.add(piece)
+
+    def finished(self, wanted: int) -> bool:
+        """Say whether every choice that was wanted or began has given its reason to end."""
+        return self._finishes >= max(wanted, len(self._choices))
+
+    def whole(self) -> Json:
+        """Return the answer so far as a whole chat completion."""
+        head = {name: value for name, value in self._head.items() if name not in ("choices", "object", "usage")}
+        choices = [choice.whole(index) for index, choice in sorted(self._choices.items())]
+        return head | {"object": "chat.completion", "choices": choices, "usage": self.usage}
+
+
+class _Choice:
+    """One choice that grows: texts as lists of parts, so that a long answer stays cheap."""
+
+    __slots__ = ("_texts", "finish_reason", "logprobs", "message")
+
+    def __init__(self) -> None:
+        self.message: Json = {"role": "assistant"}
+        self.finish_reason: str | None = None
+        self.logprobs: Json = {}
+        self._texts: dict[str, list[str]] = {}
+
+    def add(self, piece: Json) -> int:
+        """Take one piece; return 1 when it ends the choice."""
+        for name, value in (piece.get("delta") or {}).items():
+            if isinstance(value, str) and name not in _WHOLE:
+                self._texts.setdefault(name, []).append(value)
+            elif value is not None:
+                self.message[name] = _merged(self.message.get(name), value)
+        if piece.get("logprobs"):
+            self.logprobs = _merged(self.logprobs, piece["logprobs"])
+        ended = piece.get("finish_reason")
+        if ended is None:
+            return 0
+        again, self.finish_reason = self.finish_reason is not None, ended
+        return 0 if again else 1
+
+    def whole(self, index: int) -> Json:
+        texts: Json = {name: "".join(parts) for name, parts in self._texts.items()}
+        message = {"content": None} | self.message | texts
+        choice: Json = {"index": index, "message": message, "finish_reason": self.finish_reason}
+        return choice | {"logprobs": self.logprobs} if self.logprobs else choice
+
+
+def _merged(old: Any, new: Any) -> Any:
+    """Grow one value of a delta by the next: texts join, objects merge, numbered lists merge by `index`."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        grown = {name: _grown(name, old.get(name), value) for name, value in new.items()}
+        return old | grown
+    if isinstance(new, list):
+        return _merged_list(old if isinstance(old, list) else [], new)
+    return new
+
+
+def _grown(name: str, old: Any, new: Any) -> Any:
+    if isinstance(old, str) and isinstance(new, str) and name not in _WHOLE:
+        return old + new
+    return old if new is None else _merged(old, new)
+
+
+def _merged_list(old: list[Any], new: list[Any]) -> list[Any]:
+    result = list(old)
+    for item in new:
+        at = item.get("index") if isinstance(item, dict) else None
+        place = next((i for i, have in enumerate(result) if isinstance(have, dict) and have.get("index") == at), None)
+        if at is None or place is None:
+            result.append(item)
+        else:
+            result[place] = _merged(result[place], item)
+    return result
+
+
+CHAT: Final = Endpoint("chat.completions", "/chat/completions", check, check_answer, reasons, chars, ChatAssembly)

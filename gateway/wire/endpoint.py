@@ -1,0 +1,44 @@
+"""What a model endpoint of the wire is: how a request is checked and how its answer is read."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+Json = dict[str, Any]
+
+
+class Assembly(Protocol):
+    """Puts the events of one stream together as they come."""
+
+    usage: Json | None
+    model: str | None
+
+    def add(self, event: Json) -> None:
+        """Take one clean event."""
+
+    @property
+    def begun(self) -> bool:
+        """True once something of the answer was seen."""
+
+    def finished(self, wanted: int) -> bool:
+        """True once all of the wanted answers have said why they ended."""
+
+    def whole(self) -> Json:
+        """Return what the events so far amount to, in the shape of a whole answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One model endpoint.
+
+    `path` lies below the provider's base URL. `reasons` and `chars` read an answer's reasons to finish and the
+    length of its texts. Without `assemble` the endpoint never streams.
+    """
+
+    name: str
+    path: str
+    check: Callable[[Json], None]
+    check_answer: Callable[[Json], None]
+    reasons: Callable[[Json], list[str]]
+    chars: Callable[[Json], int]
+    assemble: Callable[[], Assembly] | None = None

@@ -1,0 +1,79 @@
+"""Server-sent events: a tolerant reader that gives the same events under every split of the bytes, and a writer."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+DONE: Final = b"[DONE]"
+DONE_EVENT: Final = b"data: [DONE]\n\n"
+KEEP_ALIVE: Final = b": keep-alive\n\n"
+MAX_EVENT_BYTES: Final = 8 * 1024 * 1024
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+class EventTooLong(ValueError):  # noqa: N818 - says what is the case
+    """One event is longer than the reader will hold in memory."""
+
+
+@dataclass(slots=True)
+class SseReader:
+    """Takes bytes as they arrive and gives the `data` of each complete event.
+
+    Accepts CR, LF and CRLF line ends, comments, a byte order mark, `data:` without a space and data over several
+    lines. An event that is cut off by the end of the bytes is not given.
+    """
+
+    max_bytes: int = MAX_EVENT_BYTES
+    _rest: bytes = b""
+    _after_cr: bool = False
+    _begun: bool = False
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """Return the data of the events that these bytes complete.
+
+        Raises:
+            EventTooLong: an unfinished event grew over `max_bytes`.
+        """
+        text = self._rest + self._unix(chunk)
+        if not self._begun:
+            if len(text) < 3 and _BOM.startswith(text):
+                self._rest = text
+                return []
+            text, self._begun = text.removeprefix(_BOM), True
+        *blocks, self._rest = text.split(b"\n\n")
+        if len(self._rest) > self.max_bytes:
+            raise EventTooLong
+        return [data for block in blocks if (data := _data(block)) is not None]
+
+    def _unix(self, chunk: bytes) -> bytes:
+        """Turn CRLF and CR into LF, also where a CRLF is split over two chunks."""
+        if self._after_cr and chunk:
+            self._after_cr = False
+            chunk = chunk.removeprefix(b"\n")
+        if b"\r" not in chunk:
+            return chunk
+        self._after_cr = chunk.endswith(b"\r")
+        return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+
+def _data(block: bytes) -> bytes | None:
+    if block.startswith(b"data: ") and b"\n" not in block:  # what nearly every upstream sends
+        return block[6:]
+    parts = [line[5:].removeprefix(b" ") for line in block.split(b"\n") if line.startswith(b"data:") or line == b"data"]
+    return b"\n".join(parts) if parts else None
+
+
+def event(payload: dict[str, Any]) -> bytes:
+    """Encode one JSON object as an event."""
+    return b"data: " + orjson.dumps(payload) + b"\n\n"
+
+
+def comment(**facts: object) -> bytes:
+    """Encode facts as a comment, which every client ignores and a person can read."""
+    text = " ".join(f"{name}={_one_word(value)}" for name, value in facts.items() if value is not None)
+    return b": sluice " + text.encode() + b"\n\n"
+
+
+def _one_word(value: object) -> str:
+    return "".join(char for char in str(value) if char.isprintable() and not char.isspace())
