@@ -1,0 +1,93 @@
+"""Writes prose: letters, summaries and answers made of the request's own sentences and a few connecting ones."""
+
+from collections.abc import Mapping
+
+from demo.provider.classifier import softmax
+from demo.provider.language import LanguageModel
+from demo.provider.ranking import bm25, textrank
+from demo.provider.reading import Reading
+from demo.provider.words import sentences, words, wordset
+from demo.provider.writer import Writer
+
+_HEAT = 0.35
+_MAX_SENTENCES = 40
+_FORMULAS = wordset("hi hello dear hey regards kind best thanks thank cheers sincerely sent greetings")
+
+
+def prose(writer: Writer, language: LanguageModel, reading: Reading) -> None:
+    """Write the answer that the reading asks for."""
+    if reading.task == "draft":
+        letter(writer, language, reading)
+    elif reading.task == "summary":
+        summary(writer, reading.text or reading.context)
+    else:
+        answer(writer, language, reading)
+
+
+def letter(writer: Writer, language: LanguageModel, reading: Reading) -> None:
+    """Write a reply: greeting, acknowledgement, the facts that match, the next step, a closing."""
+    about = reading.text or reading.instructions
+    writer.copy(language.sentences("greeting", about))
+    writer.say("\n\n")
+    writer.copy(language.sentences("acknowledge", about))
+    if facts := matching(about, reading.context):
+        writer.say(" ")
+        writer.copy(language.sentences("bridge", about))
+        _pick(writer, facts, most=3, lead=" ")
+    writer.say(" ")
+    writer.copy(language.sentences("next", about))
+    writer.say("\n\n")
+    writer.copy(language.sentences("closing", about))
+
+
+def summary(writer: Writer, text: str, most: int = 3) -> None:
+    """Write the sentences that stand for the text, the most telling first."""
+    parts = _telling(sentences(text)[:_MAX_SENTENCES])
+    if not parts:
+        writer.say("There is nothing to summarise.")
+        return
+    ranks = textrank(parts)
+    _pick(writer, {part: 2 * rank for part, rank in zip(parts, ranks, strict=True)}, most=most, lead="")
+
+
+def answer(writer: Writer, language: LanguageModel, reading: Reading) -> None:
+    """Answer from the context by the sentences nearest to the question, else from the text itself."""
+    if facts := matching(reading.text, reading.context):
+        _pick(writer, facts, most=2, lead="")
+        return
+    if len(sentences(reading.text)) > 3:
+        summary(writer, reading.text, most=2)
+        return
+    for function in ("greeting", "acknowledge", "next"):
+        writer.copy(language.sentences(function, reading.text))
+        writer.say("" if function == "next" else " ")
+
+
+def matching(question: str, context: str) -> dict[str, float]:
+    """Score the context's sentences against the question; empty when there is no context."""
+    parts = sentences(context)[: 4 * _MAX_SENTENCES]
+    scores = bm25(question, parts)
+    ranked = sorted(zip(parts, scores, strict=True), key=lambda item: -item[1])[:12]
+    return dict(ranked)
+
+
+def _pick(writer: Writer, scores: Mapping[str, float], *, most: int, lead: str) -> None:
+    remaining = dict(scores)
+    best = max(remaining.values())
+    for turn in range(most):
+        worthwhile = [part for part, score in remaining.items() if turn == 0 or score >= best / 2]
+        if not worthwhile:
+            return
+        space = lead if turn == 0 else " "
+        shares = softmax({part: remaining[part] / _HEAT for part in worthwhile})
+        chosen = writer.copy({space + part: share for part, share in shares.items()})
+        remaining = _after(remaining, chosen.strip())
+
+
+def _after(scores: Mapping[str, float], chosen: str) -> dict[str, float]:
+    return {part: score for part, score in scores.items() if part[:24] != chosen[:24]}
+
+
+def _telling(parts: list[str]) -> list[str]:
+    told = [part for part in parts if len(words(part)) >= 3 and words(part)[0] not in _FORMULAS]
+    return told or parts
