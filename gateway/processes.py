@@ -107,7 +107,7 @@ class Child:
                 return code
             if time.monotonic() - began > STEADY_S:
                 delay_s = self.first_delay_s
-            self.say(f"{self.program.name} ended unexpectedly ({_cause(code)}); starting it again in {delay_s:g} s")
+            self.say(f"{self.program.name} ended unexpectedly ({_cause(code)}); {_again(delay_s, self.program.log)}")
             if await self._stopped_within(delay_s):
                 return code
             delay_s = min(delay_s * 2, LONGEST_DELAY_S)
@@ -181,6 +181,10 @@ def _open_log(path: Path | None) -> AbstractContextManager[IO[bytes] | None]:
     if path.exists() and path.stat().st_size > MAX_LOG_BYTES:
         path.replace(path.with_suffix(".1.log"))
     return path.open("ab")
+
+
+def _again(delay_s: float, log: Path | None) -> str:
+    return f"starting it again in {delay_s:g} s" + (f"; see {log}" if log else "")
 
 
 def _signal(process: asyncio.subprocess.Process, number: int) -> None:

@@ -21,6 +21,9 @@ POLL_S: Final = 0.2
 PATIENCE_S: Final = 60.0
 TAIL_BYTES: Final = 4_000
 KILLED: Final = 1
+_CUT_SHORT: Final = (
+    "Stopped, but not everything ended by itself. What was acknowledged is in the journal and counts at the next start."
+)
 
 
 class Terminal(Protocol):
@@ -68,7 +71,7 @@ class Supervisor:
         environment = {**environ, **as_environment(settings)}
         self._children = {part.name: self._child(part, environment) for part in wanted}
         self._stop = asyncio.Event()
-        self._stopped = False
+        self._killed = False
 
     async def run(self, when_ready: Callable[[], Awaitable[None]]) -> int:
         """Run until a signal comes or a part cannot start; return the exit code.
@@ -84,10 +87,13 @@ class Supervisor:
         welcome.cancel()
         if not asked:
             self._say_why()
-        await self._stop_in_order(running)
+        in_time = await self._stop_in_order(running)
         with contextlib.suppress(asyncio.CancelledError):
             await welcome
-        return self._exit_code(asked=asked)
+        if not asked:
+            return MISCONFIGURED
+        self._terminal.say("Stopped. Nothing was lost." if in_time else _CUT_SHORT)
+        return KILLED if self._killed else 0
 
     def _child(self, part: Part, environment: Mapping[str, str]) -> Child:
         program = Program(part.name, part.command, environment, part.stop_s, log=log_file(self._data, part.name))
@@ -98,7 +104,7 @@ class Supervisor:
             self._terminal.say("Stopping: calls in flight finish first (press Ctrl-C again to kill).")
             self._stop.set()
             return
-        self._stopped = True
+        self._killed = True
         for child in self._children.values():
             child.kill()
 
@@ -116,22 +122,15 @@ class Supervisor:
                 self._terminal.say(f"Still waiting for the {part.name}; see {log_file(self._data, part.name)}")
                 waited_s = 0.0
 
-    async def _stop_in_order(self, running: list[asyncio.Task[int]]) -> None:
-        for child in self._children.values():
-            await child.stop()
+    async def _stop_in_order(self, running: list[asyncio.Task[int]]) -> bool:
+        """Stop one part after the other; tell whether all ended by themselves."""
+        in_time = [await child.stop() for child in self._children.values()]
         await asyncio.gather(*running)
         self._lifeline.close()
-
-    def _exit_code(self, *, asked: bool) -> int:
-        if self._stopped:
-            self._terminal.say("Killed. What was acknowledged is in the journal and is read at the next start.")
-            return KILLED
-        if asked:
-            self._terminal.say("Stopped. Nothing was lost.")
-        return 0 if asked else MISCONFIGURED
+        return all(in_time) and not self._killed
 
     def _say_crash(self, sentence: str) -> None:
-        self._terminal.say(f"{sentence[0].upper()}{sentence[1:]} (see {self._data / 'logs'}).")
+        self._terminal.say(f"The {sentence}")
 
     def _say_why(self) -> None:
         """Repeat the last sentence of each part that refused to start."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.ports import listen
-from tests.integration.processes.watching import TINY, alive, get, pids, trace, until
+from tests.integration.processes.watching import TINY, alive, free, get, pids, trace, until
 
 PARENT = """
 import asyncio, os, sys
@@ -58,15 +58,13 @@ def test_sigterm_stops_the_workers_then_the_keeper_and_ends_with_zero(gateway: G
     gateway.process.send_signal(signal.SIGTERM)
     assert gateway.process.wait(20) == 0
     assert [who for who, what, _ in trace(gateway.trace) if what == "end"] == ["worker", "worker", "keeper"]
-    with listen("127.0.0.1", gateway.port):
-        pass  # the port is free again
+    until(lambda: free(gateway.port), "the free port")
 
 
 def test_after_the_parent_is_killed_the_port_and_everything_else_is_free(gateway: Gateway) -> None:
     gateway.process.kill()
     until(lambda: not any(alive(pid) for pid in gateway.up("worker") + gateway.up("keeper")), "the end of all children")
-    with listen("127.0.0.1", gateway.port):
-        pass
+    until(lambda: free(gateway.port), "the free port")
 
 
 def test_a_worker_that_cannot_run_with_these_settings_ends_the_gateway_with_two(tmp_path: Path) -> None:

@@ -105,6 +105,7 @@ def test_a_second_ctrl_c_kills_at_once(start: Start) -> None:
     up.signal(signal.SIGINT)
     assert up.process.wait(20) == 1
     assert ended(up) == []
+    assert "Nothing was lost" not in up.said()
     assert not any(alive(pid) for pid in up.everyone())
 
 
@@ -122,7 +123,9 @@ def test_a_crashed_part_is_said_in_one_line_and_comes_back(start: Start) -> None
     os.kill(pids(up.trace, "recorder")[0], signal.SIGKILL)
     until(lambda: len(pids(up.trace, "recorder")) == 2, "the second start")
     crashes = [line for line in up.said().splitlines() if "unexpectedly" in line]
-    assert crashes == [f"Recorder ended unexpectedly (SIGKILL); starting it again in 0.5 s (see {up.data / 'logs'})."]
+    assert crashes == [
+        f"The recorder ended unexpectedly (SIGKILL); starting it again in 0.5 s; see {up.data}/logs/recorder.log"
+    ]
 
 
 def test_a_part_that_cannot_run_with_these_settings_ends_everything_with_its_sentence(start: Start) -> None:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from gateway.ports import listen
+
 TINY = str(Path(__file__).with_name("tiny.py"))
 PATIENCE_S = 20.0
 
@@ -43,6 +45,15 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
         return True
+
+
+def free(port: int) -> bool:
+    """Tell whether nobody listens on a port (threads of an ended process may hold it for a moment)."""
+    try:
+        listen("127.0.0.1", port).close()
+    except OSError:
+        return False
+    return True
 
 
 def get(port: int) -> str:

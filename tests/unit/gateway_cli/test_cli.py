@@ -1,0 +1,177 @@
+"""The command line: light to import, help that teaches, tables and JSON, errors as one sentence."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from gateway.cli import COMMANDS, cli
+
+HEAVY = {"aiohttp", "asyncio", "duckdb", "fastapi", "pydantic", "rich", "sqlalchemy", "streamlit", "uvicorn"}
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def run(*arguments: str, **environ: str) -> Result:
+    return CliRunner().invoke(cli, arguments, env=environ, catch_exceptions=False)
+
+
+def run_json(*arguments: str, **environ: str) -> Any:
+    result = run(*arguments, "--json", **environ)
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        yield (*path, name), command
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+
+
+def test_the_dispatcher_imports_no_program() -> None:
+    script = "import sys, gateway.cli; print(*{name.split('.')[0] for name in sys.modules})"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    assert not HEAVY.intersection(loaded)
+
+
+def test_its_help_imports_no_program_either() -> None:
+    script = "import sys\nfrom gateway.cli import cli\ntry: cli(['--help'])\nexcept SystemExit: print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    assert not [name for name in loaded if name.startswith("gateway.commands.")]
+
+
+@pytest.mark.parametrize("path", [path for path, _ in commands(cli)], ids=" ".join)
+def test_every_command_has_help_with_an_example(path: tuple[str, ...]) -> None:
+    command = dict(commands(cli))[path]
+    result = run(*path, "--help")
+    assert result.exit_code == 0
+    assert "Usage: " in result.output
+    assert (
+        isinstance(command, click.Group)
+        or f"sluice {' '.join(path)}" in result.output.split("Options:")[0].split("\n", 1)[1]
+    )
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_listed_with_one_line(name: str) -> None:
+    assert f"  {name}  " in run("--help").output
+    assert COMMANDS[name].summary.endswith(".")
+
+
+def test_the_version_is_told() -> None:
+    assert run("--version").output.startswith("sluice 0.")
+
+
+def test_an_unknown_command_is_a_usage_error() -> None:
+    assert run("keyz").exit_code == 2
+
+
+def test_settings_are_shown_with_their_source(tmp_path: Path) -> None:
+    (tmp_path / "sluice.toml").write_text("workers = 3\n")
+    shown = run_json("settings", SLUICE_PORT="9000", SLUICE_BOOTSTRAP_KEY="sk-sluice-do-not-print")
+    assert shown["SLUICE_PORT"] == {"value": "9000", "source": "environment"}
+    assert shown["SLUICE_WORKERS"] == {"value": "3", "source": str(tmp_path / "sluice.toml")}
+    assert shown["SLUICE_HOST"]["source"] == "default"
+    assert shown["SLUICE_BOOTSTRAP_KEY"]["value"] == "set"
+    assert shown["SLUICE_MASTER_KEY"]["value"] == "unset"
+
+
+def test_settings_as_a_table_say_the_same(tmp_path: Path) -> None:
+    output = run("settings", SLUICE_PORT="9000").stdout
+    assert [line.split()[1:3] for line in output.splitlines() if line.startswith("SLUICE_PORT ")] == [
+        ["9000", "environment"]
+    ]
+    assert run("settings", SLUICE_PROT="1").stderr == "Note: SLUICE_PROT is in the environment, but is not a setting.\n"
+
+
+def test_a_wrong_setting_is_a_sentence_with_exit_code_two() -> None:
+    script = [sys.executable, "-P", "-m", "gateway.cli", "settings"]
+    done = subprocess.run(script, capture_output=True, text=True, check=False, env={"SLUICE_PORT": "http"})
+    assert done.returncode == 2
+    assert done.stderr == "Error: SLUICE_PORT is 'http'; it must be a port number from 1 to 65535 (0: any free port).\n"
+
+
+@pytest.mark.parametrize("name", ["up", "gateway", "keys list", "users list"])
+def test_every_command_refuses_a_wrong_setting_alike(name: str) -> None:
+    result = run(*name.split(), SLUICE_WORKERS="none")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: SLUICE_WORKERS is 'none'; ")
+
+
+def test_a_key_is_shown_once_listed_without_it_and_revoked() -> None:
+    made = run_json("keys", "create", "--name", "laptop", "--automation", "triage", "--team", "ops", "--expires", "2d")
+    assert made["key"].startswith("sk-sluice-")
+    assert (made["automation"], made["team"], made["state"]) == ("triage", "ops", "active")
+    [listed] = run_json("keys", "list")
+    assert listed["key_id"] == made["key_id"]
+    assert made["key"] not in json.dumps(listed)
+    assert run("keys", "revoke", made["key_id"]).stdout == f"Revoked {made['key_id']} (laptop).\n"
+    assert [key["state"] for key in run_json("keys", "list")] == ["revoked"]
+
+
+def test_a_new_key_alone_is_on_standard_output_so_that_a_shell_can_take_it() -> None:
+    result = run("keys", "create")
+    assert result.stdout.strip().startswith("sk-sluice-")
+    assert len(result.stdout.split()) == 1
+    assert "not shown again" in result.stderr
+
+
+def test_the_keys_table_has_one_line_a_key() -> None:
+    run("keys", "create", "--name", "one")
+    run("keys", "create", "--name", "two")
+    lines = run("keys", "list").stdout.splitlines()
+    assert lines[0].split()[:4] == ["KEY_ID", "NAME", "HINT", "STATE"]
+    assert sorted(line.split()[1] for line in lines[1:]) == ["one", "two"]
+
+
+def test_the_bootstrap_key_of_the_settings_exists_from_the_first_command_on() -> None:
+    [key] = run_json("keys", "list", SLUICE_BOOTSTRAP_KEY="sk-sluice-0123456789")
+    assert (key["name"], key["automation"], key["hint"]) == ("bootstrap", "default", "...6789")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "word"),
+    [
+        (("keys", "revoke", "key_unknown"), 1, "no such key"),
+        (("keys", "create", "--name", "a b"), 1, "name"),
+        (("keys", "create", "--expires", "soon"), 2, "--expires"),
+        (("users", "create", "not an address"), 1, "email"),
+        (("users", "link", "nobody@example.com"), 1, "no user"),
+        (("users", "create", "x@example.com", "--role", "king"), 2, "--role"),
+    ],
+)
+def test_what_cannot_be_done_is_a_sentence(arguments: tuple[str, ...], code: int, word: str) -> None:
+    result = run(*arguments)
+    assert result.exit_code == code
+    assert word in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_a_user_gets_a_link_once_and_can_be_shut_out() -> None:
+    made = run_json("users", "create", "ann@example.com", "--role", "reviewer")
+    assert made["roles"] == ["reviewer"]
+    assert made["link"].startswith("http://127.0.0.1:8501/?login=link-")
+    assert run("users", "link", "Ann@Example.com").stdout.startswith("http://127.0.0.1:8501/?login=link-")
+    assert run("users", "create", "ann@example.com").exit_code == 1
+    assert run("users", "disable", "ann@example.com").exit_code == 0
+    [ann] = [user for user in run_json("users", "list") if user["email"] == "ann@example.com"]
+    assert ann["disabled"]
+    assert run("users", "link", "ann@example.com").exit_code == 1
+
+
+def test_the_data_folder_is_private(tmp_path: Path) -> None:
+    run("keys", "list")
+    assert (tmp_path / "sluice-data").stat().st_mode & 0o077 == 0
