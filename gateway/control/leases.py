@@ -24,7 +24,10 @@ class Lease:
 
 
 def acquire(database: Database, name: str, holder: str, ttl_s: float) -> Lease | None:
-    """Take a lease that is free or expired; return None while somebody holds it."""
+    """Take a lease that is free, expired, or held under the same name; return None while somebody else holds it.
+
+    The same name is a holder that was restarted: it must be sure that its former self is gone.
+    """
     table = schema.leases
     with database.write() as tx:
         expires_us = tx.now_us + int(ttl_s * 1_000_000)
@@ -33,7 +36,7 @@ def acquire(database: Database, name: str, holder: str, ttl_s: float) -> Lease |
         taken_over = taken.on_conflict_do_update(
             index_elements=["name"],
             set_={"holder": holder, "token": table.c.token + 1, "expires_us": expires_us},
-            where=table.c.expires_us <= tx.now_us,
+            where=(table.c.expires_us <= tx.now_us) | (table.c.holder == holder),
         )
         token = tx.execute(taken_over.returning(table.c.token)).scalar()
     return None if token is None else Lease(name, holder, token, expires_us)

@@ -1,0 +1,92 @@
+"""From the policy folder to the snapshot in force: one tree at a time, and never a half-written one."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+from gateway.control import leases, snapshots
+from gateway.control.database import Database
+from gateway.control.leases import Lease
+from gateway.control.snapshots import Source
+from gateway.keeper.folder import PolicyFolder
+from policy.load import load_tree
+from policy.problems import PolicyErrors
+from policy.snapshot import Snapshot
+
+ACTOR: Final = "keeper"
+# A git that crashed leaves its lock behind; after so many looks it no longer stops us.
+_GIT_PATIENCE: Final = 50
+_log = logging.getLogger("gateway.keeper")
+
+Loader = Callable[[Path], Snapshot]
+
+
+class Activator:
+    """Looks at the folder again and again; acts when it changed and two reads agree."""
+
+    def __init__(self, database: Database, folder: Path, load: Loader = load_tree) -> None:
+        self._database = database
+        self._folder = PolicyFolder(folder)
+        self._load = load
+        self._seen: bytes | None = None
+        self._done: bytes | None = None
+        self._waited_for_git = 0
+
+    def look(self, lease: Lease) -> bool:
+        """Look once; tell whether a tree was judged, good or bad. Blocks while the tree is compiled.
+
+        Raises:
+            ControlUnavailable, Conflict: nothing was changed; the next look tries again.
+        """
+        digest = self._folder.digest()
+        if digest == self._done or not self._at_rest(digest):
+            return False
+        return self._judge(digest, lease)
+
+    def _at_rest(self, digest: bytes) -> bool:
+        """Two looks apart in time must agree; at the start there is no earlier look, and nothing to protect."""
+        agreed = digest == self._seen or self._seen is None
+        self._seen = digest
+        if not self._folder.git_at_work:
+            self._waited_for_git = 0
+            return agreed
+        self._waited_for_git += 1
+        return agreed and self._waited_for_git > _GIT_PATIENCE
+
+    def _judge(self, digest: bytes, lease: Lease) -> bool:
+        try:
+            snapshot, problems = self._load(self._folder.path), []
+        except PolicyErrors as error:
+            snapshot, problems = None, [asdict(problem) for problem in error.problems]
+        if self._folder.digest() != digest:  # it moved while it was loaded
+            return False
+        if snapshot is not None:
+            activate(self._database, snapshot, ACTOR, lease)
+        if snapshots.report_problems(self._database, problems, ACTOR) and problems:
+            _log.warning("policies not activated: %d problems, first %s", len(problems), _said(problems[0]))
+        self._done = digest
+        return True
+
+
+def activate(database: Database, snapshot: Snapshot, actor: str, lease: Lease | None = None) -> bool:
+    """Bring a tree in force unless it is already, from this very commit; tell whether it was news.
+
+    Raises:
+        Conflict: somebody else activated in between, or the lease is lost.
+    """
+    source = Source(snapshot.git_commit, snapshot.dirty, actor)
+    with database.write() as tx:
+        if lease is not None:
+            leases.assert_held(tx, lease)
+        present = snapshots.active(tx.conn)
+        if present is not None and (present.sha256, present.source) == (snapshot.sha256, source):
+            return False
+        made = snapshots.activate(tx, snapshot.to_bytes(), source, present.generation if present else 0)
+    _log.info("policies activated: generation %d, snapshot %s", made.generation, made.sha256[:12])
+    return True
+
+
+def _said(problem: dict[str, object]) -> str:
+    return "{file}:{line}:{column}: {path}: {message}".format(**problem)

@@ -1,0 +1,79 @@
+"""What a keeper does while it holds the lease, each duty at its own pace, none stopped by another's failure."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.control import housekeeping
+from gateway.control.database import Database
+from gateway.control.errors import ControlError
+from gateway.control.leases import Lease
+from gateway.keeper.activator import Activator
+from gateway.keeper.relay import Relay
+from gateway.keeper.tenure import Tenure
+from metrics.record.journal import JournalUnavailable
+
+_log = logging.getLogger("gateway.keeper")
+
+LOOK_S: Final = 0.2
+RELAY_S: Final = 0.25
+SWEEP_S: Final = 60.0
+Duty = Callable[[Lease], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Keeper:
+    """The parts of a keeper."""
+
+    database: Database
+    tenure: Tenure
+    activator: Activator
+    relay: Relay
+
+    async def keep(self, stop: asyncio.Event) -> None:
+        """Do all duties until told to stop; then pass on what still waits, and give the lease back."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._repeat("lease", LOOK_S, stop, self._hold))
+            tasks.create_task(self._repeat("activation", LOOK_S, stop, self._while_held(self._look)))
+            tasks.create_task(self._repeat("relay", RELAY_S, stop, self._while_held(self.relay.pass_on)))
+            tasks.create_task(self._repeat("sweep", SWEEP_S, stop, self._while_held(self._sweep)))
+        with suppress(ControlError, JournalUnavailable):
+            await self._while_held(self.relay.pass_on)()
+        await asyncio.to_thread(self.tenure.give_up)
+
+    async def _hold(self) -> None:
+        await asyncio.to_thread(self.tenure.hold)
+
+    async def _look(self, lease: Lease) -> None:
+        await asyncio.to_thread(self.activator.look, lease)
+
+    async def _sweep(self, _lease: Lease) -> None:
+        await asyncio.to_thread(housekeeping.sweep, self.database)
+
+    def _while_held(self, duty: Duty) -> Callable[[], Awaitable[None]]:
+        async def act() -> None:
+            lease = self.tenure.lease
+            if lease is not None:
+                await duty(lease)
+
+        return act
+
+    async def _repeat(self, name: str, every_s: float, stop: asyncio.Event, act: Callable[[], Awaitable[None]]) -> None:
+        """Act at intervals; say once when it begins to fail and once when it works again."""
+        failing = False
+        while not stop.is_set():
+            try:
+                await act()
+            except (ControlError, JournalUnavailable) as error:
+                if not failing:
+                    _log.warning("%s failed and is tried again: %s", name, error)
+                failing = True
+            else:
+                if failing:
+                    _log.info("%s works again", name)
+                failing = False
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), every_s)
