@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from policy.values import Amount, Block, Enforce, Expression, OneOrMore, Positive, Share
+from policy.values import Amount, Block, Enforce, OneOrMore, Positive, Share, ToolCondition
 
 PromptRef = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]*(@(>=)?[1-9][0-9]{0,5})?$")]
 Scope = Literal["key", "automation", "team", "tenant"]
@@ -30,7 +30,9 @@ class ToolRule(Block):
         default="both", description="What the client offers, or what the model calls."
     )
     action: Literal["allow", "deny", "hold"] = Field(description="`hold` sends the model's call to review first.")
-    when: Expression | None = Field(default=None, description="CEL over `tool` and `arguments`; only for `at: called`.")
+    when: ToolCondition | None = Field(
+        default=None, description="CEL over `tool` and `arguments`; only for `at: called`."
+    )
     enforce: Enforce = Field(default="on", description="`observe` only counts what it would have done.")
 
     @model_validator(mode="after")

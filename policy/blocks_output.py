@@ -6,7 +6,20 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from policy.blocks_access import PromptRef
-from policy.values import Block, Duration, Enforce, EnvName, Expression, Flag, ModelName, Name, Positive, Share, Verdict
+from policy.values import (
+    AnswerCondition,
+    Block,
+    Duration,
+    Enforce,
+    EnvName,
+    Flag,
+    ModelName,
+    Name,
+    Positive,
+    ScoreExpression,
+    Share,
+    Verdict,
+)
 
 Template = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*(@[1-9][0-9]{0,5})?$", max_length=120)]
 OpenShare = Annotated[float, Field(strict=True, gt=0, lt=1, allow_inf_nan=False)]
@@ -25,7 +38,7 @@ class LogprobScorer(_Scorer):
 
 class SchemaScorer(_Scorer):
     kind: Literal["schema"]
-    rules: tuple[Expression, ...] = Field(
+    rules: tuple[AnswerCondition, ...] = Field(
         default=(), description="CEL over `answer` that must be true beside the JSON schema."
     )
 
@@ -49,7 +62,7 @@ class VerifierScorer(_Scorer):
 
 class ExpressionScorer(_Scorer):
     kind: Literal["expression"]
-    expression: Expression = Field(description="CEL over `answer` that gives a share.")
+    expression: ScoreExpression = Field(description="CEL over `answer` that gives a share.")
 
 
 Scorer = Annotated[

@@ -10,11 +10,11 @@ from policy.values import (
     Count,
     Duration,
     Enforce,
-    Expression,
     ModelName,
     Name,
     OneOrMore,
     Positive,
+    RoutingCondition,
     Share,
     Text,
 )
@@ -46,7 +46,7 @@ class Candidate(Block):
     )
     context_tokens: Positive | None = Field(default=None, description="Largest request it takes.")
     weight: Amount = Field(default=1.0, description="Preference in `balanced`; higher comes first.")
-    when: Expression | None = Field(
+    when: RoutingCondition | None = Field(
         default=None, description="CEL over the request; the candidate is skipped when false."
     )
 
@@ -130,7 +130,9 @@ class RouteRule(Block):
     models: tuple[Text, ...] = Field(
         default=(), description="Requested model names; `*` matches any run; empty: every name."
     )
-    when: Expression | None = Field(default=None, description="CEL over the request; the rule is skipped when false.")
+    when: RoutingCondition | None = Field(
+        default=None, description="CEL over the request; the rule is skipped when false."
+    )
     candidates: tuple[Candidate, ...] = Field(min_length=1, description="Models that may answer.")
     objective: Objective | None = Field(default=None, description="Overrides the block's objective.")
     constraints: Constraints | None = Field(default=None, description="Overrides the block's constraints.")

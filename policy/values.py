@@ -1,10 +1,22 @@
 """The small value types that every block of a policy file is built from."""
 
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+)
+
+from policy.conditions import condition
 
 
 class Block(BaseModel):
@@ -38,6 +50,14 @@ def _listed(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def _checked(vocabulary: str) -> Callable[[str], str]:
+    def check(source: str) -> str:
+        condition(source, vocabulary)
+        return source
+
+    return check
+
+
 Enforce = Literal["on", "observe"]
 Direction = Literal["request", "answer"]
 Verdict = Literal["pass", "fallback", "hold", "block", "escalate"]
@@ -56,7 +76,10 @@ Count = Annotated[int, Field(strict=True, ge=0, le=2**53)]
 Positive = Annotated[int, Field(strict=True, ge=1, le=2**53)]
 Share = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
 Amount = Annotated[float, Field(strict=True, ge=0, le=1e12, allow_inf_nan=False)]
-Expression = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
+RoutingCondition = Annotated[str, AfterValidator(_checked("routing"))]
+ToolCondition = Annotated[str, AfterValidator(_checked("tools"))]
+AnswerCondition = Annotated[str, AfterValidator(_checked("answer"))]
+ScoreExpression = Annotated[str, AfterValidator(_checked("score"))]
 
 # A list that may be written as one bare string.
 OneOrMore = Annotated[
