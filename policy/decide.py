@@ -1,0 +1,64 @@
+"""Judging an output: from a score to a verdict, pure."""
+
+import math
+from dataclasses import dataclass
+from datetime import timedelta
+
+from policy.blocks_output import Band, Confidence, Hold
+from policy.values import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What happens to an output, and what would happen if every rule were enforced."""
+
+    verdict: Verdict
+    would: Verdict
+    rule: str
+    template: str | None = None
+    queue: str | None = None
+    deadline: timedelta | None = None
+
+
+def judge(
+    confidence: Confidence | None, hold: Hold | None, score: float | None, threshold: float | None = None
+) -> Judgement:
+    """Judge an output by its score.
+
+    A policy without a `confidence` block passes everything. `threshold` is the one of the certificate in force; without
+    one a `certified` band is never reached. No score: the block's `unscored` verdict.
+    """
+    if confidence is None:
+        return Judgement("pass", "pass", "no confidence block")
+    if score is None or math.isnan(score):
+        return _unscored(confidence, hold)
+    score = max(score, 0.0)
+    index, band = next((i, b) for i, b in enumerate(confidence.bands) if _reached(b, score, threshold))
+    acts = confidence.enforce == "on" and band.enforce == "on"
+    return Judgement(
+        verdict=band.verdict if acts else "pass",
+        would=band.verdict,
+        rule=f"bands[{index}]",
+        template=(band.template or confidence.template) if band.verdict == "fallback" else None,
+        queue=(band.queue or (hold.queue if hold else None)) if band.verdict == "hold" else None,
+        deadline=(band.deadline or (hold.deadline if hold else None)) if band.verdict == "hold" else None,
+    )
+
+
+def _unscored(confidence: Confidence, hold: Hold | None) -> Judgement:
+    verdict = confidence.unscored
+    holds = hold if verdict == "hold" else None
+    return Judgement(
+        verdict=verdict if confidence.enforce == "on" else "pass",
+        would=verdict,
+        rule="unscored",
+        template=confidence.template if verdict == "fallback" else None,
+        queue=holds.queue if holds else None,
+        deadline=holds.deadline if holds else None,
+    )
+
+
+def _reached(band: Band, score: float, threshold: float | None) -> bool:
+    if band.at_least == "certified":
+        return threshold is not None and score >= threshold
+    return score >= band.at_least

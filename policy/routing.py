@@ -1,0 +1,216 @@
+"""Choosing models for a call: pure, and every candidate that is passed over says why."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import cached_property
+
+from policy.blocks_routing import (
+    Arm,
+    Candidate,
+    Cause,
+    Constraints,
+    Fallback,
+    Objective,
+    Prefer,
+    RouteRule,
+    Routing,
+    Split,
+)
+from policy.conditions import Undecided, Values, condition
+from policy.model import Facts
+
+
+@dataclass(frozen=True)
+class Request:
+    """What routing may know of a call."""
+
+    model: str
+    endpoint: str = "chat.completions"
+    stream: bool = False
+    input_tokens: int = 0
+    max_output_tokens: int = 0
+    messages: int = 0
+    needs: frozenset[str] = frozenset()
+    facts: Facts = field(default_factory=Facts)
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def values(self) -> Values:
+        """Give the variables of conditions; made once per call, and only when a condition asks."""
+        request = {
+            "model": self.model,
+            "endpoint": self.endpoint,
+            "stream": self.stream,
+            "input_tokens": self.input_tokens,
+            "max_output_tokens": self.max_output_tokens,
+            "has_images": "vision" in self.needs,
+            "has_audio": "audio" in self.needs,
+            "has_tools": "tools" in self.needs,
+            "json_schema": "json_schema" in self.needs,
+            "messages": self.messages,
+        }
+        names = ("tenant", "team", "automation", "environment", "data_class")
+        return Values({"request": request, "facts": {name: getattr(self.facts, name) or "" for name in names}})
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What is known of a candidate now; None: not known, the declared value counts."""
+
+    cost_usd: float | None = None
+    latency_s: float | None = None
+    quality: float | None = None
+    cost_per_success_usd: float | None = None
+    available: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A candidate that was not chosen, and why."""
+
+    model: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Models to try in order; empty: no candidate may answer, and the call is refused."""
+
+    models: tuple[str, ...]
+    rule: str
+    passed: tuple[Passed, ...] = ()
+    fallbacks: tuple[Fallback, ...] = ()
+    observed: tuple[str, ...] = ()
+
+    def after(self, cause: Cause) -> tuple[str, ...]:
+        """Give the models to try next after a failure."""
+        return next((fallback.models for fallback in self.fallbacks if cause in fallback.after), self.models[1:])
+
+
+Measure = Callable[[str], Measured]
+
+
+def unmeasured(model: str) -> Measured:
+    """Know nothing about a model."""
+    return Measured()
+
+
+def route(routing: Routing, request: Request, measure: Measure = unmeasured) -> Choice:
+    """Order the models that may answer; a name that no rule mentions is kept as it is."""
+    observed: list[str] = []
+    for index, rule in enumerate(routing.rules):
+        if not _matches(rule, request):
+            continue
+        if rule.enforce == "on":
+            return _choose(f"rules[{index}]", _completed(rule, routing), request, measure, tuple(observed))
+        observed.append(f"rules[{index}]")
+    if routing.candidates:
+        last = RouteRule(candidates=routing.candidates, fallbacks=routing.fallbacks)
+        return _choose("candidates", _completed(last, routing), request, measure, tuple(observed))
+    return Choice((request.model,), "unmatched", observed=tuple(observed))
+
+
+def pick_arm(split: Split, point: float) -> Arm:
+    """Give the arm in which a run's hash falls; `point` is in 0..1."""
+    reached = 0.0
+    for arm in split.arms:
+        reached += arm.share
+        if point < reached:
+            return arm
+    return split.arms[-1]
+
+
+def _completed(rule: RouteRule, routing: Routing) -> RouteRule:
+    shared = {"objective": rule.objective or routing.objective, "constraints": rule.constraints or routing.constraints}
+    return rule.model_copy(update=shared)
+
+
+def _choose(name: str, rule: RouteRule, request: Request, measure: Measure, observed: tuple[str, ...]) -> Choice:
+    facts = {candidate.model: measure(candidate.model) for candidate in rule.candidates}
+    limits, objective = rule.constraints or Constraints(), rule.objective or "first"
+    admitted: list[Candidate] = []
+    passed: list[Passed] = []
+    for candidate in rule.candidates:
+        reason = _obstacle(candidate, facts[candidate.model], limits, request)
+        if reason is None:
+            admitted.append(candidate)
+        else:
+            passed.append(Passed(candidate.model, reason))
+    ordered = sorted(admitted, key=lambda candidate: _rank(candidate, facts[candidate.model], objective))
+    models = _preferred([candidate.model for candidate in ordered], rule.prefer, request.labels)
+    return Choice(tuple(models), name, tuple(passed), rule.fallbacks, observed)
+
+
+def _matches(rule: RouteRule, request: Request) -> bool:
+    named = not rule.models or any(fnmatchcase(request.model, pattern) for pattern in rule.models)
+    return named and _holds(rule.when, request)
+
+
+def _holds(when: str | None, request: Request) -> bool:
+    if when is None:
+        return True
+    try:
+        return condition(when, "routing").holds(request.values)
+    except Undecided:
+        return False
+
+
+def _obstacle(candidate: Candidate, known: Measured, limits: Constraints, request: Request) -> str | None:
+    """Say why a candidate may not answer; None when it may."""
+    cost, quality, latency = known.cost_usd, _quality(candidate, known), _latency(candidate, known)
+    lacking = request.needs - set(candidate.capabilities) if candidate.capabilities is not None else frozenset()
+    room = candidate.context_tokens
+    checks: Iterable[tuple[bool, str]] = (
+        (not known.available, "unavailable"),
+        (not _holds(candidate.when, request), "when"),
+        (bool(lacking), f"capabilities: {', '.join(sorted(lacking))}"),
+        (room is not None and request.input_tokens + request.max_output_tokens > room, "context_tokens"),
+        (limits.regions is not None and candidate.region not in limits.regions, "regions"),
+        (limits.min_quality is not None and (quality is None or quality < limits.min_quality), "min_quality"),
+        (limits.max_cost_usd is not None and (cost is None or cost > limits.max_cost_usd), "max_cost_usd"),
+        (limits.max_latency_s is not None and (latency is None or latency > limits.max_latency_s), "max_latency_s"),
+    )
+    return next((reason for failed, reason in checks if failed), None)
+
+
+def _rank(candidate: Candidate, known: Measured, objective: Objective) -> float:
+    """Give a number that sorts candidates, best first; what is not known comes last."""
+    cost = math.inf if known.cost_usd is None else known.cost_usd
+    latency = _latency(candidate, known)
+    quality = _quality(candidate, known)
+    if objective == "quality":
+        return -(quality or 0.0)
+    if objective == "latency":
+        return math.inf if latency is None else latency
+    if objective == "cost":
+        return cost
+    if objective == "cost_per_success":
+        return _per_success(known, cost, quality)
+    if objective == "balanced":
+        return -candidate.weight * (quality or 0.0) / (1 + min(cost, 1e6) * 100 + (latency or 0.0) / 10)
+    return 0.0
+
+
+def _per_success(known: Measured, cost: float, quality: float | None) -> float:
+    if known.cost_per_success_usd is not None:
+        return known.cost_per_success_usd
+    return cost / quality if quality else math.inf
+
+
+def _quality(candidate: Candidate, known: Measured) -> float | None:
+    return candidate.quality if known.quality is None else known.quality
+
+
+def _latency(candidate: Candidate, known: Measured) -> float | None:
+    return candidate.latency_s if known.latency_s is None else known.latency_s
+
+
+def _preferred(models: list[str], prefer: Iterable[Prefer], labels: Mapping[str, str]) -> list[str]:
+    """Move models that a label prefers to the front; none is added."""
+    for wish in prefer:
+        if all(labels.get(name) in values for name, values in wish.label.items()):
+            front = [model for model in wish.models if model in models]
+            models = [*front, *(model for model in models if model not in front)]
+    return models
