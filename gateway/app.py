@@ -25,7 +25,7 @@ _HINT: Final = "There is no such path. The OpenAI endpoints are below /v1: does 
 
 
 class Gateway(FastAPI):
-    """One app object. Paths of the OpenAI wire never reach FastAPI's routing, which costs more than governing a call."""
+    """One app object. Paths of the OpenAI wire never reach FastAPI's routing, which costs more than a call."""
 
     def __init__(self, pipeline: Pipeline, routers: Sequence[APIRouter], lifespan: Lifespan | None = None) -> None:
         super().__init__(title="Sluice", docs_url=None, redoc_url=None, lifespan=lifespan)

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 from gateway.admission import KeyDirectory, Limits
 from gateway.call import Route
+from gateway.providers.base import Upstreams
 from gateway.stages.act import act
 from gateway.stages.admit import admit, identify
 from gateway.stages.bind import Redactors, bind
-from gateway.stages.choose import Upstreams, choose
+from gateway.stages.choose import choose
 from gateway.stages.clear import clear
 from gateway.stages.invoke import invoke, open_live
 from gateway.stages.judge import judge

@@ -187,9 +187,11 @@ class Watch:
         """Commit the one `call.end`. Whoever cancels us now does not undo it: it is queued before the first wait."""
         self.http.unwatch()
         self._ended = True
-        with self("record"):
-            event = self._event("e", "call.end", self._body(end, bill))
-            content: Content | None = record.content(self.request, self.answer) if self.request else None
+        began_ns = self.desk.clock_ns()
+        content: Content | None = record.content(self.request, self.answer) if self.request else None
+        body = self._body(end, bill)
+        self.add("record", self.desk.clock_ns() - began_ns)
+        event = self._event("e", "call.end", body | self._times())
         try:
             return await self.desk.journal.commit(event, content, on_failure=on_failure)
         except JournalUnavailableError as error:
@@ -210,9 +212,11 @@ class Watch:
         body["request_chars"] = self.request.cleared.chars if self.request else None
         body["retry_count"] = _count(self.http.headers.get(b"x-stainless-retry-count"))
         body |= record.found(self.request, self.answer, end.blocked)
-        return body | record.end_facts(end, self.judged, self.attempts.all, self._times())
+        return body | record.end_facts(end, self.judged, self.attempts.all)
 
     def _times(self) -> dict[str, Any]:
+        if self.live is not None:  # its stages take turns with every piece of the answer
+            self.stages_ns |= {"invoke": self.attempts.waited_ns, "screen": self.live.screened_ns}
         tries = self.attempts.all
         first = tries[-1].first_byte_ns if tries else None
         return {

@@ -1,6 +1,7 @@
 """What the gateway needs of a model provider: send one request, then read the reply as it arrives."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 
@@ -56,3 +57,11 @@ class Provider(Protocol):
 
     async def close(self) -> None:
         """Close all connections."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upstreams:
+    """The providers of one snapshot; `default` gets every model name that names no provider."""
+
+    providers: Mapping[str, Provider]
+    default: str

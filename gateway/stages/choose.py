@@ -1,23 +1,12 @@
 """Stage choose: which provider gets the request, and the exact bytes it gets."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 import orjson
 
 from gateway.call import ClearRequest, Route
 from gateway.errors import NoRoute
-from gateway.providers.base import Provider
+from gateway.providers.base import Upstreams
 from gateway.wire.endpoint import Json
 from policy.providers import split_model
-
-
-@dataclass(frozen=True, slots=True)
-class Upstreams:
-    """The providers of one snapshot; `default` gets every model name that names no provider."""
-
-    providers: Mapping[str, Provider]
-    default: str
 
 
 def choose(request: ClearRequest, upstreams: Upstreams) -> Route:

@@ -39,6 +39,7 @@ class Live:
         self._first: bytes | None = first
         self._tail: list[bytes] = []
         self._done = self._ended = False
+        self.screened_ns = 0
 
     async def read(self) -> bytes | None:
         """Return the events that may be sent now, perhaps none; None at the end of a complete answer.
@@ -50,10 +51,12 @@ class Live:
         if self._ended:
             return None
         events = await self._events()
-        sent = b"".join(self._encoded(piece) for event in events for piece in self._screened(event))
-        if self._done:
-            sent += self._end()
-        return sent
+        began_ns = self._attempts.now_ns()
+        try:
+            sent = b"".join([self._encoded(piece) for event in events for piece in self._screened(event)])
+            return sent + self._end() if self._done else sent
+        finally:
+            self.screened_ns += self._attempts.now_ns() - began_ns
 
     async def collect(self) -> Answer:
         """Read to the end and return the events as they came, unscreened."""

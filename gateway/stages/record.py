@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
@@ -138,11 +138,12 @@ def content(request: ClearRequest, answer: ClearAnswer | None) -> Content:
         unchanged = answer.answer.raw and answer.clean is answer.answer.events[0]
         fields["answer"] = answer.answer.raw if unchanged else orjson.dumps(answer.clean)
     index = tuple((value.kind, value.hmac) for value in request.cleared.vault.hmacs)
-    return Content(request.governed.call.labels.subject, "content", fields, index)
+    days = request.governed.bound.policy.retention.content.days
+    return Content(request.governed.call.labels.subject, f"content:{days}d", fields, index)
 
 
-def end_facts(end: End, judged: Judged | None, attempts: Iterable[Attempt], times: Mapping[str, Any]) -> dict[str, Any]:
-    """Say how the call ended and how long everything took."""
+def end_facts(end: End, judged: Judged | None, attempts: Iterable[Attempt]) -> dict[str, Any]:
+    """Say how the call ended, and what was tried."""
     return {
         "status": end.status,
         "outcome": end.outcome,
@@ -151,5 +152,4 @@ def end_facts(end: End, judged: Judged | None, attempts: Iterable[Attempt], time
         "verdict": judged.verdict if judged else None,
         "confidence": None,
         "attempts": [attempt.record() for attempt in attempts],
-        **times,
     }

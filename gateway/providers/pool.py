@@ -1,0 +1,48 @@
+"""The providers of the snapshot in force, over the one connection pool of this worker."""
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import aiohttp
+
+from gateway.providers.base import Provider, Upstreams
+from gateway.providers.openai import OpenAIProvider, Timeouts
+from policy import providers
+from policy.snapshot import Snapshot
+
+_LOG: Final = logging.getLogger("sluice.gateway")
+
+
+class ProviderPool:
+    """Builds the providers of a snapshot once."""
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        default: str,
+        environ: Mapping[str, str],
+        is_own: Callable[[str], bool],
+    ) -> None:
+        self._session, self._default, self._environ, self._is_own = session, default, environ, is_own
+        self._built: tuple[str, Upstreams] | None = None
+
+    def of(self, snapshot: Snapshot) -> Upstreams:
+        """Return the providers that can be reached under a snapshot."""
+        if self._built is None or self._built[0] != snapshot.sha256:
+            found = {name: self._provider(entry) for name, entry in snapshot.providers.items()}
+            usable: dict[str, Provider] = {name: built for name, built in found.items() if built is not None}
+            self._built = (snapshot.sha256, Upstreams(usable, self._default))
+        return self._built[1]
+
+    def _provider(self, entry: providers.Provider) -> OpenAIProvider | None:
+        address = entry.address(self._environ)
+        if address is None:
+            return None
+        if self._is_own(address):
+            _LOG.error("the base URL of provider %s leads back to this gateway; it is not used", entry.name)
+            return None
+        patience = entry.timeouts
+        timeouts = Timeouts(patience.connect_s, patience.first_byte_s, patience.idle_s, patience.total_s)
+        key = entry.api_key(self._environ)
+        return OpenAIProvider(entry.name, address, key, timeouts, self._session, simulated=entry.simulated)

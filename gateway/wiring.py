@@ -1,0 +1,71 @@
+"""The composition root of a gateway worker: from settings to everything a call needs."""
+
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from time import perf_counter_ns
+
+import aiohttp
+
+from gateway.admission import Limits
+from gateway.control.database import Database, open_database
+from gateway.control.directory import Directory
+from gateway.control.watch import ChangeWatch
+from gateway.inforce import InForce
+from gateway.pipeline import Pipeline
+from gateway.ports import is_own_listener
+from gateway.providers.openai import new_session
+from gateway.providers.pool import ProviderPool
+from gateway.redactors import CompiledRedactors
+from gateway.settings import Settings
+from gateway.watch import Desk
+from metrics.record.ids import time_ordered, utc_us
+from metrics.record.journal import FileJournal, Journal, open_keystore, writer_id
+from metrics.record.master import MasterKey
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What one worker is made of."""
+
+    settings: Settings
+    database: Database
+    directory: Directory
+    in_force: InForce
+    changes: ChangeWatch
+    journal: Journal
+    master: MasterKey
+    redactors: CompiledRedactors
+    session: aiohttp.ClientSession
+    pipeline: Pipeline
+    writer: str
+
+
+@asynccontextmanager
+async def open_parts(settings: Settings, environ: Mapping[str, str], role: str) -> AsyncIterator[Parts]:
+    """Open everything a worker needs, and close it in the end: the journal last, when no call can write any more."""
+    keystore, master = open_keystore(settings.data, environ)
+    writer = writer_id(role)
+    journal = FileJournal(settings.data, writer, keystore)
+    session = new_session()
+    database = open_database(settings.database_url)
+    directory, in_force = Directory(), InForce()
+    changes = ChangeWatch(database, (directory, in_force))
+    redactors = CompiledRedactors(lambda tenant: master.derive(f"redaction/values/{tenant}"), None)
+    pool = ProviderPool(session, settings.upstream, environ, lambda url: is_own_listener(url, settings))
+    pipeline = Pipeline(directory, in_force.current, redactors, pool.of, desk(journal), Limits())
+    try:
+        yield Parts(
+            settings, database, directory, in_force, changes, journal, master, redactors, session, pipeline, writer
+        )
+    finally:
+        await session.close()
+        await journal.close()
+        keystore.close()
+        database.close()
+
+
+def desk(journal: Journal) -> Desk:
+    """Return the desk with the machine's own clock and chance."""
+    return Desk(journal, utc_us, perf_counter_ns, time_ordered, secrets.token_hex)

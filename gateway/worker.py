@@ -1,0 +1,107 @@
+"""One gateway worker: serves the inherited listening socket until its parent ends or tells it to stop."""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import signal
+import socket
+from collections.abc import Generator, Mapping
+from pathlib import Path
+from typing import Final
+
+import uvicorn
+import uvloop
+
+from gateway.app import Gateway, create_app
+from gateway.logs import configure
+from gateway.ports import open_listener
+from gateway.processes import MISCONFIGURED, PROGRAM_NAME, hold_lifeline, inherited_listener
+from gateway.routes.all import routers
+from gateway.settings import Settings, SettingsError, load
+from gateway.wiring import Parts, open_parts
+
+_LOG: Final = logging.getLogger("sluice.gateway")
+# Time beyond the grace of calls: to sync the journal and end.
+_MARGIN_S: Final = 3.0
+_RECORDS_S: Final = 1.0
+_KEEP_ALIVE_S: Final = 75
+
+
+def main() -> None:
+    """Run one worker."""
+    name = os.environ.get(PROGRAM_NAME, "worker")
+    configure(name)
+    try:
+        settings = load(os.environ, Path.cwd())
+        hold_lifeline(os.environ, settings.grace_s + _MARGIN_S)
+        listener = inherited_listener(os.environ) or open_listener(settings)
+        uvloop.run(serve(listener, name, settings, os.environ))
+    except SettingsError as error:
+        _LOG.error("%s", error)
+        raise SystemExit(MISCONFIGURED) from error
+
+
+async def serve(listener: socket.socket, name: str, settings: Settings, environ: Mapping[str, str]) -> None:
+    """Serve calls on a listening socket until SIGTERM or SIGINT; calls in flight get `grace_s` to finish."""
+    async with open_parts(settings, environ, name) as parts:
+        await asyncio.to_thread(parts.changes.check)
+        pollers = [asyncio.create_task(parts.changes.run())]
+        try:
+            await _serve(create_app(parts.pipeline, routers(parts)), listener, parts)
+        finally:
+            for poller in pollers:
+                poller.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.gather(*pollers)
+
+
+async def _serve(app: Gateway, listener: socket.socket, parts: Parts) -> None:
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=int(parts.settings.grace_s),
+        backlog=2048,
+    )
+    server = Server(config)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, server.stop)
+    tune_garbage_collection()
+    await server.serve(sockets=[listener])
+    # Calls that were cut short at the deadline still write their records.
+    if server.server_state.tasks:
+        await asyncio.wait(server.server_state.tasks, timeout=_RECORDS_S)
+
+
+class Server(uvicorn.Server):
+    """Stops without raising the signal again: the journal is closed after the server."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Leave signals to `_serve`."""
+        yield
+
+    def stop(self) -> None:
+        """Finish the calls in flight and return; asked twice, cut them short."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+
+def tune_garbage_collection() -> None:
+    """Collect rarely: calls leave hardly any cycles, and what was built at start lives as long as the worker."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 50)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""A real gateway over a socket, in a thread of the test: real policies, real redaction, a journal in memory or on disk."""
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from gateway.admission import Holder, Limits, StaticDirectory
+from gateway.app import create_app
+from gateway.pipeline import Pipeline
+from gateway.providers.openai import new_session
+from gateway.providers.pool import ProviderPool
+from gateway.redactors import CompiledRedactors
+from gateway.wiring import desk
+from metrics.record.events import Event
+from metrics.record.journal import Journal, MemoryJournal
+from policy.load import load_tree
+from policy.model import Facts
+
+KEY = "sk-sluice-test"
+OTHER_KEY = "sk-sluice-ungoverned"
+HOLDERS = {
+    KEY.encode(): Holder("key_test", Facts("acme", "support", "drafting", "test", None)),
+    OTHER_KEY.encode(): Holder("key_other", Facts("other", None, "nobody", None, None)),
+}
+POLICY = """
+policy: structured
+schema: 1
+owner: tests@example.com
+applies_to: {tenant: acme}
+redaction:
+  names: "off"
+  request:
+    EMAIL_ADDRESS: {operator: pseudonym}
+    CREDIT_CARD: {operator: block}
+  answer:
+    EMAIL_ADDRESS: {operator: replace}
+  restore: caller
+delivery: DELIVERY
+failure: {log: FAILURE}
+"""
+PROVIDERS = """
+schema: 1
+providers:
+  test:
+    base_url: BASE_URL
+    api_key_env: UPSTREAM_KEY
+    timeouts: {connect_s: 1.0, first_byte_s: 2.0, idle_s: 1.0, total_s: 20.0}
+"""
+PRICES = """
+schema: 1
+prices:
+  - {provider: test, model: gpt-test, from: 2020-01-01, input_usd: 1, cached_input_usd: 0.1, output_usd: 4}
+"""
+
+
+@dataclass
+class Running:
+    """Where the gateway listens, and what it recorded."""
+
+    base_url: str
+    journal: Any
+
+    def ends(self, count: int = 1, timeout_s: float = 3.0) -> list[Mapping[str, Any]]:
+        """Return the bodies of all `call.end` events, waiting for that many."""
+        return [event.body for event in self.end_events(count, timeout_s)]
+
+    def end_events(self, count: int = 1, timeout_s: float = 3.0) -> list[Event]:
+        deadline = time.monotonic() + timeout_s
+        while True:
+            found = [event for event in self.journal.events if event.kind == "call.end"]
+            if len(found) >= count or time.monotonic() > deadline:
+                return found
+            time.sleep(0.005)
+
+
+def write_policies(folder: Path, base_url: str, delivery: str = "live", failure: str = "block") -> Path:
+    """Write a small policy tree."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "structured.yaml").write_text(POLICY.replace("DELIVERY", delivery).replace("FAILURE", failure))
+    (folder / "providers.yaml").write_text(PROVIDERS.replace("BASE_URL", base_url))
+    (folder / "prices.yaml").write_text(PRICES)
+    return folder
+
+
+@contextmanager
+def running_gateway(
+    policies: Path,
+    journal: Journal | None = None,
+    limits: Limits | None = None,
+    own: Callable[[str], bool] | None = None,
+) -> Iterator[Running]:
+    """Serve a policy tree until the test ends."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    ledger = journal or MemoryJournal()
+    running = Running(f"http://127.0.0.1:{listener.getsockname()[1]}", ledger)
+    servers: list[uvicorn.Server] = []
+    ready = threading.Event()
+
+    async def main() -> None:
+        snapshot = load_tree(policies)
+        session = new_session()
+        pool = ProviderPool(session, "test", {"UPSTREAM_KEY": "sk-upstream"}, own or (lambda _url: False))
+        redactors = CompiledRedactors(lambda tenant: tenant.encode().ljust(32, b"."), None)
+        directory = StaticDirectory(HOLDERS)
+        pipeline = Pipeline(directory, lambda: snapshot, redactors, pool.of, desk(ledger), limits or Limits())
+        config = uvicorn.Config(create_app(pipeline), lifespan="off", log_config=None, access_log=False)
+        servers.append(uvicorn.Server(config))
+        ready.set()
+        await servers[0].serve(sockets=[listener])
+        await session.close()
+        await ledger.close()
+
+    thread = threading.Thread(target=lambda: asyncio.run(main()), daemon=True)
+    thread.start()
+    ready.wait(10)
+    try:
+        yield running
+    finally:
+        servers[0].should_exit = True
+        thread.join(5)
