@@ -41,9 +41,10 @@ def read_file(directory: Path, name: str) -> bytes:
         descriptor = os.open(directory / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise PolicyErrors([_problem(name, _open_reason(error))]) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise PolicyErrors([_problem(name, "not an ordinary file; replace it by one")])
     with os.fdopen(descriptor, "rb") as handle:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise PolicyErrors([_problem(name, "not an ordinary file; replace it by one")])
         return handle.read(MAX_BYTES + 1)
 
 
