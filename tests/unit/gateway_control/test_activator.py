@@ -1,0 +1,241 @@
+"""The policy folder comes in force whole, or the last good tree stays."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from gateway.control import outbox, snapshots
+from gateway.control.database import Database
+from gateway.control.errors import Conflict
+from gateway.control.leases import Lease, acquire, release
+from gateway.control.policies import SnapshotWatch
+from gateway.control.watch import ChangeWatch
+from gateway.keeper.activator import Activator, activate
+from policy.load import load_tree
+from policy.snapshot import Snapshot
+from tests.contract.control.clock import Clock
+
+OLD = "policy: default\nschema: 1\nowner: old@example.com\n"
+NEW = "policy: default\nschema: 1\nowner: new@example.com\n"
+BROKEN = "policy: default\nschema: 1\nownr: old@example.com\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "policies"
+    made.mkdir()
+    (made / "default.yaml").write_text(OLD)
+    return made
+
+
+@pytest.fixture
+def activator(database: Database, folder: Path, lease: Lease) -> Activator:
+    made = Activator(database, folder)
+    assert made.look(lease)
+    return made
+
+
+def owners(database: Database) -> list[str]:
+    """Who owned the default policy, over all activations, oldest first."""
+    with database.read() as conn:
+        contents = [snapshots.content(conn, entry.sha256) for entry in snapshots.history(conn)]
+    return [Snapshot.from_bytes(content or b"").policies["default"].owner for content in reversed(contents)]
+
+
+def test_the_first_tree_is_active_at_once_and_only_once(database: Database, activator: Activator, lease: Lease) -> None:
+    assert not activator.look(lease)
+    assert not activator.look(lease)
+    assert owners(database) == ["old@example.com"]
+
+
+def test_a_change_is_active_when_two_reads_agree(
+    database: Database, activator: Activator, folder: Path, lease: Lease
+) -> None:
+    (folder / "default.yaml").write_text(NEW)
+    assert not activator.look(lease)
+    assert activator.look(lease)
+    assert owners(database) == ["old@example.com", "new@example.com"]
+
+
+def test_a_file_written_byte_by_byte_never_comes_in_force_half(
+    database: Database, activator: Activator, folder: Path, lease: Lease
+) -> None:
+    for end in range(len(NEW)):
+        (folder / "default.yaml").write_text(NEW[:end])
+        activator.look(lease)
+    (folder / "default.yaml").write_text(NEW)
+    activator.look(lease)
+    activator.look(lease)
+    assert owners(database) == ["old@example.com", "new@example.com"]
+
+
+def test_a_broken_tree_keeps_the_old_one_and_says_what_is_wrong_until_it_is_fixed(
+    database: Database, activator: Activator, folder: Path, lease: Lease
+) -> None:
+    watched = SnapshotWatch()
+    watch = ChangeWatch(database, [watched])
+    (folder / "default.yaml").write_text(BROKEN)
+    activator.look(lease)
+    assert activator.look(lease)
+    watch.check()
+    assert watched.current is not None
+    assert watched.current.policies["default"].owner == "old@example.com"
+    assert {(problem["file"], problem["line"]) for problem in watched.problems} >= {("default.yaml", 3)}
+    (folder / "default.yaml").write_text(NEW)
+    activator.look(lease)
+    activator.look(lease)
+    watch.check()
+    assert watched.problems == ()
+    assert watched.current.policies["default"].owner == "new@example.com"
+
+
+@pytest.mark.parametrize("wreck", ["remove", "directory", "link", "binary"])
+def test_a_wrecked_folder_is_a_problem_and_not_a_crash(
+    database: Database, activator: Activator, folder: Path, lease: Lease, wreck: str
+) -> None:
+    file = folder / "default.yaml"
+    file.unlink()
+    if wreck == "remove":
+        folder.rmdir()
+    elif wreck == "directory":
+        file.mkdir()
+    elif wreck == "link":
+        file.symlink_to("/dev/zero")
+    else:
+        file.write_bytes(bytes(range(256)) * 10)
+    activator.look(lease)
+    assert activator.look(lease)
+    with database.read() as conn:
+        assert snapshots.problems(conn)
+    assert owners(database) == ["old@example.com"]
+
+
+def test_the_first_tree_being_broken_leaves_nothing_in_force(database: Database, folder: Path, lease: Lease) -> None:
+    (folder / "default.yaml").write_text(BROKEN)
+    assert Activator(database, folder).look(lease)
+    assert owners(database) == []
+    with database.read() as conn:
+        assert snapshots.active(conn) is None
+
+
+def test_a_tree_that_moves_while_it_is_loaded_is_loaded_again(database: Database, folder: Path, lease: Lease) -> None:
+    def slow(path: Path) -> Snapshot:
+        loaded = load_tree(path)
+        (folder / "default.yaml").write_text(NEW)
+        return loaded
+
+    activator = Activator(database, folder, slow)
+    assert not activator.look(lease)
+    assert owners(database) == []
+    activator.look(lease)
+    assert activator.look(lease)
+    assert owners(database) == ["new@example.com"]
+
+
+def test_a_rewrite_that_changes_neither_size_nor_time_is_seen(
+    database: Database, activator: Activator, folder: Path, lease: Lease
+) -> None:
+    file = folder / "default.yaml"
+    before = file.stat()
+    with file.open("r+") as opened:
+        opened.write(NEW)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    activator.look(lease)
+    assert activator.look(lease)
+    assert owners(database)[-1] == "new@example.com"
+
+
+def test_after_a_quiet_time_files_are_not_read_again_until_something_moves(
+    database: Database, activator: Activator, folder: Path, lease: Lease
+) -> None:
+    for _ in range(20):
+        assert not activator.look(lease)
+    (folder / "default.yaml").write_text(NEW)
+    activator.look(lease)
+    assert activator.look(lease)
+
+
+def test_whoever_lost_the_lease_activates_nothing(
+    database: Database, activator: Activator, folder: Path, lease: Lease, clock: Clock
+) -> None:
+    release(database, lease)
+    other = acquire(database, "keeper", "another machine", 60)
+    assert other is not None
+    (folder / "default.yaml").write_text(NEW)
+    activator.look(lease)
+    with pytest.raises(Conflict):
+        activator.look(lease)
+    assert owners(database) == ["old@example.com"]
+    assert activator.look(other)
+    assert owners(database) == ["old@example.com", "new@example.com"]
+
+
+def test_an_activation_is_one_event_with_its_origin(database: Database, activator: Activator, folder: Path) -> None:
+    assert not activate(database, load_tree(folder), "keeper")
+    events = [event for _, event in outbox.unrelayed(database)]
+    assert [event.kind for event in events] == ["policy.activated"]
+    assert events[0].actor == "keeper"
+    assert events[0].body == {
+        "snapshot": load_tree(folder).sha256,
+        "previous": None,
+        "generation": 1,
+        "git_commit": None,
+        "dirty": False,
+    }
+
+
+def test_a_snapshot_this_version_cannot_read_leaves_the_one_before_in_use(
+    database: Database, activator: Activator
+) -> None:
+    watched = SnapshotWatch()
+    watch = ChangeWatch(database, [watched])
+    watch.check()
+    with database.write() as tx:
+        snapshots.activate(tx, b'{"format": 99}', snapshots.Source(None, False, "newer"), expected=1)
+    watch.check()
+    assert watched.current is not None
+    assert watched.current.policies["default"].owner == "old@example.com"
+    assert watched.refused is not None
+    assert watched.refused.generation == 2
+
+
+def git(folder: Path, *arguments: str) -> str:
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false"]
+    done = subprocess.run(["git", "-C", str(folder), *identity, *arguments], capture_output=True, check=True, text=True)
+    return done.stdout.strip()
+
+
+def test_a_commit_that_changes_no_file_still_tells_where_the_tree_came_from(
+    database: Database, folder: Path, lease: Lease
+) -> None:
+    git(folder, "init", "-q")
+    (folder / "other.yaml").unlink(missing_ok=True)
+    git(folder, "add", ".")
+    git(folder, "commit", "-q", "-m", "first")
+    (folder / "default.yaml").write_text(NEW)
+    activator = Activator(database, folder)
+    assert activator.look(lease)
+    git(folder, "commit", "-q", "-a", "-m", "second")
+    activator.look(lease)
+    assert activator.look(lease)
+    with database.read() as conn:
+        clean, dirty = snapshots.history(conn)
+    assert clean.sha256 == dirty.sha256
+    assert (dirty.source.dirty, clean.source.dirty) == (True, False)
+    assert clean.source.git_commit == git(folder, "rev-parse", "HEAD")
+    assert dirty.source.git_commit == git(folder, "rev-parse", "HEAD~1")
+
+
+def test_nothing_is_activated_while_git_is_at_work(database: Database, folder: Path, lease: Lease) -> None:
+    git(folder, "init", "-q")
+    activator = Activator(database, folder)
+    assert activator.look(lease)
+    (folder / ".git" / "index.lock").touch()
+    (folder / "default.yaml").write_text(NEW)
+    for _ in range(5):
+        assert not activator.look(lease)
+    (folder / ".git" / "index.lock").unlink()
+    assert activator.look(lease)
+    assert owners(database)[-1] == "new@example.com"
