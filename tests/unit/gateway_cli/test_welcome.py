@@ -1,0 +1,70 @@
+"""What `sluice up` tells once all is ready: a key only when it is new, a link only with a dashboard."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.control.identity.login import sign_in_by_link
+from gateway.prepare import control_database
+from gateway.running import address_of, make_data_folder, only_one, published
+from gateway.settings import SettingsError, load
+from gateway.welcome import lines, open_ways
+
+PARTS = ["gateway", "recorder", "dashboard"]
+
+
+def shown(folder: Path, *, dashboard: str | None = "http://127.0.0.1:8501", **environ: str) -> str:
+    settings = load(environ, folder)
+    with control_database(settings) as database:
+        return "\n".join(lines(settings, PARTS, open_ways(database, dashboard=dashboard)))
+
+
+def test_the_first_start_shows_a_new_key_and_later_ones_do_not(tmp_path: Path) -> None:
+    first, second = shown(tmp_path), shown(tmp_path)
+    key = next(word for word in first.split() if word.startswith("sk-sluice-"))
+    assert f"export OPENAI_API_KEY={key}" in first
+    assert key not in second
+    assert "sluice keys create" in second
+
+
+def test_the_key_of_the_settings_is_not_repeated(tmp_path: Path) -> None:
+    text = shown(tmp_path, SLUICE_BOOTSTRAP_KEY="sk-sluice-0123456789")
+    assert "sk-sluice-0123456789" not in text
+    assert "the key you set in SLUICE_BOOTSTRAP_KEY" in text
+
+
+def test_the_lines_to_paste_name_the_port_in_use(tmp_path: Path) -> None:
+    text = shown(tmp_path, SLUICE_PORT="9000", SLUICE_HOST="0.0.0.0")
+    assert "  export OPENAI_BASE_URL=http://127.0.0.1:9000/v1\n" in text
+
+
+def test_the_link_signs_in_once(tmp_path: Path) -> None:
+    link = next(word for word in shown(tmp_path).split() if "?login=" in word)
+    with control_database(load({}, tmp_path)) as database:
+        assert sign_in_by_link(database, link.partition("?login=")[2], "127.0.0.1").token
+
+
+def test_without_a_dashboard_there_is_no_link(tmp_path: Path) -> None:
+    assert "?login=" not in shown(tmp_path, dashboard=None)
+
+
+def test_one_data_folder_serves_one_supervisor(tmp_path: Path) -> None:
+    settings = load({}, tmp_path)
+    make_data_folder(settings)
+    with (
+        only_one(settings),
+        pytest.raises(SettingsError, match=r"SLUICE_DATA is .* another `sluice up` uses"),
+        only_one(settings),
+    ):
+        pass
+    with only_one(settings):
+        pass
+
+
+def test_other_commands_find_the_parts_while_they_run(tmp_path: Path) -> None:
+    settings = load({}, tmp_path)
+    make_data_folder(settings)
+    with published(settings, {"gateway": "http://127.0.0.1:9999"}):
+        assert address_of(settings, "gateway") == "http://127.0.0.1:9999"
+        assert address_of(settings, "dashboard") is None
+    assert address_of(settings, "gateway") is None
