@@ -53,13 +53,14 @@ def _programs(
 ) -> list[Program]:
     """Return the keeper, then the workers."""
     environment = {**environ, **as_environment(settings)}
-    stop_s = settings.grace_s + MARGIN_S
 
-    def program(name: str, command: tuple[str, ...]) -> Program:
+    def program(name: str, command: tuple[str, ...], stop_s: float) -> Program:
         return Program(name, command, {**environment, PROGRAM_NAME: name}, stop_s, own_group=False)
 
-    workers = [program(f"worker-{n}", commands.worker) for n in range(1, settings.workers + 1)]
-    return [program("keeper", commands.keeper), *(replace(worker, listener=listener) for worker in workers)]
+    numbers = range(1, settings.workers + 1)
+    workers = [program(f"worker-{n}", commands.worker, settings.grace_s + MARGIN_S) for n in numbers]
+    keeper = program("keeper", commands.keeper, MARGIN_S)
+    return [keeper, *(replace(worker, listener=listener) for worker in workers)]
 
 
 def stop_signals() -> asyncio.Event:

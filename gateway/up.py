@@ -49,7 +49,7 @@ class Part:
 
 def parts(settings: Settings, *, dashboard: bool) -> list[Part]:
     """Return the parts in the order in which they stop: calls end, then they are counted, then nobody looks."""
-    gateway_stop_s = settings.grace_s + 2 * MARGIN_S
+    gateway_stop_s = settings.grace_s + 3 * MARGIN_S  # its workers, then its keeper, then itself
     found = [
         Part("gateway", python("gateway.cli", "gateway"), settings.port, "/readyz", gateway_stop_s),
         Part("recorder", python("gateway.cli", "recorder"), settings.recorder_port, "/readyz", RECORDER_STOP_S),
