@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from demo.provider.ranking import bm25, textrank
-from demo.provider.words import likeness, name_words, overlap, sentences, stem, stems, words, wordset
+from demo.provider.words import likeness, name_words, overlap, sentences, stems, words, wordset
 
 _UPPER = "A-ZÀ-ÖØ-Þ"
 _NAME = rf"[{_UPPER}][\w'’-]+(?: (?:[A-Z]\.|van|de|von|da|[{_UPPER}][\w'’-]+)){{0,2}}"
@@ -43,12 +43,13 @@ _COMPANY = _any(
     rf"(?:\bat|\bfrom|\bfor) ({_NAME})",
 )
 _PLACE = re.compile(rf"(?:\bin|\bfrom|\bto|\bnear) ({_NAME})")
-_TAG = re.compile(r"[\[<{(]{1,2}([A-Z][A-Z_]+)[\w-]*[\]>})]{1,2}")
+_TAG = _any(r"[\[<{(]{1,2}([A-Z][A-Z_]+)[\w-]*[\]>})]{1,2}", r"\b([A-Z][A-Z_]*[A-Z])_\d+(?:_\w+)?\b")
 _PAIR = re.compile(r"^\W*([A-Za-z][\w /-]{1,30}?)\s*[:=]\s*(.+?)\s*$", re.MULTILINE)
 _NUMBER = _any(
     r"(?<![\w.,-])[-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\w)", r"(?<![\w.,-])[-+]?\d+(?:\.\d+)?(?: ?[kK]\b)?(?!\w)"
 )
 _FORMULA = wordset("regards hi hello dear thanks best kind cheers sincerely greetings hey yours")
+_BROAD = wordset("number id no code address reference")
 _SUMS = wordset("amount budget price cost money value revenue total sum spend")
 
 _KINDS: Sequence[tuple[frozenset[str], re.Pattern[str]]] = (
@@ -132,10 +133,11 @@ def _named_like(name: str, other: str) -> float:
 
 
 def _tags(name: str, text: str) -> Iterator[Candidate]:
-    wanted = {stem(word) for word in words(name_words(name))}
-    for match in _TAG.finditer(text):
-        if wanted & {stem(word) for word in words(match.group(1).replace("_", " "))}:
-            yield Candidate(match.group(), 2.0, named=True)
+    named = set(words(name_words(name)))
+    related = named.union(*(cues for cues, _ in _KINDS if cues & named)) - _BROAD
+    for rank, match in enumerate(_TAG.finditer(text)):
+        if related & set(words((match.group(1) or match.group(2)).replace("_", " "))):
+            yield Candidate(match.group(), 2.0 * 0.9**rank, named=True)
 
 
 def _patterns(name: str, text: str) -> Iterator[Candidate]:

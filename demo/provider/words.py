@@ -51,6 +51,7 @@ def name_words(name: str) -> str:
     return re.sub(r"[_\-.\s]+", " ", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)).strip().lower()
 
 
+@lru_cache(maxsize=50_000)
 def likeness(left: str, right: str) -> float:
     """Compare two words by their letter trigrams, 0 (nothing shared) to 1 (same)."""
     if left == right:

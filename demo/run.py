@@ -1,0 +1,191 @@
+"""`make run`: the whole product on this machine, with a simulated provider and sample traffic, until Ctrl-C."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from urllib.parse import urlsplit
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from demo.flows import Models
+from demo.keys import sample_keys
+from demo.traffic import Job, Plan, Tally, jobs, send
+from gateway.running import address_of
+from gateway.settings import Settings, SettingsError, load
+from gateway.up import is_ready
+
+SIMULATED = "simulated"
+FAULT_RATE = 0.02
+POLL_S = 0.25
+PARTS = {"gateway": "/readyz", "recorder": "/readyz", "dashboard": "/_stcore/health"}
+STOP_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the command line asked for; `count` None means the default of the upstream."""
+
+    count: int | None
+    model: str | None
+    fault_rate: float
+
+
+@click.command(
+    help="""Start gateway, recorder and dashboard, send sample traffic, and keep everything running until Ctrl-C.
+
+With the simulated provider (the default) all samples are sent. With another upstream (UPSTREAM=openai) each call costs
+money, so none is sent unless --samples says how many.
+"""
+)
+@click.option(
+    "--samples", "count", type=click.IntRange(min=0), help="How many samples to send (default: all, or none)."
+)
+@click.option("--model", help="The model to ask when the upstream is not simulated.")
+@click.option("--fault-rate", default=FAULT_RATE, show_default=True, help="Share of faults of the simulated provider.")
+def main(count: int | None, model: str | None, fault_rate: float) -> None:
+    environ = {**os.environ, "SLUICE_UPSTREAM": upstream_of(os.environ)}
+    try:
+        settings = load(environ, Path.cwd())
+    except SettingsError as error:
+        raise SystemExit(_said(error)) from error
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    sys.exit(_run(settings, environ, Wanted(count, model, fault_rate)))
+
+
+def upstream_of(environ: Mapping[str, str]) -> str:
+    """Give the upstream's name: SLUICE_UPSTREAM, else UPSTREAM as `make` passes it, else the simulated provider."""
+    return environ.get("SLUICE_UPSTREAM") or environ.get("UPSTREAM") or SIMULATED
+
+
+def _run(settings: Settings, environ: dict[str, str], wanted: Wanted) -> int:
+    with contextlib.ExitStack() as stack:
+        if settings.upstream == SIMULATED:
+            environ["SLUICE_SIMULATED_BASE_URL"] = stack.enter_context(provider(wanted.fault_rate))
+        up = stack.enter_context(supervisor(environ))
+        try:
+            if not _wait_until_ready(settings, up):
+                return up.wait()
+            _traffic(settings, wanted)
+            return up.wait()
+        except KeyboardInterrupt:
+            return stop(up)
+
+
+@contextlib.contextmanager
+def provider(fault_rate: float) -> Iterator[str]:
+    """Run the simulated provider as long as the block lasts; give its base URL."""
+    command = [sys.executable, "-m", "demo.provider", "--port", "0", "--with-parent", "--fault-rate", str(fault_rate)]
+    # A session of its own: Ctrl-C in the terminal must not take it away while calls in flight finish.
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().rpartition(": ")[2].strip()
+        finally:
+            process.stdin.close()
+            process.wait()
+
+
+@contextlib.contextmanager
+def supervisor(environ: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `sluice up` as long as the block lasts; it speaks on our terminal."""
+    process = subprocess.Popen([sys.executable, "-m", "gateway.cli", "up"], env=environ, start_new_session=True)
+    try:
+        yield process
+    finally:
+        stop(process)
+
+
+def stop(up: subprocess.Popen[bytes]) -> int:
+    """Stop `sluice up` in order; a second Ctrl-C kills. Give its exit code."""
+    if up.poll() is not None:
+        return up.returncode
+    up.send_signal(signal.SIGTERM)
+    while True:
+        try:
+            return up.wait(STOP_S)
+        except (KeyboardInterrupt, subprocess.TimeoutExpired):
+            up.send_signal(signal.SIGTERM)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _wait_until_ready(settings: Settings, up: subprocess.Popen[bytes]) -> bool:
+    """Wait until all parts answer; False when `sluice up` ended before."""
+    while up.poll() is None:
+        if all(_part_is_ready(settings, part, path) for part, path in PARTS.items()):
+            return True
+        time.sleep(POLL_S)
+    return False
+
+
+def _part_is_ready(settings: Settings, part: str, path: str) -> bool:
+    address = urlsplit(address_of(settings, part) or "")
+    if not address.hostname or not address.port:
+        return False
+    return asyncio.run(is_ready(address.hostname, address.port, path))
+
+
+def _traffic(settings: Settings, wanted: Wanted) -> None:
+    simulated = settings.upstream == SIMULATED
+    chosen = jobs(wanted.count if simulated else (wanted.count or 0))
+    if not chosen:
+        click.echo(
+            f"No sample was sent: calls to {settings.upstream} cost money. `--samples 8 --model NAME` sends some."
+        )
+        return
+    if not simulated:
+        click.echo(
+            f"Sending {len(chosen)} samples to {settings.upstream}: some {2 * len(chosen)} calls, which it bills."
+        )
+    plan = Plan(
+        f"{address_of(settings, 'gateway')}/v1", sample_keys(settings), _models(wanted.model, simulated=simulated)
+    )
+    tally = _with_progress(plan, chosen)
+    click.echo(f"Sample traffic: {tally.sentence()}")
+    click.echo(f"Look at it: {address_of(settings, 'dashboard')}   or: sluice calls list")
+
+
+def _models(model: str | None, *, simulated: bool) -> Models:
+    if simulated:
+        return Models()
+    if model is None:
+        raise SystemExit("--model is needed to send samples to an upstream that is not simulated.")
+    return Models(model, model, "text-embedding-3-small")
+
+
+def _with_progress(plan: Plan, chosen: list[Job]) -> Tally:
+    bar = Progress(
+        TextColumn("Sending sample traffic"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(),
+        disable=not sys.stdout.isatty(),
+    )
+    with bar:
+        task = bar.add_task("samples", total=len(chosen))
+        return asyncio.run(send(plan, chosen, lambda _job: bar.advance(task)))
+
+
+def _said(error: SettingsError) -> str:
+    return f"Error: {error}"
+
+
+if __name__ == "__main__":
+    main()
