@@ -19,7 +19,9 @@ from gateway.logs import configure
 from gateway.ports import open_listener
 from gateway.processes import MISCONFIGURED, PROGRAM_NAME, hold_lifeline, inherited_listener
 from gateway.routes.all import routers
+from gateway.routes.health import worker_facts
 from gateway.settings import Settings, SettingsError, load
+from gateway.status import StatusFile
 from gateway.wiring import Parts, open_parts
 
 _LOG: Final = logging.getLogger("sluice.gateway")
@@ -47,7 +49,8 @@ async def serve(listener: socket.socket, name: str, settings: Settings, environ:
     """Serve calls on a listening socket until SIGTERM or SIGINT; calls in flight get `grace_s` to finish."""
     async with open_parts(settings, environ, name) as parts:
         await asyncio.to_thread(parts.changes.check)
-        pollers = [asyncio.create_task(parts.changes.run())]
+        status = StatusFile(settings.data, parts.writer, lambda: worker_facts(parts))
+        pollers = [asyncio.create_task(parts.changes.run()), asyncio.create_task(status.run())]
         try:
             await _serve(create_app(parts.pipeline, routers(parts)), listener, parts)
         finally:

@@ -1,11 +1,28 @@
 """Every router of the application beside the model endpoints."""
 
+import hmac
+from collections.abc import Callable
+
 from fastapi import APIRouter
 
+from gateway.intake import Intake
+from gateway.routes import events, health, outcomes, redact
 from gateway.wiring import Parts
+from metrics.record.master import MasterKey
 
 
 def routers(parts: Parts) -> list[APIRouter]:
     """Build the routers of one worker."""
-    _ = parts
-    return []
+    intake = Intake(parts.pipeline, hidden_ids(parts.master))
+    return [
+        health.router(parts),
+        outcomes.router(intake),
+        events.router(intake),
+        redact.router(parts.pipeline),
+    ]
+
+
+def hidden_ids(master: MasterKey) -> Callable[[str, str], str]:
+    """Return a function that turns a tenant and a caller's id into the same opaque id every time."""
+    key = master.derive("gateway/event-ids")
+    return lambda tenant, name: hmac.digest(key, f"{tenant}\0{name}".encode(), "sha256").hex()[:32]

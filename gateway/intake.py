@@ -1,0 +1,190 @@
+"""Takes in events that callers report: authenticated, cleared, sealed and recorded once per id."""
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+import orjson
+from starlette.requests import Request
+
+from gateway import errors
+from gateway.admission import KeyHolder, Limits, authenticate, refuse_loops
+from gateway.errors import BadRequest, RecordDown, TooLarge
+from gateway.pipeline import Pipeline
+from gateway.wire.body import parse
+from metrics.record.commits import JournalUnavailableError
+from metrics.record.content import Content
+from metrics.record.events import Event
+from policy.model import Bound, Ungoverned
+from redaction.redactor import Redactor
+from redaction.types import Blocked, RedactionFailed
+
+MAX_ITEMS: Final = 1000
+_ID: Final = re.compile(r"[A-Za-z0-9_.:\-]{1,128}")
+_WORD: Final = re.compile(r"[a-z][a-z0-9_.\-]{0,63}")
+
+Json = dict[str, Any]
+Hide = Callable[[str, str], str]
+
+
+class Reporter(NamedTuple):
+    """Who reports, and the policy that governs what they say."""
+
+    holder: KeyHolder
+    bound: Bound
+    redactor: Redactor
+
+
+class Report(NamedTuple):
+    """One checked item. `texts` is everything that is no number and no closed word: cleared, then sealed."""
+
+    id: str
+    kind: str
+    ts_us: int | None
+    run: str | None
+    step: str | None
+    subject: str | None
+    body: Json
+    texts: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """Records reports. `hide` turns a tenant and a caller's id into an id that says nothing about either."""
+
+    pipeline: Pipeline
+    hide: Hide
+
+    async def take(self, request: Request, plural: str, read: Callable[[Json, str], Report]) -> Json:
+        """Record one report, or the list of them that stands under `plural`; return what the caller is told."""
+        headers = dict(request.scope["headers"])
+        refuse_loops(headers)
+        reporter = self._reporter(authenticate(headers, self.pipeline.directory))
+        body = parse(await limited_body(request, self.pipeline.limits))
+        if plural not in body:
+            return await self._record(reporter, read(body, ""))
+        items = body[plural]
+        if not isinstance(items, list) or not 1 <= len(items) <= MAX_ITEMS:
+            raise BadRequest(f"'{plural}' must be a list of 1 to {MAX_ITEMS} objects.", param=plural)
+        reports = [read(_item(item, plural, n), f"{plural}[{n}].") for n, item in enumerate(items)]
+        return {"object": "list", "data": await asyncio.gather(*(self._record(reporter, each) for each in reports))}
+
+    def _reporter(self, holder: KeyHolder) -> Reporter:
+        try:
+            bound = self.pipeline.snapshot().bind(holder.facts, {})
+        except Ungoverned as error:
+            raise errors.Ungoverned("No policy governs this API key, so nothing is recorded for it.") from error
+        return Reporter(holder, bound, self.pipeline.redactors.of(bound, holder.facts.tenant))
+
+    async def _record(self, reporter: Reporter, report: Report) -> Json:
+        facts, clean = reporter.holder.facts, reporter.redactor.clear_label
+        now_us = self.pipeline.desk.clock_us()
+        event = Event(
+            event_id=f"{report.kind}_{self.hide(facts.tenant, f'{report.kind}/{report.id}')}",
+            kind=report.kind,
+            ts_us=report.ts_us if report.ts_us is not None else now_us,
+            tenant=facts.tenant,
+            automation=facts.automation,
+            run=clean(report.run) if report.run else None,
+            step=clean(report.step) if report.step else None,
+            actor=reporter.holder.key_id,
+            body={**report.body, "received_us": now_us},
+        )
+        content = await _sealed(reporter, report)
+        try:
+            commit = await self.pipeline.desk.journal.commit(
+                event, content, on_failure=reporter.bound.policy.failure.log
+            )
+        except JournalUnavailableError as error:
+            raise RecordDown("The report could not be recorded; send it again with the same id.") from error
+        return {"object": report.kind, "id": report.id, "status": "deferred" if commit.deferred else "recorded"}
+
+
+async def _sealed(reporter: Reporter, report: Report) -> Content | None:
+    if not report.texts and report.subject is None:
+        return None
+    try:
+        cleared = await reporter.redactor.clear(report.texts, "events")
+    except Blocked as error:
+        raise errors.Refused(f"The policy {reporter.bound.name} does not allow {error.kind} in a report.") from error
+    except RedactionFailed as error:
+        raise errors.RedactionDown("The report could not be searched for personal data.") from error
+    index = tuple((value.kind, value.hmac) for value in cleared.vault.hmacs)
+    days = reporter.bound.policy.retention.content.days
+    return Content(report.subject, f"content:{days}d", {"texts": orjson.dumps(cleared.body)}, index)
+
+
+def _item(item: object, plural: str, n: int) -> Json:
+    if not isinstance(item, dict):
+        raise BadRequest(f"'{plural}[{n}]' must be an object.", code="invalid_type", param=f"{plural}[{n}]")
+    return item
+
+
+async def limited_body(request: Request, limits: Limits) -> bytes:
+    """Return the body of a request that FastAPI handles, within the gateway's limits."""
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > limits.body_bytes:
+            raise TooLarge(f"The request body may have {limits.body_bytes:,} bytes at most.")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def known_only(item: Mapping[str, Any], names: Sequence[str], where: str) -> None:
+    """Refuse a misspelt field: it would be lost in silence."""
+    for name in item:
+        if name not in names:
+            known = ", ".join(names)
+            raise BadRequest(f"Unknown field '{where}{name}'; it may be one of: {known}.", param=f"{where}{name}")
+
+
+def identifier(item: Mapping[str, Any], name: str, where: str, *, required: bool = True) -> str | None:
+    """Return an id of letters, digits and `_ . : -`."""
+    value = item.get(name)
+    if value is None and not required:
+        return None
+    if not isinstance(value, str) or not _ID.fullmatch(value):
+        raise BadRequest(
+            f"'{where}{name}' must be 1 to 128 letters, digits or _ . : - characters.", param=f"{where}{name}"
+        )
+    return value
+
+
+def word(value: object, name: str, where: str) -> str:
+    """Return a word of a closed vocabulary."""
+    if not isinstance(value, str) or not _WORD.fullmatch(value):
+        raise BadRequest(f"'{where}{name}' must be a word: lower-case letters, digits, _ . -", param=f"{where}{name}")
+    return value
+
+
+def is_word(value: object) -> bool:
+    """Tell whether a value may stand in the open part of a record as it is."""
+    return isinstance(value, str) and _WORD.fullmatch(value) is not None
+
+
+def label(item: Mapping[str, Any], name: str, where: str) -> str | None:
+    """Return an optional label of at most 512 characters."""
+    value = item.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, str) or not 0 < len(value) <= 512:
+        raise BadRequest(f"'{where}{name}' must be a text of 1 to 512 characters.", param=f"{where}{name}")
+    return value
+
+
+def timestamp_us(item: Mapping[str, Any], where: str) -> int | None:
+    """Return the optional `ts`, ISO 8601 with a time zone, in UTC microseconds."""
+    value = item.get("ts")
+    if value is None:
+        return None
+    try:
+        at = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise BadRequest(f"'{where}ts' must be a time such as 2026-01-31T12:00:00Z.", param=f"{where}ts")
+    return round(at.timestamp() * 1_000_000)
