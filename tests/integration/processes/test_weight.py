@@ -5,18 +5,7 @@ import sys
 
 import pytest
 
-HEAVY = [
-    "duckdb",
-    "pyarrow",
-    "pandas",
-    "numpy",
-    "streamlit",
-    "presidio_analyzer",
-    "presidio_anonymizer",
-    "spacy",
-    "httpx",
-    "openai",
-]
+HEAVY = {"duckdb", "pyarrow", "pandas", "numpy", "streamlit", "presidio_analyzer", "spacy", "httpx", "openai"}
 DATABASE = {"sqlalchemy", "pydantic", "fastapi", "aiohttp", "uvicorn"}
 
 
