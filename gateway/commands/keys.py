@@ -1,22 +1,19 @@
 """`sluice keys`: API keys, made once and shown once."""
 
-import re
 from dataclasses import asdict
-from datetime import timedelta
-from typing import Any, Final
+from typing import Any
 
 import click
 
 from gateway.commands.common import settings_with
-from gateway.commands.control import tenant_option, utc_text
+from gateway.commands.control import tenant_option
+from gateway.commands.moments import span_us, utc_text
 from gateway.commands.output import json_option, print_json, print_table
 from gateway.control.database import utc_now_us
 from gateway.control.identity.keys import KeyInfo, KeySpec, create_key, list_keys, revoke_key
 from gateway.control.identity.roles import local_operator
 from gateway.control.identity.tenants import ensure_tenant
 from gateway.prepare import control_database
-
-_UNITS: Final = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
 
 @click.group(
@@ -49,7 +46,7 @@ Examples:
 @json_option
 def create(*, as_json: bool, tenant: str, expires: str | None, **bound: Any) -> None:
     with control_database(settings_with()) as database:
-        expires_us = None if expires is None else database.clock_us() + _span_us(expires)
+        expires_us = None if expires is None else database.clock_us() + span_us("--expires", expires)
         if ensure_tenant(database, tenant):
             click.echo(f"The tenant {tenant} is new.", err=True)
         raw, info = create_key(database, tenant, KeySpec(**bound, expires_us=expires_us), local_operator(tenant))
@@ -111,13 +108,6 @@ def revoke(*, as_json: bool, key_id: str, tenant: str) -> None:
         print_json(_shown(info))
         return
     click.echo(f"Revoked {info.key_id} ({info.name}).")
-
-
-def _span_us(text: str) -> int:
-    found = re.fullmatch(r"(\d{1,5})([hdw])", text)
-    if not found:
-        raise click.BadParameter("must be a number and h, d or w, such as 30d.", param_hint="--expires")
-    return int(int(found[1]) * _UNITS[found[2]] / timedelta(microseconds=1))
 
 
 def _shown(info: KeyInfo) -> dict[str, Any]:

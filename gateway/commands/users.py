@@ -6,7 +6,8 @@ import click
 
 from gateway.cli import Sentence
 from gateway.commands.common import settings_with
-from gateway.commands.control import tenant_option, utc_text
+from gateway.commands.control import tenant_option
+from gateway.commands.moments import utc_text
 from gateway.commands.output import json_option, print_json, print_table
 from gateway.control.database import Database
 from gateway.control.identity.login import LINK_S, create_link
