@@ -81,27 +81,33 @@ class _Tree:
         source = self.sources.get(name)
         if source is None:
             return None
-        if issubclass(model, (Defaults, Floors)):
-            self.problems.extend(not_enforced(source))
-        return self._validated(source, model)
+        return self._validated(source, source if issubclass(model, (Defaults, Floors)) else None, model)
 
     def policies(self, defaults: Source | None) -> Iterator[tuple[Policy, Source]]:
         """Validate the policy files, with the defaults merged in."""
         for name, own in self.sources.items():
             if name in _SPECIAL:
                 continue
-            self.problems.extend(not_enforced(own))
             source = merged(own, defaults) if defaults else own
-            policy = self._validated(source, Policy)
+            policy = self._validated(source, own, Policy)
             if policy is not None:
                 yield policy, source
 
-    def _validated(self, source: Source, model: type[_B]) -> _B | None:
-        try:
-            return model.model_validate(source.data)
-        except ValidationError as error:
-            self.problems.extend(from_validation(error, source.places, key_names(_formats())))
-            return None
+    def _validated(self, source: Source, own: Source | None, model: type[_B]) -> _B | None:
+        """Validate a file; `own` is the part of it whose keys must all be enforced."""
+        value, wrong = _value(source, model)
+        said = {(each.file, each.line, each.column) for each in wrong}
+        inert = not_enforced(own) if own else []
+        self.problems.extend(wrong)
+        self.problems.extend(each for each in inert if (each.file, each.line, each.column) not in said)
+        return value
+
+
+def _value(source: Source, model: type[_B]) -> tuple[_B | None, list[Problem]]:
+    try:
+        return model.model_validate(source.data), []
+    except ValidationError as error:
+        return None, from_validation(error, source.places, key_names(_formats()))
 
 
 def merged(own: Source, defaults: Source) -> Source:
@@ -139,7 +145,7 @@ def _ties(loaded: list[tuple[Policy, Source]]) -> Iterator[Problem]:
     for first, second, shared in ties([policy.applies_to for policy, _ in loaded]):
         source, other = loaded[second][1], loaded[first][1].file
         place = source.places.get(("applies_to",), source.places[()])
-        reason = f"{other} names as many facts and claims the same calls ({_facts(shared)}); name one more fact in one"
+        reason = f"{other} names as many facts and claims the same calls ({_facts(shared)}); name another fact in one"
         yield problem(place.key, ("applies_to",), reason)
 
 
