@@ -53,8 +53,9 @@ class SnapshotWatch:
         source = active.source
         try:
             snapshot = Snapshot.from_bytes(content, git_commit=source.git_commit, dirty=source.dirty)
-        except (ValueError, KeyError, TypeError):
-            _log.exception("policy snapshot %s cannot be read by this version", active.sha256[:12])
+        except (ValueError, KeyError, TypeError) as error:
+            # Only its type: the text may quote a policy.
+            _log.error("snapshot %s cannot be read by this version: %s", active.sha256[:12], type(error).__name__)
             self._refused = active
             return
         self._current, self._activation, self._refused = snapshot, active, None

@@ -1,6 +1,7 @@
 """How a worker learns what changed: one query for one number, four times a second."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from gateway.control.database import Database, current_version
 from gateway.control.errors import ControlUnavailable
 
 INTERVAL_S: Final = 0.25
+_log = logging.getLogger("gateway.control")
 
 
 class Watched(Protocol):
@@ -52,6 +54,10 @@ class ChangeWatch:
             followed = self._look()
         except ControlUnavailable:
             followed = False
+        except Exception as error:  # noqa: BLE001 - what cannot be read of one thing must not stop revocations
+            # Only its type: the text may quote what could not be read.
+            self._complain(type(error).__name__)
+            followed = False
         self._mark(followed)
         return followed
 
@@ -75,6 +81,10 @@ class ChangeWatch:
                 self._version = version
         # An older number is an older copy of the database: what was revoked since would come back to life.
         return version == self._version
+
+    def _complain(self, reason: str) -> None:
+        if self._stale_since is None:
+            _log.error("what changed in the control database cannot be followed: %s", reason)
 
     def _mark(self, followed: bool) -> None:
         if followed:

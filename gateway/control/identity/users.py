@@ -69,6 +69,15 @@ def list_users(database: Database, tenant: str, by: Identity) -> list[User]:
         return [_user(conn, row) for row in conn.execute(found).mappings()]
 
 
+def email_of(database: Database, tenant: str, user_id: str) -> str | None:
+    """Return a user's address; None for service principals."""
+    table = schema.users
+    found = select(table.c.email).where(table.c.tenant == tenant, table.c.user_id == user_id)
+    with database.read() as conn:
+        email: str | None = conn.execute(found).scalar()
+    return email
+
+
 def set_password(database: Database, tenant: str, user_id: str, password: str, by: Identity) -> None:
     """Set a user's password and end all their sessions but the one that asks.
 

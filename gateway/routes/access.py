@@ -1,0 +1,85 @@
+"""Who may use a route of the control plane: by session token, never by cookie, and by role."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from starlette.types import Message
+
+from gateway.control.database import Database
+from gateway.control.errors import SignInFailed
+from gateway.control.identity.roles import Identity, Role, require
+from gateway.control.identity.sessions import authenticate
+from gateway.errors import TooLarge
+
+MAX_BODY_BYTES: Final = 64 * 1024
+
+
+class Require:
+    """A dependency that gives the caller's identity; `roles` says what a route needs, nothing: any session."""
+
+    def __init__(self, database: Database, *roles: Role) -> None:
+        self._database = database
+        self.roles = roles
+
+    def __call__(self, request: Request) -> Identity:
+        """Return whose session the request carries.
+
+        Raises:
+            SignInFailed: it carries none that is in force.
+            NotAllowed: they have none of the roles.
+        """
+        identity = authenticate(self._database, bearer_token(request))
+        if self.roles:
+            require(identity, identity.tenant, *self.roles)
+        return identity
+
+
+def bearer_token(request: Request) -> str:
+    """Return the token of the Authorization header.
+
+    Raises:
+        SignInFailed: there is none.
+    """
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise SignInFailed("Sign in first: send the header Authorization: Bearer sess-...")
+    return token.strip()
+
+
+def client_address(request: Request) -> str:
+    """Return the network address the request came from."""
+    return request.client.host if request.client else "unknown"
+
+
+class SmallBodyRoute(APIRoute):
+    """A route that reads small bodies only, and whose answers no cache keeps: they may hold tokens."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Wrap FastAPI's handler."""
+        handler = super().get_route_handler()
+
+        async def bounded(request: Request) -> Response:
+            body = await _small_body(request)
+            response = await handler(Request(request.scope, _replay(body)))
+            response.headers["cache-control"] = "no-store"
+            return response
+
+        return bounded
+
+
+async def _small_body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise TooLarge(f"Bodies of this endpoint have at most {MAX_BODY_BYTES} bytes.")
+    return bytes(body)
+
+
+def _replay(body: bytes) -> Callable[[], Coroutine[Any, Any, Message]]:
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive

@@ -1,0 +1,113 @@
+"""`/auth`: signing in and out, and the token with which the recorder is asked."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.control.database import Database
+from gateway.control.identity.login import sign_in, sign_in_by_link
+from gateway.control.identity.roles import Identity
+from gateway.control.identity.sessions import NewSession, end_session
+from gateway.control.identity.users import email_of, set_password
+from gateway.routes.access import Require, SmallBodyRoute, client_address
+
+QUERY_TOKEN_S: Final = 300
+SignQueryToken = Callable[[Identity, int], str]
+
+
+def _hashing_gate() -> threading.BoundedSemaphore:
+    return threading.BoundedSemaphore(2)
+
+
+@dataclass(frozen=True, slots=True)
+class SignInDesk:
+    """What signing in needs. `gate` keeps password checks, 32 MB and 0.1 s each, from crowding out calls."""
+
+    database: Database
+    sign_query_token: SignQueryToken
+    recorder_url: str
+    gate: threading.BoundedSemaphore = field(default_factory=_hashing_gate)
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Credentials(_Body):
+    """What `/auth/login` takes."""
+
+    email: str = Field(max_length=320)
+    password: str = Field(max_length=1024)
+
+
+class LinkToken(_Body):
+    """What `/auth/link` takes."""
+
+    token: str = Field(max_length=256)
+
+
+class NewPassword(_Body):
+    """What `/auth/password` takes."""
+
+    password: str = Field(max_length=1024)
+
+
+def identity_router(desk: SignInDesk) -> APIRouter:
+    """Build the routes below `/auth`."""
+    router = APIRouter(prefix="/auth", route_class=SmallBodyRoute, tags=["identity"])
+    _add_sign_in(router, desk)
+    _add_session(router, desk)
+    return router
+
+
+def _add_sign_in(router: APIRouter, desk: SignInDesk) -> None:
+    @router.post("/login")
+    def login(body: Credentials, request: Request) -> dict[str, Any]:
+        with desk.gate:
+            return _shown(sign_in(desk.database, body.email, body.password, client_address(request)))
+
+    @router.post("/link")
+    def link(body: LinkToken, request: Request) -> dict[str, Any]:
+        return _shown(sign_in_by_link(desk.database, body.token, client_address(request)))
+
+
+def _add_session(router: APIRouter, desk: SignInDesk) -> None:
+    anybody, viewer = Depends(Require(desk.database)), Depends(Require(desk.database, "viewer"))
+
+    @router.get("/me")
+    def me(by: Identity = anybody) -> dict[str, Any]:
+        return {
+            "id": by.holder,
+            "email": email_of(desk.database, by.tenant, by.holder),
+            "tenant": by.tenant,
+            "roles": sorted(by.roles),
+            "expires_at": _seconds(by.expires_us),
+        }
+
+    @router.post("/logout")
+    def logout(by: Identity = anybody) -> dict[str, Any]:
+        end_session(desk.database, by)
+        return {"signed_out": True}
+
+    @router.post("/password")
+    def password(body: NewPassword, by: Identity = anybody) -> dict[str, Any]:
+        with desk.gate:
+            set_password(desk.database, by.tenant, by.holder, body.password, by)
+        return {"changed": True}
+
+    @router.post("/query-token")
+    def query_token(by: Identity = viewer) -> dict[str, Any]:
+        token = desk.sign_query_token(by, QUERY_TOKEN_S)
+        return {"token": token, "expires_in_s": QUERY_TOKEN_S, "recorder_url": desk.recorder_url}
+
+
+def _shown(session: NewSession) -> dict[str, Any]:
+    return {"session": session.token, "expires_at": _seconds(session.expires_us)}
+
+
+def _seconds(time_us: int | None) -> int | None:
+    return None if time_us is None else time_us // 1_000_000
