@@ -1,0 +1,1 @@
+"""What the policy commands do; each is one function over a folder of policies."""
