@@ -1,0 +1,1 @@
+"""The embedded model that finds people, places and organisations in text."""

@@ -1,0 +1,44 @@
+"""The names recognizer: entities with Presidio's kinds and scores that fit a policy's thresholds."""
+
+from importlib.resources import as_file, files
+
+from redaction.names.gazetteer import load_gazetteer
+from redaction.names.model import LEVELS, NamesModel
+from redaction.types import Entity
+
+KINDS = {"PER": "PERSON", "LOC": "LOCATION", "ADDR": "LOCATION", "ORG": "ORGANIZATION", "NRP": "NRP", "TITLE": "TITLE"}
+_RECOGNIZERS = {"ADDR": "names.address"}
+
+
+class Names:
+    """Finds people, places, addresses, organisations, titles and nationalities in one text."""
+
+    def __init__(self, model: NamesModel, plain: frozenset[str]) -> None:
+        self._model = model
+        self.plain = plain
+
+    def find(self, text: str, level: str) -> list[Entity]:
+        """Return the entities of a `names` level (off, balanced, strict, paranoid).
+
+        A score of 0.5 means: just enough for this level; 1 means certain.
+        """
+        if level == "off":
+            return []
+        least = LEVELS[level]
+        return [
+            Entity(KINDS[label], start, end, _score(share, least), _RECOGNIZERS.get(label, "names"))
+            for start, end, label, share in self._model.spans(text, least)
+        ]
+
+
+def _score(share: float, least: float) -> float:
+    return round(0.5 + 0.5 * (share - least) / (1.0 - least), 3)
+
+
+def load_names() -> Names:
+    """Load the model and the word lists that ship with this package."""
+    data = files("redaction.names") / "data"
+    with as_file(data / "gazetteer.txt.gz") as path:
+        gazetteer = load_gazetteer(path)
+    with as_file(data / "model.crfsuite") as path:
+        return Names(NamesModel(path, gazetteer), gazetteer.plain)

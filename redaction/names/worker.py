@@ -1,0 +1,28 @@
+"""Detector process for names alone: `python -m redaction.names.worker`, without Presidio's start-up and memory."""
+
+from redaction.names.recognizer import Names, load_names
+from redaction.presidio.frames import Query
+from redaction.presidio.serve import run
+from redaction.types import Entity
+
+
+class NamesEngine:
+    """Answers the `names` level of a query and nothing else."""
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+        self.plain = names.plain
+
+    def find(self, text: str, query: Query) -> list[Entity]:
+        """Return the names of one text; raises ValueError when the query asks for Presidio's recognizers."""
+        if query.presidio:
+            raise ValueError("this process has names only")
+        return self._names.find(text, query.level)
+
+
+def main() -> None:
+    run(lambda: NamesEngine(load_names()))
+
+
+if __name__ == "__main__":
+    main()

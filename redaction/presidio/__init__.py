@@ -1,0 +1,1 @@
+"""Killable detector processes and the Presidio engines they host."""

@@ -1,0 +1,82 @@
+"""The real detector processes, as a gateway worker uses them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import psutil
+
+from redaction.presidio.detectors import Detectors
+
+LONG = "Nothing else changed since the last update of the plan, see the notes of the meeting.\n"
+
+
+def with_detectors(work: Callable[[Detectors], Awaitable[None]]) -> None:
+    async def main() -> None:
+        detectors = Detectors(processes=1)
+        try:
+            await work(detectors)
+        finally:
+            await detectors.close()
+
+    asyncio.run(main())
+
+
+def test_names_are_found_and_spread_over_a_request() -> None:
+    texts = ["Hi, this is Ivana Petrov from Rotterdam.", "", "ivana called again"]
+
+    async def work(detectors: Detectors) -> None:
+        found = await detectors.detector().find(texts, "en", "balanced", 20)
+        assert [[t[e.start : e.end] for e in es] for t, es in zip(texts, found, strict=True)] == [
+            ["Ivana Petrov", "Rotterdam"],
+            [],
+            ["ivana"],
+        ]
+
+    with_detectors(work)
+
+
+def test_a_long_text_is_found_whole_at_its_exact_places() -> None:
+    head, tail = "Please call Ivana Petrov today.\n", "\nthanks, ivana"
+    text = head + LONG * 400 + "Please call Ivana Petrov today.\n" + LONG * 400 + tail
+
+    async def work(detectors: Detectors) -> None:
+        (found,) = await detectors.detector().find([text], "en", "balanced", 20)
+        people = sorted((e.start, text[e.start : e.end]) for e in found if e.kind == "PERSON")
+        assert [name for _, name in people] == ["Ivana Petrov", "Ivana Petrov", "ivana"]
+        assert people[-1][0] == len(text) - 5
+
+    with_detectors(work)
+
+
+def test_lone_surrogates_keep_their_place() -> None:
+    async def work(detectors: Detectors) -> None:
+        text = "\ud83d Hi, this is Ivana Petrov."
+        (found,) = await detectors.detector().find([text], "en", "balanced", 20)
+        assert [text[e.start : e.end] for e in found] == ["Ivana Petrov"]
+
+    with_detectors(work)
+
+
+def test_names_off_asks_no_process() -> None:
+    async def work(detectors: Detectors) -> None:
+        assert await detectors.detector().find(["Ivana Petrov"], "en", "off", 20) == [[]]
+        assert not detectors.ready()
+
+    with_detectors(work)
+
+
+def test_presidio_starts_for_the_policy_that_enables_it_and_opens_no_socket() -> None:
+    async def work(detectors: Detectors) -> None:
+        detector = detectors.detector(("UsSsnRecognizer", "EmailRecognizer", "UrlRecognizer"))
+        text = "Ivana Petrov, ssn 536-90-4399, ivana@corp.example.com"
+        (found,) = await detector.find([text], "en", "balanced", 60)
+        kinds = {(e.kind, text[e.start : e.end]) for e in found}
+        assert {
+            ("PERSON", "Ivana Petrov"),
+            ("US_SSN", "536-90-4399"),
+            ("EMAIL_ADDRESS", "ivana@corp.example.com"),
+        } <= kinds
+        for child in psutil.Process().children():
+            assert not child.net_connections()
+
+    with_detectors(work)
