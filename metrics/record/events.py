@@ -12,6 +12,20 @@ import orjson
 SCHEMA = 1
 _CRC_CHARS = len(b',"crc":"00000000"}\n')
 _HEAD = b'{"event_id":"'
+_OPTIONAL = (str, type(None))
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "event_id": str,
+    "kind": str,
+    "ts_us": int,
+    "tenant": str,
+    "automation": _OPTIONAL,
+    "run": _OPTIONAL,
+    "step": _OPTIONAL,
+    "actor": _OPTIONAL,
+    "subject_ref": _OPTIONAL,
+    "body": dict,
+    "schema": int,
+}
 
 
 class BadLineError(ValueError):
@@ -59,22 +73,11 @@ def encode(event: Event) -> bytes:
 def decode(line: bytes) -> Event:
     """Read one journal line back. Raises `BadLineError` when the line is not exactly what was written."""
     value = checked(line)
-    try:
-        return Event(
-            event_id=value["event_id"],
-            kind=value["kind"],
-            ts_us=value["ts_us"],
-            tenant=value["tenant"],
-            automation=value.get("automation"),
-            run=value.get("run"),
-            step=value.get("step"),
-            actor=value.get("actor"),
-            subject_ref=value.get("subject_ref"),
-            body=value["body"],
-            schema=value["schema"],
-        )
-    except KeyError as problem:
-        raise BadLineError(f"the line has no {problem}") from problem
+    for name, kind in _TYPES.items():
+        if not isinstance(value.get(name), kind):
+            raise BadLineError(f"the line has no fit {name}")
+    fields: dict[str, Any] = {name: value.get(name) for name in _TYPES}
+    return Event(**fields)
 
 
 def checksummed(payload: bytes) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +20,9 @@ from metrics.record.ids import Clock
 
 META, CONTENT = "meta", "content"
 SUFFIXES = {META: ".jsonl", CONTENT: ".frames"}
+_NAME = re.compile(
+    r"(?P<family>meta|content)/(?P<day>\d{4}-\d\d-\d\d)/(?P<writer>[^/.][^/]*)-(?P<number>\d{6,})(?P<suffix>\.[a-z]+)"
+)
 
 
 def day_of(ts_us: int) -> str:
@@ -41,13 +45,12 @@ class SegmentName:
         return f"{self.family}/{self.day}/{self.writer}-{self.number:06d}{SUFFIXES[self.family]}"
 
     @staticmethod
-    def parse(relative: str) -> SegmentName:
-        """Read a relative path. Raises `ValueError` when it names no segment."""
-        family, day, name = relative.removesuffix(".gz").split("/")
-        writer, _, number = name.removesuffix(SUFFIXES.get(family, "?")).rpartition("-")
-        if not writer:
-            raise ValueError(f"{relative} is not the name of a segment")
-        return SegmentName(family, day, writer, int(number))
+    def parse(relative: str) -> SegmentName | None:
+        """Read a relative path; nothing when it names no segment."""
+        found = _NAME.fullmatch(relative.removesuffix(".gz"))
+        if not found or SUFFIXES[found["family"]] != found["suffix"]:
+            return None
+        return SegmentName(found["family"], found["day"], found["writer"], int(found["number"]))
 
 
 @dataclass(slots=True)

@@ -1,0 +1,101 @@
+"""Asks the recorder: named questions in, tables out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import orjson
+import urllib3
+
+TokenSource = Callable[[], str]
+_OK = 200
+
+
+class RecorderError(RuntimeError):
+    """The recorder could not be asked or refused the question; the sentence says why, `status` is its HTTP status."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Watermark:
+    """Up to which record the answer is complete."""
+
+    seq: int
+    ts_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """An answer. `truncated` when the recorder's row limit cut it."""
+
+    columns: tuple[str, ...]
+    rows: list[list[Any]]
+    watermark: Watermark
+    truncated: bool = False
+
+    def dicts(self) -> Iterator[dict[str, Any]]:
+        """Yield each row by column name."""
+        return (dict(zip(self.columns, row, strict=True)) for row in self.rows)
+
+    def first(self) -> dict[str, Any] | None:
+        """Return the first row by column name, if there is one."""
+        return next(self.dicts(), None)
+
+
+class RecorderClient:
+    """Blocking and thread-safe. `token_source` is asked for a query token before each question."""
+
+    def __init__(self, base_url: str, token_source: TokenSource, timeout_s: float = 15.0) -> None:
+        self._base_url, self._token_source = base_url.rstrip("/"), token_source
+        self._http = urllib3.PoolManager(retries=False, timeout=timeout_s)
+
+    def query(self, name: str, **params: Any) -> Table:
+        """Ask a named question; a parameter that is `None` counts as not given. Raises `RecorderError`."""
+        given = {key: value for key, value in params.items() if value is not None}
+        answer = self._ask("POST", f"/v1/query/{name}", orjson.dumps(given))
+        mark = Watermark(answer["watermark"]["seq"], answer["watermark"]["ts_us"])
+        return Table(tuple(answer["columns"]), answer["rows"], mark, answer.get("truncated", False))
+
+    def content(self, event_id: str) -> dict[str, str]:
+        """Return the cleared texts of an event, if the token's roles allow it. Raises `RecorderError`."""
+        fields: dict[str, str] = self._ask("GET", f"/v1/content/{event_id}")["fields"]
+        return fields
+
+    def status(self) -> dict[str, Any]:
+        """Return what the recorder says about itself. Raises `RecorderError`."""
+        return self._ask("GET", "/status", token=False)
+
+    def knows(self, *, call_id: str | None = None, run_id: str | None = None) -> Literal["yes", "no", "unsure"]:
+        """Say whether a call or run was recorded; unsure while records wait that might hold it."""
+        status = self.status()
+        found = self.query("known", call_id=call_id, run_id=run_id).first() or {}
+        if (call_id and found.get("call")) or (run_id and found.get("run")):
+            return "yes"
+        return "no" if status["phase"] == "running" and status["behind_bytes"] == 0 else "unsure"
+
+    def _ask(self, method: str, path: str, body: bytes | None = None, token: bool = True) -> dict[str, Any]:
+        headers = {"content-type": "application/json"}
+        if token:
+            headers["authorization"] = f"Bearer {self._token_source()}"
+        try:
+            response = self._http.request(method, self._base_url + path, body=body, headers=headers)
+        except urllib3.exceptions.HTTPError as problem:
+            raise RecorderError(f"the recorder at {self._base_url} does not answer") from problem
+        return _checked(response)
+
+
+def _checked(response: urllib3.BaseHTTPResponse) -> dict[str, Any]:
+    try:
+        value = orjson.loads(response.data)
+    except orjson.JSONDecodeError as problem:
+        raise RecorderError("the recorder answered something that is not JSON", response.status) from problem
+    if response.status != _OK:
+        problem_text = value.get("error", {}).get("message") if isinstance(value, dict) else None
+        raise RecorderError(problem_text or f"the recorder answered {response.status}", response.status)
+    answer: dict[str, Any] = value
+    return answer

@@ -1,0 +1,178 @@
+"""The DuckDB file, opened by the recorder alone: rows and journal positions in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from metrics.record.events import Event
+from metrics.record.order import Entry
+from metrics.record.rows import Row, Rows, id_hash, is_posted
+
+SCHEMA_VERSION = 1
+_SQL = Path(__file__).parent
+_CONFIG: Mapping[str, str] = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "allow_community_extensions": "false",
+    "enable_external_access": "false",
+    "preserve_insertion_order": "false",
+    "threads": "2",
+}
+_IDS_AT_ONCE = 500
+
+LedgerError = duckdb.Error
+
+
+class NewerLedgerError(RuntimeError):
+    """The file was written by a newer Sluice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the ledger got: the last number, the newest time seen, and the line of the order file behind it."""
+
+    seq: int = 0
+    ts_us: int = 0
+    entry: str = ""
+
+
+class Ledger:
+    """One connection for writing; `cursor` gives further ones of the same, locked-down instance."""
+
+    def __init__(self, path: Path, memory_limit: str = "1GB") -> None:
+        self.path = path
+        spill = {"memory_limit": memory_limit, "temp_directory": str(path.with_name("ledger.spill"))}
+        self._db = duckdb.connect(str(path), config={**_CONFIG, **spill})
+        try:
+            self._set_up()
+        except BaseException:
+            self._db.close()
+            raise
+        self.inode = path.stat().st_ino
+
+    def _set_up(self) -> None:
+        self._db.execute("SET lock_configuration = true")
+        self._db.execute((_SQL / "schema.sql").read_text())
+        self._db.execute("INSERT OR IGNORE INTO facts VALUES ('schema', ?, NULL)", [SCHEMA_VERSION])
+        found = self._db.execute("SELECT number FROM facts WHERE name = 'schema'").fetchone()
+        if found and found[0] > SCHEMA_VERSION:
+            raise NewerLedgerError(f"{self.path.name} has layout {found[0]}; this Sluice knows {SCHEMA_VERSION}")
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """Return a connection for another thread."""
+        return self._db.cursor()
+
+    def progress(self) -> Progress:
+        """Return how far the ledger got."""
+        row = self._db.execute("SELECT number, text FROM facts WHERE name = 'seq'").fetchone()
+        newest = self._db.execute("SELECT number FROM facts WHERE name = 'ts_us'").fetchone()
+        return Progress(row[0], newest[0] if newest else 0, row[1]) if row else Progress()
+
+    def positions(self) -> dict[str, tuple[int, bool]]:
+        """Return for each segment how far it was read, and whether its writer is gone and dealt with."""
+        rows = self._db.execute("SELECT segment, read_to, done FROM segments").fetchall()
+        return {segment: (read_to, done) for segment, read_to, done in rows}
+
+    def known(self, events: Sequence[Event]) -> set[str]:
+        """Return the ids of those events that the ledger holds already.
+
+        A call's record always carries the same time, so only that stretch of time is searched; other kinds are
+        looked up in the index of posted events.
+        """
+        posted = {id_hash(event.event_id): event.event_id for event in events if is_posted(event)}
+        calls = [event for event in events if not is_posted(event)]
+        found = self._by_time(calls) if calls else set()
+        hits = [posted[number] for number in self._in("SELECT id_hash FROM posted WHERE id_hash IN", list(posted))]
+        if hits:  # 63 bits may meet by chance: the id itself decides
+            found.update(self._in("SELECT event_id FROM events WHERE event_id IN", hits))
+        return found
+
+    def record(self, entries: Sequence[Entry], rows: Rows, positions: Mapping[str, tuple[int, bool]]) -> None:
+        """Insert rows and positions and remember the last line of the order file, all or nothing."""
+        self._db.begin()
+        try:
+            for table, values in rows.tables():
+                appender = self._db.appender(table)
+                appender.append_rows(values)
+                appender.flush()
+            self._move(positions)
+            if entries:
+                self._advance(entries[-1], max((row[3] for row in rows.events), default=0))
+            self._db.commit()
+        except duckdb.Error:
+            self._undo()
+            raise
+
+    def refresh(self, since_seq: int, seq: int) -> None:
+        """Count again the runs and days that numbers above `since_seq` touch."""
+        self._db.begin()
+        try:
+            for statement in duckdb.extract_statements((_SQL / "aggregate.sql").read_text()):
+                self._db.execute(statement, {"since_seq": since_seq})
+            self._db.execute("INSERT OR REPLACE INTO facts VALUES ('aggregated', ?, NULL)", [seq])
+            self._db.commit()
+        except duckdb.Error:
+            self._undo()
+            raise
+
+    def aggregated(self) -> int:
+        """Return up to which number the aggregates are right."""
+        row = self._db.execute("SELECT number FROM facts WHERE name = 'aggregated'").fetchone()
+        return row[0] if row else 0
+
+    def open_begins(self) -> list[tuple[str, str, int]]:
+        """Return (event id, segment, offset) of begins without an end whose writers are not dealt with."""
+        return self._db.execute(
+            """SELECT b.event_id, b.segment, b.start FROM events b JOIN segments s USING (segment)
+               WHERE NOT s.done AND b.kind = 'call.begin' AND NOT EXISTS (
+                   SELECT 1 FROM events e WHERE e.kind = 'call.end'
+                   AND e.event_id = regexp_replace(b.event_id, '[.]b$', '') || '.e')"""
+        ).fetchall()
+
+    def ended(self, calls: Sequence[str]) -> set[str]:
+        """Return those calls that have an end."""
+        ends = self._in("SELECT event_id FROM events WHERE event_id IN", [f"{call}.e" for call in calls])
+        return {event_id.removesuffix(".e") for event_id in ends}
+
+    def close(self) -> None:
+        """Write everything into the file and close it."""
+        self._db.close()
+
+    def _by_time(self, events: Sequence[Event]) -> set[str]:
+        times = [event.ts_us for event in events]
+        sql = "SELECT event_id FROM events WHERE ts_us BETWEEN ? AND ? AND event_id IN"
+        return set(self._in(sql, [event.event_id for event in events], [min(times), max(times)]))
+
+    def _in(self, sql: str, values: Sequence[Any], before: Sequence[Any] = ()) -> Iterable[Any]:
+        for at in range(0, len(values), _IDS_AT_ONCE):
+            some = values[at : at + _IDS_AT_ONCE]
+            marks = ",".join("?" * len(some))
+            yield from (row[0] for row in self._db.execute(f"{sql} ({marks})", [*before, *some]).fetchall())
+
+    def _move(self, positions: Mapping[str, tuple[int, bool]]) -> None:
+        rows: list[Row] = [(segment, read_to, done) for segment, (read_to, done) in positions.items()]
+        if rows:
+            self._db.executemany("INSERT OR REPLACE INTO segments VALUES (?, ?, ?)", rows)
+
+    def _advance(self, entry: Entry, ts_us: int) -> None:
+        self._db.execute("INSERT OR REPLACE INTO facts VALUES ('seq', ?, ?)", [entry.last, mark(entry)])
+        self._db.execute(
+            "INSERT INTO facts VALUES ('ts_us', ?, NULL) ON CONFLICT DO UPDATE SET number = greatest(number, ?)",
+            [ts_us, ts_us],
+        )
+
+    def _undo(self) -> None:
+        try:
+            self._db.rollback()
+        except duckdb.Error:  # the instance is invalid; the caller opens a new one
+            return
+
+
+def mark(entry: Entry) -> str:
+    """Describe a line of the order file, to tell later whether ledger and order file belong together."""
+    return f"{entry.seq}+{entry.count} {entry.segment} {entry.start}-{entry.end}"

@@ -1,0 +1,102 @@
+"""Opens the ledger, whatever state its file is in: a bad one is set aside and made again from the journal."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+
+from metrics.record.ledger import Ledger, LedgerError
+from metrics.record.order import OrderFile
+from metrics.record.replay import agrees
+
+_ELSEWHERE = ("lock", "space", "permission", "too many open files")
+_DAMAGE = ("checksum", "corrupt", "invalidated", "not a valid duckdb")
+
+
+class LedgerBusyError(RuntimeError):
+    """The ledger cannot be opened for a reason that may pass; the sentence says which."""
+
+
+class NotReadyError(RuntimeError):
+    """The ledger is being opened or made again."""
+
+
+def is_damage(problem: duckdb.Error) -> bool:
+    """Say whether an error means that the file itself is bad."""
+    text = str(problem).lower()
+    return isinstance(problem, duckdb.FatalException) or any(word in text for word in _DAMAGE)
+
+
+def open_ledger(path: Path, order: OrderFile, memory_limit: str) -> tuple[Ledger, str | None]:
+    """Open the ledger; return it and, if the old file had to be set aside, why.
+
+    Raises `LedgerBusyError` when waiting may help.
+    """
+    try:
+        ledger = Ledger(path, memory_limit)
+        if agrees(order, ledger):
+            return ledger, None
+        reason = "it does not belong to this order file"
+        ledger.close()
+    except LedgerError as problem:
+        if any(word in str(problem).lower() for word in _ELSEWHERE):
+            raise LedgerBusyError(f"{path.name} cannot be opened: {_first_line(problem)}") from problem
+        reason = f"it cannot be read: {_first_line(problem)}"
+    set_aside(path)
+    return Ledger(path, memory_limit), reason
+
+
+def set_aside(path: Path) -> None:
+    """Rename a ledger and its log; one such pair is kept for a look at what happened."""
+    for old in (path, path.with_name(path.name + ".wal")):
+        with contextlib.suppress(FileNotFoundError):
+            old.rename(old.with_name(f"{old.name}.set-aside"))
+
+
+class Door:
+    """Lets questions in while the ledger is open, and waits for the last to leave before it is closed."""
+
+    def __init__(self) -> None:
+        self._ledger: Ledger | None = None
+        self._guests: set[duckdb.DuckDBPyConnection] = set()
+        self._changed = threading.Condition()
+
+    def open(self, ledger: Ledger) -> None:
+        """Let questions in."""
+        with self._changed:
+            self._ledger = ledger
+
+    @contextlib.contextmanager
+    def cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Lend a cursor. Raises `NotReadyError` while the ledger is not open."""
+        with self._changed:
+            if self._ledger is None:
+                raise NotReadyError("the ledger is being opened; ask again in a moment")
+            cursor = self._ledger.cursor()
+            self._guests.add(cursor)
+        try:
+            yield cursor
+        finally:
+            cursor.close()
+            with self._changed:
+                self._guests.discard(cursor)
+                self._changed.notify_all()
+
+    def close(self) -> None:
+        """Stop the questions that run, then close the ledger, so that its file may be opened afresh."""
+        with self._changed:
+            ledger, self._ledger = self._ledger, None
+            for guest in self._guests:
+                guest.interrupt()
+            self._changed.wait_for(lambda: not self._guests, timeout=30)
+        if ledger:
+            with contextlib.suppress(LedgerError):
+                ledger.close()
+
+
+def _first_line(problem: BaseException) -> str:
+    return str(problem).splitlines()[0]

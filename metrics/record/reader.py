@@ -1,0 +1,159 @@
+"""Reads segments: whole records only, damaged stretches named."""
+
+from __future__ import annotations
+
+import fcntl
+import gzip
+import os
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from metrics.record.events import BadLineError, Event, decode, salvage
+from metrics.record.frames import Found, scan
+from metrics.record.order import Entry, Skipped
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One event and where its line stands."""
+
+    start: int
+    end: int
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """What was read of a meta segment at once."""
+
+    segment: str
+    start: int
+    end: int
+    lines: tuple[Line, ...]
+    skipped: tuple[Skipped, ...]
+
+
+def has_writer(path: Path) -> bool:
+    """Say whether a process still holds the lock of a segment."""
+    try:
+        fd = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+def size_of(path: Path) -> int:
+    """Return a segment's size; 0 when it is gone or compressed (then it was read to its end before)."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def read_bytes(journal: Path, segment: str, start: int, length: int) -> bytes:
+    """Read a piece of a segment, compressed or not. Raises `FileNotFoundError` when both forms are gone."""
+    with _open(journal / segment) as file:
+        file.seek(start)
+        return file.read(length)
+
+
+def read_stretch(journal: Path, segment: str, start: int, limit: int, final: bool) -> Stretch | None:
+    """Read whole lines from an offset. With `final` (its writer is gone) an unfinished last line is torn."""
+    data = read_bytes(journal, segment, start, limit)
+    whole = data.rfind(b"\n") + 1
+    if not whole and len(data) == limit:  # a line longer than the limit
+        return read_stretch(journal, segment, start, limit * 2, final)
+    lines, skipped = _split(data[:whole], start)
+    if final and whole < len(data) < limit:
+        skipped.append(Skipped(start + whole, start + len(data), "torn"))
+        whole = len(data)
+    return Stretch(segment, start, start + whole, tuple(lines), tuple(skipped)) if whole else None
+
+
+class OpenSegments:
+    """Keeps the segments that were read last open, so that a compressed one is unpacked once, not for each stretch."""
+
+    def __init__(self, journal: Path, kept: int = 32) -> None:
+        self._journal, self._kept = journal, kept
+        self._files: OrderedDict[str, BinaryIO | gzip.GzipFile] = OrderedDict()
+
+    def read(self, segment: str, start: int, length: int) -> bytes:
+        """Read a piece of a segment. Raises `FileNotFoundError`."""
+        file = self._files.pop(segment, None) or _open(self._journal / segment)
+        self._files[segment] = file
+        if len(self._files) > self._kept:
+            self._files.popitem(last=False)[1].close()
+        file.seek(start)
+        return file.read(length)
+
+    def close(self) -> None:
+        """Close all."""
+        while self._files:
+            self._files.popitem()[1].close()
+
+
+def read_entry(segments: OpenSegments, entry: Entry) -> Iterator[Line]:
+    """Read the records of one stretch of the order file again. Raises `BadLineError` when they changed."""
+    data = segments.read(entry.segment, entry.start, entry.end - entry.start)
+    over = {skip.start: skip.end for skip in entry.skipped}
+    at = entry.start
+    while at < entry.end:
+        if at in over:
+            at = over[at]
+            continue
+        end = entry.start + data.find(b"\n", at - entry.start) + 1
+        if end <= at:
+            raise BadLineError(f"{entry.segment}: the line at {at} has no end")
+        yield Line(at, end, decode(data[at - entry.start : end - entry.start]))
+        at = end
+
+
+def read_frames(journal: Path, segment: str, start: int, limit: int, final: bool) -> list[Found]:
+    """Read whole frames from an offset; positions are those in the segment."""
+    data = read_bytes(journal, segment, start, limit)
+    found = list(scan(data, final and len(data) < limit))
+    if not found and len(data) == limit:  # a frame longer than the limit
+        return read_frames(journal, segment, start, limit * 2, final)
+    return [Found(start + piece.start, start + piece.end, piece.payload) for piece in found]
+
+
+def read_frame(journal: Path, segment: str, start: int) -> bytes | None:
+    """Read the payload of the frame that starts at an offset; nothing when it is damaged or gone."""
+    try:
+        found = read_frames(journal, segment, start, 1 << 16, final=True)
+    except FileNotFoundError:
+        return None
+    return found[0].payload if found else None
+
+
+def _split(data: bytes, offset: int) -> tuple[list[Line], list[Skipped]]:
+    lines: list[Line] = []
+    skipped: list[Skipped] = []
+    at = 0
+    while at < len(data):
+        end = data.index(b"\n", at) + 1
+        try:
+            lines.append(Line(offset + at, offset + end, decode(data[at:end])))
+        except BadLineError:
+            saved = salvage(data[at:end])
+            bad_end = at + saved if saved > 0 else end
+            skipped.append(Skipped(offset + at, offset + bad_end, "garbled"))
+            end = bad_end
+        at = end
+    return lines, skipped
+
+
+def _open(path: Path) -> BinaryIO | gzip.GzipFile:
+    try:
+        return path.open("rb", buffering=0)
+    except FileNotFoundError:
+        return gzip.open(path.with_name(path.name + ".gz"), "rb")

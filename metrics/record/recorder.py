@@ -1,0 +1,233 @@
+"""The recorder: one thread that owns the ledger and keeps it up to date with the journal, whatever happens."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from metrics.record.content import ContentGoneError, Opened, unseal
+from metrics.record.fileops import make_folder
+from metrics.record.housekeeping import compress_finished
+from metrics.record.ids import Clock, utc_us
+from metrics.record.ingest import Counters, Files, Ingest
+from metrics.record.journal import open_keystore
+from metrics.record.keystore import KeyStoreError
+from metrics.record.ledger import Ledger, LedgerError, NewerLedgerError, Progress
+from metrics.record.ledger_file import Door, LedgerBusyError, is_damage, open_ledger, set_aside
+from metrics.record.order import OrderFile
+from metrics.record.own import OwnSegments
+from metrics.record.reader import read_frame
+from metrics.record.replay import replay
+
+_FAILURES = (LedgerError, LedgerBusyError, NewerLedgerError, KeyStoreError, OSError, sqlite3.Error)
+_LOOK_EVERY_S = 1.0
+_HOUSE_EVERY_S = 60.0
+
+
+class RecorderRunningError(RuntimeError):
+    """Another recorder works on this data folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often the recorder looks, and what it may use."""
+
+    poll_s: float = 0.08
+    retry_s: float = 0.5
+    memory_limit: str = "1GB"
+
+
+@dataclass(slots=True)
+class State:
+    """What `/status` tells."""
+
+    phase: str = "starting"  # starting, rebuilding, running, degraded, stopped
+    problem: str | None = None
+    set_aside: str | None = None
+    missing: list[str] = field(default_factory=list)
+    progress: Progress = field(default_factory=Progress)
+    aggregated_seq: int = 0
+    last_step_us: int = 0
+
+
+class Recorder:
+    """Holds the folder's recorder lock from construction to `close`."""
+
+    def __init__(self, data: Path, environ: Mapping[str, str], clock: Clock = utc_us, pace: Pace | None = None) -> None:
+        self.data, self._clock, self._pace = data, clock, pace or Pace()
+        make_folder(data / "journal")
+        self._lock = _lock(data / "recorder.lock")
+        self.keystore, self.master = open_keystore(data, environ)
+        journal = data / "journal"
+        self._files = Files(journal, OrderFile(journal), OwnSegments(journal, clock), self.keystore)
+        self.counters = Counters()
+        for segment, skip in self._files.order.recent_damage():
+            self.counters.damage(segment, skip.start, skip.end, skip.reason)
+        self.state = State()
+        self.door = Door()
+        self._doubt = threading.Event()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self.run, name="recorder")
+        self._ingest: Ingest | None = None
+
+    def start(self) -> None:
+        """Work on a thread of its own."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Finish the step at hand, write the ledger, free the locks."""
+        self._stop.set()
+        if self._thread.ident:
+            self._thread.join()
+        self._files.own.close()
+        self.keystore.close()
+        os.close(self._lock)
+        self.state.phase = "stopped"
+
+    def doubt(self, problem: duckdb.Error) -> None:
+        """Tell the recorder that a question met a damaged file."""
+        if is_damage(problem):
+            self._doubt.set()
+
+    def run(self) -> None:
+        """Keep the ledger up to date until `close`; every failure is said in the state and tried again."""
+        while not self._stop.is_set():
+            try:
+                self._live()
+            except _FAILURES as problem:
+                self.state.phase, self.state.problem = "degraded", str(problem).splitlines()[0]
+                if isinstance(problem, duckdb.Error):
+                    self.doubt(problem)
+            finally:
+                self._ingest = None
+                self.door.close()
+            if self._doubt.is_set():
+                self._doubt.clear()
+                self.state.set_aside = "it was damaged while it was open"
+                set_aside(self.data / "ledger.duckdb")
+            self._stop.wait(self._pace.retry_s)
+
+    def status(self) -> dict[str, Any]:
+        """Describe the recorder. `behind_bytes` is looked up now: 0 means that every durable record is in."""
+        state, counters = self.state, self.counters
+        return {
+            "phase": state.phase,
+            "problem": state.problem,
+            "seq": state.progress.seq,
+            "ts_us": state.progress.ts_us,
+            "order_seq": self._files.order.last_seq,
+            "aggregated_seq": state.aggregated_seq,
+            "behind_bytes": self.behind(),
+            "last_step_us": state.last_step_us,
+            "records": counters.records,
+            "duplicates": counters.duplicates,
+            "interrupted": counters.interrupted,
+            "damaged": list(counters.damaged),
+            "order_damage": list(self._files.order.damage),
+            "set_aside": state.set_aside,
+            "missing": list(state.missing),
+        }
+
+    def behind(self) -> int:
+        """Return how many bytes of records are not in the ledger yet; -1 when that is not known."""
+        ingest = self._ingest
+        try:
+            return ingest.behind if ingest else -1
+        except OSError:
+            return -1
+
+    def content(self, tenant: str, event_id: str) -> Opened:
+        """Open the sealed content of an event. Raises `ContentGoneError`; whether it may be seen is asked before."""
+        sql = "SELECT segment, start FROM contents WHERE tenant = ? AND event_id = ?"
+        with self.door.cursor() as cursor:
+            places = cursor.execute(sql, [tenant, event_id]).fetchall()
+        for segment, start in places:
+            payload = read_frame(self._files.journal, segment, start)
+            if payload:
+                return unseal(payload, self.keystore)
+        raise ContentGoneError("there is no content for this event")
+
+    def _live(self) -> None:
+        """Open the ledger, bring it up to the order file, then follow the journal."""
+        path = self.data / "ledger.duckdb"
+        ledger, reason = open_ledger(path, self._files.order, self._pace.memory_limit)
+        self.state.set_aside = reason or self.state.set_aside
+        self.door.open(ledger)
+        self._catch_up(ledger)
+        self._ingest = Ingest(self._files, ledger, self.counters, self._clock)
+        self.state.phase, self.state.problem = "running", None
+        for step in self._steps(ledger, path):
+            self._refresh(ledger, step)
+
+    def _catch_up(self, ledger: Ledger) -> None:
+        self.state.phase, self.state.missing = "rebuilding", []
+        self.state.progress = ledger.progress()
+        for _ in replay(self._files.journal, self._files.order, ledger, self.state.missing):
+            self.state.progress = ledger.progress()
+            if self._stop.is_set():
+                return
+        self.state.aggregated_seq = ledger.aggregated()
+
+    def _steps(self, ledger: Ledger, path: Path) -> Iterator[float]:
+        """Take in what is new; yield the time after each step."""
+        look_at = house_at = time.monotonic() + _LOOK_EVERY_S
+        while not self._stop.is_set() and self._ingest and not self._doubt.is_set():
+            taken = self._ingest.step()
+            self.state.last_step_us = self._clock()
+            if taken:
+                self.state.progress = ledger.progress()
+            now = time.monotonic()
+            yield now
+            if now >= look_at:
+                look_at = now + _LOOK_EVERY_S
+                _still_there(path, ledger)
+            if now >= house_at:
+                house_at = now + _HOUSE_EVERY_S
+                compress_finished(self._files.journal, ledger.positions(), self._clock())
+            self._stop.wait(self._pace.poll_s)
+
+    def _refresh(self, ledger: Ledger, now: float) -> None:
+        """Bring runs and days up to date, spending at most a tenth of the time on it."""
+        seq = self.state.progress.seq
+        if seq == self.state.aggregated_seq or now < self._refresh_at:
+            return
+        ledger.refresh(self.state.aggregated_seq, seq)
+        self.state.aggregated_seq = seq
+        spent = time.monotonic() - now
+        self._refresh_at = now + spent + max(0.3, 9 * spent)
+
+    _refresh_at = 0.0
+
+
+def rebuild(data: Path, environ: Mapping[str, str]) -> Recorder:
+    """Set the ledger aside and return a stopped recorder whose start makes it again; each number stays as it was."""
+    recorder = Recorder(data, environ)
+    set_aside(data / "ledger.duckdb")
+    return recorder
+
+
+def _still_there(path: Path, ledger: Ledger) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        if path.stat().st_ino == ledger.inode:
+            return
+    raise LedgerBusyError("the ledger's file was removed or replaced while it was open; it is opened again")
+
+
+def _lock(path: Path) -> int:
+    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as problem:
+        os.close(fd)
+        raise RecorderRunningError("another recorder is already running on this data folder") from problem
+    return fd

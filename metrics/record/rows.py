@@ -1,0 +1,172 @@
+"""Turns events into the rows of the ledger; a value of the wrong type becomes null and stays in `detail`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+
+from metrics.record.events import Event
+from metrics.record.reader import Line
+
+Row = tuple[Any, ...]
+
+BEGIN, END, OUTCOME = "call.begin", "call.end", "outcome"
+RECORDER = "recorder"
+STAGES = ("admit", "bind", "clear", "choose", "invoke", "screen", "score", "judge", "act", "restore", "record")
+BUCKETS = (
+    "input_tokens",
+    "cached_input_tokens",
+    "cache_write_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "audio_input_tokens",
+    "audio_output_tokens",
+)
+_MAX = 2**63
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _whole(value: object) -> int | None:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and -_MAX < value < _MAX else None
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _flag(value: object) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+_CALL_FIELDS: dict[str, Callable[[object], Any]] = {
+    "key_id": _text, "team": _text, "environment": _text, "data_class": _text, "endpoint": _text, "stream": _flag,
+    "status": _whole, "outcome": _text, "error_code": _text, "layer": _text, "policy": _text, "policy_hash": _text,
+    "snapshot": _text, "git_commit": _text, "dirty": _flag, "model_requested": _text, "model_answered": _text,
+    "provider": _text, "simulated": _flag, "usage_estimated": _flag, "cost_usd": _number, "price_id": _text,
+    "total_ms": _number, "upstream_ms": _number, "overhead_ms": _number, "ttft_ms": _number, "verdict": _text,
+    "confidence": _number, "restored": _whole, "unknown_placeholders": _whole, "request_chars": _whole,
+    "answer_chars": _whole, "retry_count": _whole,
+}  # fmt: skip
+CALL_COLUMNS = (
+    "seq", "call_id", "tenant", "automation", "run_id", "step", "ts_us", "end_us", "subject_ref",
+    *_CALL_FIELDS, *BUCKETS, *(f"{stage}_us" for stage in STAGES), "attempts", "prompt", "detail",
+)  # fmt: skip
+_APART = {"call_id", "usage", "stages_us", "attempts", "entities"}
+_OUTCOME_WORDS = {"success", "failure", "override", "approved", "edited", "rejected", "expired", "released"}
+
+
+@dataclass(slots=True)
+class Rows:
+    """Rows by table, ready to be appended."""
+
+    events: list[Row] = field(default_factory=list)
+    posted: list[Row] = field(default_factory=list)
+    calls: list[Row] = field(default_factory=list)
+    attempts: list[Row] = field(default_factory=list)
+    entities: list[Row] = field(default_factory=list)
+    outcomes: list[Row] = field(default_factory=list)
+    contents: list[Row] = field(default_factory=list)
+
+    def tables(self) -> Iterable[tuple[str, list[Row]]]:
+        """Return the tables that have rows."""
+        named = ((name, getattr(self, name)) for name in self.__slots__)
+        return [(name, rows) for name, rows in named if rows]
+
+    def add(self, seq: int, segment: str, line: Line) -> None:
+        """Add all rows of one event."""
+        event = line.event
+        self.events.append(_event_row(seq, segment, line))
+        if is_posted(event):
+            self.posted.append((id_hash(event.event_id),))
+        if event.kind == END:
+            self._add_call(seq, event)
+        elif event.kind == OUTCOME:
+            self.outcomes.append(_outcome_row(seq, event))
+
+    def _add_call(self, seq: int, event: Event) -> None:
+        call_id, start_us = call_of(event), started(event)
+        key = (seq, call_id, event.tenant, event.automation, start_us)
+        attempts = [item for item in _list(event.body.get("attempts")) if isinstance(item, Mapping)]
+        self.calls.append(_call_row(seq, event, len(attempts)))
+        self.attempts.extend(_attempt_row(key, n, item) for n, item in enumerate(attempts, 1))
+        for side, kinds in _map(event.body.get("entities")).items():
+            self.entities.extend((*key, side, kind, _whole(count) or 0) for kind, count in _map(kinds).items())
+
+
+def is_posted(event: Event) -> bool:
+    """Say whether a second copy of an event may carry another time than the first, so that only its id tells."""
+    return event.kind not in (BEGIN, END) or event.actor == RECORDER
+
+
+def id_hash(event_id: str) -> int:
+    """Return 63 bits that stand for an event id in the index of posted events."""
+    return int.from_bytes(blake2b(event_id.encode("utf-8", "replace"), digest_size=8).digest()) >> 1
+
+
+def call_of(event: Event) -> str:
+    """Return the id of the call that a begin or an end belongs to."""
+    return _text(event.body.get("call_id")) or event.event_id.removesuffix(".b").removesuffix(".e")
+
+
+def started(event: Event) -> int:
+    """Return when a call began: its end is stamped, its length is known."""
+    return event.ts_us - int((_number(event.body.get("total_ms")) or 0.0) * 1000)
+
+
+def _event_row(seq: int, segment: str, line: Line) -> Row:
+    event = line.event
+    body = None if event.kind in (BEGIN, END) else orjson.dumps(event.body).decode()
+    ends = (event.actor, event.subject_ref, segment, line.start, body)
+    return (seq, event.event_id, event.kind, event.ts_us, event.tenant, event.automation, event.run, event.step, *ends)
+
+
+def _call_row(seq: int, event: Event, attempts: int) -> Row:
+    body = event.body
+    usage, stages, labels = _map(body.get("usage")), _map(body.get("stages_us")), _map(body.get("labels"))
+    call_id = call_of(event)
+    head = (seq, call_id, event.tenant, event.automation, event.run or call_id, event.step)
+    values = {name: convert(body.get(name)) for name, convert in _CALL_FIELDS.items()}
+    rest = {
+        k: v for k, v in body.items() if k not in _APART and (k not in values or values[k] is None) and v is not None
+    }
+    return (
+        *head, started(event), event.ts_us, event.subject_ref, *values.values(),
+        *(_whole(usage.get(bucket)) for bucket in BUCKETS), *(_whole(stages.get(stage)) for stage in STAGES),
+        attempts, _text(labels.get("prompt")), orjson.dumps(rest).decode(),
+    )  # fmt: skip
+
+
+def _attempt_row(key: tuple[Any, ...], n: int, item: Mapping[str, Any]) -> Row:
+    usage = _map(item.get("usage"))
+    return (
+        *key, _whole(item.get("n")) or n, _text(item.get("provider")), _text(item.get("model")),
+        _whole(item.get("status")), _text(item.get("error_code")), _number(item.get("first_byte_ms")),
+        _number(item.get("total_ms")), *(_whole(usage.get(bucket)) for bucket in BUCKETS),
+        _number(item.get("cost_usd")),
+    )  # fmt: skip
+
+
+def _outcome_row(seq: int, event: Event) -> Row:
+    body, value = event.body, event.body.get("value")
+    number = float(value) if isinstance(value, bool) else _number(value)
+    word = value if isinstance(value, str) and value in _OUTCOME_WORDS else None
+    call_id, run_id = _text(body.get("call_id")), _text(body.get("run_id")) or event.run
+    head = (seq, event.event_id, event.tenant, event.automation, event.ts_us, call_id, run_id)
+    return (*head, _text(body.get("metric")), number, word, _text(body.get("source")), bool(body.get("corrected")))
+
+
+def _map(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: object) -> Sequence[Any]:
+    return value if isinstance(value, list | tuple) else ()

@@ -1,0 +1,71 @@
+-- The ledger: what the meta segments say, as tables. It can be thrown away and made again from the order file.
+-- Times are UTC microseconds since 1970 (BIGINT). Every table but the last three can be asked by tenant.
+
+CREATE TABLE IF NOT EXISTS events (
+    seq BIGINT, event_id VARCHAR, kind VARCHAR, ts_us BIGINT, tenant VARCHAR, automation VARCHAR, run VARCHAR,
+    step VARCHAR, actor VARCHAR, subject_ref VARCHAR, segment VARCHAR, start BIGINT,
+    body VARCHAR  -- JSON; null for calls, whose body is in the tables below
+);
+
+-- Ids of events other than calls, so that an event sent again years later is recognised.
+CREATE TABLE IF NOT EXISTS posted (id_hash BIGINT PRIMARY KEY);
+
+CREATE TABLE IF NOT EXISTS calls (
+    seq BIGINT, call_id VARCHAR, tenant VARCHAR, automation VARCHAR, run_id VARCHAR, step VARCHAR,
+    ts_us BIGINT, end_us BIGINT, subject_ref VARCHAR,
+    key_id VARCHAR, team VARCHAR, environment VARCHAR, data_class VARCHAR, endpoint VARCHAR, stream BOOLEAN,
+    status BIGINT, outcome VARCHAR, error_code VARCHAR, layer VARCHAR, policy VARCHAR, policy_hash VARCHAR,
+    snapshot VARCHAR, git_commit VARCHAR, dirty BOOLEAN, model_requested VARCHAR, model_answered VARCHAR,
+    provider VARCHAR, simulated BOOLEAN, usage_estimated BOOLEAN, cost_usd DOUBLE, price_id VARCHAR,
+    total_ms DOUBLE, upstream_ms DOUBLE, overhead_ms DOUBLE, ttft_ms DOUBLE, verdict VARCHAR,
+    confidence DOUBLE, restored BIGINT, unknown_placeholders BIGINT, request_chars BIGINT,
+    answer_chars BIGINT, retry_count BIGINT,
+    input_tokens BIGINT, cached_input_tokens BIGINT, cache_write_tokens BIGINT, output_tokens BIGINT,
+    reasoning_tokens BIGINT, audio_input_tokens BIGINT, audio_output_tokens BIGINT,
+    admit_us BIGINT, bind_us BIGINT, clear_us BIGINT, choose_us BIGINT, invoke_us BIGINT, screen_us BIGINT,
+    score_us BIGINT, judge_us BIGINT, act_us BIGINT, restore_us BIGINT, record_us BIGINT,
+    attempts BIGINT, prompt VARCHAR, detail VARCHAR
+);
+
+CREATE TABLE IF NOT EXISTS attempts (
+    seq BIGINT, call_id VARCHAR, tenant VARCHAR, automation VARCHAR, ts_us BIGINT, n BIGINT, provider VARCHAR,
+    model VARCHAR, status BIGINT, error_code VARCHAR, first_byte_ms DOUBLE, total_ms DOUBLE,
+    input_tokens BIGINT, cached_input_tokens BIGINT, cache_write_tokens BIGINT, output_tokens BIGINT,
+    reasoning_tokens BIGINT, audio_input_tokens BIGINT, audio_output_tokens BIGINT, cost_usd DOUBLE
+);
+
+CREATE TABLE IF NOT EXISTS entities (
+    seq BIGINT, call_id VARCHAR, tenant VARCHAR, automation VARCHAR, ts_us BIGINT,
+    side VARCHAR,  -- request, answer or observed
+    kind VARCHAR, n BIGINT
+);
+
+CREATE TABLE IF NOT EXISTS outcomes (
+    seq BIGINT, event_id VARCHAR, tenant VARCHAR, automation VARCHAR, ts_us BIGINT, call_id VARCHAR, run_id VARCHAR,
+    metric VARCHAR, value DOUBLE, word VARCHAR, source VARCHAR, corrected BOOLEAN
+);
+
+-- Where the sealed content of an event stands; an event sealed twice has two rows.
+CREATE TABLE IF NOT EXISTS contents (event_id VARCHAR, tenant VARCHAR, segment VARCHAR, start BIGINT);
+
+-- A call without a run id is a run of its own. Kept up to date by aggregate.sql.
+CREATE TABLE IF NOT EXISTS runs (
+    tenant VARCHAR, run_id VARCHAR, automation VARCHAR, ts_us BIGINT, end_us BIGINT, calls BIGINT, failed BIGINT,
+    cost_usd DOUBLE, unpriced BIGINT, tokens BIGINT, simulated BOOLEAN,
+    success BOOLEAN,  -- null: not known; human beats judge beats system, then the latest
+    overridden BOOLEAN, outcome_source VARCHAR, outcome_ts_us BIGINT
+);
+
+-- Totals by UTC day; the days that late facts touch are counted again.
+CREATE TABLE IF NOT EXISTS days (
+    day VARCHAR, tenant VARCHAR, automation VARCHAR, step VARCHAR, model VARCHAR, prompt VARCHAR, policy VARCHAR,
+    policy_hash VARCHAR, team VARCHAR, verdict VARCHAR, outcome VARCHAR, simulated BOOLEAN,
+    calls BIGINT, failed BIGINT, cost_usd DOUBLE, unpriced BIGINT,
+    input_tokens BIGINT, cached_input_tokens BIGINT, cache_write_tokens BIGINT, output_tokens BIGINT,
+    reasoning_tokens BIGINT, audio_input_tokens BIGINT, audio_output_tokens BIGINT,
+    total_ms DOUBLE, upstream_ms DOUBLE, overhead_ms DOUBLE, retries BIGINT
+);
+
+CREATE TABLE IF NOT EXISTS segments (segment VARCHAR PRIMARY KEY, read_to BIGINT, done BOOLEAN);
+
+CREATE TABLE IF NOT EXISTS facts (name VARCHAR PRIMARY KEY, number BIGINT, text VARCHAR);
