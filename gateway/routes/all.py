@@ -6,7 +6,10 @@ from collections.abc import Callable
 from fastapi import APIRouter
 
 from gateway.intake import Intake
+from gateway.ports import address
 from gateway.routes import events, health, outcomes, redact
+from gateway.routes.admin import admin_router
+from gateway.routes.identity import SignInDesk, identity_router, query_signer
 from gateway.wiring import Parts
 from metrics.record.master import MasterKey
 
@@ -14,11 +17,14 @@ from metrics.record.master import MasterKey
 def routers(parts: Parts) -> list[APIRouter]:
     """Build the routers of one worker."""
     intake = Intake(parts.pipeline, hidden_ids(parts.master))
+    signer = query_signer(parts.master, parts.database.clock_us)
     return [
         health.router(parts),
         outcomes.router(intake),
         events.router(intake),
         redact.router(parts.pipeline),
+        identity_router(SignInDesk(parts.database, signer, address(parts.settings, "recorder"))),
+        admin_router(parts.database),
     ]
 
 

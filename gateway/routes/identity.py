@@ -8,12 +8,14 @@ from typing import Any, Final
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.control.database import Database
+from gateway.control.database import Clock, Database
 from gateway.control.identity.login import sign_in, sign_in_by_link
 from gateway.control.identity.roles import Identity
 from gateway.control.identity.sessions import NewSession, end_session
 from gateway.control.identity.users import email_of, set_password
 from gateway.routes.access import Require, SmallBodyRoute, client_address
+from metrics.record import token
+from metrics.record.master import MasterKey
 
 QUERY_TOKEN_S: Final = 300
 SignQueryToken = Callable[[Identity, int], str]
@@ -64,6 +66,17 @@ def identity_router(desk: SignInDesk) -> APIRouter:
     return router
 
 
+def query_signer(master: MasterKey, clock_us: Clock) -> SignQueryToken:
+    """Return the function that signs tokens for the recorder: who asks, for which tenant, with which roles."""
+    secret = token.secret_of(master)
+
+    def sign(by: Identity, ttl_s: int) -> str:
+        grant = token.Grant(by.holder, by.tenant, tuple(sorted(by.roles)))
+        return token.sign(secret, grant, clock_us() // 1_000_000, ttl_s)
+
+    return sign
+
+
 def _add_sign_in(router: APIRouter, desk: SignInDesk) -> None:
     @router.post("/login")
     def login(body: Credentials, request: Request) -> dict[str, Any]:
@@ -80,9 +93,11 @@ def _add_session(router: APIRouter, desk: SignInDesk) -> None:
 
     @router.get("/me")
     def me(by: Identity = anybody) -> dict[str, Any]:
+        email = email_of(desk.database, by.tenant, by.holder)
         return {
             "id": by.holder,
-            "email": email_of(desk.database, by.tenant, by.holder),
+            "name": email or by.holder,
+            "email": email,
             "tenant": by.tenant,
             "roles": sorted(by.roles),
             "expires_at": _seconds(by.expires_us),
@@ -101,8 +116,8 @@ def _add_session(router: APIRouter, desk: SignInDesk) -> None:
 
     @router.post("/query-token")
     def query_token(by: Identity = viewer) -> dict[str, Any]:
-        token = desk.sign_query_token(by, QUERY_TOKEN_S)
-        return {"token": token, "expires_in_s": QUERY_TOKEN_S, "recorder_url": desk.recorder_url}
+        signed = desk.sign_query_token(by, QUERY_TOKEN_S)
+        return {"token": signed, "expires_in_s": QUERY_TOKEN_S, "recorder_url": desk.recorder_url}
 
 
 def _shown(session: NewSession) -> dict[str, Any]:

@@ -15,23 +15,23 @@ from gateway.app import create_app
 from gateway.control.database import Database
 from gateway.control.identity.bootstrap import OPERATOR_ID, bootstrap
 from gateway.control.identity.login import create_link, sign_in_by_link
-from gateway.control.identity.roles import ROLES, Identity, local_operator
+from gateway.control.identity.roles import ROLES, local_operator
 from gateway.control.identity.tenants import ensure_tenant
 from gateway.control.identity.users import create_user
 from gateway.routes.access import Require
 from gateway.routes.admin import admin_router
-from gateway.routes.identity import SignInDesk, identity_router
+from gateway.routes.identity import SignInDesk, identity_router, query_signer
+from metrics.record import token
+from metrics.record.master import MasterKey
+from tests.contract.control.clock import Clock
 
+MASTER = MasterKey(b"k" * 32)
 PASSWORD = "correct horse battery"
 PATHS = {"key_id": "key_none", "user_id": "usr_none", "principal_id": "svc_none"}
 
 
-def sign(identity: Identity, ttl_s: int) -> str:
-    return f"{identity.holder}/{identity.tenant}/{','.join(sorted(identity.roles))}/{ttl_s}"
-
-
 def routers(database: Database) -> list[APIRouter]:
-    desk = SignInDesk(database, sign, "http://127.0.0.1:8081")
+    desk = SignInDesk(database, query_signer(MASTER, database.clock_us), "http://127.0.0.1:8081")
     return [identity_router(desk), admin_router(database)]
 
 
@@ -81,7 +81,7 @@ def nobody(client: TestClient) -> Caller:
     return Caller(client, None)
 
 
-def test_a_link_a_password_and_a_query_token(client: TestClient, admin: Caller, nobody: Caller) -> None:
+def test_a_link_a_password_and_a_query_token(client: TestClient, admin: Caller, nobody: Caller, clock: Clock) -> None:
     status, made = admin("POST", "/admin/users", {"email": "rita@example.com", "roles": ["reviewer"]})
     assert (status, made["roles"], made["has_password"]) == (200, ["reviewer"], False)
     status, session = nobody("POST", "/auth/link", {"token": made["link_token"]})
@@ -94,12 +94,12 @@ def test_a_link_a_password_and_a_query_token(client: TestClient, admin: Caller, 
     status, me = rita("GET", "/auth/me")
     assert (status, me["email"], me["tenant"], me["roles"]) == (200, "rita@example.com", "default", ["reviewer"])
     assert me["expires_at"] == session["expires_at"]
-    status, token = rita("POST", "/auth/query-token", {})
-    assert token == {
-        "token": f"{made['id']}/default/reviewer/300",
-        "expires_in_s": 300,
-        "recorder_url": "http://127.0.0.1:8081",
-    }
+    status, made_token = rita("POST", "/auth/query-token", {})
+    assert (status, made_token["expires_in_s"], made_token["recorder_url"]) == (200, 300, "http://127.0.0.1:8081")
+    now_s, secret = clock() // 1_000_000, token.secret_of(MASTER)
+    assert token.verify(secret, made_token["token"], now_s) == token.Grant(made["id"], "default", ("reviewer",))
+    with pytest.raises(token.TokenRefusedError):
+        token.verify(secret, made_token["token"], now_s + 300)
     assert rita("POST", "/auth/logout") == (200, {"signed_out": True})
     assert rita("GET", "/auth/me")[0] == 401
 
