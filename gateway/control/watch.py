@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Final, Protocol
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.control.database import Database, current_version
 from gateway.control.errors import ControlUnavailable
@@ -52,11 +53,7 @@ class ChangeWatch:
         """Look once; tell whether the database could be followed."""
         try:
             followed = self._look()
-        except ControlUnavailable:
-            followed = False
-        except Exception as error:  # noqa: BLE001 - what cannot be read of one thing must not stop revocations
-            # Only its type: the text may quote what could not be read.
-            self._complain(type(error).__name__)
+        except (ControlUnavailable, SQLAlchemyError):
             followed = False
         self._mark(followed)
         return followed
@@ -76,15 +73,22 @@ class ChangeWatch:
         with self._database.read() as conn:
             version = current_version(conn)
             if version > self._version:
-                for watched in self._watched:
-                    watched.reload(conn, version)
-                self._version = version
+                done = [self._reload(watched, conn, version) for watched in self._watched]
+                self._version = version if all(done) else self._version
         # An older number is an older copy of the database: what was revoked since would come back to life.
         return version == self._version
 
-    def _complain(self, reason: str) -> None:
-        if self._stale_since is None:
-            _log.error("what changed in the control database cannot be followed: %s", reason)
+    def _reload(self, watched: Watched, conn: Connection, version: int) -> bool:
+        try:
+            watched.reload(conn, version)
+        except SQLAlchemyError:
+            raise
+        except Exception as error:  # noqa: BLE001 - what one cannot read must not keep revocations from another
+            if self._stale_since is None:
+                # Only its type: the text may quote what could not be read.
+                _log.error("%s cannot be followed: %s", type(watched).__name__, type(error).__name__)
+            return False
+        return True
 
     def _mark(self, followed: bool) -> None:
         if followed:

@@ -8,10 +8,13 @@ import pytest
 
 from gateway.control import outbox, snapshots
 from gateway.control.database import Database
+from gateway.control.directory import Directory
 from gateway.control.errors import Conflict
+from gateway.control.identity.keys import KeySpec, create_key
+from gateway.control.identity.roles import local_operator
 from gateway.control.leases import Lease, acquire, release
-from gateway.control.policies import SnapshotWatch
 from gateway.control.watch import ChangeWatch
+from gateway.inforce import InForce
 from gateway.keeper.activator import Activator, activate
 from policy.load import load_tree
 from policy.snapshot import Snapshot
@@ -74,21 +77,20 @@ def test_a_file_written_byte_by_byte_never_comes_in_force_half(
 def test_a_broken_tree_keeps_the_old_one_and_says_what_is_wrong_until_it_is_fixed(
     database: Database, activator: Activator, folder: Path, lease: Lease
 ) -> None:
-    watched = SnapshotWatch()
+    watched = InForce()
     watch = ChangeWatch(database, [watched])
     (folder / "default.yaml").write_text(BROKEN)
     activator.look(lease)
     assert activator.look(lease)
     watch.check()
-    assert watched.current is not None
-    assert watched.current.policies["default"].owner == "old@example.com"
+    assert watched.current().policies["default"].owner == "old@example.com"
     assert {(problem["file"], problem["line"]) for problem in watched.problems} >= {("default.yaml", 3)}
     (folder / "default.yaml").write_text(NEW)
     activator.look(lease)
     activator.look(lease)
     watch.check()
-    assert watched.problems == ()
-    assert watched.current.policies["default"].owner == "new@example.com"
+    assert watched.problems == []
+    assert watched.current().policies["default"].owner == "new@example.com"
 
 
 @pytest.mark.parametrize("wreck", ["remove", "directory", "link", "binary"])
@@ -186,19 +188,19 @@ def test_an_activation_is_one_event_with_its_origin(database: Database, activato
     }
 
 
-def test_a_snapshot_this_version_cannot_read_leaves_the_one_before_in_use(
+def test_a_snapshot_this_version_cannot_read_leaves_the_one_before_and_keys_still_follow(
     database: Database, activator: Activator
 ) -> None:
-    watched = SnapshotWatch()
-    watch = ChangeWatch(database, [watched])
-    watch.check()
+    in_force, directory = InForce(), Directory(database.clock_us)
+    watch = ChangeWatch(database, [in_force, directory])
+    assert watch.check()
     with database.write() as tx:
         snapshots.activate(tx, b'{"format": 99}', snapshots.Source(None, False, "newer"), expected=1)
-    watch.check()
-    assert watched.current is not None
-    assert watched.current.policies["default"].owner == "old@example.com"
-    assert watched.refused is not None
-    assert watched.refused.generation == 2
+    raw, _ = create_key(database, "default", KeySpec(), local_operator("default"))
+    assert not watch.check()
+    assert watch.stale_since is not None
+    assert in_force.current().policies["default"].owner == "old@example.com"
+    assert directory.lookup(raw.encode()) is not None
 
 
 def git(folder: Path, *arguments: str) -> str:
