@@ -2,7 +2,8 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+import re2
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from policy.kinds import GROUPS
 from policy.values import Block, Count, Enforce, Name, Positive, Share, Text
@@ -85,6 +86,20 @@ class CustomRecognizer(Block):
     score: Share = Field(default=0.6, description="Score of a match without context.")
     examples: Examples = Field(description="Texts that prove the pattern.")
 
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, pattern: str) -> str:
+        options = re2.Options()
+        options.log_errors = False
+        try:
+            compiled = re2.compile(pattern, options)
+        except re2.error as error:
+            reason = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else str(error)
+            raise ValueError(f"RE2 does not take this pattern ({reason[:120]}); correct it") from error
+        if compiled.search(""):
+            raise ValueError("this pattern matches the empty text; require at least one character")
+        return pattern
+
 
 class Redaction(Block):
     """What must not leave in a request, and what must not come back in an answer."""
@@ -115,7 +130,7 @@ class Redaction(Block):
     )
     sites: Sites = Field(default=Sites(), description="Other rules for one part of a request.")
     recognizers: tuple[CustomRecognizer, ...] = Field(default=(), description="Patterns of one's own.")
-    presidio: tuple[Name, ...] = Field(default=(), description="Predefined Presidio recognizers to run as well.")
+    presidio: tuple[Text, ...] = Field(default=(), description="Predefined Presidio recognizers to run as well.")
     window_chars: Positive | None = Field(
         default=None, description="Sentence window of live answers, for kinds that need one."
     )

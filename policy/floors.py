@@ -7,7 +7,8 @@ from typing import Any
 from pydantic import Field
 
 from policy.model import AppliesTo, FormatVersion, Policy
-from policy.problems import KeyPath, Problem, problem
+from policy.problems import KeyPath, Problem, near
+from policy.rules import declared
 from policy.selection import overlap
 from policy.stricter import tightened
 from policy.tighten import ShorterRetention, Stricter
@@ -52,10 +53,19 @@ def undercut(policy: Policy, source: Source, floors: Floors) -> list[Problem]:
         asked = f"`_floors.yaml` (floors[{index}])"
         stricter = tightened(policy, floor)
         for path, want in _differences(policy.model_dump(by_alias=True), stricter.model_dump(by_alias=True)):
-            found.append(_problem(source, path, f"{asked} does not allow less than {_words(want)} here; raise it"))
+            if _follows(path, policy, floor):
+                continue
+            found.append(near(source.places, path, f"{asked} does not allow less than {_words(want)} here; raise it"))
         for path, least in _too_short(policy, floor):
-            found.append(_problem(source, path, f"{asked} asks for at least {format_duration(least)}; lengthen it"))
+            found.append(near(source.places, path, f"{asked} asks for at least {format_duration(least)}; lengthen it"))
     return found
+
+
+def _follows(path: KeyPath, policy: Policy, floor: Floor) -> bool:
+    """Say whether a rule is lacking only because what declares its kind is; that is reported by itself."""
+    if path[:1] != ("redaction",) or len(path) < 3 or path[1] not in ("request", "answer"):
+        return False
+    return path[2] in declared(floor.redaction) and path[2] not in getattr(policy.redaction, path[1])
 
 
 def _too_short(policy: Policy, floor: Floor) -> Iterator[tuple[KeyPath, timedelta]]:
@@ -83,11 +93,3 @@ def _words(value: Any) -> str:
     if isinstance(value, tuple):
         return f"[{', '.join(map(str, value))}]"
     return f"`{value}`"
-
-
-def _problem(source: Source, path: KeyPath, message: str) -> Problem:
-    """Point at the entry, or at the nearest block around it that the file has."""
-    shown = path
-    while shown not in source.places:
-        shown = shown[:-1]
-    return problem(source.places[shown].value if shown else source.places[()].key, path, message)

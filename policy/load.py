@@ -1,6 +1,7 @@
 """From a folder of YAML files to a snapshot, or to the full list of what is wrong with it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,6 +15,7 @@ from policy.model import Blocks, Defaults, Policy
 from policy.prices import PriceList
 from policy.problems import PolicyErrors, Pos, Problem, from_validation, problem
 from policy.providers import ProviderList
+from policy.reach import pointless
 from policy.schema import key_names
 from policy.selection import Region, ties
 from policy.snapshot import Entry, Snapshot
@@ -26,8 +28,21 @@ _SPECIAL = (DEFAULTS, FLOORS, PROVIDERS, PRICES)
 _B = TypeVar("_B", bound=Block)
 
 
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A snapshot with the places of everything its files say."""
+
+    snapshot: Snapshot
+    sources: Mapping[str, Source]
+
+
 def load_tree(directory: Path) -> Snapshot:
     """Load and check a policy folder; raise `PolicyErrors` with every problem found."""
+    return load_with_places(directory).snapshot
+
+
+def load_with_places(directory: Path) -> Loaded:
+    """Load like `load_tree`, and keep where everything stands."""
     sources, problems = _read(directory)
     tree = _Tree(sources, problems)
     defaults = tree.special(DEFAULTS, Defaults)
@@ -40,13 +55,15 @@ def load_tree(directory: Path) -> Snapshot:
     problems.extend(_ties(loaded))
     for policy, source in loaded:
         problems.extend(undercut(policy, source, floors))
+        problems.extend(pointless(policy, source))
     if problems:
         raise PolicyErrors(problems)
     if not loaded:
         raise PolicyErrors([problem(Pos(directory.name or ".", 1, 1), (), "no policy file here; add default.yaml")])
     entries = tuple(Entry(source.file, policy) for policy, source in loaded)
     git = git_state(directory)
-    return Snapshot.build(entries, providers, prices, git_commit=git.commit, dirty=git.dirty)
+    snapshot = Snapshot.build(entries, providers, prices, git_commit=git.commit, dirty=git.dirty)
+    return Loaded(snapshot, {source.file: source for _, source in loaded})
 
 
 def _read(directory: Path) -> tuple[dict[str, Source], list[Problem]]:

@@ -51,6 +51,14 @@ def problem(pos: Pos, path: KeyPath, message: str) -> Problem:
     return Problem(pos.file, pos.line, pos.column, dotted(path), message)
 
 
+def near(places: Mapping[KeyPath, Place], path: KeyPath, message: str) -> Problem:
+    """Make a problem at an entry, or at the nearest block around it that the file has."""
+    shown = path
+    while shown not in places:
+        shown = shown[:-1]
+    return problem(places[shown].value if shown else places[()].key, path, message)
+
+
 def dotted(path: KeyPath) -> str:
     """Write a path as people do: `tighten[0].redaction.names`."""
     parts = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in path]

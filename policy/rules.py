@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from policy.blocks_redaction import Redaction, RedactionRule, Rules
-from policy.kinds import PROFILES, group_of
+from policy.kinds import GROUPS, PROFILES, group_of
+from policy.tighten import StricterRedaction
 from policy.values import Direction
 
 SITES = ("system", "user", "assistant", "tool", "metadata")
-PROFILE_RULES: Mapping[Direction, RedactionRule] = MappingProxyType(
+DECLARED_RULES: Mapping[Direction, RedactionRule] = MappingProxyType(
     {
         "request": RedactionRule(operator="pseudonym"),
         "answer": RedactionRule(operator="replace"),
@@ -19,12 +20,13 @@ PROFILE_RULES: Mapping[Direction, RedactionRule] = MappingProxyType(
 def rule_for(redaction: Redaction, direction: Direction, kind: str, site: str | None = None) -> RedactionRule | None:
     """Give the rule that stands for a kind; None: the kind is not looked for.
 
-    A site's rules beat the request's, a kind's rule beats its group's, and a profile speaks where no rule does.
+    A site's rules beat the request's, a kind's rule beats its group's, and where no rule speaks of a kind that the
+    block declares (by profile, recognizer, deny list or names model) the strict default stands.
     """
     if direction == "request" and site in SITES and (found := in_table(getattr(redaction.sites, site), kind)):
         return found
     table = redaction.request if direction == "request" else redaction.answer
-    return in_table(table, kind) or from_profiles(redaction, direction, kind)
+    return in_table(table, kind) or rule_by_declaration(redaction, direction, kind)
 
 
 def in_table(table: Rules, kind: str) -> RedactionRule | None:
@@ -33,10 +35,16 @@ def in_table(table: Rules, kind: str) -> RedactionRule | None:
     return table.get(kind) or (table.get(group) if group else None)
 
 
-def from_profiles(redaction: Redaction, direction: Direction, kind: str) -> RedactionRule | None:
-    """Give the rule that profiles set for a kind."""
-    named = any(kind in PROFILES[profile] for profile in redaction.profiles)
-    return PROFILE_RULES[direction] if named else None
+def rule_by_declaration(redaction: Redaction, direction: Direction, kind: str) -> RedactionRule | None:
+    """Give the rule of a kind that no table speaks of."""
+    return DECLARED_RULES[direction] if kind in declared(redaction) else None
+
+
+def declared(block: Redaction | StricterRedaction) -> frozenset[str]:
+    """List the kinds that a block asks for without a rule."""
+    own = (recognizer.kind for recognizer in block.recognizers) if isinstance(block, Redaction) else ()
+    names = GROUPS["names"] if block.names not in (None, "off") else frozenset()
+    return names.union(own, block.deny, *(PROFILES[profile] for profile in block.profiles))
 
 
 def min_score(redaction: Redaction, rule: RedactionRule) -> float:

@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 from policy.blocks_data import Retention
 from policy.blocks_redaction import Redaction, RedactionRule, Rules
 from policy.blocks_routing import Constraints, Routing
-from policy.kinds import GROUPS, PROFILES, expand
+from policy.kinds import GROUPS, expand
 from policy.model import Policy
-from policy.rules import PROFILE_RULES, SITES, from_profiles, in_table
+from policy.rules import DECLARED_RULES, SITES, declared, in_table, min_score, rule_by_declaration
 from policy.tighten import ShorterRetention, Stricter, StricterRedaction, StricterRouting
 from policy.values import Block, Direction
 
@@ -40,29 +40,30 @@ def stricter_rule(redaction: Redaction, one: RedactionRule | None, other: Redact
     """Join two rules part by part: operator, enforcement, score and readable characters."""
     if one is None:
         return other
-    scores = {redaction.min_score if rule.min_score is None else rule.min_score for rule in (one, other)}
     operator = _higher(OPERATORS, one.operator, other.operator)
     shown = [rule.keep_last for rule in (one, other) if rule.operator == "mask"]
-    follows = None in (one.min_score, other.min_score) and redaction.min_score <= min(scores)
     return RedactionRule(
         operator=operator,
         enforce="on" if "on" in (one.enforce, other.enforce) else "observe",
-        min_score=None if follows else min(scores),
+        min_score=min((one, other), key=lambda rule: min_score(redaction, rule)).min_score,
         keep_last=min(shown) if operator == "mask" else 0,
         replacement=(one.replacement or other.replacement) if operator == "replace" else None,
     )
 
 
 def _redaction(base: Redaction, wish: StricterRedaction) -> Redaction:
-    added_by_profile = {kind for profile in wish.profiles for kind in PROFILES[profile]}
-    request, answer = (
-        {**dict.fromkeys(sorted(added_by_profile), PROFILE_RULES[direction])} for direction in ("request", "answer")
-    )
+    if wish.min_score is not None:
+        base = _capped(base, wish.min_score)
+        wish = _changed(wish, {name: _lowered(getattr(wish, name), wish.min_score) for name in ("request", "answer")})
+    # What the wish declares is joined like rules, so that it cannot be undone by a rule joined before it.
+    asked = sorted(declared(wish))
+    request: Rules = dict.fromkeys(asked, DECLARED_RULES["request"])
+    answer: Rules = dict.fromkeys(asked, DECLARED_RULES["answer"])
     sites = base.sites
     for more in (request, wish.request):
         sites = _changed(sites, {s: _joined(base, getattr(sites, s), more, lambda _: None, adds=False) for s in SITES})
     denied = {value for values in wish.deny.values() for value in values}
-    joined = _changed(
+    return _changed(
         base,
         {
             "on_failure": wish.on_failure or base.on_failure,
@@ -78,12 +79,11 @@ def _redaction(base: Redaction, wish: StricterRedaction) -> Redaction:
             "allow": tuple(value for value in base.allow if value not in denied),
         },
     )
-    return joined if wish.min_score is None else _capped(joined, wish.min_score)
 
 
 def _both(base: Redaction, direction: Direction, table: Rules, wishes: Iterable[Rules]) -> Rules:
     for more in wishes:
-        table = _joined(base, table, more, lambda kind: from_profiles(base, direction, kind), adds=True)
+        table = _joined(base, table, more, lambda kind: rule_by_declaration(base, direction, kind), adds=True)
     return table
 
 
@@ -104,22 +104,24 @@ def _joined(base: Redaction, table: Rules, more: Mapping[str, RedactionRule], be
 
 
 def _capped(redaction: Redaction, cap: float) -> Redaction:
-    def lower(table: Rules) -> Rules:
-        return {
-            name: _changed(rule, {"min_score": cap}) if rule.min_score is not None and rule.min_score > cap else rule
-            for name, rule in table.items()
-        }
-
-    sites = {site: lower(getattr(redaction.sites, site)) for site in SITES}
+    sites = {site: _lowered(getattr(redaction.sites, site), cap) for site in SITES}
     return _changed(
         redaction,
         {
             "min_score": min(redaction.min_score, cap),
-            "request": lower(redaction.request),
-            "answer": lower(redaction.answer),
+            "request": _lowered(redaction.request, cap),
+            "answer": _lowered(redaction.answer, cap),
             "sites": _changed(redaction.sites, sites),
         },
     )
+
+
+def _lowered(table: Rules, cap: float) -> Rules:
+    return {name: _changed(rule, {"min_score": _least(rule.min_score, cap)}) for name, rule in table.items()}
+
+
+def _least(score: float | None, cap: float) -> float | None:
+    return None if score is None else min(score, cap)
 
 
 def _retention(base: Retention, wish: ShorterRetention) -> Retention:

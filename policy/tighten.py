@@ -18,7 +18,7 @@ class StricterRedaction(Block):
     restore: Literal["never"] | None = Field(default=None, description="Nobody gets values back.")
     media: Media | None = Field(default=None, description="Raises the treatment of media to at least this.")
     deny: dict[Kind, tuple[Text, ...]] = Field(default_factory=dict, description="Values added.")
-    presidio: tuple[Name, ...] = Field(default=(), description="Presidio recognizers added.")
+    presidio: tuple[Text, ...] = Field(default=(), description="Presidio recognizers added.")
 
 
 class ShorterRetention(Block):
