@@ -29,16 +29,17 @@ def listen(host: str, port: int, backlog: int = 1024) -> socket.socket:
     return listener
 
 
-def open_listener(settings: Settings) -> socket.socket:
-    """Bind the gateway's listening socket, or say in a sentence which setting stands in the way.
+def open_listener(settings: Settings, part: str = "gateway") -> socket.socket:
+    """Bind a part's listening socket, or say in a sentence which setting stands in the way.
 
     Raises:
         SettingsError: the port is taken, or the host is not an address of this machine.
     """
+    port = port_of(settings, part)
     try:
-        return listen(settings.host, settings.port)
+        return listen(settings.host, port)
     except OSError as error:
-        raise _unusable("SLUICE_PORT", settings.host, settings.port, error) from error
+        raise _unusable(PARTS[part], settings.host, port, error) from error
 
 
 def settle(settings: Settings, parts: Collection[str]) -> tuple[Settings, list[str]]:

@@ -97,6 +97,11 @@ class Child:
     starts: int = 0
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
+    @property
+    def ended(self) -> bool:
+        """Tell whether the program does not run just now."""
+        return self.process is None or self.process.returncode is not None
+
     async def keep(self) -> int:
         """Run the program again and again; return its last exit code once stopped or misconfigured from the start."""
         delay_s = self.first_delay_s
@@ -116,7 +121,7 @@ class Child:
         """Ask the program to end and wait; kill it when its time is over. Tell whether it ended by itself."""
         self._stopping.set()
         process = self.process
-        if process is None or process.returncode is not None:
+        if process is None or self.ended:
             return True
         _signal(process, signal.SIGTERM)
         try:
@@ -132,7 +137,7 @@ class Child:
         """End the program, and what it started, at once."""
         self._stopping.set()
         process = self.process
-        if process is None or process.returncode is not None:
+        if process is None or self.ended:
             return
         if self.program.own_group:
             os.killpg(process.pid, signal.SIGKILL)

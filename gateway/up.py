@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -15,7 +16,8 @@ from gateway.processes import MISCONFIGURED, Child, Lifeline, Program, python
 from gateway.running import log_file
 from gateway.settings import Settings, as_environment
 
-RECORDER_STOP_S: Final = 20.0  # it reads what is left of the journal first
+RECORDER_STOP_S: Final = 20.0
+CATCH_UP_S: Final = 10.0
 DASHBOARD_STOP_S: Final = 5.0
 POLL_S: Final = 0.2
 PATIENCE_S: Final = 60.0
@@ -38,13 +40,17 @@ class Terminal(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One program that `sluice up` keeps running, and how to ask whether it is ready."""
+    """One program that `sluice up` keeps running, and how to ask whether it is ready.
+
+    `status_path` answers JSON with `behind_bytes`: the part is stopped when that is 0, or after `CATCH_UP_S`.
+    """
 
     name: str
     command: tuple[str, ...]
     port: int
     ready_path: str
     stop_s: float
+    status_path: str | None = None
 
 
 def parts(settings: Settings, *, dashboard: bool) -> list[Part]:
@@ -52,7 +58,9 @@ def parts(settings: Settings, *, dashboard: bool) -> list[Part]:
     gateway_stop_s = settings.grace_s + 3 * MARGIN_S  # its workers, then its keeper, then itself
     found = [
         Part("gateway", python("gateway.cli", "gateway"), settings.port, "/readyz", gateway_stop_s),
-        Part("recorder", python("gateway.cli", "recorder"), settings.recorder_port, "/readyz", RECORDER_STOP_S),
+        Part(
+            "recorder", python("gateway.cli", "recorder"), settings.recorder_port, "/readyz", RECORDER_STOP_S, "/status"
+        ),
     ]
     if dashboard:
         command = python("gateway.cli", "dashboard")
@@ -122,9 +130,22 @@ class Supervisor:
                 self._terminal.say(f"Still waiting for the {part.name}; see {log_file(self._data, part.name)}")
                 waited_s = 0.0
 
+    async def _until_caught_up(self, part: Part) -> None:
+        """Let a part read what the parts before it wrote last; what it does not read now it reads at the next start."""
+        host = reachable_host(self._host).strip("[]")
+        for _ in range(int(CATCH_UP_S / POLL_S)):
+            if part.status_path is None or self._killed or self._children[part.name].ended:
+                return
+            if await is_caught_up(host, part.port, part.status_path):
+                return
+            await asyncio.sleep(POLL_S)
+
     async def _stop_in_order(self, running: list[asyncio.Task[int]]) -> bool:
         """Stop one part after the other; tell whether all ended by themselves."""
-        in_time = [await child.stop() for child in self._children.values()]
+        in_time = []
+        for part in self._parts:
+            await self._until_caught_up(part)
+            in_time.append(await self._children[part.name].stop())
         await asyncio.gather(*running)
         self._lifeline.close()
         return all(in_time) and not self._killed
@@ -141,17 +162,30 @@ class Supervisor:
 
 async def is_ready(host: str, port: int, path: str) -> bool:
     """Tell whether a part answers 200 on its readiness path within a second."""
+    return b" 200 " in (await _answer(host, port, path)).partition(b"\r\n")[0]
+
+
+async def is_caught_up(host: str, port: int, path: str) -> bool:
+    """Tell whether a part has nothing left to read."""
+    try:
+        status = json.loads((await _answer(host, port, path)).partition(b"\r\n\r\n")[2])
+    except ValueError:
+        return False
+    return isinstance(status, dict) and status.get("behind_bytes") == 0
+
+
+async def _answer(host: str, port: int, path: str) -> bytes:
+    """Return the whole answer to a GET, or nothing when there is none within a second."""
     try:
         async with asyncio.timeout(1.0):
             reader, writer = await asyncio.open_connection(host, port)
             try:
-                writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode())
-                status = await reader.readline()
+                writer.write(f"GET {path} HTTP/1.0\r\nHost: {host}:{port}\r\n\r\n".encode())
+                return await reader.read()
             finally:
                 writer.close()
     except (OSError, TimeoutError):
-        return False
-    return b" 200 " in status
+        return b""
 
 
 def last_line(file: Path) -> str:

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import click
-from metrics.client import RecorderClient, Table
 
 from gateway.cli import Sentence
 from gateway.commands.common import settings_with
@@ -13,6 +12,7 @@ from gateway.commands.moments import moment_us, utc_text
 from gateway.commands.output import json_option, print_facts, print_json, print_table
 from gateway.control.database import utc_now_us
 from gateway.local_access import LocalAccess, NotReachedError
+from metrics.client import RecorderClient, RecorderError
 
 Row = Mapping[str, Any]
 _COLUMNS: Final = (
@@ -55,8 +55,7 @@ def list_(*, as_json: bool, since: str | None, until: str | None, **filters: Any
     now_us = utc_now_us()
     moments = {"since": since, "until": until}
     times = {name: moment_us(f"--{name}", text, now_us) for name, text in moments.items() if text is not None}
-    given = {name: value for name, value in filters.items() if value is not None}
-    rows = _ask("calls", **times, **given)
+    rows = _ask("calls", **times, **filters)
     if as_json:
         print_json(rows)
         return
@@ -87,12 +86,7 @@ def show(*, as_json: bool, call_id: str) -> None:
 def _ask(name: str, **params: Any) -> list[dict[str, Any]]:
     with _sentences():
         access = LocalAccess(settings_with())
-        table = RecorderClient(access.recorder_url(), access.query_token).query(name, **params)
-    return _rows(table)
-
-
-def _rows(table: Table) -> list[dict[str, Any]]:
-    return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+        return list(RecorderClient(access.recorder_url(), access.query_token).query(name, **params).dicts())
 
 
 @contextmanager
@@ -101,6 +95,8 @@ def _sentences() -> Iterator[None]:
         yield
     except NotReachedError as error:
         raise Sentence(str(error)) from error
+    except RecorderError as error:
+        raise Sentence(f"The recorder cannot say: {error}.") from error
 
 
 def _line(row: Row) -> list[object]:

@@ -29,14 +29,13 @@ def setting_option(flag: str, purpose: str) -> Callable[[Decorated], Decorated]:
     return click.option(flag, metavar="VALUE", help=purpose)
 
 
-def run_program(module: str, *, extra: str) -> None:
-    """Import a program of ours and run its `main`.
+def program(module: str, *, extra: str) -> Any:
+    """Import a program of ours that needs more than the gateway's libraries.
 
     Raises:
         Sentence: the libraries it needs are not installed.
     """
     try:
-        program = importlib.import_module(module)
+        return importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise Sentence(f"{error.name} is not installed; run: pip install 'sluice[{extra}]'") from error
-    program.main()

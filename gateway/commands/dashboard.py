@@ -4,8 +4,8 @@ import os
 
 import click
 
-from gateway.commands.common import run_program, setting_option, settings_with
-from gateway.ports import address
+from gateway.commands.common import program, setting_option, settings_with
+from gateway.ports import address, open_listener
 from gateway.processes import hold_lifeline
 from gateway.settings import as_environment
 from gateway.up import DASHBOARD_STOP_S
@@ -25,9 +25,10 @@ Examples:
 def dashboard(host: str | None, port: str | None) -> None:
     settings = settings_with(host=host, dashboard_port=port)
     hold_lifeline(os.environ, DASHBOARD_STOP_S)
+    open_listener(settings, "dashboard").close()
     addresses = {
         "SLUICE_GATEWAY_URL": address(settings, "gateway"),
         "SLUICE_RECORDER_URL": address(settings, "recorder"),
     }
     os.environ.update(as_environment(settings) | addresses)
-    run_program("dashboard.server", extra="dashboard")
+    program("dashboard.server", extra="dashboard").main()
