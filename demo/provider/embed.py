@@ -21,7 +21,7 @@ def embeddings(body: Mapping[str, Any]) -> dict[str, Any]:
     """Answer an embeddings request; raises WireError 400."""
     texts = _texts(body.get("input"))
     model = str(body.get("model"))
-    dimensions = body.get("dimensions") or _DEFAULT[model]
+    dimensions = body.get("dimensions", _DEFAULT[model])
     if not isinstance(dimensions, int) or not 1 <= dimensions <= _MOST:
         raise WireError(400, f"'dimensions' must be a whole number from 1 to {_MOST}.", "dimensions", "invalid_value")
     shape = _base64 if body.get("encoding_format") == "base64" else list

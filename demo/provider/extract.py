@@ -144,8 +144,13 @@ def _patterns(name: str, text: str) -> Iterator[Candidate]:
     named = set(words(name_words(name)))
     for cues, pattern in _KINDS:
         if named & cues:
-            for rank, value in enumerate(value for value in matches(pattern, text) if not _FORMULA & set(words(value))):
+            found = [value for value in matches(pattern, text) if _plausible(value, pattern)]
+            for rank, value in enumerate(found):
                 yield Candidate(value, 1.6 * 0.6**rank, named=True)
+
+
+def _plausible(value: str, pattern: re.Pattern[str]) -> bool:
+    return not _FORMULA & set(words(value)) and not (pattern is _PHONE and _DATE.fullmatch(value))
 
 
 def _sentences(name: str, description: str, text: str) -> list[Candidate]:

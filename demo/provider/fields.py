@@ -142,7 +142,7 @@ class Form:
         items: Schema = self.document.resolve(node.get("items") or {"type": "string"})
         least, most = int(node.get("minItems", 0)), int(node.get("maxItems", 1_000))
         self.writer.say("[")
-        if "enum" in items or types_of(items)[0] == "string":
+        if "enum" in items or (types_of(items)[0] == "string" and not {"anyOf", "const", "format"} & set(items)):
             self._strings(items, name, (least, most))
         else:
             wanted = 0 if depth > _DEEP or most == 0 else 1

@@ -3,7 +3,7 @@
 import datetime as dt
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from demo.provider import reading, schema, tools
@@ -51,8 +51,8 @@ class Model:
     """A simulated model; `doubt` blurs its choice of tools, `slip_rate` lets a word go wrong in its prose."""
 
     name: str
-    labels: LabelModel
-    language: LanguageModel
+    labels: LabelModel = field(repr=False)
+    language: LanguageModel = field(repr=False)
     slip_rate: float
     doubt: float
     latency: Latency
