@@ -149,7 +149,8 @@ def measure() -> tuple[list[Row], float, float]:
 
 def show(rows: list[Row], direct_ms: float, commit_ms: float) -> Table:
     table = Table(
-        title=f"direct p50 {direct_ms:.2f} ms; one group commit of this disk {commit_ms:.2f} ms; median of {ROUNDS} rounds"
+        title=f"direct p50 {direct_ms:.2f} ms; one group commit of this disk {commit_ms:.2f} ms; "
+        f"median of {ROUNDS} rounds"
     )
     for title in (
         "server",

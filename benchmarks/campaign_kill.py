@@ -1,7 +1,7 @@
 """`make campaign-kill`: kill -9 gateway workers and the recorder under load, then count what the ledger lost.
 
-20 clients call through `sluice up`, half of them streaming. A call counts as acknowledged when its client saw the end of the
-answer. At the end every acknowledged call must stand in the ledger once, and every begun call must be closed.
+20 clients call through `sluice up`, half of them streaming. A call counts as acknowledged when its client saw the end
+of the answer. At the end every acknowledged call must stand in the ledger once, and every begun call must be closed.
 """
 
 import asyncio

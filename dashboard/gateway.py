@@ -79,7 +79,9 @@ class Gateway:
             answer = connection.getresponse()
             data = answer.read()
         except OSError as error:
-            raise GatewayUnreachable(f"The gateway did not answer at {self.base_url}. Is `sluice up` running?") from error
+            raise GatewayUnreachable(
+                f"The gateway did not answer at {self.base_url}. Is `sluice up` running?"
+            ) from error
         finally:
             connection.close()
         return _understood(answer.status, data)

@@ -1,7 +1,7 @@
 """Starts the dashboard: Streamlit with telemetry and magic off, on loopback, behind the sign-in page.
 
-`python -m dashboard.server`; it reads SLUICE_GATEWAY_URL, SLUICE_RECORDER_URL, SLUICE_HOST and SLUICE_DASHBOARD_PORT, which
-`sluice dashboard` sets.
+`python -m dashboard.server`; it reads SLUICE_GATEWAY_URL, SLUICE_RECORDER_URL, SLUICE_HOST and
+SLUICE_DASHBOARD_PORT, which `sluice dashboard` sets.
 """
 
 import os
@@ -30,7 +30,7 @@ STREAMLIT: dict[str, Any] = {
 
 def create_app(gateway: Gateway) -> st.App:
     """Return the dashboard as an ASGI application."""
-    script = Path(__file__).with_name("main.py")
+    script = Path(__file__).with_name("app.py")
     return st.App(script, routes=routes(gateway), middleware=[Middleware(Door, gateway=gateway)])
 
 

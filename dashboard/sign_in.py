@@ -1,7 +1,9 @@
 """The door: a plain sign-in page, a session cookie no script can read, and nothing behind it without one."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from html import escape
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -13,7 +15,7 @@ from starlette.routing import Route
 from dashboard.gateway import Gateway, GatewayUnreachable, SignInRequired
 
 COOKIE = "sluice_session"
-# The session is a secret of the gateway's: no script reads it, no other site sends it, it ends with the gateway's session.
+# The session is a secret of the gateway's: no script reads it, and no other site can make a browser post with it.
 COOKIE_OPTIONS: dict[str, Any] = {"httponly": True, "samesite": "lax", "path": "/", "max_age": 12 * 3600}
 # Streamlit needs inline styles, eval for its charts and its own websocket; nothing may come from another host.
 CONTENT_POLICY = (
@@ -27,25 +29,14 @@ SECURITY_HEADERS = (
     (b"referrer-policy", b"no-referrer"),
 )
 
-PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Sign in - Sluice</title>
-<meta name="viewport" content="width=device-width, initial-scale=1"><style>
-body {{ font: 16px/1.5 system-ui, sans-serif; background: #f6f7f9; color: #1c2430; display: grid; place-items: center; min-height: 100vh; margin: 0 }}
-main {{ background: #fff; padding: 2rem 2.2rem; border-radius: 12px; box-shadow: 0 1px 8px #0002; width: 22rem }}
-h1 {{ margin: 0 0 .3rem; font-size: 1.4rem }} p {{ margin: .2rem 0 1rem; color: #56606e }}
-label {{ display: block; margin-top: .8rem }} input {{ width: 100%; box-sizing: border-box; padding: .5rem; font: inherit; border: 1px solid #b7bfca; border-radius: 6px }}
-button {{ margin-top: 1.2rem; width: 100%; padding: .6rem; font: inherit; color: #fff; background: #0b6e6e; border: 0; border-radius: 6px; cursor: pointer }}
-[role=alert] {{ background: #fdecea; color: #8a1c12; padding: .5rem .7rem; border-radius: 6px }}
-@media (prefers-color-scheme: dark) {{ body {{ background: #14181f; color: #e8ebf0 }} main {{ background: #1f2530 }} p {{ color: #a7b0bd }} input {{ background: #14181f; color: inherit }} }}
-</style></head><body><main><h1>Sluice</h1><p>Sign in with the one-time link that <code>sluice up</code> printed, or here.</p>
-{problem}<form method="post" action="/sign-in"><label>E-mail<input name="email" type="email" autocomplete="username" required autofocus></label>
-<label>Password<input name="password" type="password" autocomplete="current-password" required></label>
-<button>Sign in</button></form></main></body></html>"""
+PAGE = Path(__file__).with_name("sign_in.html")
 
 
 def page(problem: str = "", status: int = 200) -> HTMLResponse:
     """Return the sign-in page, with one sentence on what went wrong."""
     alert = f'<p role="alert">{escape(problem)}</p>' if problem else ""
-    return HTMLResponse(PAGE.format(problem=alert), status, headers={"cache-control": "no-store"})
+    html = PAGE.read_text("utf-8").replace("<!-- problem -->", alert)
+    return HTMLResponse(html, status, headers={"cache-control": "no-store"})
 
 
 def routes(gateway: Gateway) -> list[Route]:
@@ -62,10 +53,8 @@ def routes(gateway: Gateway) -> list[Route]:
     async def sign_out(request: Request) -> Response:
         session = request.cookies.get(COOKIE)
         if session:
-            try:
+            with suppress(SignInRequired, GatewayUnreachable):  # the cookie goes all the same
                 await run_in_threadpool(gateway.sign_out, session)
-            except (SignInRequired, GatewayUnreachable):
-                pass  # the cookie goes all the same
         response = RedirectResponse("/sign-in", 303)
         response.delete_cookie(COOKIE, path="/")
         return response
@@ -90,7 +79,7 @@ async def _enter(exchange: Callable[[], str]) -> Response:
 
 
 class Door:
-    """ASGI middleware: redeems `/?login=TOKEN`, sends the signed-out to the sign-in page, and sets the security headers."""
+    """ASGI middleware: redeems `/?login=TOKEN`, sends the signed-out to the sign-in page, sets security headers."""
 
     def __init__(self, app: Callable[..., Awaitable[None]], gateway: Gateway) -> None:
         self.app, self.gateway = app, gateway
@@ -116,12 +105,16 @@ class Door:
 
 
 def _is_page(path: str) -> bool:
-    """Return whether this is a page of the dashboard: not Streamlit's own files or health check, not the door itself."""
-    return path not in {"/sign-in", "/sign-out"} and not path.startswith("/_stcore/") and "." not in path.rsplit("/", 1)[-1]
+    """Return whether this is a page: no file or health check of Streamlit's, not the door itself."""
+    return (
+        path not in {"/sign-in", "/sign-out"}
+        and not path.startswith("/_stcore/")
+        and "." not in path.rsplit("/", 1)[-1]
+    )
 
 
 def _signed_in(scope: dict[str, Any]) -> bool:
-    """Return whether a session cookie is there; whether it still holds is asked of the gateway at every script run."""
+    """Return whether a session cookie is there; the gateway is asked at every script run whether it still holds."""
     cookies = b";".join(value for name, value in scope["headers"] if name == b"cookie").decode("latin-1")
     return any(part.strip().startswith(f"{COOKIE}=sess-") for part in cookies.split(";"))
 

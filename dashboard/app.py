@@ -1,0 +1,53 @@
+"""The script Streamlit runs for every visit: who is signed in, which page, which data."""
+
+import os
+from datetime import UTC, datetime
+
+import streamlit as st
+
+from dashboard.data import LiveData
+from dashboard.gateway import Gateway, GatewayUnreachable, SignInRequired, User
+from dashboard.pages import calls, overview
+from dashboard.sign_in import COOKIE
+from metrics.client import RecorderClient, RecorderError
+
+
+def connect(gateway: Gateway, session: str) -> tuple[User, LiveData]:
+    """Ask the gateway whose session this is and open the recorder for them."""
+    user = gateway.me(session)
+    recorder_url = os.environ.get("SLUICE_RECORDER_URL", "http://127.0.0.1:8081")
+    return user, LiveData(RecorderClient(recorder_url, lambda: gateway.query_token(session)), gateway.status)
+
+
+def main() -> None:
+    """Show the chosen page to whoever is signed in."""
+    st.set_page_config(page_title="Sluice", page_icon=":material/water:", layout="wide")
+    gateway = Gateway(os.environ.get("SLUICE_GATEWAY_URL", "http://127.0.0.1:8080"))
+    try:
+        user, data = connect(gateway, st.context.cookies.get(COOKIE, ""))
+        pages = [
+            st.Page(
+                lambda: overview.show(data, datetime.now(UTC)), title="Overview", url_path="overview", default=True
+            ),
+            st.Page(lambda: calls.show(data, datetime.now(UTC)), title="Calls", url_path="calls"),
+        ]
+        page = st.navigation(pages)
+        who_is_here(user)
+        page.run()
+    except SignInRequired:
+        st.info("Your session has ended.")
+        st.link_button("Sign in", "/sign-in")
+    except (GatewayUnreachable, RecorderError) as error:
+        st.error(f"{error}", icon=":material/cloud_off:")
+        st.button("Try again")
+
+
+def who_is_here(user: User) -> None:
+    """Say who is signed in, and offer the way out."""
+    with st.sidebar:
+        st.caption(f"Signed in as {user.name} ({', '.join(user.roles)}), tenant {user.tenant}")
+        st.link_button("Sign out", "/sign-out", type="tertiary")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""Charts of the pages; one palette that colour-blind readers can tell apart (Okabe and Ito)."""
+
+import altair as alt
+import pandas as pd
+
+COLOURS = {
+    "pass": "#009E73",
+    "fallback": "#56B4E9",
+    "hold": "#E69F00",
+    "escalate": "#CC79A7",
+    "block": "#D55E00",
+    "refused": "#E69F00",
+    "error": "#D55E00",
+    "truncated": "#CC79A7",
+    "interrupted": "#7A7A7A",
+    "client_disconnected": "#B0B0B0",
+}
+SIDES = {"request": "#0072B2", "answer": "#56B4E9", "observed": "#B0B0B0"}
+PLAIN, UPSTREAM = "#0072B2", "#B8C4CE"
+HEIGHT = 220
+
+
+def over_time(data: pd.DataFrame, value: str, title: str, by: str | None = None) -> alt.Chart:
+    """Return stacked bars of `value` per `slice_ts`, coloured by a closed vocabulary."""
+    x = alt.X("slice_ts:T", title=None)
+    tips = [alt.Tooltip("slice_ts:T", title="from", format="%d %b %H:%M"), alt.Tooltip(f"{value}:Q", title=title)]
+    chart = alt.Chart(data, height=HEIGHT).mark_bar(color=PLAIN)
+    if by is None:
+        return chart.encode(x=x, y=alt.Y(f"sum({value}):Q", title=title), tooltip=tips)
+    names = sorted(data[by].dropna().unique())
+    scale = alt.Scale(domain=names, range=[COLOURS.get(name, "#999999") for name in names])
+    colour = alt.Color(f"{by}:N", scale=scale, legend=alt.Legend(orient="top", title=None))
+    return chart.encode(x=x, y=alt.Y(f"{value}:Q", title=title), color=colour, tooltip=[*tips, alt.Tooltip(f"{by}:N")])
+
+
+def latency(data: pd.DataFrame) -> alt.LayerChart:
+    """Return the median of each stage as a bar and its 95th percentile as a tick: `stage`, `p50_ms`, `p95_ms`."""
+    base = alt.Chart(data, height=26 * max(4, len(data)))
+    y = alt.Y("stage:N", sort=None, title=None)
+    tips = [alt.Tooltip("stage:N"), *(alt.Tooltip(f"{p}:Q", format=",.3f") for p in ("p50_ms", "p95_ms", "p99_ms"))]
+    colour = alt.condition("datum.stage == 'invoke'", alt.value(UPSTREAM), alt.value(PLAIN))
+    scale = alt.Scale(type="symlog", constant=0.1)
+    title = "milliseconds (bar: median, tick: 95th percentile; grey: waiting for the model)"
+    bars = base.mark_bar().encode(x=alt.X("p50_ms:Q", title=title, scale=scale), y=y, color=colour, tooltip=tips)
+    ticks = base.mark_tick(thickness=3, color="#D55E00").encode(x=alt.X("p95_ms:Q", scale=scale), y=y, tooltip=tips)
+    return bars + ticks
+
+
+def entities(data: pd.DataFrame) -> alt.Chart:
+    """Return how often each kind was found, by side of the call."""
+    scale = alt.Scale(domain=list(SIDES), range=list(SIDES.values()))
+    return (
+        alt.Chart(data, height=max(90, 24 * data["kind"].nunique()))
+        .mark_bar()
+        .encode(
+            x=alt.X("n:Q", title="values found"),
+            y=alt.Y("kind:N", sort="-x", title=None, axis=alt.Axis(labelLimit=240)),
+            color=alt.Color("side:N", scale=scale, legend=alt.Legend(orient="top", title=None)),
+            tooltip=["kind:N", "side:N", "n:Q", "calls:Q"],
+        )
+    )
+
+
+def waterfall(data: pd.DataFrame) -> alt.Chart:
+    """Return one bar per stage of one call, in its order: `stage`, `start_ms`, `end_ms`."""
+    colour = alt.condition("datum.stage == 'invoke'", alt.value(UPSTREAM), alt.value(PLAIN))
+    tips = ["stage:N", alt.Tooltip("took_ms:Q", title="took (ms)", format=",.3f")]
+    return (
+        alt.Chart(data, height=26 * max(3, len(data)))
+        .mark_bar(minBandSize=3)
+        .encode(
+            x=alt.X("start_ms:Q", title="milliseconds since the request arrived"),
+            x2="end_ms:Q",
+            y=alt.Y("stage:N", sort=None, title=None),
+            color=colour,
+            tooltip=tips,
+        )
+    )
