@@ -1,0 +1,128 @@
+"""Find every entity of a text: in the text itself, in its unescaped form, and inside encoded pieces of it."""
+
+import base64
+import binascii
+import hashlib
+import re
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+
+from redaction import placeholders
+from redaction.normalise import MAX_DEPTH, Normaliser
+from redaction.recognizers.base import Recognizer
+from redaction.scan import FLOOR, Scanner
+from redaction.types import Entity
+
+_ENCODED = "ENCODED"
+_LONGEST_PIECE = 65_536
+_PIECE = Recognizer("encoded", _ENCODED, r"\b[A-Za-z0-9+/_-]{16}", FLOOR, run=r"[A-Za-z0-9+/_=-]")
+_HEX = re.compile(r"(?:[0-9a-fA-F]{2}){8,}\Z")
+_SPLIT = re.compile(r"(?<=[a-z])(?=[A-Z])|[_.-]+")
+_CACHED_FROM = 160  # characters; shorter texts are scanned faster than looked up
+
+
+def decode_piece(value: str) -> str | None:
+    """Decode hexadecimal or base64 text; None when that gives no readable text."""
+    piece = value.rstrip("=")
+    try:
+        if _HEX.match(piece):
+            raw = bytes.fromhex(piece)
+        else:
+            raw = base64.b64decode(piece.translate(_URL_SAFE) + "=" * (-len(piece) % 4), validate=True)
+        text = raw.decode("utf-8")
+    except (binascii.Error, ValueError):
+        return None
+    return text if all(char.isprintable() or char in "\r\n\t" for char in text) else None
+
+
+_URL_SAFE = str.maketrans("-_", "+/")
+
+
+class Memory:
+    """What was found in texts seen before: bounded, keyed by a keyed hash, and holding offsets only."""
+
+    def __init__(self, key: bytes, entries: int = 4096, entities: int = 65_536) -> None:
+        self._key = hashlib.sha256(b"sluice memory" + key).digest()
+        self._known: OrderedDict[bytes, tuple[Entity, ...]] = OrderedDict()
+        self._entries = entries
+        self._room = entities
+
+    def key(self, text: str, hint: str) -> bytes:
+        """Give the key of a text."""
+        data = f"{hint}\0{text}".encode("utf-8", "surrogatepass")
+        return hashlib.blake2b(data, digest_size=16, key=self._key).digest()
+
+    def get(self, key: bytes) -> tuple[Entity, ...] | None:
+        """Give what was found, or None."""
+        found = self._known.get(key)
+        if found is not None:
+            self._known.move_to_end(key)
+        return found
+
+    def put(self, key: bytes, found: tuple[Entity, ...]) -> None:
+        """Keep what was found, forgetting the oldest."""
+        self._known[key] = found
+        self._room -= len(found)
+        while len(self._known) > self._entries or (self._room < 0 and len(self._known) > 1):
+            self._room += len(self._known.popitem(last=False)[1])
+
+
+class Finder:
+    """Finds entities with the built-in and a policy's own recognizers."""
+
+    def __init__(self, recognizers: Iterable[Recognizer], key: bytes, allow: Iterable[str] = ()) -> None:
+        self._memory = Memory(key)
+        self._normaliser = Normaliser()
+        self._scanner = Scanner((*recognizers, placeholders.RECOGNIZER, _PIECE))
+        self._allow = frozenset(value.casefold() for value in allow)
+
+    def cached(self, text: str, hint: str) -> Sequence[Entity]:
+        """Give the entities of `text`, from memory where it was seen before."""
+        if len(text) < _CACHED_FROM:
+            return self.find(text, hint)
+        key = self._memory.key(text, hint)
+        found = self._memory.get(key)
+        if found is None:
+            found = tuple(self.find(text, hint))
+            self._memory.put(key, found)
+        return found
+
+    def find(self, text: str, hint: str = "", depth: int = 0) -> list[Entity]:
+        """Give the entities of `text`, offsets into it; placeholders in it are entities of the kind PLACEHOLDER.
+
+        `hint` is the name of the field that holds the text; it counts as words before it.
+        """
+        if hint:
+            lead = f"{_SPLIT.sub(' ', hint)} {hint}: "
+            return [_moved(e, e.start - len(lead), e.end - len(lead)) for e in self.find(lead + text) if e.start >= len(lead)]
+        view = self._normaliser.view(text)
+        found = self._scanner.entities(view.data)
+        if not found:
+            return found
+        if view.passes:
+            found = [_moved(entity, *view.source(entity.start, entity.end)) for entity in found]
+        if any(entity.kind is _ENCODED for entity in found):
+            found = self._opened(text, found, depth)
+        if self._allow:
+            found = [entity for entity in found if text[entity.start : entity.end].casefold() not in self._allow]
+        return found
+
+    def _opened(self, text: str, found: list[Entity], depth: int) -> list[Entity]:
+        plain = [entity for entity in found if entity.kind is not _ENCODED]
+        for entity in found:
+            if entity.kind is _ENCODED and depth < MAX_DEPTH:
+                plain += self._inside(text, entity, depth)
+        return plain
+
+    def _inside(self, text: str, piece: Entity, depth: int) -> list[Entity]:
+        """Give the encoded piece as a whole under the kind found inside it; parts of it cannot be cut out."""
+        decoded = decode_piece(text[piece.start : min(piece.end, piece.start + _LONGEST_PIECE)])
+        within = self.find(decoded, depth=depth + 1) if decoded else []
+        if not within:
+            return []
+        best = max(within, key=lambda entity: entity.score)
+        return [Entity(best.kind, piece.start, piece.end, best.score, f"encoded:{best.recognizer}")]
+
+
+def _moved(entity: Entity, start: int, end: int) -> Entity:
+    return Entity(entity.kind, start, end, entity.score, entity.recognizer)

@@ -1,0 +1,147 @@
+"""Take a regular expression apart: how wide its matches are, and which texts are the beginning of a match.
+
+The beginning of a match is what a stream must hold back. Deriving it from the pattern itself means that no recognizer,
+built in or written by a user, can be forgotten in streams.
+"""
+
+import importlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import re2
+
+# The standard library's own parser of patterns; it has no public name.
+_parser: Any = importlib.import_module("re._parser")
+_UNBOUNDED = 64
+MAX_WIDTH = 64
+
+
+class PatternError(ValueError):
+    """A pattern that cannot be used, with the reason as a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A pattern's least and greatest match width, and the pattern of its beginnings."""
+
+    least: int
+    most: int
+    begins: str
+
+
+def analyse(pattern: str, ignore_case: bool = False) -> Parts:
+    """Take `pattern` apart; raises PatternError for what a linear-time engine or a stream cannot do."""
+    try:
+        tree = _parser.parse(pattern)
+        least, most = tree.getwidth()
+        begins = _begins(list(tree))
+    except (_parser.error, RecursionError) as error:
+        raise PatternError(f"the pattern cannot be read: {error}") from error
+    return Parts(least, min(most, 1_000_000), f"{'(?i)' if ignore_case else ''}{begins}")
+
+
+def compile_linear(pattern: str) -> Any:
+    """Compile with the linear-time engine, for folded ASCII bytes."""
+    options = re2.Options()
+    options.max_mem = 32 << 20
+    options.encoding = re2.Options.Encoding.LATIN1
+    options.log_errors = False
+    try:
+        return re2.compile(pattern.encode("ascii"), options)
+    except (re2.error, UnicodeEncodeError) as error:
+        raise PatternError(f"the pattern cannot be used by the linear-time engine: {error}") from error
+
+
+def _begins(items: list[Any]) -> str:
+    """Write the pattern of all beginnings of a sequence, the empty and the whole one included."""
+    rest = ""
+    first = True
+    for item in reversed(items):
+        rest = _begin_one(item, rest, leading=item is items[0] and first)
+    return rest
+
+
+def _begin_one(item: Any, rest: str, leading: bool) -> str:
+    name, arg = str(item[0]), item[1]
+    if name == "AT":
+        return f"{_write(item)}{rest}" if leading else rest
+    if _is_single(name):
+        return f"(?:{_write(item)}{rest})?"
+    if name in {"MAX_REPEAT", "MIN_REPEAT"}:
+        return _begin_repeat(arg, item, rest)
+    if name == "SUBPATTERN":
+        inner = _scoped(arg, _begins(list(arg[3])))
+    elif name == "BRANCH":
+        inner = f"(?:{'|'.join(_begins(list(branch)) for branch in arg[1])})"
+    else:
+        raise PatternError(f"the pattern uses {name.lower()}, which a linear-time engine does not have")
+    return f"(?:{_write(item)}{rest}|{inner})" if rest else inner
+
+
+def _begin_repeat(arg: Any, item: Any, rest: str) -> str:
+    least, most, body = int(arg[0]), min(int(arg[1]), _UNBOUNDED), list(arg[2])
+    if len(body) == 1 and _is_single(str(body[0][0])):
+        inner = f"{_write(body[0])}{{0,{most}}}"
+    else:
+        inner = f"(?:{_write_all(body)}){{0,{max(most - 1, 0)}}}{_begins(body)}"
+    return f"(?:{_write_all(body, group=True)}{{{least},{most}}}{rest}|{inner})" if rest else f"(?:{inner})"
+
+
+def _is_single(name: str) -> bool:
+    return name in {"LITERAL", "NOT_LITERAL", "IN", "ANY"}
+
+
+def _write_all(items: Iterable[Any], group: bool = False) -> str:
+    text = "".join(map(_write, items))
+    return f"(?:{text})" if group else text
+
+
+def _write(item: Any) -> str:
+    name, arg = str(item[0]), item[1]
+    writers = {
+        "LITERAL": lambda: _char(arg),
+        "NOT_LITERAL": lambda: f"[^{_char(arg)}]",
+        "ANY": lambda: "[^\\n]",
+        "IN": lambda: _write_class(arg),
+        "BRANCH": lambda: f"(?:{'|'.join(_write_all(branch) for branch in arg[1])})",
+        "SUBPATTERN": lambda: _scoped(arg, _write_all(arg[3])),
+        "MAX_REPEAT": lambda: f"{_write_all(arg[2], group=True)}{{{int(arg[0])},{min(int(arg[1]), _UNBOUNDED)}}}",
+        "MIN_REPEAT": lambda: f"{_write_all(arg[2], group=True)}{{{int(arg[0])},{min(int(arg[1]), _UNBOUNDED)}}}?",
+        "AT": lambda: _write_place(str(arg)),
+    }
+    if name not in writers:
+        raise PatternError(f"the pattern uses {name.lower()}, which a linear-time engine does not have")
+    return writers[name]()
+
+
+def _scoped(arg: Any, inner: str) -> str:
+    return f"(?i:{inner})" if arg[1] & 2 else f"(?:{inner})"
+
+
+def _write_place(place: str) -> str:
+    if place == "AT_BOUNDARY":
+        return r"\b"
+    raise PatternError("the pattern may use \\b, but no other anchor: it runs on pieces of text")
+
+
+def _write_class(members: Iterable[Any]) -> str:
+    return f"[{''.join(_members(members))}]"
+
+
+def _members(members: Iterable[Any]) -> Iterator[str]:
+    for kind, arg in members:
+        name = str(kind)
+        if name == "NEGATE":
+            yield "^"
+        elif name == "LITERAL":
+            yield _char(arg)
+        elif name == "RANGE":
+            yield f"{_char(arg[0])}-{_char(arg[1])}"
+        else:
+            yield {"CATEGORY_DIGIT": r"\d", "CATEGORY_WORD": r"\w", "CATEGORY_SPACE": r"\s",
+                   "CATEGORY_NOT_DIGIT": r"\D", "CATEGORY_NOT_WORD": r"\W", "CATEGORY_NOT_SPACE": r"\S"}[str(arg)]
+
+
+def _char(code: int) -> str:
+    return chr(code) if chr(code).isalnum() and code < 128 else f"\\x{{{code:x}}}"

@@ -1,0 +1,73 @@
+"""Placeholders: short keyed stand-ins for values, and how to know them again when a model has written them."""
+
+import hashlib
+import hmac
+import re
+
+from policy.kinds import GROUPS
+from redaction.recognizers.base import Recognizer
+
+SUFFIX_CHARS = 6
+_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
+_LABELS = {
+    "EMAIL_ADDRESS": "EMAIL",
+    "PHONE_NUMBER": "PHONE",
+    "CREDIT_CARD": "CARD",
+    "IBAN_CODE": "IBAN",
+    "IP_ADDRESS": "IP",
+    "MAC_ADDRESS": "MAC",
+    "US_SSN": "SSN",
+    "STREET_ADDRESS": "ADDRESS",
+    "GPS_COORDINATES": "POSITION",
+    "ORGANIZATION": "ORG",
+}
+KIND = "PLACEHOLDER"
+_NAMES = "|".join(sorted({_LABELS.get(kind, kind) for kinds in GROUPS.values() for kind in kinds}))
+_S = "[a-km-np-z2-9A-KM-NP-Z]{6}"
+# As written here, or as models write it: other case, spaces, bold, other brackets or none. Over folded ASCII.
+_EXACT = rf"\[[A-Z][A-Z0-9_]{{1,31}}_{_S}\]"
+_BRACKETS = rf"[\[<({{] ?[*_`\\]{{0,3}}(?i:{_NAMES})[*`\\]{{0,4}}[ _-][*`]{{0,2}}{_S}[*_`\\]{{0,3}} ?[\])>}}]"
+_BARE = rf"\b(?i:{_NAMES})[*\\]{{0,4}}_[*]{{0,2}}{_S}\b"
+RECOGNIZER = Recognizer("placeholder", KIND, rf"{_EXACT}|{_BRACKETS}|{_BARE}", 1.0)
+_EXACTLY = re.compile(_EXACT)
+_DROP = re.compile(r"[^a-z0-9]")
+
+
+def label_of(kind: str) -> str:
+    """Give the short label of a kind."""
+    return _LABELS.get(kind, kind)
+
+
+def is_exact(text: str) -> bool:
+    """Say whether a text is a placeholder to the letter."""
+    return _EXACTLY.fullmatch(text) is not None
+
+
+def canonical(text: str) -> str:
+    """Give the form under which a placeholder is looked up, however a model wrote it."""
+    return _DROP.sub("", text.lower())
+
+
+def canonical_value(value: str) -> str:
+    """Give the form under which a value is indexed: without case, spaces and separators."""
+    return _DROP.sub("", value.casefold()) or value
+
+
+class Minter:
+    """Makes placeholders with a tenant's key; the same value gives the same one."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = hashlib.sha256(b"sluice placeholder" + key).digest()
+        self._index = hashlib.sha256(b"sluice value index" + key).digest()
+
+    def placeholder(self, kind: str, value: str, attempt: int = 0) -> str:
+        """Make the placeholder of a value; another `attempt` gives another one, should the first be taken."""
+        message = f"{kind}\0{attempt or ''}\0{value}".encode("utf-8", "surrogatepass")
+        number = int.from_bytes(hmac.digest(self._key, message, "sha256")[:5], "big")
+        suffix = "".join(_ALPHABET[number >> shift & 31] for shift in range(0, 5 * SUFFIX_CHARS, 5))
+        return f"[{label_of(kind)}_{suffix}]"
+
+    def digest(self, kind: str, value: str) -> str:
+        """Make the keyed hash by which a value can be found later."""
+        message = f"{kind}\0{canonical_value(value)}".encode("utf-8", "surrogatepass")
+        return hmac.digest(self._index, message, "sha256").hex()[:32]

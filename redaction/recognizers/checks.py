@@ -1,0 +1,111 @@
+"""Check digits and other tests that tell an identifier from a number that only looks like one."""
+
+import ipaddress
+
+_LUHN_DOUBLE = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
+
+
+def digits_of(value: str) -> str:
+    """Keep the digits of a value."""
+    return "".join(char for char in value if char.isdigit())
+
+
+def alnum_of(value: str) -> str:
+    """Keep letters and digits of a value, upper-cased."""
+    return "".join(char for char in value if char.isalnum()).upper()
+
+
+def luhn(value: str) -> bool:
+    """Check the Luhn digit (cards, IMEI, Canadian SIN)."""
+    total = 0
+    for place, char in enumerate(reversed(digits_of(value))):
+        digit = ord(char) - 48
+        total += _LUHN_DOUBLE[digit] if place % 2 else digit
+    return total % 10 == 0
+
+
+def card(value: str) -> bool:
+    """Check length, issuer digit and Luhn digit of a payment card number."""
+    digits = digits_of(value)
+    return 12 <= len(digits) <= 19 and digits[0] in "23456" and len(set(digits)) > 1 and luhn(digits)
+
+
+def card_shape(value: str) -> bool:
+    """Say whether a number has the length and issuer digit of a card, whatever its check digit."""
+    digits = digits_of(value)
+    return 13 <= len(digits) <= 19 and len(set(digits)) > 1
+
+
+def mod97(value: str) -> bool:
+    """Check an IBAN."""
+    text = alnum_of(value)
+    if not 15 <= len(text) <= 34:
+        return False
+    turned = text[4:] + text[:4]
+    return int("".join(str(int(char, 36)) for char in turned)) % 97 == 1
+
+
+def ssn(value: str) -> bool:
+    """Refuse US social security numbers whose area, group or serial is all zeros, and area 666."""
+    digits = digits_of(value)
+    return digits[:3] not in {"000", "666"} and digits[3:5] != "00" and digits[5:] != "0000" and len(set(digits)) > 1
+
+
+def ipv4(value: str) -> bool:
+    """Check a dotted quad, and that it is not only a version number such as 1.0.0.0."""
+    parts = value.split(".")
+    return len(parts) == 4 and all(part.isdigit() and int(part) < 256 and (part == "0" or part[0] != "0") for part in parts)
+
+
+def ipv6(value: str) -> bool:
+    """Check an IPv6 address with at least one digit or three groups."""
+    try:
+        ipaddress.IPv6Address(value)
+    except ValueError:
+        return False
+    return value.count(":") >= 2 and any(char.isdigit() for char in value)
+
+
+def aba(value: str) -> bool:
+    """Check a US bank routing number."""
+    digits = [int(char) for char in digits_of(value)]
+    weights = (3, 7, 1) * 3
+    return len(digits) == 9 and any(digits) and sum(d * w for d, w in zip(digits, weights, strict=True)) % 10 == 0
+
+
+def vin(value: str) -> bool:
+    """Check a vehicle identification number's check digit."""
+    values = dict(zip("ABCDEFGHJKLMNPRSTUVWXYZ", (1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 7, 9, 2, 3, 4, 5, 6, 7, 8, 9), strict=True))
+    weights = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
+    text = value.upper()
+    if len(text) != 17 or not any(char.isdigit() for char in text) or not any(char.isalpha() for char in text):
+        return False
+    total = sum((values.get(char) or (ord(char) - 48)) * weight for char, weight in zip(text, weights, strict=True))
+    return text[8] == "0123456789X"[total % 11]
+
+
+def imei(value: str) -> bool:
+    """Check length and Luhn digit of a phone's serial number."""
+    return len(digits_of(value)) == 15 and luhn(value)
+
+
+def npi(value: str) -> bool:
+    """Check a US provider identifier: Luhn over the prefix 80840."""
+    digits = digits_of(value)
+    return len(digits) == 10 and digits[0] in "12" and luhn("80840" + digits)
+
+
+def dea(value: str) -> bool:
+    """Check a US drug enforcement registration number."""
+    digits = [int(char) for char in digits_of(value)]
+    return len(digits) == 7 and (sum(digits[0:6:2]) + 2 * sum(digits[1:6:2])) % 10 == digits[6]
+
+
+def has_digit(value: str) -> bool:
+    """Say whether a value holds a digit."""
+    return any(char.isdigit() for char in value)
+
+
+def two_digits(value: str) -> bool:
+    """Say whether a value holds two digits or more."""
+    return sum(char.isdigit() for char in value) >= 2

@@ -1,0 +1,128 @@
+"""Recognizers of the group contact: e-mail, telephone, address, postcode, position, personal pages."""
+
+import re
+
+from redaction.recognizers import phones
+from redaction.recognizers.base import JOINTS, Recognizer
+from redaction.recognizers.checks import digits_of, has_digit
+
+PHONE_WORDS = (
+    r"\b(?:tel|tele?phones?|phones?|call(?:ed|ing|s)?|mobile?|mob|cell(?:ular|ulare|phone)?|fax|whats ?app|signal|sms"
+    r"|text(?:ed|ing)?|reach(?:ed|able)?|ring|rang|dial|contact|land ?line|hotline|voicemail|callback|handy|telefono?"
+    r"|telefoon|telefone|celular|movil|portable|rappel|ruf\w*|numero|direct|desk|office|work|home|ph|hp|m|t|p)\b"
+)
+_EXT = r"(?: ?(?:x|ext\.?|extension) ?\d{1,6})?"
+_SEP = r"[ ./()-]{0,2}"
+_MAIL_WORDS = r"\b(?:e-?mail|mail|mailto|contact|address|adresse|correo)\b"
+_STREET = (
+    r"(?:street|st|road|rd|avenue|ave|boulevard|blvd|lane|ln|drive|dr|court|ct|place|pl|square|sq|terrace|ter|way|parkway"
+    r"|pkwy|highway|hwy|close|crescent|cres|gardens|grove|row|circle|cir|trail|trl|plaza|quay|walk|mews|alley|loop|pike)"
+)
+_WORD = r"[A-Z][A-Za-z'.-]{1,20}"
+_UNIT = r"(?:,? (?:apt|apartment|suite|ste|unit|flat|floor|fl|#)\.? ?#?[A-Za-z0-9]{1,5})?"
+_DE = r"[A-Z][A-Za-z-]{1,24}(?:strasse|straxe|strase|str\.|gasse|platz|weg|allee|ufer|damm|gatan|vagen|veien|gade|vej|katu|laan|straat|plein|utca)"
+_ROMANCE = (
+    r"(?:rue|avenue|boulevard|chemin|place|impasse|quai|via|viale|piazza|corso|largo|calle|avenida|av\.|plaza|paseo|rua|travessa|praca"
+    r"|ulica|ul\.|jalan|jl\.)"
+)
+_PARTICLE = r"(?:(?:de|del|della|di|da|do|dos|des|du|la|le|les|los|las|l'|d') ?){0,3}"
+_COORD = re.compile(r"-?\d+\.\d+")
+
+
+def mail_domain(value: str) -> bool:
+    """Refuse `git@host:` addresses of repositories and names of packages such as `lib@1.2.3`."""
+    return not value.startswith("git@")
+
+
+def gps(value: str) -> bool:
+    """Check that two numbers are a latitude and a longitude."""
+    pair = [abs(float(number)) for number in _COORD.findall(value)[:2]]
+    return len(pair) == 2 and pair[0] <= 90 and pair[1] <= 180
+
+
+def lone_number(value: str) -> bool:
+    """Refuse one digit only, and round numbers such as 100000 that nobody dials."""
+    return phones.local(value) and len(set(digits_of(value))) > 2
+
+
+RECOGNIZERS = (
+    Recognizer(
+        "email", "EMAIL_ADDRESS", r"[A-Za-z0-9_][\w.+'-]{0,59}@[A-Za-z0-9\[]", 0.95, run=r"[\w.-]", check=mail_domain,
+        confirm=r"[A-Za-z0-9_][\w.+'-]{0,59}@(?:[A-Za-z0-9][\w-]{0,62}\.)+[A-Za-z][\w-]{0,61}[A-Za-z0-9]",
+    ),
+    Recognizer(
+        "email_host", "EMAIL_ADDRESS", r"\b[A-Za-z0-9_][\w.+-]{0,39}@[A-Za-z][\w-]{1,20}", 0.3, context=_MAIL_WORDS, near=0.7,
+    ),
+    Recognizer(
+        "email_spelled", "EMAIL_ADDRESS",
+        r"\b\w[\w.+-]{0,39} ?[\[({<] ?at ?[\])}>] ?\w[\w-]{0,30}(?: ?[\[({<]? ?(?:dot|\.) ?[\])}>]? ?[a-z][a-z0-9-]{1,12}){1,3}", 0.7,
+        ignore_case=True, answers=False,
+    ),
+    Recognizer(
+        "phone_international", "PHONE_NUMBER", rf"\+\d(?:{_SEP}\d){{7,14}}{_EXT}", 0.8, check=phones.international,
+    ),
+    Recognizer(
+        "phone_00", "PHONE_NUMBER", rf"\b00[1-9](?:{_SEP}\d){{7,13}}{_EXT}", 0.4, context=PHONE_WORDS, near=0.8,
+        check=phones.international, joints=JOINTS,
+    ),
+    Recognizer(
+        "phone_nanp", "PHONE_NUMBER", rf"(?:\b(?:001|1)[ .-])?(?:\(\d{{3}}\) ?|\b\d{{3}}[ .-])\d{{3}}[ .-]\d{{4}}\b{_EXT}", 0.6,
+        context=PHONE_WORDS, near=0.9, check=phones.north_american, joints=JOINTS,
+    ),
+    Recognizer(
+        "phone_trunk", "PHONE_NUMBER", rf"(?:\(0\d{{1,4}}\)|\b0\d{{1,4}})(?:[ ./-]{{1,2}}\d{{2,8}}){{1,4}}\b{_EXT}", 0.55,
+        check=phones.trunk, joints=JOINTS,
+    ),
+    Recognizer(
+        "phone_near_word", "PHONE_NUMBER", rf"(?:\(|\b)\d(?:{_SEP}\d){{5,13}}\b{_EXT}", 0.1, context=PHONE_WORDS, near=0.6,
+        check=lone_number, joints=JOINTS, reach=28,
+    ),
+    Recognizer(
+        "street_number_first", "STREET_ADDRESS",
+        rf"\b\d{{1,5}}[A-Za-z]?(?:[-/]\d{{1,4}})? (?:[NSEW]{{1,2}}\.? )?(?:{_WORD} ){{1,2}}(?i:{_STREET})\b\.?{_UNIT}", 0.75,
+    ),
+    Recognizer("street_german", "STREET_ADDRESS", rf"\b{_DE} \d{{1,4}} ?[a-z]?\b", 0.75),
+    Recognizer(
+        "street_romance", "STREET_ADDRESS",
+        rf"\b(?:\d{{1,4}}(?: ?bis| ?ter)?,? )(?i:{_ROMANCE}) {_PARTICLE}{_WORD}(?: {_WORD})?", 0.7, answers=False,
+    ),
+    Recognizer(
+        "street_romance_last", "STREET_ADDRESS", rf"\b(?i:{_ROMANCE}) {_PARTICLE}{_WORD}(?: {_PARTICLE}{_WORD})?,? (?:n[. ]{{1,2}})?\d{{1,5}}\b",
+        0.7, answers=False,
+    ),
+    Recognizer("po_box", "STREET_ADDRESS", r"\b(?:P\.? ?O\.? Box|Postfach|Apartado|Casella Postale) \d{1,6}\b", 0.75, ignore_case=True),
+    Recognizer(
+        "postcode_uk", "POSTCODE", r"\b[A-Z]{1,2}\d[A-Z\d]? ?\d[ABD-HJLNP-UW-Z]{2}\b", 0.4,
+        context=r"\b(?:post ?code|zip|address|street|road|lane|avenue|london|uk|england|scotland|wales)\b", near=0.7, joints=JOINTS,
+    ),
+    Recognizer("postcode_spaced_uk", "POSTCODE", r"\b[A-Z]{1,2}\d[A-Z\d]? \d[ABD-HJLNP-UW-Z]{2}\b", 0.5, joints=JOINTS),
+    Recognizer("postcode_ca", "POSTCODE", r"\b[ABCEGHJ-NPRSTVXY]\d[A-Z] ?\d[A-Z]\d\b", 0.5, joints=JOINTS),
+    Recognizer(
+        "zip_after_state", "POSTCODE",
+        r"\b(?:A[KLRZ]|C[AOT]|D[CE]|FL|GA|HI|I[ADLN]|K[SY]|LA|M[ADEINOST]|N[CDEHJMVY]|O[HKR]|PA|RI|S[CD]|T[NX]|UT|V[AT]|W[AIVY]) (\d{5}(?:-\d{4})?)\b",
+        0.6, group=1,
+    ),
+    Recognizer(
+        "zip_plus4", "POSTCODE", r"\b\d{5}-\d{4}\b", 0.3, context=r"\b(?:zip|postal|post ?code|address|street|ave|avenue|road|st)\b", near=0.7,
+        joints=JOINTS,
+    ),
+    Recognizer(
+        "postcode_near_word", "POSTCODE",
+        r"\b(?:zip(?: ?code)?|postal ?code|post ?code|plz|cap|cp|codigo postal|code postal)\b[ :#=is]{1,5}([A-Z0-9][A-Z0-9 -]{2,8}[A-Z0-9])\b", 0.75,
+        group=1, ignore_case=True, check=has_digit,
+    ),
+    Recognizer("gps_pair", "GPS_COORDINATES", r"-?\b\d{1,2}\.\d{4,12} ?[,;/ ] ?-?\d{1,3}\.\d{4,12}\b", 0.75, check=gps, joints="."),
+    Recognizer(
+        "gps_labelled", "GPS_COORDINATES", r"\b(?:lat|latitude|lon|lng|long|longitude)\"?[ :=]{1,3}(-?\d{1,3}\.\d{3,12})\b", 0.75, group=1,
+        ignore_case=True,
+    ),
+    Recognizer(
+        "gps_degrees", "GPS_COORDINATES", r"\b\d{1,3}[*o] ?\d{1,2}['] ?(?:\d{1,2}(?:\.\d{1,4})?[\"]? ?)?[NSEW]\b", 0.75,
+    ),
+    Recognizer(
+        "personal_page", "URL",
+        r"(?:\bhttps?://)?\b(?:www\.)?(?:linkedin\.com/in|facebook\.com|instagram\.com|twitter\.com|x\.com|tiktok\.com/@?|t\.me)/[\w.%@-]{2,20}", 0.6,
+        ignore_case=True,
+    ),
+    Recognizer("url", "URL", r"\bhttps?://[A-Za-z0-9]", 0.3, run=r"[\w./?&=%#~:@+,;!*'()-]", ignore_case=True),
+)

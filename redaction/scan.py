@@ -1,0 +1,167 @@
+"""Find entities in a view: one linear scan says which recognizers can match, and those look closer."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import re2
+
+from policy.kinds import GROUPS
+from redaction import placeholders
+from redaction.pattern import compile_linear
+from redaction.recognizers.base import Recognizer
+from redaction.types import Entity
+
+SECRETS = GROUPS["secrets"]
+FLOOR = 0.2  # findings below this score are nothing at all
+AFTER = 30  # how far behind a match context is looked for, in requests
+CAP = 64  # answers: a match still undecided after so many characters is masked to the end of its run
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A recognizer with its compiled patterns; `context_index` is its context's place in the scan."""
+
+    recognizer: Recognizer
+    search: Any
+    confirm: Any
+    until: Any
+    context: re.Pattern[bytes] | None
+    context_index: int
+    joints: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A pattern's match before it is judged: the value in [start, end), and where the whole match began."""
+
+    compiled: Compiled
+    began: int
+    start: int
+    end: int
+
+
+class Scanner:
+    """Compiled recognizers, strongest first; immutable."""
+
+    def __init__(self, recognizers: Iterable[Recognizer]) -> None:
+        found = sorted(recognizers, key=_strength)
+        contexts = tuple(dict.fromkeys(r.context for r in found if r.context))
+        self.compiled = tuple(_compile(r, len(found) + contexts.index(r.context) if r.context else -1) for r in found)
+        self._count = len(found)
+        self._set = _scan_set([r.source() for r in found] + [f"(?i){context}" for context in contexts])
+
+    def entities(self, data: bytes) -> list[Entity]:
+        """Give the entities of a complete text; a weaker one inside the characters of stronger ones is left out."""
+        candidates = self.candidates(data)
+        if not candidates:
+            return []
+        found: list[Entity] = []
+        covered = bytearray(len(data))
+        for compiled in candidates:
+            for match in matches(compiled, data, 0):
+                if covered.find(0, match.start, match.end) < 0:
+                    continue
+                entity = _judge_whole(match, data)
+                if entity is not None:
+                    found.append(entity)
+                    covered[entity.start : entity.end] = b"\1" * (entity.end - entity.start)
+        return found
+
+    def candidates(self, data: bytes) -> list[Compiled]:
+        """Give the recognizers that match somewhere and whose context, where they cannot do without, is there."""
+        hits = self._set.Match(data)
+        if not hits:
+            return []
+        seen = frozenset(hits)
+        own = (self.compiled[index] for index in sorted(hits) if index < self._count)
+        return [c for c in own if c.recognizer.score >= FLOOR or c.context_index in seen]
+
+
+def _strength(recognizer: Recognizer) -> tuple[bool, bool, float]:
+    return recognizer.kind != placeholders.KIND, recognizer.kind not in SECRETS, -max(recognizer.score, recognizer.near)
+
+
+def _judge_whole(match: Match, data: bytes) -> Entity | None:
+    end = settle(match, data)
+    if end <= match.start:
+        return None
+
+    def around() -> bytes:
+        return before(match, data) + b" | " + data[end : end + AFTER]
+
+    return judge(match, end, data, around)
+
+
+def before(match: Match, data: bytes) -> bytes:
+    """Give the text before a match in which its context may stand."""
+    return data[max(0, match.start - match.compiled.recognizer.reach) : match.start]
+
+
+def matches(compiled: Compiled, data: bytes, since: int) -> Iterator[Match]:
+    """Give a recognizer's matches from an offset on."""
+    group = compiled.recognizer.group
+    for found in compiled.search.finditer(data, since):
+        began, end = found.span()
+        start, stop = found.span(group) if group else (began, end)
+        yield Match(compiled, began, start, end if compiled.recognizer.run else stop)
+
+
+def settle(match: Match, data: bytes) -> int:
+    """Give the end of a complete match's value, or its start when it is none."""
+    compiled = match.compiled
+    if compiled.confirm is not None:
+        found = compiled.confirm.match(data[match.start : match.end])
+        return match.start + int(found.end()) if found else match.start
+    end = match.end
+    while end > match.start and data[end - 1] in b" .,:;\n":
+        end -= 1
+    return end
+
+
+def judge(match: Match, end: int, data: bytes, around: Callable[[], bytes]) -> Entity | None:
+    """Score a complete match, or give None when it is not one."""
+    compiled, recognizer = match.compiled, match.compiled.recognizer
+    if compiled.joints and joined(data, match.start, end, compiled.joints):
+        return None
+    if recognizer.check is not None and not recognizer.check(data[match.start : end].decode("ascii")):
+        return None
+    score = recognizer.score
+    if compiled.context is not None and compiled.context.search(around()):
+        score = recognizer.near
+    return Entity(recognizer.kind, match.start, end, score, recognizer.name) if score >= FLOOR else None
+
+
+def joined(data: bytes, start: int, end: int, joints: frozenset[int]) -> bool:
+    """Say whether a joint ties the match to a letter or digit on either side."""
+    left = start >= 2 and data[start - 1] in joints and _is_alnum(data[start - 2])
+    return left or (end + 1 < len(data) and data[end] in joints and _is_alnum(data[end + 1]))
+
+
+def _is_alnum(code: int) -> bool:
+    return 48 <= code <= 57 or 65 <= code <= 90 or 97 <= code <= 122
+
+
+def _compile(recognizer: Recognizer, context_index: int) -> Compiled:
+    flag = "(?i)" if recognizer.ignore_case else ""
+    return Compiled(
+        recognizer,
+        compile_linear(recognizer.source()),
+        compile_linear(flag + recognizer.confirm) if recognizer.confirm else None,
+        compile_linear(flag + recognizer.until) if recognizer.until else None,
+        re.compile(recognizer.context.encode("ascii"), re.IGNORECASE) if recognizer.context else None,
+        context_index,
+        frozenset(recognizer.joints.encode("ascii")),
+    )
+
+
+def _scan_set(patterns: Sequence[str]) -> Any:
+    options = re2.Options()
+    options.max_mem = 64 << 20
+    options.encoding = re2.Options.Encoding.LATIN1
+    built = re2.Set.SearchSet(options)
+    for pattern in patterns:
+        built.Add(pattern.encode("ascii"))
+    built.Compile()
+    return built
