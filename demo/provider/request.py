@@ -9,10 +9,12 @@ from typing import Any
 from demo.provider import schema
 from demo.provider.errors import WireError
 from demo.provider.tools import Tool
+from demo.provider.words import wordset
 from demo.provider.writer import Sampling
 
 _MAX_CHOICES = 16
 _MAX_TOP_LOGPROBS = 20
+_SHAPE = wordset("stream stream_options logprobs top_logprobs n max_tokens max_completion_tokens stop")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,14 @@ def parse(body: object) -> ChatRequest:
         tools=tuple(_tools(body.get("tools") or [])),
         tool_choice=_tool_choice(body.get("tool_choice")),
         parallel_tool_calls=body.get("parallel_tool_calls") is not False,
-        digest=hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest(),
+        digest=_digest(body),
     )
+
+
+def _digest(body: Mapping[str, Any]) -> str:
+    """Hash what the answer depends on: streamed or whole, with logprobs or without, it is the same answer."""
+    telling = {name: value for name, value in body.items() if name not in _SHAPE}
+    return hashlib.sha256(json.dumps(telling, sort_keys=True).encode()).hexdigest()
 
 
 def _model(body: Mapping[str, Any]) -> str:
