@@ -1,0 +1,83 @@
+"""Small, readable answers of the recorder's queries for the page tests."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from dashboard.data import MemoryData, frame
+from metrics.client import Table, Watermark
+
+TS = 1_790_000_000_000_000
+TOTALS: dict[str, Any] = {
+    "calls": 40, "ok": 36, "refused": 3, "errors": 1, "interrupted": 0, "other": 0, "runs": 20, "automations": 2,
+    "simulated": 40, "cost_usd": 1.25, "unpriced": 2, "entities": 12, "total_p50_ms": 210.0, "total_p95_ms": 900.0,
+    "overhead_p50_ms": 1.1, "overhead_p95_ms": 3.0,
+}  # fmt: skip
+CALL: dict[str, Any] = {
+    "seq": 1, "call_id": "call_1", "ts_us": TS, "automation": "triage", "run_id": "run_1", "step": "classify",
+    "status": 200,    "outcome": "ok", "error_code": None, "verdict": "pass", "policy": "support", "policy_hash": "abc123abc123",
+    "model_requested": "simulated-small", "model_answered": "simulated-small", "simulated": True, "cost_usd": 0.001,
+    "total_ms": 12.0, "overhead_ms": 1.0, "tokens_in": 100, "tokens_out": 20, "entities": 2,
+}  # fmt: skip
+FULL = CALL | {
+    "admit_us": 50, "bind_us": 5, "clear_us": 300, "choose_us": 5, "invoke_us": 11000, "screen_us": 100,
+    "score_us": None,    "judge_us": 2, "act_us": 1, "restore_us": 20, "record_us": 400,
+    "entities": [{"side": "request", "kind": "EMAIL_ADDRESS", "n": 2}],
+    "attempts": [{"n": 1, "provider": "simulated", "model": "simulated-small", "status": 200, "error_code": None,
+                  "first_byte_ms": 10.0, "total_ms": 11.0, "cost_usd": 0.001}],
+    "outcomes": [{"metric": "success", "value": 1.0, "word": None, "source": "system", "corrected": False}],
+}  # fmt: skip
+
+
+def rows(*items: dict[str, Any], columns: tuple[str, ...] = ()) -> pd.DataFrame:
+    names = columns or tuple(items[0])
+    return frame(Table(names, [[item.get(name) for name in names] for item in items], Watermark(1, TS)))
+
+
+AUTOMATION = {"automation": "triage", "team": "support", "calls": 40, "runs": 20, "ok": 36, "refused": 3, "cost_usd": 1.25,
+              "total_p50_ms": 210.0, "total_p95_ms": 900.0, "last_ts_us": TS}  # fmt: skip
+POLICY = {"policy": "support", "policy_hash": "abc123abc123", "git_commit": "0123456789abcdef", "dirty": True,
+          "calls": 40,          "first_ts_us": TS, "last_ts_us": TS, "automations": ["triage", None]}  # fmt: skip
+
+
+def busy(totals: dict[str, Any] | None = None, status: dict[str, Any] | None = None) -> MemoryData:
+    return MemoryData(
+        {
+            "overview": rows(TOTALS | (totals or {})),
+            "automations": rows(AUTOMATION),
+            "calls_over_time": rows(
+                {"slice_ts_us": TS, "ending": "pass", "calls": 36, "cost_usd": 1.25, "unpriced": 0}
+            ),
+            "latency_by_stage": rows(
+                {"stage": "clear", "calls": 40, "p50_us": 300.0, "p95_us": 800.0, "p99_us": 900.0}
+            ),
+            "entities": rows({"side": "request", "kind": "EMAIL_ADDRESS", "n": 12, "calls": 9}),
+            "policies": rows(POLICY),
+            "calls": rows(CALL),
+            "call": rows(FULL),
+        },
+        status,
+    )
+
+
+def empty() -> MemoryData:
+    found = busy(dict.fromkeys(TOTALS, 0) | {"cost_usd": None})
+    found.frames["automations"] = rows(columns=tuple(AUTOMATION))
+    return found
+
+
+def no_such_call() -> MemoryData:
+    found = busy()
+    found.frames["call"] = rows(columns=tuple(FULL))
+    return found
+
+
+BROKEN = {"policy": {"problems": ["support.yaml:7:3: redaction: unknown key `redcation`; remove it"]}}
+CASES: Mapping[str, Callable[[], MemoryData]] = {
+    "busy": busy,
+    "real": lambda: busy({"simulated": 0}),
+    "broken-policy": lambda: busy(status=BROKEN),
+    "empty": empty,
+    "no-such-call": no_such_call,
+}

@@ -1,0 +1,116 @@
+"""The pages as a script run shows them: figures, banners, filters in the URL, empty states."""
+
+from typing import Any
+
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard.data import slice_s
+from dashboard.pages.calls import timeline
+from dashboard.pages.parts import milliseconds, money, policy_problems
+
+NOW_US = 1_790_000_000_000_000
+
+
+def overview_page(case: str) -> None:
+    from datetime import UTC, datetime  # noqa: PLC0415 - AppTest runs this function as a script of its own
+
+    from dashboard.pages import overview  # noqa: PLC0415
+    from tests.unit.dashboard.frames import CASES  # noqa: PLC0415
+
+    overview.show(CASES[case](), datetime(2026, 11, 22, tzinfo=UTC))
+
+
+def calls_page(case: str) -> None:
+    from datetime import UTC, datetime  # noqa: PLC0415
+
+    from dashboard.pages import calls  # noqa: PLC0415
+    from tests.unit.dashboard.frames import CASES  # noqa: PLC0415
+
+    calls.show(CASES[case](), datetime(2026, 11, 22, tzinfo=UTC))
+
+
+def run(page: Any, case: str, **query: str) -> AppTest:
+    app = AppTest.from_function(page, args=(case,), default_timeout=30)
+    for name, value in query.items():
+        app.query_params[name] = value
+    app.run()
+    assert not app.exception, app.exception
+    return app
+
+
+def test_overview_shows_the_figures_to_read_first() -> None:
+    app = run(overview_page, "busy")
+    shown = {metric.label: metric.value for metric in app.metric}
+    assert shown["Calls"] == "40"
+    assert shown["Answered"] == "90.0%"
+    assert shown["Cost"] == "$1.25 +?"
+    assert shown["Values redacted"] == "12"
+
+
+def test_simulated_answers_are_said_on_the_page() -> None:
+    assert any("simulated provider" in warning.value for warning in run(overview_page, "busy").warning)
+    assert not run(overview_page, "real").warning
+
+
+def test_a_broken_policy_folder_is_said_with_its_line() -> None:
+    errors = run(overview_page, "broken-policy").error
+    assert any("support.yaml:7:3" in error.value for error in errors)
+
+
+def test_an_empty_range_says_what_to_do() -> None:
+    app = run(overview_page, "empty")
+    assert any("sluice keys create" in info.value for info in app.info)
+
+
+def test_the_choice_of_range_and_automation_lives_in_the_url() -> None:
+    app = run(overview_page, "busy", range="Last 7 days", automation="triage")
+    assert app.selectbox[0].value == "Last 7 days"
+    assert app.selectbox[1].value == "triage"
+
+
+def test_a_call_is_shown_in_full_by_its_address() -> None:
+    app = run(calls_page, "busy", call="call_1")
+    assert any("call_1" in heading.value for heading in app.subheader)
+    shown = [text.value for text in app.text]
+    assert "ok (200)" in shown
+    assert "support@abc123abc123" in shown
+
+
+def test_a_call_of_nobody_here_is_a_sentence() -> None:
+    app = run(calls_page, "no-such-call", call="call_x")
+    assert any("no call call_x" in warning.value for warning in app.warning)
+
+
+def test_stages_stand_one_after_another() -> None:
+    frame = timeline({"admit_us": 100, "clear_us": 900, "invoke_us": None, "record_us": 1000})
+    assert list(frame["stage"]) == ["admit", "clear", "record"]
+    assert list(frame["start_ms"]) == pytest.approx([0.0, 0.1, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("usd", "unpriced", "text"),
+    [
+        (None, 3, "unknown"),
+        (None, 0, "$0"),
+        (0.0, 0, "$0.0000"),
+        (0.00001, 0, "<$0.0001"),
+        (12.5, 0, "$12.50"),
+        (12.5, 1, "$12.50 +?"),
+    ],
+)
+def test_an_unknown_price_is_never_shown_as_nothing(usd: float | None, unpriced: int, text: str) -> None:
+    assert money(usd, unpriced) == text
+
+
+def test_numbers_read_well() -> None:
+    assert milliseconds(12.34) == "12.3 ms"
+    assert milliseconds(2500) == "2.50 s"
+    assert milliseconds(None) == milliseconds(float("nan")) == "-"
+    assert (slice_s(1), slice_s(24), slice_s(168)) == (60, 3600, 86400)
+
+
+def test_policy_problems_may_be_missing() -> None:
+    assert policy_problems({}) == []
+    assert pd.DataFrame().empty
