@@ -16,7 +16,8 @@ TOTALS: dict[str, Any] = {
 }  # fmt: skip
 CALL: dict[str, Any] = {
     "seq": 1, "call_id": "call_1", "ts_us": TS, "automation": "triage", "run_id": "run_1", "step": "classify",
-    "status": 200,    "outcome": "ok", "error_code": None, "verdict": "pass", "policy": "support", "policy_hash": "abc123abc123",
+    "status": 200, "outcome": "ok", "error_code": None, "verdict": "pass", "policy": "support",
+    "policy_hash": "abc123abc123",
     "model_requested": "simulated-small", "model_answered": "simulated-small", "simulated": True, "cost_usd": 0.001,
     "total_ms": 12.0, "overhead_ms": 1.0, "tokens_in": 100, "tokens_out": 20, "entities": 2,
 }  # fmt: skip
@@ -35,7 +36,8 @@ def rows(*items: dict[str, Any], columns: tuple[str, ...] = ()) -> pd.DataFrame:
     return frame(Table(names, [[item.get(name) for name in names] for item in items], Watermark(1, TS)))
 
 
-AUTOMATION = {"automation": "triage", "team": "support", "calls": 40, "runs": 20, "ok": 36, "refused": 3, "cost_usd": 1.25,
+AUTOMATION = {"automation": "triage", "team": "support", "calls": 40, "runs": 20, "ok": 36, "refused": 3,
+              "cost_usd": 1.25,
               "total_p50_ms": 210.0, "total_p95_ms": 900.0, "last_ts_us": TS}  # fmt: skip
 POLICY = {"policy": "support", "policy_hash": "abc123abc123", "git_commit": "0123456789abcdef", "dirty": True,
           "calls": 40,          "first_ts_us": TS, "last_ts_us": TS, "automations": ["triage", None]}  # fmt: skip
