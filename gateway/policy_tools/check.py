@@ -1,17 +1,21 @@
 """Checking a policy folder as `sluice policy check` does: everything the loader sees, and what needs the detectors."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from policy.blocks_redaction import CustomRecognizer
-from policy.load import load_tree
-from policy.problems import PolicyErrors, Problem
-from policy.snapshot import Snapshot
+from policy.load import Loaded, load_with_places
+from policy.problems import PolicyErrors, Problem, near
 
-# Takes a recognizer of a policy file and gives a sentence for every example it fails.
-CheckExamples = Callable[[CustomRecognizer], list[str]]
+
+@dataclass(frozen=True, slots=True)
+class Detectors:
+    """What only the detectors know: whether examples hold, and which Presidio recognizers do not exist."""
+
+    failed_examples: Callable[[CustomRecognizer], Iterable[str]]
+    unknown_presidio: Callable[[Iterable[str]], Iterable[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,33 +35,32 @@ class Report:
         """Give one line per problem, or one line that says all is well."""
         if self.problems:
             return "\n".join(map(str, self.problems))
+        count = len(self.policies)
         names = ", ".join(self.policies)
-        return f"{len(self.policies)} policies are valid ({names}); version {(self.sha256 or '')[:12]}"
+        return f"Good: {count} polic{'y' if count == 1 else 'ies'} ({names}), {(self.sha256 or '')[:12]}."
 
     def json(self) -> str:
         """Give the same as JSON."""
         problems = [asdict(problem) for problem in self.problems]
-        return json.dumps({"ok": self.ok, "problems": problems, "policies": self.policies, "sha256": self.sha256})
+        return json.dumps({"usable": self.ok, "sha256": self.sha256, "policies": self.policies, "problems": problems})
 
 
-def no_examples(recognizer: CustomRecognizer) -> list[str]:
-    """Check no example; for callers without detectors."""
-    return []
-
-
-def check(directory: Path, check_examples: CheckExamples = no_examples) -> Report:
+def check(directory: Path, detectors: Detectors | None = None) -> Report:
     """Check a policy folder and report every problem with its file, line and column."""
     try:
-        snapshot = load_tree(directory)
+        loaded = load_with_places(directory)
     except PolicyErrors as error:
         return Report(tuple(error.problems))
-    failed = tuple(_failed_examples(snapshot, check_examples))
-    return Report(failed, tuple(snapshot.policies), snapshot.sha256)
+    found = tuple(sorted(_by_detectors(loaded, detectors))) if detectors else ()
+    return Report(found, tuple(loaded.snapshot.policies), loaded.snapshot.sha256)
 
 
-def _failed_examples(snapshot: Snapshot, check_examples: CheckExamples) -> Iterator[Problem]:
-    for entry in snapshot.entries:
-        for index, recognizer in enumerate(entry.policy.redaction.recognizers):
-            path = f"redaction.recognizers[{index}]"
-            for sentence in check_examples(recognizer):
-                yield Problem(entry.file, 1, 1, path, sentence)
+def _by_detectors(loaded: Loaded, detectors: Detectors) -> Iterator[Problem]:
+    for entry in loaded.snapshot.entries:
+        places, redaction = loaded.sources[entry.file].places, entry.policy.redaction
+        for index, recognizer in enumerate(redaction.recognizers):
+            for sentence in detectors.failed_examples(recognizer):
+                yield near(places, ("redaction", "recognizers", index, "examples"), sentence)
+        for name in detectors.unknown_presidio(redaction.presidio):
+            message = f"Presidio has no recognizer {name}; remove it"
+            yield near(places, ("redaction", "presidio", redaction.presidio.index(name)), message)
