@@ -13,9 +13,10 @@ from gateway.ports import address
 from gateway.settings import Settings
 
 _HELLO = (
-    'python -c \'from openai import OpenAI; print(OpenAI().chat.completions.create(model="gpt-4o-mini", '
-    'messages=[{"role": "user", "content": "Hello"}]).choices[0].message.content)\''
+    'python -c \'from openai import OpenAI; print(OpenAI().chat.completions.create(model="{model}", '
+    'messages=[{{"role": "user", "content": "Hello"}}]).choices[0].message.content)\''
 )
+_MODELS = {"simulated": "simulated-small"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def lines(settings: Settings, parts: list[str], way: Way) -> Iterator[str]:
     yield "Point your client here:"
     yield f"  export OPENAI_BASE_URL={address(settings, 'gateway')}/v1"
     yield f"  export OPENAI_API_KEY={_key_pasted(settings, way)}"
-    yield f"  {_HELLO}"
+    yield "  " + _HELLO.format(model=_MODELS.get(settings.upstream, "gpt-4o-mini"))
     yield ""
     yield "Ctrl-C stops everything."
 

@@ -8,6 +8,7 @@ import os
 import click
 
 from gateway.commands.common import setting_option, settings_with
+from gateway.control.errors import ControlError
 from gateway.logs import configure
 from gateway.ports import address, settle
 from gateway.prepare import control_database, prepare
@@ -74,8 +75,11 @@ def _supervise(settings: Settings, wanted: list[Part], terminal: Speaker) -> int
     dashboard = address(settings, "dashboard") if "dashboard" in names else None
 
     async def welcome() -> None:
-        for line in await asyncio.to_thread(shown):
-            terminal.show(line)
+        try:
+            for line in await asyncio.to_thread(shown):
+                terminal.show(line)
+        except ControlError as error:
+            terminal.say(f"All parts are ready, but no key and no sign-in link could be made: {error}")
         _log.info("all parts are ready")
 
     def shown() -> list[str]:
