@@ -9,7 +9,7 @@ from gateway.control.identity.tenants import DEFAULT_TENANT
 from gateway.prepare import control_database
 from gateway.settings import Settings
 
-_NAME = "sample traffic"
+_NAME = "sample-traffic"
 _LIFE_US = timedelta(days=1) // timedelta(microseconds=1)
 _TEAMS = dict(zip(AUTOMATIONS, ("service-desk", "sales-ops", "sales-ops", "support"), strict=True))
 
