@@ -118,8 +118,8 @@ def _rule(policy: Policy, direction: Any, kind: str, site: str | None) -> list[f
     if rule is None:
         return [-1, -1, -2, -99]
     operator = OPERATORS.index(rule.operator)
-    shown = rule.keep_last if rule.operator == "mask" else 0
-    return [operator, rule.enforce == "on", -min_score(policy.redaction, rule), -shown if operator <= 1 else 0]
+    readable = {"keep": 99, "mask": rule.keep_last}.get(rule.operator, 0)
+    return [operator, rule.enforce == "on", -min_score(policy.redaction, rule), -readable]
 
 
 def snapshot_of(policy: Policy) -> Snapshot:
