@@ -113,7 +113,7 @@ class Ledger:
         self._db.begin()
         try:
             for statement in duckdb.extract_statements((_SQL / "aggregate.sql").read_text()):
-                self._db.execute(statement, {"since_seq": since_seq})
+                self._db.execute(statement, {"since_seq": since_seq} if statement.named_parameters else None)
             self._db.execute("INSERT OR REPLACE INTO facts VALUES ('aggregated', ?, NULL)", [seq])
             self._db.commit()
         except duckdb.Error:
