@@ -8,7 +8,7 @@ from typing import NamedTuple
 from redaction.names.gazetteer import Gazetteer
 from redaction.names.tokens import Tokens
 
-_MAX_WORDS = 50_000
+_MAX_WORDS = 20_000
 _EDGE = "<>"
 
 
@@ -46,11 +46,11 @@ class Features:
     def __call__(self, text: str, tokens: Tokens) -> list[list[str]]:
         """Return one list of feature strings for each token."""
         words = [self._word(word) for word in tokens.words]
-        lines = _lines(text, tokens)
+        lines, lengths = _lines(text, tokens)
         edge = self._edge
         padded = [edge, edge, *words, edge, edge]
         out: list[list[str]] = []
-        for i, (word, line) in enumerate(zip(words, lines, strict=True)):
+        for i, (word, line, length) in enumerate(zip(words, lines, lengths, strict=True)):
             before, after = padded[i + 1], padded[i + 3]
             out.append(
                 [
@@ -65,6 +65,8 @@ class Features:
                     f"sn={word.shape}|{after.shape}|{after.flags}",
                     f"{line}{word.shape[:3]}",
                     f"{line}{word.flags}",
+                    f"{length}{line}{word.shape[:3]}",
+                    f"{length}{line}{word.flags}",
                     *_gaps(tokens, i, line, word.shape),
                 ]
             )
@@ -103,21 +105,31 @@ def _gaps(tokens: Tokens, i: int, line: str, shape: str) -> tuple[str, ...]:
     return (glued,)
 
 
-def _lines(text: str, tokens: Tokens) -> list[str]:
-    """Return for each token the case of its line (`M` mixed, `L` lower, `U` upper) and `^` where a line starts."""
-    out: list[str] = []
-    end = -1
-    case = "M"
-    for start in tokens.starts:
+def _lines(text: str, tokens: Tokens) -> tuple[list[str], list[str]]:
+    """Return for each token what its line is like.
+
+    First its case (`M` mixed, `L` lower, `U` upper) with `^` at its start, then the class of its length.
+    """
+    cases: list[str] = []
+    lengths: list[str] = []
+    begin, end, case = 0, -1, "M"
+    for i, start in enumerate(tokens.starts):
         if start > end:
-            begin = end + 1
+            lengths += [_length(i - begin)] * (i - begin)
+            line_start, begin = end + 1, i
             end = text.find("\n", start)
             end = len(text) if end < 0 else end
-            case = _case(text[begin:end])
-            out.append(f"{case}^")
+            case = _case(text[line_start:end])
+            cases.append(f"{case}^")
         else:
-            out.append(f"{case}=")
-    return out
+            cases.append(f"{case}=")
+    lengths += [_length(len(tokens.starts) - begin)] * (len(tokens.starts) - begin)
+    return cases, lengths
+
+
+def _length(tokens: int) -> str:
+    """Return a class of line lengths: short lines are often signatures and headings."""
+    return str(tokens) if tokens < 5 else "8" if tokens < 9 else "+"
 
 
 def _case(line: str) -> str:

@@ -1,7 +1,7 @@
 """The names model: a linear-chain CRF that gives each token of a text a label and a probability."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,8 +11,20 @@ from redaction.names.features import Features
 from redaction.names.gazetteer import Gazetteer
 from redaction.names.tokens import Tokens, tokenize
 
-# A token counts when the model gives it at least this probability of being part of a name.
-LEVELS = {"balanced": 0.5, "strict": 0.3, "paranoid": 0.15}
+Thresholds = Mapping[str, float]
+
+
+def _thresholds(person: float, place: float, organisation: float) -> Thresholds:
+    other = {"TITLE": place, "NRP": place}
+    return {"PER": person, "LOC": place, "ADDR": place, "ORG": organisation, **other}
+
+
+# A token counts when the model gives it at least this probability of being part of a name, by its label.
+LEVELS = {
+    "balanced": _thresholds(0.5, 0.5, 0.5),
+    "strict": _thresholds(0.3, 0.3, 0.3),
+    "paranoid": _thresholds(0.15, 0.15, 0.15),
+}
 
 
 _CODE = re.compile(r"[A-Za-z0-9+/=_-]{16,}")
@@ -51,8 +63,8 @@ class NamesModel:
         self._gazetteer = gazetteer
         self._labels = [label for label in self._tagger.labels() if label != "O"]
 
-    def spans(self, text: str, least: float) -> list[Span]:
-        """Return the spans whose tokens reach the probability `least`; a lower one never gives less."""
+    def spans(self, text: str, least: Thresholds) -> list[Span]:
+        """Return the spans whose tokens reach the probability of their label; lower thresholds never give less."""
         tokens = tokenize(text)
         if not tokens.words:
             return []
@@ -62,17 +74,18 @@ class NamesModel:
         runs = _runs(kept, text)
         return [_span(part) for run in runs if not self._technical(run) for part in _split(run, text)]
 
-    def _kept(self, tokens: Tokens, least: float) -> Iterator[_Token]:
+    def _kept(self, tokens: Tokens, least: Thresholds) -> Iterator[_Token]:
         marginal = self._tagger.marginal
         best = self._tagger.tag()
+        lowest = min(least.values())
         for i, label in enumerate(best):
             share = 1.0 - marginal("O", i)
-            if share < least:
+            if share < lowest:
                 continue
-            if label != "O":
-                yield _Token(tokens.starts[i], tokens.ends[i], label, share, tokens.words[i])
-            elif tokens.words[i].isalnum():
-                likely = max((marginal(name, i), name) for name in self._labels)[1]
+            if label == "O" and not tokens.words[i].isalnum():
+                continue
+            likely = max((marginal(name, i), name) for name in self._labels)[1] if label == "O" else label
+            if share >= least[likely]:
                 yield _Token(tokens.starts[i], tokens.ends[i], likely, share, tokens.words[i])
 
     def _technical(self, run: list[_Token]) -> bool:

@@ -26,7 +26,7 @@ class Names:
             return []
         least = LEVELS[level]
         return [
-            Entity(KINDS[label], start, end, _score(share, least), _RECOGNIZERS.get(label, "names"))
+            Entity(KINDS[label], start, end, _score(share, least[label]), _RECOGNIZERS.get(label, "names"))
             for start, end, label, share in self._model.spans(text, least)
         ]
 

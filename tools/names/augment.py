@@ -7,29 +7,19 @@ from random import Random
 from tools.names.corpus import Row, Span
 
 _LISTS = Path(__file__).parent / "lists"
-_WORD = re.compile(r"[^\W\d_]+")
 _TITLE_BEFORE = re.compile(r"(?:^|(?<=\W))([^\W\d_]+\.?)\s$")
 
 
 class Relabel:
-    """Adds TITLE and NRP spans, which the corpora leave unlabelled, and joins split handles."""
+    """Adds TITLE spans, which the corpora leave unlabelled, and joins split handles."""
 
     def __init__(self) -> None:
         self._titles = frozenset((_LISTS / "titles.txt").read_text().split())
-        self._nations = frozenset((_LISTS / "nationalities.txt").read_text().split())
 
     def __call__(self, row: Row) -> Row:
         """Return the row with all labels."""
         spans = list(_joined(row))
         spans += [span for start, _, label in spans if label == "PER" for span in self._title(row.text, start)]
-        taken = bytearray(len(row.text) + 1)
-        for start, end, _ in spans:
-            taken[start:end] = b"\1" * (end - start)
-        spans += [
-            (word.start(), word.end(), "NRP")
-            for word in _WORD.finditer(row.text)
-            if word.group()[0].isupper() and word.group().lower() in self._nations and not taken[word.start()]
-        ]
         return Row(row.text, tuple(sorted(spans)))
 
     def _title(self, text: str, start: int) -> list[Span]:

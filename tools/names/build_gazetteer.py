@@ -22,12 +22,13 @@ _LARGE = ("countries", "states", "state_names", "provinces", "regions", "departm
 _OWN = {"nationalities": "N", "titles": "T", "company_forms": "O", "street_words": "S", "technical": "X"}
 _STRONGER = (("F", "f"), ("L", "l"), ("K", "C"), ("K", "c"), ("C", "c"))
 # Words that some list has as a name but that are far more often plain words.
-_PLAIN = frozenset(
-    "the and for you are was his her our your their not but all any can had has have him how its may new now old see two way who did get "
-    "let put say she too use that this with from they will would there what about which when make like time just know take into year good "
-    "some could them other than then look only come over think also back after work first well even want because these give most de la le "
-    "van von del der den el al da di du no so on in an at as be by do go he if is it me my of or to up us we am".split()
-)
+_PLAIN = """
+    the and for you are was his her our your their not but all any can had has have him how its may new now old
+    see two way who did get let put say she too use that this with from they will would there what about which
+    when make like time just know take into year good some could them other than then look only come over think
+    also back after work first well even want because these give most de la le van von del der den el al da di
+    du no so on in an at as be by do go he if is it me my of or to up us we am
+"""
 
 
 def _flat(value: object) -> Iterator[str]:
@@ -44,8 +45,13 @@ def _providers(package: object) -> Iterator[tuple[str, type]]:
             yield info.name, importlib.import_module(f"{package.__name__}.{info.name}").Provider  # type: ignore[attr-defined]
 
 
-def _usable(word: str) -> bool:
-    return len(word) > 1 and word.isalpha() and word not in _PLAIN and all(ord(c) < 0x250 or 0x1E00 <= ord(c) < 0x1F00 for c in word)
+def _usable(word: str, plain: frozenset[str]) -> bool:
+    return (
+        len(word) > 1
+        and word.isalpha()
+        and word not in _PLAIN
+        and all(ord(c) < 0x250 or 0x1E00 <= ord(c) < 0x1F00 for c in word)
+    )
 
 
 def _names() -> Iterator[tuple[str, str]]:
@@ -88,10 +94,11 @@ def _own_words() -> Iterator[tuple[str, str]]:
 def build() -> dict[str, str]:
     """Return the flags of every word, in the order of FLAGS."""
     found: dict[str, set[str]] = defaultdict(set)
+    plain = frozenset(_PLAIN.split())
     sources: tuple[Iterable[tuple[str, str]], ...] = (_names(), _place_words())
     for source in sources:
         for word, flag in source:
-            if _usable(word):
+            if _usable(word, plain):
                 found[word].add(flag)
     for word, flag in _own_words():
         found[word].add(flag)
@@ -110,7 +117,9 @@ def plain_words(data: Path) -> list[str]:
     for name in CORPORA:
         for row in read_rows(data, name):
             tokens = tokenize(row.text)
-            seen.update(w for w, y in zip(tokens.words, labels(tokens, row.spans), strict=True) if y == "O" and w.islower())
+            seen.update(
+                w for w, y in zip(tokens.words, labels(tokens, row.spans), strict=True) if y == "O" and w.islower()
+            )
     return sorted(word for word, count in seen.items() if count >= 3 and len(word) > 2 and word.isalpha())
 
 

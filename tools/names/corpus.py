@@ -19,9 +19,11 @@ class Row(NamedTuple):
 
 
 def read_rows(folder: Path, name: str) -> list[Row]:
-    """Read `name.jsonl.gz`: one object per line, `t` the text, `s` the spans."""
-    with gzip.open(folder / f"{name}.jsonl.gz", "rt") as file:
-        return [Row(item["t"], tuple((s, e, label) for s, e, label in item["s"])) for item in map(json.loads, file)]
+    """Read `name.jsonl.gz`, one object per line: `t` the text, `s` the spans; `name:source` reads one source."""
+    file_name, _, source = name.partition(":")
+    with gzip.open(folder / f"{file_name}.jsonl.gz", "rt") as file:
+        items = [item for item in map(json.loads, file) if not source or item["src"] == source]
+    return [Row(item["t"], tuple((s, e, label) for s, e, label in item["s"])) for item in items]
 
 
 def labels(tokens: Tokens, spans: tuple[Span, ...]) -> list[str]:

@@ -73,7 +73,9 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=24_000)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--holdout", action="store_true", help="other templates, other names, case as written")
-    parser.add_argument("--data", type=Path, help="folder of the public corpora; their lines without entities serve as filler")
+    parser.add_argument(
+        "--data", type=Path, help="folder of the public corpora; their lines without entities serve as filler"
+    )
     args = parser.parse_args()
     corpora = ("btc_dev",) if args.holdout else ("wikigold", "sec_train", "btc_train")
     rows = [row for name in corpora for row in read_rows(args.data, name)] if args.data else []

@@ -8,30 +8,16 @@ from pathlib import Path
 
 from faker import Faker
 
+from tools.names.makers import Codes, Organisations, Places
+
 LISTS = Path(__file__).parent / "lists"
-_LOCALES = (
-    "en_US en_US en_US en_US en_GB en_GB en_AU en_CA en_IN en_IE en_NZ en_PH en_KE en_NG de_DE de_AT de_CH fr_FR fr_CA es_ES es_MX es_CO it_IT nl_NL "
-    "pt_BR pt_PT sv_SE da_DK fi_FI no_NO pl_PL cs_CZ hu_HU tr_TR id_ID ro_RO hr_HR sl_SI sk_SK et_EE lv_LV lt_LT vi_VN yo_NG ha_NG zu_ZA"
-).split()
-_TITLE = re.compile(
-    r"^(Mr|Mrs|Ms|Miss|Dr|Prof|Herr|Frau|Dipl|Ing|Univ|Sig|Dott|Mag|Fru|Hr|Sr|Sra|Doc|Bc|MUDr|JUDr|Ph|Drs?|Tn|Ny|H|Hj|Cut|Puan|Dt|R|Ir)\b\.?\s*", re.I
-)
-_SECTORS = (
-    "Logistics Capital Labs Foods Health Insurance Bank Energy Systems Partners Media Pharma Robotics Airlines Motors University Foundation Hospital Clinic "
-    "Retail Telecom Solutions Consulting Software Group Industries Electric Travel Hotels Records Studios Press Publishing Dental Realty Properties Builders "
-    "Plumbing Bakery Cafe Restaurant Pharmacy Academy College School Museum Theatre Church Institute Trust Council Society Club United Rovers Securities "
-    "Investments Ventures Holdings Mining Chemicals Textiles Furniture Jewelers Optics Security Staffing Analytics Networks Aerospace Shipping Freight"
-).split()
-_WORDS = (
-    "Blue North Bright Sky Red Iron Silver Green Nova Peak Data Cloud Quick Vertex Open Deep True Smart Tele Medi Agri Fin Pay Shop Hyper Golden Royal "
-    "First Global National Pacific Atlantic Summit Harbor River Oak Maple Eagle Falcon Phoenix Apex Prime Omega Alpha Delta Orion Zenith Liberty Heritage "
-    "Pioneer Universal Central Modern Urban Fresh Pure Rapid Swift Solid Crystal Diamond Emerald Lunar Solar Stellar Evergreen Northern Southern Western"
-).split()
-_TAILS = "wave bridge stone line point works forge mart field core hub path loop grid ly ify soft tech nix port leaf spark ware net gen via ex on a io".split()
-_FORMS = ", Inc|, Inc.| Inc| Inc.| Ltd| Ltd.| LLC|, LLC| GmbH| AG| Corp| Corp.| Corporation| SA| BV| AB| Pty Ltd| Co.| Company| PLC| plc| S.p.A.| Group| Holdings".split("|")
-_COUNTRY_CODES = "UK USA US U.S. EU UAE NYC LA Germany France the Netherlands England Scotland Wales Europe Asia Africa America".replace("the Netherlands", "the_Netherlands").split()
-_FIELDS = "Enterprise plan|Pro plan|the dashboard|the API|SSO|the mobile app|Outlook|the billing portal|webhooks|Excel|Kubernetes|Python|the VPN|an invoice|the onboarding call|Q3 forecast|the SOW|GDPR review|SOC 2 report|the PO|S3|the contract|the report|my account|the checkout|the app|a refund|the new laptop|the invoice export|single sign-on|two-factor login|the data import".split("|")
-_JOBS = "VP Sales|CFO|CEO|Head of IT|procurement manager|account exec|customer success lead|office manager|CTO|legal counsel|nurse|driver|support agent|Managing Director|Vice President|Director of Operations|teacher|software engineer|chairman|spokesman|professor|painter|singer|footballer".split("|")
+# Languages written in Latin letters; English ones more often.
+_LOCALES = """
+    en_US en_US en_US en_US en_US en_GB en_GB en_AU en_CA en_IN en_IE en_NZ en_PH en_KE en_NG de_DE de_AT de_CH fr_FR
+    fr_CA es_ES es_MX es_CO it_IT nl_NL pt_BR pt_PT sv_SE da_DK fi_FI no_NO pl_PL cs_CZ hu_HU tr_TR id_ID ro_RO hr_HR
+    sl_SI sk_SK et_EE lv_LV lt_LT vi_VN yo_NG ha_NG zu_ZA
+"""
+Maker = Callable[[], str]
 
 
 def read_list(name: str) -> list[str]:
@@ -55,192 +41,100 @@ class Slots:
     def __init__(self, seed: int, *, holdout: bool, prose: list[str]) -> None:
         self.random = random.Random(seed)
         self._holdout = holdout
-        self._prose = prose
-        self._fakers = [Faker(locale) for locale in _LOCALES]
+        self._fakers = [Faker(locale) for locale in _LOCALES.split()]
         for number, fake in enumerate(self._fakers):
             fake.seed_instance(seed * 1000 + number)
-        self._english = self._fakers[0]
-        self._nations = [w.capitalize() for w in (LISTS / "nationalities.txt").read_text().split()]
-        self._organisations = [o for o in read_list("organisations") if held_out(o) == holdout]
-        self._technical = [w for w in (LISTS / "technical.txt").read_text().split() if held_out(w) == holdout]
-        self._sentences = read_list("prose") if not holdout else []
+        self.english = self._fakers[0]
+        self._lists: dict[str, list[str]] = {}
+        self._prose = prose + ([] if holdout else read_list("prose") * 20)
+        self._nations = [word.capitalize() for line in read_list("nationalities") for word in line.split()]
+        self._technical = [w for line in read_list("technical") for w in line.split() if held_out(w) == holdout]
+        self.places, self.organisations, self.codes = Places(self), Organisations(self), Codes(self)
 
     def pick(self, *choices: str) -> str:
         """Return one of the choices."""
         return self.random.choice(choices)
 
+    def listed(self, name: str) -> str:
+        """Return a line of a list; for evaluation only from its held-out part, where it has one."""
+        if name not in self._lists:
+            lines = read_list(name)
+            own = [line for line in lines if held_out(line) == self._holdout]
+            self._lists[name] = own if name == "organisations" else lines
+        return self.random.choice(self._lists[name])
+
     def fake(self) -> Faker:
-        """Return a random locale."""
+        """Return a random language's Faker."""
         return self.random.choice(self._fakers)
 
-    def _try(self, make: Callable[[], str], fits: Callable[[str], bool], default: str) -> str:
-        for _ in range(40):
-            value = make()
-            if fits(value):
-                return value
-        return default
+    def latin(self, make: Maker, default: str) -> str:
+        """Return a made value in Latin letters."""
+        return next((value for value in (str(make()) for _ in range(20)) if latin(value)), default)
 
-    def _own_part(self, name: str) -> bool:
-        return latin(name) and held_out(name.split()[0]) == self._holdout
+    def _name(self, make: Maker, default: str) -> str:
+        values = (str(make()) for _ in range(60))
+        first = ((value, value.split()) for value in values)
+        return next((v for v, words in first if latin(v) and held_out(words[0]) == self._holdout), default)
 
     def first(self) -> str:
-        fake = self.fake()
-        return self._try(fake.first_name, self._own_part, "Maria" if not self._holdout else "Thaddeus")
+        return self._name(self.fake().first_name, "Maria")
 
     def last(self) -> str:
-        fake = self.fake()
-        return self._try(fake.last_name, self._own_part, "Novak" if not self._holdout else "Ferrante")
+        return self._name(self.fake().last_name, "Novak")
 
     def person(self) -> str:
-        fake, draw = self.fake(), self.random.random()
-        first = self._try(fake.first_name, self._own_part, "Maria")
-        last = self._try(fake.last_name, self._own_part, "Novak")
-        forms: tuple[tuple[float, Callable[[], str]], ...] = (
-            (0.60, lambda: f"{first} {last}"),
-            (0.68, lambda: f"{first} {self.pick(*'ABCDEFGHJKLMNPRSTW')}. {last}"),
-            (0.71, lambda: f"{first} {self.pick(*'ABCDEFGHJKLMNPRSTW')} {last}"),
-            (0.75, lambda: f"{first[0]}. {last}"),
-            (0.77, lambda: f"{first[0]}.{self.pick(*'ABCDEHJKLMNPRSTW')}. {last}"),
-            (0.80, lambda: f"{last}, {first}"),
-            (0.84, lambda: f"{first} {last}-{self.last()}"),
-            (0.87, lambda: f"{first} {self.pick('van', 'de', 'von', 'del', 'van der', 'da', 'bin', 'al', 'Mc', 'O’', 'ter', 'el')} {last}"),
-            (0.91, lambda: f"{first} {self.first()} {last}"),
-            (0.93, lambda: f"{first} {last} {self.pick('Jr.', 'Sr.', 'III', 'II', 'Jr')}"),
-            (0.96, lambda: last),
-            (0.98, lambda: first),
-        )
-        return next((make() for limit, make in forms if draw < limit), f"{first} {last}".upper())
+        fake = self.fake()
+        first, last = self._name(fake.first_name, "Maria"), self._name(fake.last_name, "Novak")
+        initial, join = self.pick(*"ABCDEFGHJKLMNPRSTW"), self.listed("name_joins")
+        suffix = self.pick("Jr.", "Sr.", "III", "II", "Jr")
+        forms = {
+            f"{first} {last}": 60, f"{first} {initial}. {last}": 8, f"{first} {initial} {last}": 3,
+            f"{first[0]}. {last}": 4, f"{first[0]}.{initial}. {last}": 2, f"{last}, {first}": 4,
+            f"{first} {last}-{self.last()}": 4, f"{first} {join} {last}": 3, f"{first} {self.first()} {last}": 4,
+            f"{first} {last} {suffix}": 2, last: 3, first: 2, f"{first} {last}".upper(): 3, f"{last} {first}": 1,
+        }  # fmt: skip
+        return self.random.choices(list(forms), list(forms.values()))[0]
 
-    def place(self) -> str:
-        draw = self.random.random()
-        if draw < 0.62:
-            return self._try(self.fake().city, latin, "Lyon")
-        if draw < 0.80:
-            return str(self._english.country())
-        if draw < 0.86:
-            return str(self._english.state())
-        if draw < 0.90:
-            return self.pick(*_COUNTRY_CODES).replace("_", " ")
-        if draw < 0.95:
-            return f"{self._english.city()}, {self._english.state_abbr()}"
-        return f"{self.pick('North', 'South', 'East', 'West', 'New', 'Port', 'Mount', 'Lake', 'St.', 'Upper', 'Northern', 'Central')} {self.last()}"
+    def sentence(self) -> str:
+        if not self._prose or self.random.random() < 0.15:
+            return str(self.english.sentence())
+        return self.random.choice(self._prose)
 
-    def organisation(self) -> str:
-        draw = self.random.random()
-        if draw < 0.22:
-            return self._try(self.fake().company, latin, "Ferrante Ltd")
-        if draw < 0.36:
-            return f"{self.last()} {self.pick(*_SECTORS)}"
-        if draw < 0.48:
-            return self.pick(*_WORDS) + self.pick(*_TAILS) + self.pick("", "", "", *_FORMS)
-        if draw < 0.60:
-            return f"{self.pick(*_WORDS)} {self.pick(*_SECTORS, *_WORDS)}{self.pick('', '', '', *_FORMS)}"
-        if draw < 0.68:
-            return f"{self.last()}{self.pick(' & ', ' and ', ', ')}{self.last()}{self.pick(' LLP', '', ' Ltd', ' Associates', ' & Sons', ' Law', ' and Sons', ' Inc')}"
-        if draw < 0.76:
-            return f"{self.place().split(',')[0]} {self.pick(*_SECTORS, 'General Hospital', 'City Council', 'Central Bank', 'High School', 'Public Library', 'Police Department')}"
-        if draw < 0.80:
-            kind = self.pick("University", "Bank", "Ministry of Health", "Department of Education", "Museum", "Embassy", "Port Authority")
-            return f"{kind} of {self.place().split(',')[0]}"
-        if draw < 0.84:
-            return "".join(self.random.choices("ABCDEFGHIKLMNPRSTUVW", k=self.random.choice((2, 3, 3, 4)))) + self.pick("", "", " Group", " Bank", " Ltd", " Inc.")
-        if draw < 0.88:
-            return f"{self.last()}{self.pick(*_FORMS)}"
-        return self.random.choice(self._organisations)
+    def heading(self) -> str:
+        """Return a few capitalised plain words, some of them from real sentences."""
+        words = re.findall(r"[^\W\d_]{2,}", self.sentence()) if self.random.random() < 0.6 else []
+        length = self.random.randint(2, 5)
+        if len(words) <= length:
+            words = [self.english.word() for _ in range(length)]
+        start = self.random.randrange(len(words) - length + 1)
+        return " ".join(word.capitalize() for word in words[start : start + length])
 
-    def street(self) -> str:
-        street = self._try(self.fake().street_address, latin, "12 High Street")
-        return street.split("\n")[0]
-
-    def address(self) -> str:
-        fake, draw = self.fake(), self.random.random()
-        if draw < 0.4:
-            text = self._try(fake.address, latin, "12 High Street\nLeeds LS1 4AP")
-            return self.pick(text, text.replace("\n", ", "), text.replace("\n", ", "), text.replace("\n", " "))
-        if draw < 0.55:
-            return self.street()
-        return self._built_address(fake)
-
-    def _built_address(self, fake: Faker) -> str:
-        r, us = self.random, self._english
-        street, city = self.street(), self._try(fake.city, latin, "Lyon")
-        post = str(fake.postcode()) if r.random() < 0.8 else str(us.postcode())
-        country = self.pick(str(us.country()), str(us.country_code()), "")
-        unit = self.pick("", "", f" Apt. {r.randint(1, 990)}", f" Suite {r.randint(1, 990)}", f" Unit {r.randint(1, 99)}", f"/{r.randint(1, 30)}", f", Flat {r.randint(1, 30)}", f" #{r.randint(1, 99)}")
-        gap = self.pick("\n", ", ", ", ", "\n    ", "\n ", " ", "\n, ")
-        plain = f"{street}{unit}{gap}"
-        number = f"{r.randint(1, 9999)} "
-        forms = (
-            f"{plain}{city}{gap}{country} {post}",
-            f"{plain}{post} {city}{gap}{country}",
-            f"{plain}{city}, {us.state_abbr()} {post}",
-            f"{number}{plain}{city} {us.state_abbr()} {post}",
-            f"{number}{plain}{city}{gap}{post}{gap}{country}",
-            f"{plain}{city.upper()}{gap}{us.state_abbr()}{gap}{post}",
-            f"{plain}{city}{gap}{country}",
-            f"P.O. Box {r.randint(1, 9999)}{gap}{city}{gap}{post}",
-            f"{plain}{city}",
-            f"{street}{unit}",
-        )
-        return self.pick(*forms).strip(" ,\n")
+    def technical(self) -> str:
+        word = self.random.choice(self._technical)
+        return self.pick(word, word, word.upper(), word.capitalize() if len(word) > 3 else word.upper())
 
     def nation(self) -> str:
         return self.random.choice(self._nations)
 
-    def title(self) -> str:
-        return self.pick("Mr", "Mrs", "Ms", "Dr", "Mr.", "Mrs.", "Ms.", "Dr.", "Prof.", "Miss", "Sir", "Madam", "Professor", "Judge", "Captain", "Sgt.", "Rev.", "Mx.", "Herr", "Frau", "Sr.", "Sra.")
-
-    def sentence(self) -> str:
-        draw = self.random.random()
-        if draw < 0.2 or not (self._sentences or self._prose):
-            return str(self._english.sentence())
-        return self.random.choice(self._sentences if draw < 0.5 and self._sentences else self._prose)
-
-    def heading(self) -> str:
-        return " ".join(self._english.word().capitalize() for _ in range(self.random.randint(2, 4)))
-
-    def technical(self) -> str:
-        word = self.random.choice(self._technical)
-        return self.pick(word, word, word.upper(), word.capitalize()) if len(word) > 3 else self.pick(word, word.upper(), word.upper())
-
-    def technical_sentence(self) -> str:
-        a, b, n = self.technical(), self.technical(), self.random.randint(1, 999)
-        return self.pick(
-            f"{a} returns {n} when {b} is down.", f"The {a} timeout is {n} ms.", f"{a}: connection to {b} refused", f"Upgrade {a} to {n}.{n % 10} and restart {b}.",
-            f"{a} {b} failed with code {n}", f"We run {a} behind {b} in production.", f"{self._english.sentence()} {a}!", f"see the {a} logs in {b}", f"{a} v{n % 9}.{n % 7} is not compatible with {b}",
-            f"The {a} {self._english.word()} needs {b} {self._english.word()}.", f"{self.heading()} ({a}/{b})", f"fix({a}): {self._english.word()} {b} {self._english.word()}",
-        )  # fmt: skip
-
-    def phone(self) -> str:
-        return str(self._english.phone_number())
-
-    def date(self) -> str:
-        fe = self._english
-        return self.pick(fe.date(), fe.date(pattern="%d %B %Y"), fe.day_of_week(), "tomorrow", f"next {fe.day_of_week()}", f"{fe.month_name()} {self.random.randint(1, 28)}", fe.date(pattern="%m/%d/%Y"), fe.year())
-
-    def number(self) -> str:
-        return str(self.random.randint(1, 99999))
-
-    def time(self) -> str:
-        return f"{self.random.randint(1, 12)}{self.pick('am', 'pm', ':30', ':15 pm', ' o’clock')}"
-
-    def money(self) -> str:
-        return f"{self.pick('$', '€', '£')}{self.random.randint(10, 99999):,}"
-
-    def identifier(self) -> str:
-        return self.pick("INC", "TCK", "CASE", "ORD", "INV", "#", "PO-", "REQ", "TKT-", "A-") + str(self.random.randint(1000, 999999))
-
     def job(self) -> str:
-        return self.pick(str(self._english.job()), *_JOBS)
+        return self.pick(str(self.english.job()), self.listed("jobs"), self.listed("roles").lower())
 
-    def makers(self) -> dict[str, tuple[str | None, Callable[[], str]]]:
+    def makers(self) -> dict[str, tuple[str | None, Maker]]:
         """Return for each slot its label (None: not personal) and its maker."""
-        fe = self._english
+        fe, codes, places = self.english, self.codes, self.places
         return {
-            "p": ("PER", self.person), "f": ("PER", self.first), "l": ("PER", self.last), "c": ("LOC", self.place), "o": ("ORG", self.organisation),
-            "a": ("ADDR", self.address), "st": ("ADDR", self.street), "ti": ("TITLE", self.title), "nrp": ("NRP", self.nation),
-            "e": (None, fe.email), "ph": (None, self.phone), "d": (None, self.date), "n": (None, self.number), "t": (None, self.time), "m": (None, self.money),
-            "x": (None, lambda: self.pick(*_FIELDS)), "id": (None, self.identifier), "s": (None, self.sentence), "w": (None, fe.word),
-            "headw": (None, lambda: fe.word().capitalize()), "head": (None, self.heading), "u": (None, fe.url), "jt": (None, self.job),
-            "tech": (None, self.technical_sentence), "techw": (None, self.technical),
-        }  # fmt: skip
+            **{"p": ("PER", self.person), "f": ("PER", self.first), "l": ("PER", self.last)},
+            **{"c": ("LOC", places.place), "a": ("ADDR", places.address), "st": ("ADDR", places.street)},
+            **{"o": ("ORG", self.organisations.make), "nrp": ("NRP", self.nation)},
+            **{"ti": ("TITLE", lambda: self.listed("titles_written")), "nat": (None, self.nation)},
+            **{"e": (None, fe.email), "u": (None, fe.url), "ph": (None, fe.phone_number), "d": (None, codes.date)},
+            **{"n": (None, codes.number), "t": (None, codes.time), "m": (None, codes.money), "id": (None, codes.case)},
+            **{"hash": (None, codes.hash), "w": (None, fe.word), "headw": (None, lambda: fe.word().capitalize())},
+            **{"x": (None, lambda: self.listed("products")), "jt": (None, self.job), "head": (None, self.heading)},
+            **{
+                "role": (None, lambda: self.listed("roles")),
+                "s": (None, self.sentence),
+                "techw": (None, self.technical),
+            },
+            "tech": (None, codes.technical_sentence),
+        }

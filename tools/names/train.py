@@ -70,7 +70,9 @@ def train(args: argparse.Namespace) -> None:
         if tokens.words:
             trainer.append(rnd.choice(extractors)(row.text, tokens), labels(tokens, row.spans))
             tokens_seen += len(tokens.words)
-    trainer.set_params({"max_iterations": args.iterations, "feature.minfreq": args.minfreq, "c1": args.c1, "c2": args.c2})
+    trainer.set_params(
+        {"max_iterations": args.iterations, "feature.minfreq": args.minfreq, "c1": args.c1, "c2": args.c2}
+    )
     begun = time.monotonic()
     trainer.train(str(args.out))
     _log.info("%d tokens, %.0f s, %d bytes", tokens_seen, time.monotonic() - begun, args.out.stat().st_size)
