@@ -78,8 +78,8 @@ class Defaults(Blocks):
     )
 
 
-class Policy(Blocks):
-    """One policy file: a name, whom it governs, and the blocks."""
+class Head(Block):
+    """What stands at the top of a policy file: a name, and whom it governs."""
 
     policy: Name = Field(description="Unique name; stands in every record.")
     schema_: FormatVersion = Field(
@@ -89,6 +89,10 @@ class Policy(Blocks):
     description: Text | None = Field(default=None, description="What it is for, in a sentence.")
     applies_to: AppliesTo = Field(default=AppliesTo(), description="Whom it governs.")
     tighten: tuple[Tighten, ...] = Field(default=(), description="Changes that labels may activate; they only tighten.")
+
+
+class Policy(Blocks, Head):  # in this order the head's keys come first
+    """One policy file."""
 
     @model_validator(mode="after")
     def _holds_are_complete(self) -> Self:
