@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 SKIP_REASON = "PostgreSQL: no server programs here (pg_config --bindir names none)"
-_FAST = ["-c", "fsync=off", "-c", "full_page_writes=off", "-c", "synchronous_commit=off", "-c", "shared_buffers=16MB"]
+_FAST = ["-c", "fsync=off", "-c", "full_page_writes=off", "-c", "shared_buffers=16MB"]
 
 
 class PostgresServer:

@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from sqlalchemy import Connection, Engine, Executable, Table, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import CursorResult
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from gateway.control import schema
@@ -25,6 +25,7 @@ from gateway.control.errors import ControlUnavailable
 Clock: TypeAlias = Callable[[], int]
 NewId: TypeAlias = Callable[[str], str]
 EVENT_SCHEMA: Final = 1
+_AWAY: Final = "The control database cannot be reached or read; try again."
 _READ: Final[Mapping[str, Mapping[str, Any]]] = {
     # One snapshot for all statements of a read, as SQLite gives it anyway.
     "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
@@ -57,6 +58,13 @@ class Note:
     body: Mapping[str, Any]
     automation: str | None = None
     subject_ref: str | None = None
+
+
+class Position(NamedTuple):
+    """A point of a database's history: the `changes` counter, and the stamp it got there. No stamp: no change yet."""
+
+    version: int
+    stamp: str | None
 
 
 class Write:
@@ -103,7 +111,9 @@ class Write:
         if self._version is None:
             table = schema.changes
             moved = update(table).values(version=table.c.version + 1).returning(table.c.version)
-            self._version = self.conn.execute(moved).scalar_one()
+            version: int = self.conn.execute(moved).scalar_one()
+            self.conn.execute(schema.change_log.insert().values(version=version, stamp=secrets.token_hex(8)))
+            self._version = version
         return self._version
 
 
@@ -160,10 +170,18 @@ def open_database(address: str, clock_us: Clock = utc_now_us, new_id: NewId = ra
     return Database(make_engine(address), clock_us, new_id)
 
 
-def current_version(conn: Connection) -> int:
-    """Return the value of the `changes` counter."""
-    version: int = conn.execute(select(schema.changes.c.version)).scalar_one()
-    return version
+def position(conn: Connection) -> Position:
+    """Return where the database's history stands."""
+    now, log = schema.changes, schema.change_log
+    found = conn.execute(select(now.c.version, log.c.stamp).outerjoin_from(now, log, now.c.version == log.c.version))
+    return Position(*found.one())
+
+
+def continues(conn: Connection, earlier: Position) -> bool:
+    """Tell whether the database's history went through an earlier position."""
+    log = schema.change_log
+    stamp = conn.execute(select(log.c.stamp).where(log.c.version == earlier.version)).scalar()
+    return stamp == earlier.stamp
 
 
 def insert_new(tx: Write, table: Table, values: Mapping[str, Any]) -> bool:
@@ -182,4 +200,8 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (OperationalError, InterfaceError, PoolTimeout) as error:
-        raise ControlUnavailable("The control database cannot be reached; try again.") from error
+        raise ControlUnavailable(_AWAY) from error
+    except DatabaseError as error:
+        if type(error) is DatabaseError:  # of no narrower kind: SQLite's word for a file that it cannot read
+            raise ControlUnavailable(_AWAY) from error
+        raise

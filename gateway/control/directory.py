@@ -4,7 +4,7 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeAlias
 
 from sqlalchemy import Connection, RowMapping, select
 
@@ -12,9 +12,12 @@ from gateway.control import schema
 from gateway.control.database import Clock, utc_now_us
 from gateway.control.identity import tokens
 from gateway.control.identity.keys import facts_of
+from gateway.control.watch import EVERYTHING
 from policy.model import Facts
 
 _SLOT_BYTES: Final = 16
+# First bytes of a key's digest -> (digest, whose key it is).
+Entries: TypeAlias = "Mapping[bytes, tuple[bytes, Principal]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,33 +29,24 @@ class Principal:
     expires_us: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class View:
-    """All usable keys at one value of the `changes` counter: first bytes of the digest -> (digest, principal)."""
-
-    version: int
-    entries: Mapping[bytes, tuple[bytes, Principal]]
-
-
 class Directory:
-    """Finds the principal of a raw key; follows the database through a `ChangeWatch`."""
+    """Finds the principal of a raw key; follows the database through a `ChangeWatch`.
+
+    A key once seen revoked stays so, even if the database is put back to an older state.
+    """
 
     def __init__(self, clock_us: Clock = utc_now_us) -> None:
         self._clock_us = clock_us
-        self._view = View(-1, MappingProxyType({}))
-
-    @property
-    def version(self) -> int:
-        """The `changes` counter this view was read at; -1 before the first read."""
-        return self._view.version
+        self._entries: Entries = MappingProxyType({})
+        self._revoked: set[bytes] = set()
 
     def __len__(self) -> int:
-        return len(self._view.entries)
+        return len(self._entries)
 
     def lookup(self, raw_key: bytes) -> Principal | None:
         """Return the principal of a key, or None when it is unknown, revoked or expired. About 2 microseconds."""
         digest = tokens.digest(raw_key)
-        entry = self._view.entries.get(digest[:_SLOT_BYTES])
+        entry = self._entries.get(digest[:_SLOT_BYTES])
         if entry is None or not hmac.compare_digest(entry[0], digest):
             return None
         principal = entry[1]
@@ -60,19 +54,18 @@ class Directory:
             return None
         return principal
 
-    def reload(self, conn: Connection, version: int) -> None:
-        """Read the keys that moved since the present view."""
-        table, seen = schema.api_keys, self._view.version
-        moved = select(table).where(table.c.changed > seen)
-        entries = dict(self._view.entries)
-        for row in conn.execute(moved).mappings():
-            _apply(entries, row)
-        self._view = View(version, MappingProxyType(entries))
+    def reload(self, conn: Connection, since: int) -> None:
+        """Read the keys that moved after `since`, or all of them."""
+        table = schema.api_keys
+        moved = conn.execute(select(table).where(table.c.changed > since)).mappings().all()
+        self._revoked.update(row["key_hash"] for row in moved if row["revoked_us"] is not None)
+        entries = {} if since == EVERYTHING else dict(self._entries)
+        entries.update(_entry(row) for row in moved)
+        for digest in self._revoked:
+            entries.pop(digest[:_SLOT_BYTES], None)
+        self._entries = MappingProxyType(entries)
 
 
-def _apply(entries: dict[bytes, tuple[bytes, Principal]], row: RowMapping) -> None:
+def _entry(row: RowMapping) -> tuple[bytes, tuple[bytes, Principal]]:
     digest: bytes = row["key_hash"]
-    if row["revoked_us"] is None:
-        entries[digest[:_SLOT_BYTES]] = (digest, Principal(row["key_id"], facts_of(row), row["expires_us"]))
-    else:
-        entries.pop(digest[:_SLOT_BYTES], None)
+    return digest[:_SLOT_BYTES], (digest, Principal(row["key_id"], facts_of(row), row["expires_us"]))

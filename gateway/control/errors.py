@@ -1,4 +1,3 @@
-# ruff: noqa: N818 - these names say what happened
 """Why the control database refused: one branch of the gateway's tree of errors.
 
 Messages are sentences for the caller. They never carry an e-mail address, a key, a token or SQL.

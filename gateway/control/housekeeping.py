@@ -2,11 +2,12 @@
 
 from typing import Final
 
-from sqlalchemy import Column, Table, delete
+from sqlalchemy import Column, Table, delete, select
 
 from gateway.control import outbox, schema, sealed
 from gateway.control.database import Database, Write
 
+KEEP_CHANGES: Final = 10_000
 KEEP_ENDED_S: Final = 30 * 24 * 3600
 
 
@@ -18,8 +19,16 @@ def sweep(database: Database) -> dict[str, int]:
             "login_links": _drop(tx, schema.login_links, schema.login_links.c.expires_us, KEEP_ENDED_S),
             "login_attempts": _drop(tx, schema.login_attempts, schema.login_attempts.c.window_until_us, 0),
             "outbox": outbox.drop_relayed(tx),
+            "change_log": _drop_old_changes(tx),
         }
     return counts | {"sealed": sealed.sweep(database)}
+
+
+def _drop_old_changes(tx: Write) -> int:
+    """Forget stamps so old that every living reader has seen later ones."""
+    now, log = schema.changes, schema.change_log
+    old = log.c.version < select(now.c.version - KEEP_CHANGES).scalar_subquery()
+    return tx.execute(delete(log).where(old)).rowcount
 
 
 def _drop(tx: Write, table: Table, ended_us: Column[int], keep_s: int) -> int:

@@ -40,6 +40,14 @@ changes: Final = Table(
     Column("version", BigInteger, nullable=False),
 )
 
+# A random stamp for each number: a reader whose stamp is not here looks at another history, such as an older copy.
+change_log: Final = Table(
+    "change_log",
+    METADATA,
+    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    Column("stamp", String, nullable=False),
+)
+
 tenants: Final = Table(
     "tenants",
     METADATA,

@@ -10,18 +10,22 @@ from typing import Final, Protocol
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from gateway.control.database import Database, current_version
+from gateway.control.database import Database, Position, continues, position
 from gateway.control.errors import ControlUnavailable
 
 INTERVAL_S: Final = 0.25
+EVERYTHING: Final = -1
 _log = logging.getLogger("gateway.control")
 
 
 class Watched(Protocol):
     """Something in memory that follows the control database."""
 
-    def reload(self, conn: Connection, version: int) -> None:
-        """Read what moved up to `version`; called in a thread, swaps in the result as one assignment."""
+    def reload(self, conn: Connection, since: int) -> None:
+        """Read what moved after the number `since`, or everything anew when it is EVERYTHING.
+
+        Called in a thread; swaps in the result as one assignment.
+        """
 
 
 class ChangeWatch:
@@ -31,13 +35,13 @@ class ChangeWatch:
         self._database = database
         self._watched = tuple(watched)
         self._interval_s = interval_s
-        self._version = -1
+        self._seen: Position | None = None
         self._stale_since: datetime | None = None
 
     @property
     def version(self) -> int:
         """The `changes` counter as last seen; -1 before the first look."""
-        return self._version
+        return EVERYTHING if self._seen is None else self._seen.version
 
     @property
     def stale_since(self) -> datetime | None:
@@ -47,7 +51,7 @@ class ChangeWatch:
     @property
     def ready(self) -> bool:
         """Whether everything was read at least once."""
-        return self._version >= 0
+        return self._seen is not None
 
     def check(self) -> bool:
         """Look once; tell whether the database could be followed."""
@@ -71,16 +75,19 @@ class ChangeWatch:
 
     def _look(self) -> bool:
         with self._database.read() as conn:
-            version = current_version(conn)
-            if version > self._version:
-                done = [self._reload(watched, conn, version) for watched in self._watched]
-                self._version = version if all(done) else self._version
-        # An older number is an older copy of the database: what was revoked since would come back to life.
-        return version == self._version
+            now = position(conn)
+            if now == self._seen:
+                return True
+            known = self._seen is not None and continues(conn, self._seen)
+            since = self._seen.version if known and self._seen is not None else EVERYTHING
+            done = [self._reload(watched, conn, since) for watched in self._watched]
+        if all(done):
+            self._seen = now
+        return all(done)
 
-    def _reload(self, watched: Watched, conn: Connection, version: int) -> bool:
+    def _reload(self, watched: Watched, conn: Connection, since: int) -> bool:
         try:
-            watched.reload(conn, version)
+            watched.reload(conn, since)
         except SQLAlchemyError:
             raise
         except Exception as error:  # noqa: BLE001 - what one cannot read must not keep revocations from another
@@ -91,7 +98,9 @@ class ChangeWatch:
         return True
 
     def _mark(self, followed: bool) -> None:
-        if followed:
+        if followed and self._stale_since is not None:
+            _log.info("the control database is followed again")
             self._stale_since = None
-        elif self._stale_since is None:
+        elif not followed and self._stale_since is None:
+            _log.warning("the control database cannot be followed; keys and policies stay as last seen")
             self._stale_since = datetime.fromtimestamp(self._database.clock_us() / 1_000_000, UTC)
