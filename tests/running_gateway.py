@@ -1,4 +1,4 @@
-"""A real gateway over a socket, in a thread of the test: real policies, real redaction, a journal in memory or on disk."""
+"""A real gateway over a socket, in a thread of the test: real policies and redaction, any journal."""
 
 import asyncio
 import socket

@@ -56,7 +56,7 @@ class Upstream:
                 steps = self.scripts.pop(0) if self.scripts else (self.default or _unscripted)(request)
                 if not await self._play(steps, reader, writer):
                     break
-        except (ConnectionError, asyncio.IncompleteReadError):
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
             self.open_connections -= 1

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 
 from gateway.intake import Intake
 from gateway.ports import address
-from gateway.routes import events, health, outcomes, redact
+from gateway.routes import calls, events, health, outcomes, redact
 from gateway.routes.admin import admin_router
 from gateway.routes.identity import SignInDesk, identity_router, query_signer
 from gateway.wiring import Parts
@@ -23,6 +23,9 @@ def routers(parts: Parts) -> list[APIRouter]:
         outcomes.router(intake),
         events.router(intake),
         redact.router(parts.pipeline),
+        calls.router(
+            parts.pipeline, calls.asking(parts.master, address(parts.settings, "recorder"), parts.database.clock_us)
+        ),
         identity_router(SignInDesk(parts.database, signer, address(parts.settings, "recorder"))),
         admin_router(parts.database),
     ]

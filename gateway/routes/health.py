@@ -7,6 +7,7 @@ from typing import Any, Final
 import aiohttp
 from fastapi import APIRouter, Response
 
+from gateway.ports import address
 from gateway.status import read_workers
 from gateway.wiring import Parts
 
@@ -86,7 +87,7 @@ def _iso(parts: Parts) -> str | None:
 
 async def _recorder(parts: Parts, path: str) -> dict[str, Any] | None:
     """Return what the recorder says; None when it cannot be asked."""
-    url = f"http://{parts.settings.host}:{parts.settings.recorder_port}/{path}"
+    url = f"{address(parts.settings, 'recorder')}/{path}"
     try:
         async with parts.session.get(url, timeout=_PATIENCE) as reply:
             body = await reply.json(content_type=None)

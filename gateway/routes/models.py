@@ -60,4 +60,4 @@ async def _ask(provider: Provider, rest: str, watch: Watch) -> bytes:
 
 def _unquoted(_text: str) -> str:
     """No policy is bound here, so nothing that the provider says about the request is passed on."""
-    return "The provider has no such model."
+    return "The provider refused the request."

@@ -1,87 +1,93 @@
 """Stage invoke: the only code that talks to a model."""
 
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
 
 import orjson
 
 from gateway.attempt import Attempt, Attempts
 from gateway.call import Answer, Route
-from gateway.errors import UpstreamError
+from gateway.errors import NoRoute, UpstreamError
 from gateway.providers.base import Reply
 from gateway.stages.live import Live
 from gateway.wire.endpoint import Json
 from gateway.wire.refusal import MAX_ERROR_BYTES, error_of, refusal
 
 _HOP: Final = "x-sluice-hop"
+_Asked = TypeVar("_Asked")
 
 
 async def invoke(route: Route, attempts: Attempts) -> Answer:
-    """Return the complete answer.
+    """Return the complete answer of the first target that gives one.
 
     Raises:
-        UpstreamError: there is none.
+        UpstreamError: none did; the last one's error.
     """
     if route.request.governed.call.stream:
-        return await _collected(route, attempts)
-    attempt = attempts.begin(route.provider.name, route.model)
-    try:
-        raw = await _whole(route, attempt, attempts)
-        body = _object(raw)
-        route.request.governed.call.endpoint.check_answer(body)
-    except BaseException as error:
-        attempts.end(attempt, _code(error))
-        raise
-    attempts.end(attempt)
-    return Answer(route, (body,), raw)
+        live = await open_live(route, attempts)
+        try:
+            return await live.collect()  # to its end, before anything of it is shown
+        finally:
+            live.close()
+    return await _first_success(route, attempts, _answer)
 
 
 async def open_live(route: Route, attempts: Attempts) -> Live:
     """Return a stream whose first bytes are there; until then nothing was promised to the caller.
 
     Raises:
-        UpstreamError: the upstream refused, or gave no stream.
+        UpstreamError: no target gave a stream.
     """
-    attempt = attempts.begin(route.provider.name, route.model)
-    reply: Reply | None = None
-    began = attempts.now_ns()
+    return await _first_success(route, attempts, _live)
+
+
+async def _first_success(
+    route: Route, attempts: Attempts, ask: Callable[[Route, Attempt, Attempts], Awaitable[_Asked]]
+) -> _Asked:
+    """Ask the targets in order; the next one is asked only where trying again can help."""
+    for target in route.targets:
+        attempt, began_ns = attempts.begin(target), attempts.now_ns()
+        try:
+            return await ask(route, attempt, attempts)
+        except UpstreamError as error:
+            attempts.end(attempt, error.code)
+            if not error.retryable or target is route.targets[-1]:
+                raise
+        except BaseException:
+            attempts.end(attempt, "interrupted")
+            raise
+        finally:
+            attempts.waited_ns += attempts.now_ns() - began_ns
+    raise NoRoute("There is no target to ask.")
+
+
+async def _answer(route: Route, attempt: Attempt, attempts: Attempts) -> Answer:
+    reply = await _accepted(route, attempt, attempts)
     try:
-        reply = await _accepted(route, attempt, attempts)
+        raw = await reply.read()
+    finally:
+        reply.close()
+    body = _object(raw)
+    route.request.governed.call.endpoint.check_answer(body)
+    attempts.end(attempt)
+    return Answer(route, attempt.target, (body,), raw)
+
+
+async def _live(route: Route, attempt: Attempt, attempts: Attempts) -> Live:
+    reply = await _accepted(route, attempt, attempts)
+    try:
         return Live(route, reply, attempt, attempts, await _first_bytes(reply, attempt, attempts))
-    except BaseException as error:
-        attempts.end(attempt, _code(error))
-        if reply is not None:
-            reply.close()
+    except BaseException:
+        reply.close()
         raise
-    finally:
-        attempts.waited_ns += attempts.now_ns() - began
-
-
-async def _collected(route: Route, attempts: Attempts) -> Answer:
-    """Read a stream to its end before anything of it is shown."""
-    live = await open_live(route, attempts)
-    try:
-        return await live.collect()
-    finally:
-        live.close()
-
-
-async def _whole(route: Route, attempt: Attempt, attempts: Attempts) -> bytes:
-    began = attempts.now_ns()
-    reply: Reply | None = None
-    try:
-        reply = await _accepted(route, attempt, attempts)
-        return await reply.read()
-    finally:
-        if reply is not None:
-            reply.close()
-        attempts.waited_ns += attempts.now_ns() - began
 
 
 async def _accepted(route: Route, attempt: Attempt, attempts: Attempts) -> Reply:
     """Send the request; anything but a success is an error."""
-    call = route.request.governed.call
+    call, target = route.request.governed.call, attempt.target
+    wire = orjson.dumps(route.body if route.body["model"] == target.model else route.body | {"model": target.model})
     headers = {_HOP: "1", "traceparent": call.trace.header}
-    reply = await route.provider.send("POST", call.endpoint.path, route.wire, headers)
+    reply = await target.provider.send("POST", call.endpoint.path, wire, headers)
     attempt.status = reply.status
     attempts.first_byte(attempt)
     if reply.status == 200:
@@ -99,10 +105,6 @@ async def _first_bytes(reply: Reply, attempt: Attempt, attempts: Attempts) -> by
     first = await reply.next()
     attempts.first_byte(attempt)
     return first or b""
-
-
-def _code(error: BaseException) -> str:
-    return error.code if isinstance(error, UpstreamError) else "interrupted"
 
 
 async def _error_bytes(reply: Reply) -> bytes:

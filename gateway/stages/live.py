@@ -66,7 +66,7 @@ class Live:
                 events.append(event)
                 self._assembly.add(event)
         self._complete()
-        return Answer(self._route, tuple(events))
+        return Answer(self._route, self._attempt.target, tuple(events))
 
     def last(self, released: Released) -> Reply:
         """Return the events that were kept back until now."""
@@ -75,7 +75,9 @@ class Live:
     def so_far(self) -> ClearAnswer:
         """Return the answer as far as it was screened."""
         usage = Usage.from_openai(self._assembly.usage) if self._assembly.usage else None
-        return ClearAnswer(Answer(self._route, ()), self._assembly.whole(), (), self.screen, usage)
+        return ClearAnswer(
+            Answer(self._route, self._attempt.target, ()), self._assembly.whole(), (), self.screen, usage
+        )
 
     async def settle(self) -> None:
         """Let the upstream finish its reply, so that the connection can be kept."""

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from gateway.attempt import Attempt
-from gateway.call import ClearAnswer, ClearRequest, Governed, Judged, Route
+from gateway.call import ClearAnswer, ClearRequest, Governed, Judged, Route, Target
 from metrics.record.content import Content
 from policy.prices import Cost, cost_usd
 from policy.usage import Usage
@@ -68,14 +68,14 @@ def policy_facts(governed: Governed) -> dict[str, Any]:
 
 def bill(answer: ClearAnswer, ts_us: int) -> Bill:
     """Price an answer, complete or not."""
-    route = answer.answer.route
+    target = answer.answer.target
     usage = answer.usage if answer.usage is not None else _estimate(answer)
     at = datetime.fromtimestamp(ts_us / 1e6, UTC)
-    prices = route.request.governed.snapshot.prices
+    prices = answer.answer.route.request.governed.snapshot.prices
     answered = answer.clean.get("model")
-    cost = cost_usd(prices, route.provider.name, answered if isinstance(answered, str) else route.model, usage, at)
+    cost = cost_usd(prices, target.provider.name, answered if isinstance(answered, str) else target.model, usage, at)
     if cost.price_id is None:
-        cost = cost_usd(prices, route.provider.name, route.model, usage, at)
+        cost = cost_usd(prices, target.provider.name, target.model, usage, at)
     return Bill(usage, answer.usage is None, cost)
 
 
@@ -86,9 +86,11 @@ def _estimate(answer: ClearAnswer) -> Usage:
     return Usage(input_tokens=given, output_tokens=made)
 
 
-def route_facts(route: Route) -> dict[str, Any]:
+def route_facts(route: Route, tried: Target | None) -> dict[str, Any]:
     """Say where the request went."""
-    return {"provider": route.provider.name, "simulated": route.provider.simulated, "dropped": list(route.dropped)}
+    provider = (tried or route.targets[0]).provider
+    facts = {"provider": provider.name, "simulated": provider.simulated, "route_rule": route.rule}
+    return facts | {"dropped": list(route.dropped)} if route.dropped else facts
 
 
 def answer_facts(answer: ClearAnswer, charged: Bill) -> dict[str, Any]:
@@ -135,7 +137,7 @@ def content(request: ClearRequest, answer: ClearAnswer | None) -> Content:
     if keep.request == "sealed":
         fields["request"] = orjson.dumps(request.cleared.body)
     if answer is not None and keep.answer == "sealed":
-        unchanged = answer.answer.raw and answer.clean is answer.answer.events[0]
+        unchanged = answer.answer.raw and answer.clean == answer.answer.events[0]
         fields["answer"] = answer.answer.raw if unchanged else orjson.dumps(answer.clean)
     index = tuple((value.kind, value.hmac) for value in request.cleared.vault.hmacs)
     days = request.governed.bound.policy.retention.content.days
@@ -149,7 +151,7 @@ def end_facts(end: End, judged: Judged | None, attempts: Iterable[Attempt]) -> d
         "outcome": end.outcome,
         "error_code": code(end.error_code),
         "layer": end.layer,
-        "verdict": judged.verdict if judged else None,
+        "verdict": judged.judgement.verdict if judged else None,
         "confidence": None,
         "attempts": [attempt.record() for attempt in attempts],
     }

@@ -13,7 +13,7 @@ def restore(released: Released) -> Reply:
         hide = answer.route.usage_forced
         return Reply(released, b"".join(event_bytes(event, hide) for event in released.shown))
     (body,) = released.shown
-    return Reply(released, answer.raw if body is answer.events[0] else orjson.dumps(body))
+    return Reply(released, answer.raw if body == answer.events[0] else orjson.dumps(body))
 
 
 def event_bytes(event: Json, hide_usage: bool) -> bytes:

@@ -1,5 +1,6 @@
 """What an upstream's error reply becomes for our caller: its code and status where they help, never its secrets."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ MAX_ERROR_BYTES: Final = 64 * 1024
 _MAX_MESSAGE: Final = 2000
 _OURS: Final = frozenset({401, 403, 407})  # about our key at the provider, which is not the caller's business
 _PASSED: Final = frozenset({400, 404, 408, 409, 413, 415, 422, 429, 503, 504})
+_CODE: Final = re.compile(r"[A-Za-z][A-Za-z_]{0,63}|[0-9]{3}")
 _KEPT_HEADERS: Final = ("retry-after", "retry-after-ms")
 
 
@@ -65,10 +67,12 @@ def _message(status: int, error: Mapping[str, Any], clean: Callable[[str], str])
 
 
 def _word(value: object, clean: Callable[[str], str]) -> str | None:
-    """Codes are short words; anything else is text and is treated as such."""
+    """Return a code as it is; anything else is text and is treated as such."""
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
-    return clean(value[:200]) if isinstance(value, str) and value else None
+    if not isinstance(value, str) or not value:
+        return None
+    return value if _CODE.fullmatch(value) else clean(value[:200])
 
 
 def _type(status: int) -> str:
