@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import os
+from typing import Final
 
 import click
 
@@ -17,6 +18,7 @@ from gateway.settings import Settings
 from gateway.up import Part, Supervisor, parts
 from gateway.welcome import lines, open_ways
 
+KEY_KNOWN_S: Final = 0.6  # workers look for new keys every 250 ms; what is shown must work at once
 _log = logging.getLogger("gateway.up")
 
 
@@ -76,7 +78,9 @@ def _supervise(settings: Settings, wanted: list[Part], terminal: Speaker) -> int
 
     async def welcome() -> None:
         try:
-            for line in await asyncio.to_thread(shown):
+            said = await asyncio.to_thread(shown)
+            await asyncio.sleep(KEY_KNOWN_S)
+            for line in said:
                 terminal.show(line)
         except ControlError as error:
             terminal.say(f"All parts are ready, but no key and no sign-in link could be made: {error}")
