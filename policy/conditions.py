@@ -26,7 +26,7 @@ class ConditionError(ValueError):
     """An expression that a policy must not contain; the text says what to do."""
 
 
-class Undecided(Exception):  # noqa: N818 - a state, not a fault
+class Undecided(Exception):
     """A condition could not be evaluated for this call, for example because a label is missing."""
 
 

@@ -20,7 +20,7 @@ FACT_NAMES = ("tenant", "team", "automation", "environment", "data_class")
 FormatVersion = Annotated[int, Field(strict=True, ge=1, le=1)]
 
 
-class Ungoverned(Exception):  # noqa: N818 - the contract's word: no policy governs these facts
+class Ungoverned(Exception):
     """No policy governs these facts; the call is refused."""
 
 

@@ -38,7 +38,7 @@ class Problem:
         return f"{where}{self.path}: {self.message}" if self.path else f"{where}{self.message}"
 
 
-class PolicyErrors(Exception):  # noqa: N818 - several errors at once
+class PolicyErrors(Exception):
     """A policy tree that cannot be used; `problems` lists every reason."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
