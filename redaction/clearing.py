@@ -91,10 +91,14 @@ class Clearing:
                 continue
             rule = self._book.rule(role, entity.kind)
             if rule is None or rule.operator == "keep" or entity.score < rule.min_score or rule.observe:
-                self._note(entity, site, "observe" if rule and rule.observe and entity.score >= rule.min_score else "keep")
+                self._note(
+                    entity, site, "observe" if rule and rule.observe and entity.score >= rule.min_score else "keep"
+                )
             else:
                 acting.append(entity)
-        kept = [(entity, rule) for entity in resolve(acting) if (rule := self._book.rule(role, entity.kind)) is not None]
+        kept = [
+            (entity, rule) for entity in resolve(acting) if (rule := self._book.rule(role, entity.kind)) is not None
+        ]
         for entity, rule in kept:
             self._note(entity, site, rule.operator)
             if rule.operator == "block":
@@ -102,7 +106,9 @@ class Clearing:
         return kept
 
     def _note(self, entity: Entity, site: str, action: str) -> None:
-        self.findings.append(Finding(site, entity.kind, entity.start, entity.end, entity.score, entity.recognizer, action))
+        self.findings.append(
+            Finding(site, entity.kind, entity.start, entity.end, entity.score, entity.recognizer, action)
+        )
 
     def _stand_in(self, value: str, kind: str, rule: Rule) -> str:
         self.vault.hmacs.append(ValueHash(kind, self._minter.digest(kind, value)))

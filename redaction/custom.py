@@ -47,7 +47,9 @@ def from_policy(own: CustomRecognizer) -> Recognizer:
     if parts.least == 0:
         raise PatternError("the pattern matches the empty text; let it ask for at least one character")
     if parts.most > MAX_WIDTH:
-        raise PatternError(f"the pattern can match more than {MAX_WIDTH} characters; bound its repeats, as in `{{1,20}}`")
+        raise PatternError(
+            f"the pattern can match more than {MAX_WIDTH} characters; bound its repeats, as in `{{1,20}}`"
+        )
     words = "|".join(re.escape(fold(word)) for word in own.context)
     return Recognizer(
         f"custom:{own.kind.lower()}", own.kind, pattern, own.score, run=run, context=rf"\b(?:{words})\b" if words else "",
@@ -61,8 +63,12 @@ def check_examples(own: CustomRecognizer) -> list[str]:
         scanner = Scanner((from_policy(own),))
     except PatternError as error:
         return [str(error)]
-    missed = [f"`{text}` should match and does not" for text in own.examples.match if not scanner.entities(_bytes(text))]
-    return missed + [f"`{text}` should not match and does" for text in own.examples.no_match if scanner.entities(_bytes(text))]
+    missed = [
+        f"`{text}` should match and does not" for text in own.examples.match if not scanner.entities(_bytes(text))
+    ]
+    return missed + [
+        f"`{text}` should not match and does" for text in own.examples.no_match if scanner.entities(_bytes(text))
+    ]
 
 
 def fold(text: str) -> str:

@@ -19,7 +19,7 @@ class Detector(Protocol):
         ...
 
 
-class DetectorDown(Exception):  # noqa: N818 - says what is the case
+class DetectorDown(Exception):
     """The detector crashed or cannot be started."""
 
 

@@ -94,7 +94,11 @@ class Finder:
         """
         if hint:
             lead = f"{_SPLIT.sub(' ', hint)} {hint}: "
-            return [_moved(e, e.start - len(lead), e.end - len(lead)) for e in self.find(lead + text) if e.start >= len(lead)]
+            return [
+                _moved(e, e.start - len(lead), e.end - len(lead))
+                for e in self.find(lead + text)
+                if e.start >= len(lead)
+            ]
         view = self._normaliser.view(text)
         found = self._scanner.entities(view.data)
         if not found:

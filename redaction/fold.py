@@ -11,13 +11,43 @@ _LOOKALIKES = dict(
     )
 )
 _MARKS = {
-    "’": "'", "‘": "'", "‛": "'", "′": "'", "ʼ": "'", "`": "`", "“": '"', "”": '"', "„": '"', "″": '"', "«": '"', "»": '"',
-    "−": "-", "∕": "/", "⁄": "/", "・": ".", "·": ".", "。": ".", "｡": ".", "°": "*", "×": "x", "¦": "|", "＼": "\\",
+    "’": "'",
+    "‘": "'",
+    "‛": "'",
+    "′": "'",
+    "ʼ": "'",
+    "`": "`",
+    "“": '"',
+    "”": '"',
+    "„": '"',
+    "″": '"',
+    "«": '"',
+    "»": '"',
+    "−": "-",
+    "∕": "/",
+    "⁄": "/",
+    "・": ".",
+    "·": ".",
+    "。": ".",
+    "｡": ".",
+    "°": "*",
+    "×": "x",
+    "¦": "|",
+    "＼": "\\",
 }
 OTHER = "\x1a"  # stands for everything that is neither letter, digit nor mark of ASCII
 GONE = "\x7f"  # stands for characters that are not seen
 # Scripts written without spaces between words: their letters end a word instead of being part of it.
-_UNSPACED = ((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x2E80, 0x9FFF), (0xA000, 0xA4CF), (0xAC00, 0xD7FF), (0xF900, 0xFAFF), (0x20000, 0x3FFFF))
+_UNSPACED = (
+    (0x0E00, 0x0EFF),
+    (0x1000, 0x109F),
+    (0x1780, 0x17FF),
+    (0x2E80, 0x9FFF),
+    (0xA000, 0xA4CF),
+    (0xAC00, 0xD7FF),
+    (0xF900, 0xFAFF),
+    (0x20000, 0x3FFFF),
+)
 
 
 def fold_char(char: str) -> str:

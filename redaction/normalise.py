@@ -71,6 +71,12 @@ class View:
             offset = edits.first(offset)
         return offset
 
+    def last(self, offset: int) -> int:
+        """Give the source offset after the character before `offset`."""
+        for edits in reversed(self.passes):
+            offset = edits.last(offset)
+        return offset
+
 
 class Normaliser:
     """Makes views; keeps the table of characters seen."""

@@ -41,6 +41,15 @@ def analyse(pattern: str, ignore_case: bool = False) -> Parts:
     return Parts(least, min(most, 1_000_000), f"{'(?i)' if ignore_case else ''}{begins}")
 
 
+def split_group(pattern: str) -> tuple[str, str]:
+    """Part a pattern at its group 1 into what leads to the value, and the pattern of the value's beginnings."""
+    items = list(_parser.parse(pattern))
+    place = next((n for n, item in enumerate(items) if str(item[0]) == "SUBPATTERN" and item[1][0] == 1), None)
+    if place is None:
+        raise PatternError("the pattern's group 1 must not stand inside another group")
+    return _write_all(items[:place]), _begins(items[place:])
+
+
 def compile_linear(pattern: str) -> Any:
     """Compile with the linear-time engine, for folded ASCII bytes."""
     options = re2.Options()
@@ -139,8 +148,14 @@ def _members(members: Iterable[Any]) -> Iterator[str]:
         elif name == "RANGE":
             yield f"{_char(arg[0])}-{_char(arg[1])}"
         else:
-            yield {"CATEGORY_DIGIT": r"\d", "CATEGORY_WORD": r"\w", "CATEGORY_SPACE": r"\s",
-                   "CATEGORY_NOT_DIGIT": r"\D", "CATEGORY_NOT_WORD": r"\W", "CATEGORY_NOT_SPACE": r"\S"}[str(arg)]
+            yield {
+                "CATEGORY_DIGIT": r"\d",
+                "CATEGORY_WORD": r"\w",
+                "CATEGORY_SPACE": r"\s",
+                "CATEGORY_NOT_DIGIT": r"\D",
+                "CATEGORY_NOT_WORD": r"\W",
+                "CATEGORY_NOT_SPACE": r"\S",
+            }[str(arg)]
 
 
 def _char(code: int) -> str:

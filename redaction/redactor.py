@@ -3,16 +3,19 @@
 from typing import Any
 
 from policy.blocks_redaction import Redaction
+from redaction import placeholders
+from redaction.answers import answer_engine
 from redaction.clearing import Clearing
 from redaction.custom import own_recognizers
-from redaction.detect import Detector, DetectorDown
+from redaction.detect import Detector
 from redaction.find import Finder
 from redaction.placeholders import Minter
 from redaction.recognizers.catalogue import BUILT_IN
-from redaction.rules import RuleBook
+from redaction.rules import ANSWER, RuleBook
 from redaction.screen import Screen
-from redaction.types import Blocked, Clean, Cleared, Entity, RedactionFailed, Vault
+from redaction.types import Blocked, Clean, Cleared, Vault
 from redaction.walk import Walk
+from redaction.writer import Shared
 
 _JSON_FORMATS = frozenset({"json_object", "json_schema"})
 
@@ -24,7 +27,9 @@ class Redactor:
         self._block = rules
         self._book = RuleBook(rules)
         self._minter = Minter(tenant_key)
-        self._finder = Finder((*own_recognizers(rules), *BUILT_IN), tenant_key, rules.allow)
+        recognizers = (*own_recognizers(rules), *BUILT_IN)
+        self._finder = Finder(recognizers, tenant_key, rules.allow)
+        self._answers = answer_engine(tuple(r for r in recognizers if self._acts_on(r.kind)))
         self._detector = detector if rules.names != "off" or rules.presidio else None
 
     async def clear(self, body: dict[str, Any], endpoint: str) -> Cleared:
@@ -40,7 +45,9 @@ class Redactor:
 
     def screen(self, vault: Vault, endpoint: str) -> Screen:
         """Give the screen for the answer to the request that filled `vault`; one per call."""
-        return Screen(vault, endpoint)
+        index = {placeholders.canonical(mark): mark for mark in vault.values}
+        restores = self._block.restore == "caller"
+        return Screen(self._answers, Shared(vault, self._book, self._minter, restores, index))
 
     def clear_label(self, text: str) -> Clean:
         """Rewrite a label, model name or run id; a value that a rule would block is replaced by its kind."""
@@ -48,6 +55,10 @@ class Redactor:
             return Clean(Clearing(self._finder, self._book, self._minter).text(text, "metadata", ""))
         except Blocked as blocked:
             return Clean(f"<{blocked.kind}>")
+
+    def _acts_on(self, kind: str) -> bool:
+        rule = self._book.rule(ANSWER, kind)
+        return rule is not None and rule.operator != "keep"
 
     def _pass(self, body: dict[str, Any], avoid: frozenset[str]) -> tuple[Clearing, dict[str, Any]]:
         clearing = Clearing(self._finder, self._book, self._minter, avoid)

@@ -19,7 +19,7 @@ AFTER = 30  # how far behind a match context is looked for, in requests
 CAP = 64  # answers: a match still undecided after so many characters is masked to the end of its run
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Compiled:
     """A recognizer with its compiled patterns; `context_index` is its context's place in the scan."""
 
@@ -27,6 +27,8 @@ class Compiled:
     search: Any
     confirm: Any
     until: Any
+    run: Any
+    is_long: bool
     context: re.Pattern[bytes] | None
     context_index: int
     joints: frozenset[int]
@@ -34,12 +36,12 @@ class Compiled:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A pattern's match before it is judged: the value in [start, end), and where the whole match began."""
+    """A pattern's match before it is judged: the value in [start, end), and where the whole match stops."""
 
     compiled: Compiled
-    began: int
     start: int
     end: int
+    stop: int
 
 
 class Scanner:
@@ -50,7 +52,7 @@ class Scanner:
         contexts = tuple(dict.fromkeys(r.context for r in found if r.context))
         self.compiled = tuple(_compile(r, len(found) + contexts.index(r.context) if r.context else -1) for r in found)
         self._count = len(found)
-        self._set = _scan_set([r.source() for r in found] + [f"(?i){context}" for context in contexts])
+        self._set = scan_set([r.source() for r in found] + [f"(?i){context}" for context in contexts])
 
     def entities(self, data: bytes) -> list[Entity]:
         """Give the entities of a complete text; a weaker one inside the characters of stronger ones is left out."""
@@ -103,9 +105,11 @@ def matches(compiled: Compiled, data: bytes, since: int) -> Iterator[Match]:
     """Give a recognizer's matches from an offset on."""
     group = compiled.recognizer.group
     for found in compiled.search.finditer(data, since):
-        began, end = found.span()
-        start, stop = found.span(group) if group else (began, end)
-        yield Match(compiled, began, start, end if compiled.recognizer.run else stop)
+        start, stop = found.span()
+        end = stop
+        if group:
+            start, end = found.span(group)
+        yield Match(compiled, start, stop if compiled.recognizer.run else end, stop)
 
 
 def settle(match: Match, data: bytes) -> int:
@@ -150,13 +154,15 @@ def _compile(recognizer: Recognizer, context_index: int) -> Compiled:
         compile_linear(recognizer.source()),
         compile_linear(flag + recognizer.confirm) if recognizer.confirm else None,
         compile_linear(flag + recognizer.until) if recognizer.until else None,
+        compile_linear(f"{flag}{recognizer.run}*") if recognizer.run else None,
+        bool(recognizer.run or recognizer.until),
         re.compile(recognizer.context.encode("ascii"), re.IGNORECASE) if recognizer.context else None,
         context_index,
         frozenset(recognizer.joints.encode("ascii")),
     )
 
 
-def _scan_set(patterns: Sequence[str]) -> Any:
+def scan_set(patterns: Sequence[str]) -> Any:
     options = re2.Options()
     options.max_mem = 64 << 20
     options.encoding = re2.Options.Encoding.LATIN1

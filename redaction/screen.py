@@ -2,27 +2,45 @@
 
 from typing import Any
 
-from redaction.types import Finding, RedactionFailed, ScreenedBody, Vault
+from redaction.answers import AnswerEngine
+from redaction.channels import Channels
+from redaction.events import EventScreen
+from redaction.types import Finding, ScreenedBody
+from redaction.writer import Shared
 
 
 class Screen:
     """Screens one answer, whole or event by event; does no I/O."""
 
-    def __init__(self, vault: Vault, endpoint: str) -> None:
-        self._vault = vault
-        self._endpoint = endpoint
-        self.findings: list[Finding] = []
-        self.restored = 0
-        self.unknown = 0
+    def __init__(self, engine: AnswerEngine, shared: Shared) -> None:
+        self._shared = shared
+        self._channels = Channels(engine, shared)
+        self._events = EventScreen(self._channels)
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What was found in the answer so far."""
+        return self._shared.findings
+
+    @property
+    def restored(self) -> int:
+        """How many placeholders became values again."""
+        return self._shared.restored
+
+    @property
+    def unknown(self) -> int:
+        """How many placeholders stand in the answer that this request did not bring."""
+        return self._shared.unknown
 
     def whole(self, body: dict[str, Any]) -> ScreenedBody:
         """Screen an unstreamed answer."""
-        raise RedactionFailed("redaction is not built yet")
+        clean, reply = self._channels.node(body, "answer", 0)
+        return ScreenedBody(clean, reply)
 
     def chunk(self, event: dict[str, Any]) -> tuple[ScreenedBody, ...]:
         """Take one event of a stream; give the events that may now be sent."""
-        raise RedactionFailed("redaction is not built yet")
+        return tuple(self._events.take(event))
 
     def close(self) -> tuple[ScreenedBody, ...]:
         """Give what was still held when the stream ended."""
-        raise RedactionFailed("redaction is not built yet")
+        return tuple(self._events.close())

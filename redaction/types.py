@@ -7,11 +7,11 @@ from typing import Any, NewType
 Clean = NewType("Clean", str)
 
 
-class RedactionFailed(Exception):  # noqa: N818 - the contract's word for what callers refuse with 503
+class RedactionFailed(Exception):
     """Something could not be looked at completely, so nothing may leave."""
 
 
-class Blocked(Exception):  # noqa: N818 - the contract's word for what callers refuse with 403
+class Blocked(Exception):
     """A rule with the operator `block` met a value."""
 
     def __init__(self, kind: str, site: str) -> None:
@@ -56,10 +56,12 @@ class ValueHash:
 class Vault:
     """The values of one request, by placeholder; lives in memory only.
 
+    `made` holds the values that the model wrote and that were replaced by placeholders; they are never restored.
     `json_mode` says that the request asked for JSON, so restored values must be JSON-escaped.
     """
 
     values: dict[str, str] = field(default_factory=dict)
+    made: dict[str, str] = field(default_factory=dict)
     hmacs: list[ValueHash] = field(default_factory=list)
     json_mode: bool = False
 

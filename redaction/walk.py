@@ -13,15 +13,48 @@ _PROTOCOL = frozenset(
 )  # fmt: skip
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,127}\Z")
 _PLAIN_KEY = re.compile(r"[A-Za-z_$][A-Za-z_-]{0,39}\Z")
-_SITE_OF_ROLE = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant", "tool": "tool", "function": "tool"}
+_SITE_OF_ROLE = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "assistant": "assistant",
+    "tool": "tool",
+    "function": "tool",
+}
 _SITE_OF_KEY = {
     "instructions": "system", "system": "system", "input": "user", "prompt": "user", "suffix": "user", "tools": "tool", "functions": "tool",
     "metadata": "metadata", "user": "metadata", "safety_identifier": "metadata", "prompt_cache_key": "metadata", "prediction": "assistant",
 }  # fmt: skip
-_TOOL_ITEMS = frozenset({"function_call", "function_call_output", "custom_tool_call", "custom_tool_call_output", "mcp_call", "tool_result", "tool_use"})
+_TOOL_ITEMS = frozenset(
+    {
+        "function_call",
+        "function_call_output",
+        "custom_tool_call",
+        "custom_tool_call_output",
+        "mcp_call",
+        "tool_result",
+        "tool_use",
+    }
+)
 _TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
 _MEDIA_KEYS = frozenset({"data", "file_data", "b64_json", "image_data"})
-_NO_HINT = frozenset({"content", "text", "arguments", "input", "output", "description", "prompt", "name", "url", "value", "message", "body", "data"})
+_NO_HINT = frozenset(
+    {
+        "content",
+        "text",
+        "arguments",
+        "input",
+        "output",
+        "description",
+        "prompt",
+        "name",
+        "url",
+        "value",
+        "message",
+        "body",
+        "data",
+    }
+)
 _PLAIN_NUMBER_DIGITS = 7
 _NUMBERS = frozenset({"seed", "created"})
 _DEPTH = 64
@@ -143,7 +176,9 @@ class Walk:
         if isinstance(node, list):
             return _same(node, [self._free(item, site, hint, depth + 1) for item in node])
         if isinstance(node, dict):
-            return _changed(node, {self._key(key, site): self._free(value, site, key, depth + 1) for key, value in node.items()})
+            return _changed(
+                node, {self._key(key, site): self._free(value, site, key, depth + 1) for key, value in node.items()}
+            )
         return self._number(node, site, hint)
 
     def _number(self, node: Any, site: str, hint: str) -> Any:
@@ -194,5 +229,3 @@ def _changed(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
 
 def _same(old: list[Any], new: list[Any]) -> list[Any]:
     return old if all(a is b for a, b in zip(old, new, strict=True)) else new
-
-

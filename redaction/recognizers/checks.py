@@ -54,7 +54,9 @@ def ssn(value: str) -> bool:
 def ipv4(value: str) -> bool:
     """Check a dotted quad, and that it is not only a version number such as 1.0.0.0."""
     parts = value.split(".")
-    return len(parts) == 4 and all(part.isdigit() and int(part) < 256 and (part == "0" or part[0] != "0") for part in parts)
+    return len(parts) == 4 and all(
+        part.isdigit() and int(part) < 256 and (part == "0" or part[0] != "0") for part in parts
+    )
 
 
 def ipv6(value: str) -> bool:
@@ -75,7 +77,13 @@ def aba(value: str) -> bool:
 
 def vin(value: str) -> bool:
     """Check a vehicle identification number's check digit."""
-    values = dict(zip("ABCDEFGHJKLMNPRSTUVWXYZ", (1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 7, 9, 2, 3, 4, 5, 6, 7, 8, 9), strict=True))
+    values = dict(
+        zip(
+            "ABCDEFGHJKLMNPRSTUVWXYZ",
+            (1, 2, 3, 4, 5, 6, 7, 8, 1, 2, 3, 4, 5, 7, 9, 2, 3, 4, 5, 6, 7, 8, 9),
+            strict=True,
+        )
+    )
     weights = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
     text = value.upper()
     if len(text) != 17 or not any(char.isdigit() for char in text) or not any(char.isalpha() for char in text):

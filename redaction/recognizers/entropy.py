@@ -19,7 +19,12 @@ def bits(value: str) -> float:
 
 def mixed(value: str) -> bool:
     """Say whether a value mixes upper case, lower case and digits, as a random key does."""
-    return any(c.isupper() for c in value) and any(c.islower() for c in value) and any(c.isdigit() for c in value) and bits(value) > 3.5
+    return (
+        any(c.isupper() for c in value)
+        and any(c.islower() for c in value)
+        and any(c.isdigit() for c in value)
+        and bits(value) > 3.5
+    )
 
 
 def random_looking(value: str) -> bool:

@@ -4,9 +4,7 @@ from redaction.recognizers import checks
 from redaction.recognizers.base import JOINTS, Recognizer
 
 _IS = r"[\"' :=#.]{0,3}(?:(?:is|no|nr|number|num|id|code)\b[\"' :=#.]{0,3}){0,2}"
-_MONTH = (
-    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
-)
+_MONTH = r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
 _DATE = (
     rf"(?:\d{{4}}[-/.]\d{{1,2}}[-/.]\d{{1,2}}|\d{{1,2}}[-/. ]\d{{1,2}}[-/. ](?:\d{{4}}|\d{{2}})|\d{{1,2}}(?:st|nd|rd|th)? (?:of )?{_MONTH}\.?,? \d{{4}}"
     rf"|{_MONTH}\.? \d{{1,2}}(?:st|nd|rd|th)?,? \d{{4}})"
@@ -14,33 +12,85 @@ _DATE = (
 
 RECOGNIZERS = (
     Recognizer(
-        "mrn", "MEDICAL_RECORD_NUMBER",
-        rf"\b(?:mrn|medical record|patient (?:id|number|no)|chart (?:no|number)|hospital (?:id|number)){_IS}([A-Z0-9][A-Z0-9-]{{4,17}})\b", 0.8, group=1,
-        ignore_case=True, check=checks.two_digits,
+        "mrn",
+        "MEDICAL_RECORD_NUMBER",
+        rf"\b(?:mrn|medical record|patient (?:id|number|no)|chart (?:no|number)|hospital (?:id|number)){_IS}([A-Z0-9][A-Z0-9-]{{4,17}})\b",
+        0.8,
+        group=1,
+        ignore_case=True,
+        check=checks.two_digits,
     ),
     Recognizer(
-        "member_id", "HEALTH_MEMBER_ID",
-        rf"\b(?:member|subscriber|policy|claim|beneficiary|insurance|medicare|medicaid|health plan|group|prior auth(?:orization)?|rx) ?(?:id|number|no|nr|#){_IS}"
-        r"([A-Z0-9][A-Z0-9-]{4,19})\b", 0.7, group=1, ignore_case=True, check=checks.two_digits,
+        "member_id",
+        "HEALTH_MEMBER_ID",
+        r"\b(?:member|subscriber|policy|claim|beneficiary|insurance|medicare|medicaid|health plan|group|prior auth|rx) ?(?:id|number|no|nr|#)[\"' :=#.is]{0,6}"
+        r"([A-Z0-9][A-Z0-9-]{4,19})\b",
+        0.7,
+        group=1,
+        ignore_case=True,
+        check=checks.two_digits,
     ),
     Recognizer(
-        "mbi", "HEALTH_MEMBER_ID", r"\b[1-9][AC-HJKMNP-RT-Y][0-9AC-HJKMNP-RT-Y]\d-?[AC-HJKMNP-RT-Y][0-9AC-HJKMNP-RT-Y]\d-?[AC-HJKMNP-RT-Y]{2}\d{2}\b",
-        0.7, joints=JOINTS,
+        "mbi",
+        "HEALTH_MEMBER_ID",
+        r"\b[1-9][AC-HJKMNP-RT-Y][0-9AC-HJKMNP-RT-Y]\d-?[AC-HJKMNP-RT-Y][0-9AC-HJKMNP-RT-Y]\d-?[AC-HJKMNP-RT-Y]{2}\d{2}\b",
+        0.7,
+        joints=JOINTS,
     ),
-    Recognizer("npi", "US_NPI", r"\b[12]\d{9}\b", 0.1, context=r"\b(?:npi|national provider)\b", near=0.85, check=checks.npi, joints=JOINTS),
+    Recognizer(
+        "npi",
+        "US_NPI",
+        r"\b[12]\d{9}\b",
+        0.1,
+        context=r"\b(?:npi|national provider)\b",
+        near=0.85,
+        check=checks.npi,
+        joints=JOINTS,
+    ),
     Recognizer("npi_near_word", "US_NPI", rf"\bnpi{_IS}(\d{{10}})\b", 0.6, group=1, ignore_case=True),
-    Recognizer("dea", "US_DEA", r"\b[ABCDEFGHJKLMPRSTUX][A-Z9]\d{7}\b", 0.3, context=r"\b(?:dea|drug enforcement)\b", near=0.9, check=checks.dea, joints=JOINTS),
     Recognizer(
-        "medical_license", "MEDICAL_LICENSE", rf"\b(?:medical|physician|nursing|pharmacist|practitioner) licen[cs]e{_IS}([A-Z0-9][A-Z0-9.-]{{3,14}})\b", 0.7,
-        group=1, ignore_case=True, check=checks.two_digits,
+        "dea",
+        "US_DEA",
+        r"\b[ABCDEFGHJKLMPRSTUX][A-Z9]\d{7}\b",
+        0.3,
+        context=r"\b(?:dea|drug enforcement)\b",
+        near=0.9,
+        check=checks.dea,
+        joints=JOINTS,
     ),
     Recognizer(
-        "date_of_birth", "DATE_OF_BIRTH",
+        "medical_license",
+        "MEDICAL_LICENSE",
+        rf"\b(?:medical|physician|nursing|pharmacist|practitioner) licen[cs]e{_IS}([A-Z0-9][A-Z0-9.-]{{3,14}})\b",
+        0.7,
+        group=1,
+        ignore_case=True,
+        check=checks.two_digits,
+    ),
+    Recognizer(
+        "date_of_birth",
+        "DATE_OF_BIRTH",
         rf"\b(?:dob|d\.o\.b\.?|date[ _]of[ _]birth|birth[ _]?da(?:te|y)|born(?: on)?|geboren(?: am)?|geburtsdatum|ne(?:e)? le|date de naissance|fecha de nacimiento)\b"
-        rf"[\"' :=,.()is]{{1,6}}({_DATE})\b", 0.85, group=1, ignore_case=True,
+        rf"[\"' :=,.()is]{{1,6}}({_DATE})\b",
+        0.85,
+        group=1,
+        ignore_case=True,
     ),
     Recognizer(
-        "age_over_89", "AGE_OVER_89", r"\b(9\d|1[01]\d|12[0-5])(?:[ -]?(?:years?|yrs?)[ -]?old|[ -]?y/?o)\b", 0.75, group=1, ignore_case=True,
+        "age_over_89",
+        "AGE_OVER_89",
+        r"\b(9\d|1[01]\d|12[0-5])(?:[ -]?(?:years?|yrs?)[ -]?old|[ -]?y/?o)\b",
+        0.75,
+        group=1,
+        ignore_case=True,
     ),
-    Recognizer("aged_over_89", "AGE_OVER_89", r"\b(?:age|aged|age:) (9\d|1[01]\d|12[0-5])\b", 0.7, group=1, ignore_case=True, joints=".%"),
+    Recognizer(
+        "aged_over_89",
+        "AGE_OVER_89",
+        r"\b(?:age|aged|age:) (9\d|1[01]\d|12[0-5])\b",
+        0.7,
+        group=1,
+        ignore_case=True,
+        joints=".%",
+    ),
 )

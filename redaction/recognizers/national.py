@@ -2,12 +2,69 @@
 
 from redaction.recognizers.checks import alnum_of, digits_of, luhn
 
-_VERHOEFF_D = ("0123456789", "1234067895", "2340178956", "3401289567", "4012395678", "5987604321", "6598710432", "7659821043", "8765932104", "9876543210")
-_VERHOEFF_P = ("0123456789", "1576283094", "5803796142", "8916043527", "9453126870", "4286573901", "2793806415", "7046913258")
+_VERHOEFF_D = (
+    "0123456789",
+    "1234067895",
+    "2340178956",
+    "3401289567",
+    "4012395678",
+    "5987604321",
+    "6598710432",
+    "7659821043",
+    "8765932104",
+    "9876543210",
+)
+_VERHOEFF_P = (
+    "0123456789",
+    "1576283094",
+    "5803796142",
+    "8916043527",
+    "9453126870",
+    "4286573901",
+    "2793806415",
+    "7046913258",
+)
 _FISCAL_ODD = dict(
     zip(
         "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ",
-        (1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23),
+        (
+            1,
+            0,
+            5,
+            7,
+            9,
+            13,
+            15,
+            17,
+            19,
+            21,
+            1,
+            0,
+            5,
+            7,
+            9,
+            13,
+            15,
+            17,
+            19,
+            21,
+            2,
+            4,
+            18,
+            20,
+            11,
+            3,
+            6,
+            8,
+            12,
+            14,
+            16,
+            10,
+            22,
+            25,
+            24,
+            23,
+        ),
         strict=True,
     )
 )
@@ -36,7 +93,13 @@ def ppsn(value: str) -> bool:
 def nir(value: str) -> bool:
     """France, social security number: 97 minus the number modulo 97; Corsica's 2A and 2B count as 19 and 18."""
     text = alnum_of(value)
-    number = text[:13].replace("2A", "19", 1) if text[5:7] == "2A" else text[:13].replace("2B", "18", 1) if text[5:7] == "2B" else text[:13]
+    number = (
+        text[:13].replace("2A", "19", 1)
+        if text[5:7] == "2A"
+        else text[:13].replace("2B", "18", 1)
+        if text[5:7] == "2B"
+        else text[:13]
+    )
     return len(text) == 15 and number.isdigit() and text[13:].isdigit() and 97 - int(number) % 97 == int(text[13:])
 
 
@@ -57,13 +120,19 @@ def de_card(value: str) -> bool:
     text = alnum_of(value)
     if len(text) == 9:
         return any(char.isdigit() for char in text)
-    return len(text) == 10 and sum(int(c, 36) * w for c, w in zip(text[:9], (7, 3, 1) * 3, strict=True)) % 10 == int(text[9], 36)
+    return len(text) == 10 and sum(int(c, 36) * w for c, w in zip(text[:9], (7, 3, 1) * 3, strict=True)) % 10 == int(
+        text[9], 36
+    )
 
 
 def bsn(value: str) -> bool:
     """Netherlands, citizen service number: the eleven test."""
     digits = digits_of(value).zfill(9)
-    return len(digits) == 9 and int(digits) > 0 and (weighted(digits[:8], (9, 8, 7, 6, 5, 4, 3, 2)) - int(digits[8])) % 11 == 0
+    return (
+        len(digits) == 9
+        and int(digits) > 0
+        and (weighted(digits[:8], (9, 8, 7, 6, 5, 4, 3, 2)) - int(digits[8])) % 11 == 0
+    )
 
 
 def nif(value: str) -> bool:
@@ -108,14 +177,20 @@ def _day(month: str, day: str, shift: int) -> bool:
 def cpf(value: str) -> bool:
     """Brazil, natural persons: two modulus 11 digits."""
     digits = digits_of(value)
-    return len(digits) == 11 and len(set(digits)) > 1 and all(_brazil(digits, n, tuple(range(n + 1, 1, -1))) for n in (9, 10))
+    return (
+        len(digits) == 11
+        and len(set(digits)) > 1
+        and all(_brazil(digits, n, tuple(range(n + 1, 1, -1))) for n in (9, 10))
+    )
 
 
 def cnpj(value: str) -> bool:
     """Brazil, companies: two modulus 11 digits."""
     digits = digits_of(value)
     first = (5, 4, 3, 2, 9, 8, 7, 6, 5, 4, 3, 2)
-    return len(digits) == 14 and len(set(digits)) > 1 and _brazil(digits, 12, first) and _brazil(digits, 13, (6, *first))
+    return (
+        len(digits) == 14 and len(set(digits)) > 1 and _brazil(digits, 12, first) and _brazil(digits, 13, (6, *first))
+    )
 
 
 def _brazil(digits: str, place: int, weights: tuple[int, ...]) -> bool:
@@ -141,4 +216,3 @@ def sin(value: str) -> bool:
     """Canada, social insurance number: Luhn, and not 0 or 8 first."""
     digits = digits_of(value)
     return len(digits) == 9 and digits[0] not in "08" and luhn(digits)
-

@@ -1,0 +1,73 @@
+"""What streams ask of the recognizers: which can match, and from where on a match may have begun."""
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+
+from redaction import placeholders
+from redaction.pattern import MAX_WIDTH, analyse, compile_linear, split_group
+from redaction.recognizers.base import Recognizer
+from redaction.scan import FLOOR, Scanner, scan_set
+
+LOOK_BACK = 128  # folded characters kept before the undecided text, for context and word borders
+ENCODED = "ENCODED"
+# Encoded pieces no longer than what may be held; longer ones are not looked into.
+_PIECE = Recognizer("encoded", ENCODED, r"\b[A-Za-z0-9+/_-]{16,60}={0,2}", FLOOR)
+
+# Text in which nothing can begin that reaches over a space: letters and plain marks, and none of these words.
+_WORDS = (
+    r"pass|pwd|kennwort|contrase|pin\b|secret|token|key|bearer|authorization|curl|cookie|session|begin|putty|born|birth|dob|d\.o\.b|geb(?:oren|urt)|naiss"
+    r"|nacim|n.e? le|plate|registration|reg\b|kennzeichen|immatric|matricula|targa|zip|postal|post ?code|plz|cap\b|cp\b|codigo|p\.?o\b|box|postfach"
+    r"|apartado|casella|stra(?:ss|ß|s)e|str\.|gasse|platz|weg|allee|ufer|damm|gatan|v.gen|veien|gade|vej|katu|laan|straat|plein|utca"
+)
+_CALM_BREAK = re.compile(rf"[^A-Za-z\s,.;!?'\"À-ÖØ-öø-ſ’‘“”–—…-]|--|{_WORDS}|(?-i:\b[A-Z]{{1,2}}\s*\Z)", re.IGNORECASE)
+_KEYWORD = re.compile(_WORDS, re.IGNORECASE)
+
+
+class AnswerEngine:
+    """Compiled recognizers of answers; immutable and shared."""
+
+    def __init__(self, recognizers: Iterable[Recognizer]) -> None:
+        found = (placeholders.RECOGNIZER, *(r for r in recognizers if r.answers and _fits(r)), _PIECE)
+        self.scanner = Scanner(found)
+        begins = [analyse(r.pattern, r.ignore_case).begins for r in found if not r.group]
+        self._live = compile_linear(f"(?:{'|'.join(f'(?:{part})' for part in begins)})\\z")
+        values = [_value_begins(r) for r in found if r.group]
+        self._values = tuple(compile_linear(value) for value in values)
+        self._value_set = scan_set(values)
+
+    def live(self, data: bytes, base: int) -> int:
+        """Give the offset from which on a match may have begun that more text could complete."""
+        found = self._live.search(data, base)
+        start = int(found.start()) if found else len(data)
+        since = max(0, base - MAX_WIDTH)
+        for index in self._value_set.Match(data[since:]) or ():
+            value = self._values[index].search(data, since)
+            if value is not None:
+                start = min(start, max(base, int(value.start(1))))
+        return start
+
+
+def is_calm(text: str) -> bool:
+    """Say whether nothing in `text` can be or begin a match that reaches over a space."""
+    return _CALM_BREAK.search(text) is None
+
+
+def has_keyword(text: str) -> bool:
+    """Say whether a word stands in `text` after which plain words can be values."""
+    return _KEYWORD.search(text) is not None
+
+
+@lru_cache(maxsize=8)
+def answer_engine(recognizers: tuple[Recognizer, ...]) -> AnswerEngine:
+    """Give the engine of a set of recognizers, compiled once."""
+    return AnswerEngine(recognizers)
+
+
+def _fits(recognizer: Recognizer) -> bool:
+    return analyse(recognizer.pattern).most <= MAX_WIDTH + 2
+
+
+def _value_begins(recognizer: Recognizer) -> str:
+    lead, value = split_group(recognizer.pattern)
+    return f"{'(?i)' if recognizer.ignore_case else ''}{lead}({value})\\z"

@@ -1,0 +1,133 @@
+"""The strings of answers: which are looked at as wholes, which are pieces of a channel, and which are the protocol's."""
+
+import re
+from typing import Any
+
+from redaction.answers import AnswerEngine
+from redaction.find import decode_piece
+from redaction.normalise import MAX_DEPTH, Normaliser
+from redaction.stream import Channel
+from redaction.types import Entity, RedactionFailed
+from redaction.writer import Shared, Writer
+
+Pair = tuple[Any, Any]
+PROTOCOL = frozenset(
+    {"id", "object", "model", "role", "type", "finish_reason", "system_fingerprint", "service_tier", "tool_call_id", "call_id", "item_id", "response_id",
+     "previous_response_id", "status", "index", "created", "stop_reason", "obfuscation", "encrypted_content", "truncation"}
+)  # fmt: skip
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/+=-]{0,255}\Z")
+_OPAQUE = frozenset({"embedding", "b64_json", "encrypted_content", "obfuscation"})
+_JSON_SOURCE = frozenset({"arguments", "partial_json"})
+_MEDIA_FROM = 64
+_DEPTH = 64
+
+
+class Channels:
+    """Makes channels and screens complete values through them."""
+
+    def __init__(self, engine: AnswerEngine, shared: Shared) -> None:
+        self._engine = engine
+        self.shared = shared
+        self._normaliser = Normaliser()
+
+    def open(self, site: str, key: str) -> Channel:
+        """Make a channel for pieces of the field `key`."""
+        in_json = key in _JSON_SOURCE or (key == "content" and self.shared.vault.json_mode)
+        return Channel(self._engine, self._normaliser, Writer(self.shared, site, in_json), self.inside, in_json)
+
+    def string(self, value: str, site: str, key: str) -> tuple[str, str]:
+        """Screen a complete string."""
+        if len(value) < 3:
+            return value, value
+        channel = self.open(site, key)
+        channel.feed(value)
+        channel.close()
+        clean, reply = channel.writer.take()
+        return (value if clean == value else clean), (value if reply == value else reply)
+
+    def node(self, node: Any, site: str, depth: int) -> Pair:
+        """Screen every string of a value; what does not change stays the same object."""
+        if depth > _DEPTH:
+            raise RedactionFailed("the answer is nested too deeply to be looked at")
+        if isinstance(node, dict):
+            return self._dict(node, site, depth)
+        if isinstance(node, list):
+            pairs = [
+                self.node(item, site, depth + 1) if isinstance(item, str | dict | list) else (item, item)
+                for item in node
+            ]
+            return _list(node, [clean for clean, _ in pairs]), _list(node, [reply for _, reply in pairs])
+        if isinstance(node, str):
+            return self.string(node, site, "")
+        return node, node
+
+    def field(self, key: str, value: Any, site: str, depth: int) -> Pair:
+        """Screen the value of one field."""
+        if isinstance(value, str):
+            return (value, value) if is_protocol(key, value) else self.string(value, _site(site, key), key)
+        if isinstance(value, dict | list) and key not in _OPAQUE:
+            return self.node(value, _site(site, key), depth + 1)
+        return value, value
+
+    def inside(self, value: str, depth: int = 0) -> Entity | None:
+        """Give the best entity inside an encoded piece, if any."""
+        text = decode_piece(value)
+        if text is None or depth >= MAX_DEPTH:
+            return None
+        found = self._engine.scanner.entities(self._normaliser.view(text).data)
+        rules = ((entity, self.shared.book.rule("answer", entity.kind)) for entity in found)
+        wanted = [entity for entity, rule in rules if rule is not None and entity.score >= rule.min_score]
+        return max(wanted, key=lambda entity: entity.score, default=None)
+
+    def _dict(self, node: dict[str, Any], site: str, depth: int) -> Pair:
+        clean, reply = {}, {}
+        for key, value in node.items():
+            if key == "logprobs" and value is not None:
+                clean[key] = reply[key] = None
+            else:
+                name = key if key.isidentifier() else self.string(key, site, "")[0]
+                clean[name], reply[name] = self.field(key, value, site, depth)
+        if node.get("logprobs") is not None:
+            self._logprobs(node, clean, reply)
+        return _dict(node, clean), _dict(node, reply)
+
+    def _logprobs(self, node: dict[str, Any], clean: dict[str, Any], reply: dict[str, Any]) -> None:
+        """Keep the log probabilities of a choice whose text did not change; of others they would show it."""
+        kept = all(part.get(key) is node.get(key) for part in (clean, reply) for key in ("message", "text", "delta"))
+        if kept:
+            clean["logprobs"] = reply["logprobs"] = node["logprobs"]
+
+
+def is_protocol(key: str, value: str) -> bool:
+    """Say whether a string is a word of the protocol or data that cannot be read."""
+    if key in PROTOCOL:
+        return _WORD.match(value) is not None
+    return (key in _OPAQUE or key == "data") and len(value) >= _MEDIA_FROM
+
+
+def _site(site: str, key: str) -> str:
+    return f"{site}.{key}" if key in _NAMED else site
+
+
+_NAMED = frozenset(
+    {
+        "content",
+        "reasoning",
+        "reasoning_content",
+        "refusal",
+        "arguments",
+        "text",
+        "transcript",
+        "name",
+        "annotations",
+        "output",
+    }
+)
+
+
+def _dict(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    return old if len(old) == len(new) and all(old.get(key, new) is value for key, value in new.items()) else new
+
+
+def _list(old: list[Any], new: list[Any]) -> list[Any]:
+    return old if all(a is b for a, b in zip(old, new, strict=True)) else new

@@ -1,0 +1,226 @@
+"""Screen the events of a stream: pieces of text go through their channels, everything else is looked at whole."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from redaction.channels import PROTOCOL, Channels, is_protocol
+from redaction.logprobs import Logprobs
+from redaction.stream import Channel
+from redaction.types import ScreenedBody
+
+Path = tuple[str | int, ...]
+Pair = tuple[Any, Any]
+_WHOLE = frozenset({"name"})
+_IDS = ("item_id", "output_index", "content_index", "summary_index", "index")
+
+
+class EventScreen:
+    """Keeps one channel for each field of each choice, tool call or output item."""
+
+    def __init__(self, channels: Channels) -> None:
+        self._channels = channels
+        self._open: dict[Path, Channel] = {}
+        self._logprobs: dict[Path, Logprobs] = {}
+        self._templates: dict[Path, dict[str, Any]] = {}
+        self._withheld = False  # whether this event's text is all held back
+        self._tells = False  # whether this event says something else
+
+    def take(self, event: dict[str, Any]) -> Iterator[ScreenedBody]:
+        """Take one event and give those that may be sent."""
+        self._withheld = self._tells = False
+        if isinstance(event.get("choices"), list):
+            yield from self._choices(event)
+        elif "delta" in event and isinstance(event["delta"], str | dict):
+            yield from self._item(event)
+        else:
+            yield from self._item_ends(event)
+            yield ScreenedBody(*self._channels.node(event, "answer", 0))
+
+    def close(self) -> Iterator[ScreenedBody]:
+        """Give what is still held."""
+        for root in list(self._templates):
+            yield from self._flush(root)
+
+    def _choices(self, event: dict[str, Any]) -> Iterator[ScreenedBody]:
+        clean: list[Any] = []
+        reply: list[Any] = []
+        for choice in event["choices"]:
+            root = ("choices", int(choice.get("index") or 0))
+            self._templates[root] = event
+            one, other = self._choice(choice, root)
+            if choice.get("finish_reason") is not None:
+                self._tells = True
+                yield from self._flush(root)
+            clean.append(one)
+            reply.append(other)
+        if self._withheld and not self._tells and not event.get("usage"):
+            return
+        around, around_reply = self._around(event)
+        same = all(a is b for a, b in zip(clean, reply, strict=True)) and around is around_reply
+        screened = {**around, "choices": clean}
+        yield ScreenedBody(screened, screened if same else {**around_reply, "choices": reply})
+
+    def _choice(self, choice: dict[str, Any], root: Path) -> Pair:
+        clean, reply = dict(choice), dict(choice)
+        for key, value in choice.items():
+            if key == "delta" and isinstance(value, dict):
+                clean[key], reply[key] = self._pieces(value, root)
+            elif key == "text" and isinstance(value, str):
+                clean[key], reply[key] = self._piece(value, root, key)
+            elif key != "logprobs" and isinstance(value, str | dict | list):
+                clean[key], reply[key] = self._channels.field(key, value, _site(root, ""), 2)
+        if choice.get("logprobs") is not None:
+            clean["logprobs"] = reply["logprobs"] = self._logprobs_of(choice, root)
+        return (clean, clean) if clean == reply else (clean, reply)
+
+    def _pieces(self, node: dict[str, Any], path: Path) -> Pair:
+        """Screen the pieces in a delta."""
+        clean, reply = dict(node), dict(node)
+        for key, value in node.items():
+            if isinstance(value, str):
+                clean[key], reply[key] = self._string(value, path, key)
+            elif isinstance(value, dict):
+                clean[key], reply[key] = self._pieces(value, (*path, key))
+            elif isinstance(value, list):
+                pairs = [self._element(item, place, (*path, key)) for place, item in enumerate(value)]
+                clean[key], reply[key] = [one for one, _ in pairs], [other for _, other in pairs]
+        return clean, reply
+
+    def _element(self, item: Any, place: int, path: Path) -> Pair:
+        if isinstance(item, dict):
+            return self._pieces(item, (*path, int(item.get("index", place) or 0)))
+        if isinstance(item, str):
+            return self._piece(item, (*path, place), "")
+        return self._channels.node(item, _site(path, ""), 3)
+
+    def _string(self, value: str, path: Path, key: str) -> Pair:
+        if is_protocol(key, value) or key in _WHOLE:
+            self._tells = self._tells or bool(value)
+            return self._channels.field(key, value, _site(path, key), 3)
+        return self._piece(value, path, key)
+
+    def _piece(self, value: str, path: Path, key: str) -> tuple[str, str]:
+        channel = self._open.get((*path, key))
+        if channel is None:
+            channel = self._open[(*path, key)] = self._channels.open(_site(path, key), key)
+        if not value:
+            return value, value
+        channel.feed(value)
+        clean, reply = channel.writer.take()
+        self._withheld = self._withheld or not clean
+        self._tells = self._tells or bool(clean)
+        return clean, reply
+
+    def _logprobs_of(self, choice: dict[str, Any], root: Path) -> dict[str, Any] | None:
+        """Give the log probabilities of the text that may go now, without those of text that was changed."""
+        out: dict[str, Any] = {}
+        for key, entries in choice["logprobs"].items():
+            path = (*root, "delta", key)
+            channel = self._open.get((*root, key))
+            if not isinstance(entries, list) or channel is None:
+                continue
+            text = (choice.get("delta") or {}).get(key)
+            kept = self._logprobs.setdefault(path, Logprobs()).take(entries, text, channel)
+            out[key] = kept
+        return out or None
+
+    def _around(self, event: dict[str, Any]) -> Pair:
+        """Screen the fields around the choices."""
+        texts = {
+            key: value for key, value in event.items() if key not in PROTOCOL and isinstance(value, str | dict | list)
+        }
+        pairs = {
+            key: self._channels.field(key, value, "answer", 1)
+            for key, value in texts.items()
+            if key not in {"choices", "usage"}
+        }
+        if all(one is texts[key] and other is texts[key] for key, (one, other) in pairs.items()):
+            return event, event
+        return (
+            {**event, **{key: one for key, (one, _) in pairs.items()}},
+            {**event, **{key: other for key, (_, other) in pairs.items()}},
+        )
+
+    def _item(self, event: dict[str, Any]) -> Iterator[ScreenedBody]:
+        """Screen a delta of an output item."""
+        root = _root(event)
+        self._templates[root] = event
+        key = _key(event)
+        delta = event["delta"]
+        clean, reply = self._piece(delta, root, key) if isinstance(delta, str) else self._pieces(delta, root)
+        if not self._withheld or self._tells:
+            yield ScreenedBody({**event, "delta": clean}, {**event, "delta": reply})
+
+    def _item_ends(self, event: dict[str, Any]) -> Iterator[ScreenedBody]:
+        """Flush the items that an event speaks of: a `done` of its own, or the end of everything."""
+        ids = [(name, event[name]) for name in _IDS if name in event]
+        for root in list(self._templates):
+            if root[0] == "items" and all(self._templates[root].get(name) == value for name, value in ids):
+                yield from self._flush(root)
+
+    def _flush(self, root: Path) -> Iterator[ScreenedBody]:
+        """Close the channels below a root and give their last text as an event of its own."""
+        template = self._templates.pop(root)
+        clean: dict[str, Any] = {}
+        reply: dict[str, Any] = {}
+        for path in [path for path in self._open if path[: len(root)] == root]:
+            channel = self._open.pop(path)
+            channel.close()
+            text, value = channel.writer.take()
+            if text or value:
+                _place(clean, path[len(root) :], text)
+                _place(reply, path[len(root) :], value)
+        if clean:
+            yield ScreenedBody(_event(template, root, clean), _event(template, root, reply))
+
+
+def _root(event: dict[str, Any]) -> Path:
+    return ("items", str(event.get("type")), *(str(event.get(name)) for name in _IDS))
+
+
+def _key(event: dict[str, Any]) -> str:
+    return "arguments" if "arguments" in str(event.get("type")) else "text"
+
+
+def _event(template: dict[str, Any], root: Path, fields: dict[str, Any]) -> dict[str, Any]:
+    """Make an event that carries only the last pieces of text."""
+    if root[0] == "items":
+        delta = template["delta"]
+        return {**template, "delta": fields[_key(template)] if isinstance(delta, str) else {**_words(delta), **fields}}
+    text = {key: value for key, value in fields.items() if key == "text"}
+    choice = {"index": root[1], **text} if text else {"index": root[1], "delta": fields}
+    return {
+        **{key: value for key, value in template.items() if key != "usage"},
+        "choices": [{**choice, "finish_reason": None}],
+    }
+
+
+def _words(delta: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in delta.items() if key in PROTOCOL}
+
+
+def _place(node: dict[str, Any], path: Path, text: str) -> None:
+    """Put a text at a path; a number in the path is the index of a list's element."""
+    for place, step in enumerate(path[:-1]):
+        below = path[place + 1]
+        if isinstance(below, int):
+            continue
+        if isinstance(step, int):
+            elements = node.setdefault(str(path[place - 1]), [])
+            node = next((one for one in elements if one["index"] == step), None) or _append(elements, step)
+        else:
+            node = node.setdefault(step, {})
+    node[str(path[-1])] = text
+
+
+def _append(elements: list[dict[str, Any]], index: int) -> dict[str, Any]:
+    elements.append({"index": index})
+    return elements[-1]
+
+
+def _site(path: Path, key: str) -> str:
+    index = path[1] if path[0] == "choices" else 0
+    return f"answer:{index}.{key}" if key in _FIELDS else f"answer:{index}"
+
+
+_FIELDS = frozenset({"content", "reasoning", "reasoning_content", "refusal", "arguments", "text", "transcript", "name"})

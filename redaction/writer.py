@@ -1,0 +1,179 @@
+"""Write one channel's decided text twice: clean for records, and as the reply with the caller's own values back."""
+
+import html
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+from redaction import placeholders
+from redaction.operators import substitute
+from redaction.placeholders import Minter
+from redaction.rules import ANSWER, Rule, RuleBook
+from redaction.types import Blocked, Entity, Finding, ValueHash, Vault
+
+_TARGET = re.compile(
+    r"(?:\]\(\s*<?|\]:\s*<?|\b(?:src|href|srcset|action|background)\s*=\s*[\"']?)([^\s)>\"']*)\Z", re.IGNORECASE
+)
+_TARGET_END = re.compile(r"[\s)>\"']")
+_LONGEST_TARGET = 4096
+_TAIL = 16
+
+
+@dataclass(slots=True)
+class Shared:
+    """What the channels of one answer share."""
+
+    vault: Vault
+    book: RuleBook
+    minter: Minter
+    restores: bool
+    index: dict[str, str]  # canonical placeholder -> placeholder
+    findings: list[Finding] = field(default_factory=list)
+    restored: int = 0
+    unknown: int = 0
+
+
+@dataclass(slots=True)
+class Writer:
+    """Collects the output of one channel."""
+
+    shared: Shared
+    site: str
+    in_json: bool = False  # JSON source: what is written into strings must be escaped, and outside them quoted
+    _looks_json: bool = False  # text that begins as JSON: what is written into strings must be escaped
+    clean: list[str] = field(default_factory=list)
+    reply: list[str] = field(default_factory=list)
+    changed: bool = False
+    _in_string: bool = False
+    _target: str | None = None  # the link or image target being written, if any
+    _recent: str = ""
+    _begun: bool = False
+
+    def take(self) -> tuple[str, str]:
+        """Give and forget what was written."""
+        clean, reply = "".join(self.clean), "".join(self.reply)
+        self.clean, self.reply = [], []
+        return clean, reply
+
+    def text(self, text: str) -> None:
+        """Write text as the model wrote it."""
+        if not text:
+            return
+        self.clean.append(text)
+        self.reply.append(text)
+        if not self._begun and (start := text.lstrip()):
+            self._begun = True
+            self._looks_json = self.in_json or start[0] == "{"
+        if self._looks_json:
+            self._follow_strings(text)
+        if self.shared.index:
+            self._follow_targets(text)
+
+    def wants(self, entity: Entity, data: bytes) -> bool:
+        """Say whether an entity is to be written over; notes it when it is not."""
+        if entity.kind == placeholders.KIND:
+            text = data[entity.start : entity.end].decode("ascii")
+            return placeholders.canonical(text) in self.shared.index or placeholders.is_exact(text)
+        rule = self._rule(entity)
+        if rule is None or rule.operator == "keep" or rule.observe or entity.score < rule.min_score:
+            self._note(entity, "observe" if rule and rule.observe and entity.score >= rule.min_score else "keep")
+            return False
+        return True
+
+    def entity(self, entity: Entity, source: str, folded: bytes) -> None:
+        """Write what stands for an entity: the caller's own value for a placeholder, else what its rule says."""
+        if entity.kind == placeholders.KIND:
+            self._placeholder(source, folded.decode("ascii"))
+            return
+        rule = self._rule(entity)
+        if rule is None:
+            raise AssertionError("an entity without a rule was not wanted")
+        self._note(entity, rule.operator)
+        if rule.operator == "block":
+            raise Blocked(entity.kind, self.site)
+        self.changed = True
+        value = json_text(source) if self._in_string else source
+        self.shared.vault.hmacs.append(ValueHash(entity.kind, self.shared.minter.digest(entity.kind, value)))
+        mark = self._stand_in(rule, entity.kind, value)
+        own = self.shared.vault.values.get(mark) if self.shared.restores else None
+        self._write(mark, mark if own is None else own)
+
+    def _stand_in(self, rule: Rule, kind: str, value: str) -> str:
+        if rule.operator != "pseudonym":
+            return substitute(rule, kind, value, self.shared.minter)
+        mark = self.shared.minter.placeholder(kind, value)
+        if mark not in self.shared.vault.values:
+            self.shared.vault.made[mark] = value
+        return mark
+
+    def _placeholder(self, source: str, folded: str) -> None:
+        mark = self.shared.index.get(placeholders.canonical(folded))
+        if mark is None:
+            self.shared.unknown += 1
+            self.clean.append(source)
+            self.reply.append(source)
+            return
+        if not self.shared.restores or self._made_up_target():
+            self.clean.append(mark)
+            self.reply.append(mark)
+            return
+        self.changed = True
+        self.shared.restored += 1
+        self._write(mark, self.shared.vault.values[mark], _escape_like(source))
+
+    def _write(self, mark: str, value: str, escape: Callable[[str], str] | None = None) -> None:
+        if self._in_string or self.in_json:
+            cut = slice(1, -1) if self._in_string else slice(None)
+            mark = json.dumps(mark, ensure_ascii=False)[cut]
+            value = json.dumps(value, ensure_ascii=False)[cut]
+        elif escape is not None:
+            value = escape(value)
+        self.clean.append(mark)
+        self.reply.append(value)
+
+    def _rule(self, entity: Entity) -> Rule | None:
+        return self.shared.book.rule(ANSWER, entity.kind)
+
+    def _note(self, entity: Entity, action: str) -> None:
+        self.shared.findings.append(
+            Finding(self.site, entity.kind, entity.start, entity.end, entity.score, entity.recognizer, action)
+        )
+
+    def _follow_strings(self, text: str) -> None:
+        quotes = text.count('"') if "\\" not in text else _UNESCAPED.sub("", text).count('"')
+        self._in_string ^= quotes % 2 == 1
+
+    def _follow_targets(self, text: str) -> None:
+        """Follow whether the writing is inside the target of a link or an image, however long it is."""
+        if self._target is not None and _TARGET_END.search(text) is None:
+            self._target = (self._target + text)[:_LONGEST_TARGET]
+            return
+        found = _TARGET.search(self._recent + text)
+        self._target = found[1] if found else None
+        self._recent = (self._recent + text)[-_TAIL:]
+
+    def _made_up_target(self) -> bool:
+        target = self._target
+        return target is not None and not target.startswith(("mailto:", "tel:")) and target != ""
+
+
+_UNESCAPED = re.compile(r"\\.", re.DOTALL)
+
+
+def json_text(source: str) -> str:
+    """Give what a piece of JSON string source says, or the source itself when it is not one."""
+    try:
+        return str(json.loads(f'"{source}"'))
+    except ValueError:
+        return source
+
+
+def _escape_like(source: str) -> Callable[[str], str] | None:
+    """Give the way in which a value must be written where a placeholder stood in escaped form."""
+    if "%5b" in source.lower():
+        return lambda value: quote(value, safe="")
+    if "&#" in source or "&l" in source:
+        return html.escape
+    return None
