@@ -7,7 +7,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
-import cel
+from policy.cel_engine import CEL, Program
 
 MAX_CHARS = 2000
 MAX_DEPTH = 16
@@ -58,9 +58,9 @@ class Values:
     """The variables of one call, converted once and used by all its conditions."""
 
     def __init__(self, variables: Mapping[str, Any]) -> None:
-        self._context = cel.Context(variables={name: _plain(value) for name, value in variables.items()})
+        self._context = CEL.Context({name: _plain(value) for name, value in variables.items()})
 
-    def run(self, program: "cel.Program") -> Any:
+    def run(self, program: Program) -> Any:
         """Evaluate a program over these variables."""
         return program.execute(self._context)
 
@@ -73,7 +73,7 @@ class Condition:
         self.source = source
         _bounded(source)
         try:
-            self._program = cel.compile(source)
+            self._program = CEL.compile(source)
         except (*_FAILURES, UnicodeError) as error:
             raise ConditionError(f"this is not a CEL expression: {_short(error)}") from error
         self._result = vocabulary.result
@@ -152,7 +152,7 @@ def _no_nested_macro(bare: str) -> None:
             raise ConditionError("a loop inside a loop may cost too much; write it as two rules")
 
 
-def _known_names(source: str, program: "cel.Program", vocabulary: Vocabulary) -> None:
+def _known_names(source: str, program: Program, vocabulary: Vocabulary) -> None:
     bare = _STRING.sub("''", source)
     bound = set(_MACRO.findall(bare))
     unknown = sorted(set(program.variables()) - set(vocabulary.examples) - bound)
