@@ -9,7 +9,7 @@ from typing import Final
 from gateway.control import leases, snapshots
 from gateway.control.database import Database
 from gateway.control.leases import Lease
-from gateway.control.snapshots import Source
+from gateway.control.snapshots import Activation, Source
 from gateway.keeper.folder import PolicyFolder
 from policy.load import load_tree
 from policy.problems import PolicyErrors
@@ -71,7 +71,7 @@ class Activator:
 
 
 def activate(database: Database, snapshot: Snapshot, actor: str, lease: Lease | None = None) -> bool:
-    """Bring a tree in force unless it is already, from this very commit; tell whether it was news.
+    """Bring a tree in force unless it is already; tell whether it was news.
 
     Raises:
         Conflict: somebody else activated in between, or the lease is lost.
@@ -81,11 +81,18 @@ def activate(database: Database, snapshot: Snapshot, actor: str, lease: Lease | 
         if lease is not None:
             leases.assert_held(tx, lease)
         present = snapshots.active(tx.conn)
-        if present is not None and (present.sha256, present.source) == (snapshot.sha256, source):
+        if present is not None and _same(present, snapshot):
             return False
         made = snapshots.activate(tx, snapshot.to_bytes(), source, present.generation if present else 0)
     _log.info("policies activated: generation %d, snapshot %s", made.generation, made.sha256[:12])
     return True
+
+
+def _same(present: Activation, snapshot: Snapshot) -> bool:
+    """Later commits that leave the tree alone are no news; that an uncommitted tree was committed is."""
+    committed = snapshot.git_commit is not None and not snapshot.dirty
+    traced = present.source.git_commit is not None and not present.source.dirty
+    return present.sha256 == snapshot.sha256 and (traced or not committed)
 
 
 def _said(problem: dict[str, object]) -> str:

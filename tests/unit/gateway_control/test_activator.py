@@ -220,14 +220,18 @@ def test_a_commit_that_changes_no_file_still_tells_where_the_tree_came_from(
     activator = Activator(database, folder)
     assert activator.look(lease)
     git(folder, "commit", "-q", "-a", "-m", "second")
+    second = git(folder, "rev-parse", "HEAD")
+    activator.look(lease)
+    assert activator.look(lease)
+    git(folder, "commit", "-q", "--allow-empty", "-m", "elsewhere in the repository")
     activator.look(lease)
     assert activator.look(lease)
     with database.read() as conn:
         clean, dirty = snapshots.history(conn)
     assert clean.sha256 == dirty.sha256
     assert (dirty.source.dirty, clean.source.dirty) == (True, False)
-    assert clean.source.git_commit == git(folder, "rev-parse", "HEAD")
-    assert dirty.source.git_commit == git(folder, "rev-parse", "HEAD~1")
+    assert clean.source.git_commit == second
+    assert dirty.source.git_commit == git(folder, "rev-parse", f"{second}~1")
 
 
 def test_nothing_is_activated_while_git_is_at_work(database: Database, folder: Path, lease: Lease) -> None:
