@@ -48,7 +48,8 @@ class Tally:
     def sentence(self) -> str:
         """Tell the tally."""
         total = self.done + self.refused + self.failed
-        told = f"{total} runs: {self.done} done, {self.refused} refused, {self.failed} failed"
+        why = ", ".join(f"{reason} {number}" for reason, number in sorted(self.reasons.items()))
+        told = f"{total} runs: {self.done} done, {self.refused} refused, {self.failed} failed{why and f' ({why})'}"
         return f"{told}; {self.outcomes} outcomes reported, {self.outcomes_refused} not accepted."
 
 
