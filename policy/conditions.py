@@ -58,7 +58,11 @@ class Values:
     """The variables of one call, converted once and used by all its conditions."""
 
     def __init__(self, variables: Mapping[str, Any]) -> None:
-        self._context = CEL.Context({name: _plain(value) for name, value in variables.items()})
+        """Convert the variables; `Undecided` when a value has no counterpart in CEL, such as a huge number."""
+        try:
+            self._context = CEL.Context({name: _plain(value) for name, value in variables.items()})
+        except _FAILURES as error:
+            raise Undecided(type(error).__name__) from error
 
     def run(self, program: Program) -> Any:
         """Evaluate a program over these variables."""

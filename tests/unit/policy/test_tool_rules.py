@@ -35,6 +35,8 @@ SUPPORT = Facts(team="support")
         ("refund", "called", {}, "hold", "rules[2]"),
         ("refund", "called", {"amount": "20"}, "hold", "rules[2]"),
         ("refund", "called", None, "hold", "rules[2]"),
+        ("refund", "called", {"amount": 10**40}, "hold", "rules[2]"),
+        ("refund", "called", {"amount": float("nan"), "x": {"deep": [None, {}]}}, "hold", "rules[2]"),
     ],
 )
 def test_the_first_matching_rule_decides(name: str, place: Place, arguments: Any, action: str, rule: str) -> None:
