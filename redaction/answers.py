@@ -16,11 +16,18 @@ _PIECE = Recognizer("encoded", ENCODED, r"\b[A-Za-z0-9+/_-]{16,60}={0,2}", FLOOR
 
 # Text in which nothing can begin that reaches over a space: letters and plain marks, and none of these words.
 _WORDS = (
-    r"pass|pwd|kennwort|contrase|pin\b|secret|token|key|bearer|authorization|curl|cookie|session|begin|putty|born|birth|dob|d\.o\.b|geb(?:oren|urt)|naiss"
-    r"|nacim|n.e? le|plate|registration|reg\b|kennzeichen|immatric|matricula|targa|zip|postal|post ?code|plz|cap\b|cp\b|codigo|p\.?o\b|box|postfach"
-    r"|apartado|casella|stra(?:ss|ß|s)e|str\.|gasse|platz|weg|allee|ufer|damm|gatan|v.gen|veien|gade|vej|katu|laan|straat|plein|utca"
+    r"pass|pwd|kennwort|contrase|pin\b|secret|token|key|bearer|authorization|curl|cookie|session|begin"
+    r"|putty|born|birth|dob|d\.o\.b|geb(?:oren|urt)|naiss"
+    r"|nacim|n.e? le|plate|registration|reg\b|kennzeichen|immatric|matricula|targa|zip|postal|post ?code"
+    r"|plz|cap\b|cp\b|codigo|p\.?o\b|box|postfach"
+    r"|apartado|casella|stra(?:ss|ß|s)e|str\.|gasse|platz|weg|allee|ufer|damm|gatan|v.gen|veien|gade|vej"
+    r"|katu|laan|straat|plein|utca"
 )
-_CALM_BREAK = re.compile(rf"[^A-Za-z\s,.;!?'\"À-ÖØ-öø-ſ’‘“”–—…-]|--|{_WORDS}|(?-i:\b[A-Z]{{1,2}}\s*\Z)", re.IGNORECASE)
+_CALM_BREAK = re.compile(
+    rf"[^A-Za-z\s,.;!?'\"À-ÖØ-öø-ſ’‘“”–—…-]|--|{_WORDS}"
+    rf"|(?-i:\b[A-Z]{{1,2}}\s*\Z)",
+    re.IGNORECASE,
+)
 _KEYWORD = re.compile(_WORDS, re.IGNORECASE)
 
 

@@ -1,4 +1,4 @@
-"""The strings of answers: which are looked at as wholes, which are pieces of a channel, and which are the protocol's."""
+"""The strings of answers: which are looked at whole, which are pieces of a channel, which are the protocol's."""
 
 import re
 from typing import Any
@@ -12,9 +12,29 @@ from redaction.writer import Shared, Writer
 
 Pair = tuple[Any, Any]
 PROTOCOL = frozenset(
-    {"id", "object", "model", "role", "type", "finish_reason", "system_fingerprint", "service_tier", "tool_call_id", "call_id", "item_id", "response_id",
-     "previous_response_id", "status", "index", "created", "stop_reason", "obfuscation", "encrypted_content", "truncation"}
-)  # fmt: skip
+    {
+        "id",
+        "object",
+        "model",
+        "role",
+        "type",
+        "finish_reason",
+        "system_fingerprint",
+        "service_tier",
+        "tool_call_id",
+        "call_id",
+        "item_id",
+        "response_id",
+        "previous_response_id",
+        "status",
+        "index",
+        "created",
+        "stop_reason",
+        "obfuscation",
+        "encrypted_content",
+        "truncation",
+    }
+)
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/+=-]{0,255}\Z")
 _OPAQUE = frozenset({"embedding", "b64_json", "encrypted_content", "obfuscation"})
 _JSON_SOURCE = frozenset({"arguments", "partial_json"})
@@ -80,7 +100,8 @@ class Channels:
         return max(wanted, key=lambda entity: entity.score, default=None)
 
     def _dict(self, node: dict[str, Any], site: str, depth: int) -> Pair:
-        clean, reply = {}, {}
+        clean: dict[str, Any] = {}
+        reply: dict[str, Any] = {}
         for key, value in node.items():
             if key == "logprobs" and value is not None:
                 clean[key] = reply[key] = None

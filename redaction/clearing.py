@@ -1,6 +1,8 @@
 """The clearing of one request: what each string becomes, and what was found on the way."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from types import MappingProxyType
 
 from redaction import placeholders
 from redaction.find import Finder
@@ -16,7 +18,14 @@ _SEAM = 64  # characters on each side of a seam between text parts in which a sp
 class Clearing:
     """Rewrites the strings of one request; a `Visitor` of the walk."""
 
-    def __init__(self, finder: Finder, book: RuleBook, minter: Minter, avoid: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        finder: Finder,
+        book: RuleBook,
+        minter: Minter,
+        avoid: frozenset[str] = frozenset(),
+        named: Mapping[str, Sequence[Entity]] = MappingProxyType({}),
+    ) -> None:
         self._finder = finder
         self._book = book
         self._minter = minter
@@ -25,7 +34,7 @@ class Clearing:
         self.findings: list[Finding] = []
         self.media_parts: list[Media] = []
         self.literals: set[str] = set()
-        self.named: Mapping[str, Sequence[Entity]] = {}
+        self._named = named
         self.chars = 0
 
     def text(self, value: str, site: str, hint: str) -> str:
@@ -63,7 +72,7 @@ class Clearing:
 
     def _find(self, value: str, hint: str) -> list[Entity]:
         found = self._finder.cached(value, hint)
-        return [*found, *named] if (named := self.named.get(value)) else list(found)
+        return [*found, *named] if (named := self._named.get(value)) else list(found)
 
     def _rewrite(self, value: str, site: str, found: list[Entity], seams: Sequence[int] = ()) -> list[str]:
         """Write the pieces of `value` between seams, with what stands for the found entities."""
@@ -143,7 +152,7 @@ def _skip(done: int, until: int, borders: list[int], out: list[str], pieces: lis
 
 def _cut(value: str, seams: Sequence[int]) -> list[str]:
     borders = [0, *seams, len(value)]
-    return [value[start:end] for start, end in zip(borders, borders[1:], strict=False)]
+    return [value[start:end] for start, end in pairwise(borders)]
 
 
 def _shift(entity: Entity, by: int) -> Entity:

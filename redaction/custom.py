@@ -52,9 +52,15 @@ def from_policy(own: CustomRecognizer) -> Recognizer:
         )
     words = "|".join(re.escape(fold(word)) for word in own.context)
     return Recognizer(
-        f"custom:{own.kind.lower()}", own.kind, pattern, own.score, run=run, context=rf"\b(?:{words})\b" if words else "",
-        near=min(1.0, own.score + _NEAR), check=VALIDATORS[own.validator] if own.validator else None,
-    )  # fmt: skip
+        f"custom:{own.kind.lower()}",
+        own.kind,
+        pattern,
+        own.score,
+        run=run,
+        context=rf"\b(?:{words})\b" if words else "",
+        near=min(1.0, own.score + _NEAR),
+        check=VALIDATORS[own.validator] if own.validator else None,
+    )
 
 
 def check_examples(own: CustomRecognizer) -> list[str]:
@@ -81,7 +87,7 @@ def _bytes(text: str) -> bytes:
 
 
 def _split(pattern: str) -> tuple[str, str]:
-    """Part an open-ended pattern such as `ACME-\\d+` into its beginning and the characters it goes on with."""
+    """Part an open-ended pattern such as `ACME-[0-9]+` into its beginning and the characters it goes on with."""
     tail = _TAIL.search(pattern)
     if tail is None:
         return pattern, ""

@@ -207,7 +207,8 @@ def _place(node: dict[str, Any], path: Path, text: str) -> None:
             continue
         if isinstance(step, int):
             elements = node.setdefault(str(path[place - 1]), [])
-            node = next((one for one in elements if one["index"] == step), None) or _append(elements, step)
+            known = [one for one in elements if one["index"] == step]
+            node = known[0] if known else _append(elements, step)
         else:
             node = node.setdefault(step, {})
     node[str(path[-1])] = text

@@ -5,7 +5,7 @@ built in or written by a user, can be forgotten in streams.
 """
 
 import importlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,7 +108,7 @@ def _write_all(items: Iterable[Any], group: bool = False) -> str:
 
 def _write(item: Any) -> str:
     name, arg = str(item[0]), item[1]
-    writers = {
+    writers: dict[str, Callable[[], str]] = {
         "LITERAL": lambda: _char(arg),
         "NOT_LITERAL": lambda: f"[^{_char(arg)}]",
         "ANY": lambda: "[^\\n]",

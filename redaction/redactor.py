@@ -1,5 +1,6 @@
 """The redactor: rewrites requests before they leave and screens answers before they are shown."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from policy.blocks_redaction import Redaction
@@ -9,11 +10,12 @@ from redaction.clearing import Clearing
 from redaction.custom import own_recognizers
 from redaction.detect import Detector
 from redaction.find import Finder
+from redaction.named import Collector, NameFinder
 from redaction.placeholders import Minter
 from redaction.recognizers.catalogue import BUILT_IN
 from redaction.rules import ANSWER, RuleBook
 from redaction.screen import Screen
-from redaction.types import Blocked, Clean, Cleared, Vault
+from redaction.types import Blocked, Clean, Cleared, Entity, Vault
 from redaction.walk import Walk
 from redaction.writer import Shared
 
@@ -30,16 +32,18 @@ class Redactor:
         recognizers = (*own_recognizers(rules), *BUILT_IN)
         self._finder = Finder(recognizers, tenant_key, rules.allow)
         self._answers = answer_engine(tuple(r for r in recognizers if self._acts_on(r.kind)))
-        self._detector = detector if rules.names != "off" or rules.presidio else None
+        asks = detector is not None and (rules.names != "off" or rules.presidio)
+        self._names = NameFinder(detector, rules, tenant_key) if detector is not None and asks else None
 
     async def clear(self, body: dict[str, Any], endpoint: str) -> Cleared:
         """Rewrite every string of a request as the policy says.
 
         Raises Blocked when a rule refuses a value, RedactionFailed when something cannot be looked at.
         """
-        clearing, cleared = self._pass(body, frozenset())
+        named = await self._named(body)
+        clearing, cleared = self._pass(body, frozenset(), named)
         if clearing.literals & set(clearing.vault.values):
-            clearing, cleared = self._pass(body, frozenset(clearing.literals))
+            clearing, cleared = self._pass(body, frozenset(clearing.literals), named)
         clearing.vault.json_mode = _asks_for_json(body)
         return Cleared(cleared, tuple(clearing.findings), clearing.vault, clearing.chars, tuple(clearing.media_parts))
 
@@ -60,8 +64,17 @@ class Redactor:
         rule = self._book.rule(ANSWER, kind)
         return rule is not None and rule.operator != "keep"
 
-    def _pass(self, body: dict[str, Any], avoid: frozenset[str]) -> tuple[Clearing, dict[str, Any]]:
-        clearing = Clearing(self._finder, self._book, self._minter, avoid)
+    async def _named(self, body: dict[str, Any]) -> Mapping[str, Sequence[Entity]]:
+        if self._names is None:
+            return {}
+        collector = Collector()
+        Walk(collector).request(body)
+        return await self._names.find(list(collector.texts))
+
+    def _pass(
+        self, body: dict[str, Any], avoid: frozenset[str], named: Mapping[str, Sequence[Entity]]
+    ) -> tuple[Clearing, dict[str, Any]]:
+        clearing = Clearing(self._finder, self._book, self._minter, avoid, named)
         return clearing, Walk(clearing).request(body)
 
 

@@ -7,10 +7,35 @@ from typing import Any, Protocol
 from redaction.types import RedactionFailed
 
 _PROTOCOL = frozenset(
-    {"role", "type", "id", "object", "model", "tool_call_id", "call_id", "item_id", "response_id", "previous_response_id", "status", "format",
-     "encoding_format", "service_tier", "detail", "effort", "reasoning_effort", "verbosity", "truncation", "tool_choice", "file_id", "modalities",
-     "prompt_cache_retention", "voice", "include", "finish_reason"}
-)  # fmt: skip
+    {
+        "role",
+        "type",
+        "id",
+        "object",
+        "model",
+        "tool_call_id",
+        "call_id",
+        "item_id",
+        "response_id",
+        "previous_response_id",
+        "status",
+        "format",
+        "encoding_format",
+        "service_tier",
+        "detail",
+        "effort",
+        "reasoning_effort",
+        "verbosity",
+        "truncation",
+        "tool_choice",
+        "file_id",
+        "modalities",
+        "prompt_cache_retention",
+        "voice",
+        "include",
+        "finish_reason",
+    }
+)
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,127}\Z")
 _PLAIN_KEY = re.compile(r"[A-Za-z_$][A-Za-z_-]{0,39}\Z")
 _SITE_OF_ROLE = {
@@ -22,9 +47,19 @@ _SITE_OF_ROLE = {
     "function": "tool",
 }
 _SITE_OF_KEY = {
-    "instructions": "system", "system": "system", "input": "user", "prompt": "user", "suffix": "user", "tools": "tool", "functions": "tool",
-    "metadata": "metadata", "user": "metadata", "safety_identifier": "metadata", "prompt_cache_key": "metadata", "prediction": "assistant",
-}  # fmt: skip
+    "instructions": "system",
+    "system": "system",
+    "input": "user",
+    "prompt": "user",
+    "suffix": "user",
+    "tools": "tool",
+    "functions": "tool",
+    "metadata": "metadata",
+    "user": "metadata",
+    "safety_identifier": "metadata",
+    "prompt_cache_key": "metadata",
+    "prediction": "assistant",
+}
 _TOOL_ITEMS = frozenset(
     {
         "function_call",

@@ -15,14 +15,20 @@ _EXT = r"(?: ?(?:x|ext\.?|extension) ?\d{1,6})?"
 _SEP = r"[ ./()-]{0,2}"
 _MAIL_WORDS = r"\b(?:e-?mail|mail|mailto|contact|address|adresse|correo)\b"
 _STREET = (
-    r"(?:street|st|road|rd|avenue|ave|boulevard|blvd|lane|ln|drive|dr|court|ct|place|pl|square|sq|terrace|ter|way|parkway"
-    r"|pkwy|highway|hwy|close|crescent|cres|gardens|grove|row|circle|cir|trail|trl|plaza|quay|walk|mews|alley|loop|pike)"
+    r"(?:street|st|road|rd|avenue|ave|boulevard|blvd|lane|ln|drive|dr|court|ct|place|pl|square|sq|terrace"
+    r"|ter|way|parkway"
+    r"|pkwy|highway|hwy|close|crescent|cres|gardens|grove|row|circle|cir|trail|trl|plaza|quay|walk|mews"
+    r"|alley|loop|pike)"
 )
 _WORD = r"[A-Z][A-Za-z'.-]{1,14}"
 _HOUSE = r"(?:\d{1,3}|[13-9]\d{3}|2[1-9]\d\d|\d{5})[A-Za-z]?"  # no year
-_DE = r"[A-Z][A-Za-z-]{1,24}(?:strasse|straxe|strase|str\.|gasse|platz|weg|allee|ufer|damm|gatan|vagen|veien|gade|vej|katu|laan|straat|plein|utca)"
+_DE = (
+    r"[A-Z][A-Za-z-]{1,24}(?:strasse|straxe|strase|str\.|gasse|platz|weg|allee|ufer|damm|gatan|vagen"
+    r"|veien|gade|vej|katu|laan|straat|plein|utca)"
+)
 _ROMANCE = (
-    r"(?:rue|avenue|boulevard|chemin|place|impasse|quai|via|viale|piazza|corso|largo|calle|avenida|av\.|plaza|paseo|rua|travessa|praca"
+    r"(?:rue|avenue|boulevard|chemin|place|impasse|quai|via|viale|piazza|corso|largo|calle|avenida|av\."
+    r"|plaza|paseo|rua|travessa|praca"
     r"|ulica|ul\.|jalan|jl\.)"
 )
 _PARTICLE = r"(?:(?:de|del|della|di|da|do|dos|des|du|la|le|les|los|las|l'|d') ?){0,3}"
@@ -66,7 +72,8 @@ RECOGNIZERS = (
     Recognizer(
         "email_spelled",
         "EMAIL_ADDRESS",
-        r"\b\w[\w.+-]{0,39} ?[\[({<] ?at ?[\])}>] ?\w[\w-]{0,30}(?: ?[\[({<]? ?(?:dot|\.) ?[\])}>]? ?[a-z][a-z0-9-]{1,12}){1,3}",
+        r"\b\w[\w.+-]{0,39} ?[\[({<] ?at ?[\])}>] ?\w[\w-]{0,30}(?: ?[\[({<]? ?(?:dot"
+        r"|\.) ?[\])}>]? ?[a-z][a-z0-9-]{1,12}){1,3}",
         0.7,
         ignore_case=True,
         answers=False,
@@ -159,7 +166,8 @@ RECOGNIZERS = (
     Recognizer(
         "zip_after_state",
         "POSTCODE",
-        r"\b(?:A[KLRZ]|C[AOT]|D[CE]|FL|GA|HI|I[ADLN]|K[SY]|LA|M[ADEINOST]|N[CDEHJMVY]|O[HKR]|PA|RI|S[CD]|T[NX]|UT|V[AT]|W[AIVY]) (\d{5}(?:-\d{4})?)\b",
+        r"\b(?:A[KLRZ]|C[AOT]|D[CE]|FL|GA|HI|I[ADLN]|K[SY]|LA|M[ADEINOST]|N[CDEHJMVY]|O[HKR]|PA|RI|S[CD]"
+        r"|T[NX]|UT|V[AT]|W[AIVY]) (\d{5}(?:-\d{4})?)\b",
         0.6,
         group=1,
     ),
@@ -175,7 +183,8 @@ RECOGNIZERS = (
     Recognizer(
         "postcode_near_word",
         "POSTCODE",
-        r"\b(?:zip(?: ?code)?|postal ?code|post ?code|plz|cap|cp|codigo postal|code postal)\b[ :#=is]{1,5}([A-Z0-9][A-Z0-9 -]{2,8}[A-Z0-9])\b",
+        r"\b(?:zip(?: ?code)?|postal ?code|post ?code|plz|cap|cp|codigo postal"
+        r"|code postal)\b[ :#=is]{1,5}([A-Z0-9][A-Z0-9 -]{2,8}[A-Z0-9])\b",
         0.75,
         group=1,
         ignore_case=True,
@@ -206,7 +215,8 @@ RECOGNIZERS = (
     Recognizer(
         "personal_page",
         "URL",
-        r"(?:\bhttps?://)?\b(?:www\.)?(?:linkedin\.com/in|facebook\.com|instagram\.com|twitter\.com|x\.com|tiktok\.com/@?|t\.me)/[\w.%@-]{2,20}",
+        r"(?:\bhttps?://)?\b(?:www\.)?(?:linkedin\.com/in|facebook\.com|instagram\.com|twitter\.com|x\.com"
+        r"|tiktok\.com/@?|t\.me)/[\w.%@-]{2,20}",
         0.6,
         ignore_case=True,
     ),

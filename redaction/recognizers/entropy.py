@@ -6,8 +6,10 @@ from collections import Counter
 
 _HEX = re.compile(r"[0-9a-fA-F-]+\Z")
 _PLACEHOLDER = re.compile(
-    r"(?:(?i:x{3,}|\*{3,}|\.{3,}|your[_-].*|my[_-]?(?:api|secret|key|token|password).*|changeme|example.*|placeholder|redacted|none|null|true|false|undefined"
-    r"|string|required|optional|process\.env.*|os\.environ.*|getenv.*|env\..*|secrets?\..*|config\..*|settings\..*)|[$%{<].*)\Z"
+    r"(?:(?i:x{3,}|\*{3,}|\.{3,}|your[_-].*|my[_-]?(?:api|secret|key|token|password).*|changeme|example.*"
+    r"|placeholder|redacted|none|null|true|false|undefined"
+    r"|string|required|optional|process\.env.*|os\.environ.*|getenv.*|env\..*|secrets?\..*|config\..*"
+    r"|settings\..*)|[$%{<].*)\Z"
 )
 
 

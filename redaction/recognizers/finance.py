@@ -3,9 +3,13 @@
 from redaction.recognizers import checks
 from redaction.recognizers.base import JOINTS, Recognizer
 
-_CARD_WORDS = r"\b(?:cards?|visa|master ?card|amex|american express|discover|maestro|cc|credit|debit|cvv|cvc|pan|karte|kreditkarte|carte|tarjeta|carta|cartao)\b"
+_CARD_WORDS = (
+    r"\b(?:cards?|visa|master ?card|amex|american express|discover|maestro|cc|credit|debit|cvv|cvc"
+    r"|pan|karte|kreditkarte|carte|tarjeta|carta|cartao)\b"
+)
 _ACCOUNT_WORDS = (
-    r"\b(?:account|acct|a/c|konto|kontonummer|compte|cuenta|conto|rekening|bank|checking|savings|deposit|beneficiary)\b"
+    r"\b(?:account|acct|a/c|konto|kontonummer|compte|cuenta|conto|rekening|bank|checking|savings|deposit"
+    r"|beneficiary)\b"
 )
 
 
@@ -34,7 +38,8 @@ RECOGNIZERS = (
     Recognizer(
         "cvv",
         "CARD_CVV",
-        r"\b(?:cvv2?|cvc2?|csc|cid|card verification(?: (?:value|code|number))?|security code|sicherheitscode)\b[\"' :=#is]{1,6}(\d{3,4})\b",
+        r"\b(?:cvv2?|cvc2?|csc|cid|card verification(?: (?:value|code|number))?|security code"
+        r"|sicherheitscode)\b[\"' :=#is]{1,6}(\d{3,4})\b",
         0.8,
         group=1,
         ignore_case=True,
@@ -42,7 +47,8 @@ RECOGNIZERS = (
     Recognizer(
         "card_expiry",
         "CARD_EXPIRY",
-        r"\b(?:exp(?:iry|ires|iration|\.)?(?: date)?|valid (?:thru|through|until|to)|gultig bis)\b[\"' :=.is]{1,6}((?:0[1-9]|1[0-2]) ?[/-] ?(?:20)?\d{2})\b",
+        r"\b(?:exp(?:iry|ires|iration|\.)?(?: date)?|valid (?:thru|through|until|to)"
+        r"|gultig bis)\b[\"' :=.is]{1,6}((?:0[1-9]|1[0-2]) ?[/-] ?(?:20)?\d{2})\b",
         0.75,
         group=1,
         ignore_case=True,

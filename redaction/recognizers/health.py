@@ -4,9 +4,13 @@ from redaction.recognizers import checks
 from redaction.recognizers.base import JOINTS, Recognizer
 
 _IS = r"[\"' :=#.]{0,3}(?:(?:is|no|nr|number|num|id|code)\b[\"' :=#.]{0,3}){0,2}"
-_MONTH = r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
+_MONTH = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
+    r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
+)
 _DATE = (
-    rf"(?:\d{{4}}[-/.]\d{{1,2}}[-/.]\d{{1,2}}|\d{{1,2}}[-/. ]\d{{1,2}}[-/. ](?:\d{{4}}|\d{{2}})|\d{{1,2}}(?:st|nd|rd|th)? (?:of )?{_MONTH}\.?,? \d{{4}}"
+    rf"(?:\d{{4}}[-/.]\d{{1,2}}[-/.]\d{{1,2}}|\d{{1,2}}[-/. ]\d{{1,2}}[-/. ](?:\d{{4}}|\d{{2}})"
+    rf"|\d{{1,2}}(?:st|nd|rd|th)? (?:of )?{_MONTH}\.?,? \d{{4}}"
     rf"|{_MONTH}\.? \d{{1,2}}(?:st|nd|rd|th)?,? \d{{4}})"
 )
 
@@ -14,7 +18,8 @@ RECOGNIZERS = (
     Recognizer(
         "mrn",
         "MEDICAL_RECORD_NUMBER",
-        rf"\b(?:mrn|medical record|patient (?:id|number|no)|chart (?:no|number)|hospital (?:id|number)){_IS}([A-Z0-9][A-Z0-9-]{{4,17}})\b",
+        rf"\b(?:mrn|medical record|patient (?:id|number|no)|chart (?:no|number)|hospital (?:id"
+        rf"|number)){_IS}([A-Z0-9][A-Z0-9-]{{4,17}})\b",
         0.8,
         group=1,
         ignore_case=True,
@@ -23,7 +28,8 @@ RECOGNIZERS = (
     Recognizer(
         "member_id",
         "HEALTH_MEMBER_ID",
-        r"\b(?:member|subscriber|policy|claim|beneficiary|insurance|medicare|medicaid|health plan|group|prior auth|rx) ?(?:id|number|no|nr|#)[\"' :=#.is]{0,6}"
+        r"\b(?:member|subscriber|policy|claim|beneficiary|insurance|medicare|medicaid|health plan|group"
+        r"|prior auth|rx) ?(?:id|number|no|nr|#)[\"' :=#.is]{0,6}"
         r"([A-Z0-9][A-Z0-9-]{4,19})\b",
         0.7,
         group=1,
@@ -70,7 +76,8 @@ RECOGNIZERS = (
     Recognizer(
         "date_of_birth",
         "DATE_OF_BIRTH",
-        rf"\b(?:dob|d\.o\.b\.?|date[ _]of[ _]birth|birth[ _]?da(?:te|y)|born(?: on)?|geboren(?: am)?|geburtsdatum|ne(?:e)? le|date de naissance|fecha de nacimiento)\b"
+        rf"\b(?:dob|d\.o\.b\.?|date[ _]of[ _]birth|birth[ _]?da(?:te|y)|born(?: on)?|geboren(?: am)?"
+        rf"|geburtsdatum|ne(?:e)? le|date de naissance|fecha de nacimiento)\b"
         rf"[\"' :=,.()is]{{1,6}}({_DATE})\b",
         0.85,
         group=1,

@@ -3,7 +3,10 @@
 from redaction.recognizers import checks, national
 from redaction.recognizers.base import JOINTS, Recognizer
 
-_SSN_WORDS = r"\b(?:ssn|ssns|soc(?:ial)?(?: sec(?:urity)?)?|social security|itin|tin|tax ?(?:payer)? ?id\w*|taxpayer)\b"
+_SSN_WORDS = (
+    r"\b(?:ssn|ssns|soc(?:ial)?(?: sec(?:urity)?)?|social security|itin|tin|tax ?(?:payer)? ?id\w*"
+    r"|taxpayer)\b"
+)
 _IS = r"[\"' :=#.]{0,3}(?:(?:is|no|nr|number|num|id|code|card)\b[\"' :=#.]{0,3}){0,2}"
 
 RECOGNIZERS = (
@@ -238,7 +241,8 @@ RECOGNIZERS = (
     Recognizer(
         "national_id_near_word",
         "NATIONAL_ID",
-        rf"\b(?:national (?:id|insurance)|identity (?:card|number)|id card|citizen id|curp|tfn|cpr|amka|oib|egn|cnp|jmbg|hetu){_IS}(\d[\d -]{{5,18}}\d|[A-Z0-9][A-Z0-9-]{{5,18}})\b",
+        rf"\b(?:national (?:id|insurance)|identity (?:card|number)|id card|citizen id|curp|tfn|cpr|amka|oib"
+        rf"|egn|cnp|jmbg|hetu){_IS}(\d[\d -]{{5,18}}\d|[A-Z0-9][A-Z0-9-]{{5,18}})\b",
         0.65,
         group=1,
         ignore_case=True,

@@ -19,7 +19,8 @@ _CLOUD = (
     Recognizer(
         "aws_secret_key",
         "AWS_SECRET_KEY",
-        r"\b(?:aws[\w .-]{0,20}(?:secret|key)[\w .-]{0,16}|secret[_ -]?access[_ -]?key)[\"']?[ :=>]{1,4}[\"']?([A-Za-z0-9/+]{12})",
+        r"\b(?:aws[\w .-]{0,20}(?:secret|key)[\w .-]{0,16}"
+        r"|secret[_ -]?access[_ -]?key)[\"']?[ :=>]{1,4}[\"']?([A-Za-z0-9/+]{12})",
         0.95,
         group=1,
         run=r"[A-Za-z0-9/+=]",
@@ -136,7 +137,13 @@ _CHAT = (
         r"\b(?:secret_[A-Za-z0-9]{32}|ntn_[A-Za-z0-9]{20}|lin_(?:api|oauth)_\w{20}|fig[do]r?_[\w-]{20})",
         run=_W,
     ),
-    _token("airtable_asana", "SECRET", r"\b(?:pat[A-Za-z0-9]{14}\.[a-f0-9]{20}|\d/\d{10,18}:[a-f0-9]{20})", run=r"\w"),
+    _token(
+        "airtable_asana",
+        "SECRET",
+        r"\b(?:pat[A-Za-z0-9]{14}\.[a-f0-9]{20}"
+        r"|\d/\d{10,18}:[a-f0-9]{20})",
+        run=r"\w",
+    ),
 )
 _PAYMENT = (
     _token("stripe", "STRIPE_KEY", r"\b(?:[rs]k|pk)_(?:live|test)_[A-Za-z0-9]{10}", run=r"\w"),
@@ -151,7 +158,8 @@ _PAYMENT = (
     _token(
         "plaid_adyen_razorpay",
         "SECRET",
-        r"\b(?:access-(?:sandbox|development|production)-[0-9a-f-]{20}|AQE[a-z]hm[\w+/]{16}|rzp_(?:live|test)_\w{14})",
+        r"\b(?:access-(?:sandbox|development|production)-[0-9a-f-]{20}|AQE[a-z]hm[\w+/]{16}|rzp_(?:live"
+        r"|test)_\w{14})",
         run=r"[\w+/=.-]",
     ),
     _token("meta", "SECRET", r"\bEAA[A-Za-z0-9]{30}", run=r"\w"),
@@ -213,8 +221,10 @@ _GENERIC = (
     Recognizer(
         "assignment",
         "SECRET",
-        r"(?:api[_-]?key|apikey|secret(?:[_-]?(?:access|api|client|signing))?(?:[_-]?key)?|access[_-]?key|(?:access|auth|refresh|api|id|bot|deploy)[_-]?token"
-        r"|client[_-]?secret|encryption[_-]?key|signing[_-]?key|private[_-]?key|master[_-]?key)[\"']?\s{0,2}(?::=|=>|=|:)\s{0,2}[\"']?([^\s\"',;(){}\[\]<>$]{8})",
+        r"(?:api[_-]?key|apikey|secret(?:[_-]?(?:access|api|client|signing))?(?:[_-]?key)?|access[_-]?key"
+        r"|(?:access|auth|refresh|api|id|bot|deploy)[_-]?token"
+        r"|client[_-]?secret|encryption[_-]?key|signing[_-]?key|private[_-]?key"
+        r"|master[_-]?key)[\"']?\s{0,2}(?::=|=>|=|:)\s{0,2}[\"']?([^\s\"',;(){}\[\]<>$]{8})",
         0.85,
         group=1,
         run=r"[^\s\"',;(){}<>]",
@@ -224,7 +234,8 @@ _GENERIC = (
     Recognizer(
         "password",
         "PASSWORD",
-        r"(?:passw(?:or)?d|passwd|passphrase|passcode|pwd|passwort|contrasena|mot de passe|kennwort)[\"']?\s{0,2}(?::=|=>|=|:)\s{0,2}[\"']?([^\s\"',;<>\[\]]{4})",
+        r"(?:passw(?:or)?d|passwd|passphrase|passcode|pwd|passwort|contrasena|mot de passe"
+        r"|kennwort)[\"']?\s{0,2}(?::=|=>|=|:)\s{0,2}[\"']?([^\s\"',;<>\[\]]{4})",
         0.85,
         group=1,
         run=r"[^\s\"',;<>]",

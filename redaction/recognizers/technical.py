@@ -59,7 +59,8 @@ RECOGNIZERS = (
     Recognizer(
         "plate",
         "LICENSE_PLATE",
-        r"\b(?:licen[cs]e plate|number ?plate|plates?|registration|reg(?:istration)? (?:no|plate|number)|kennzeichen|immatriculation|matricula|targa)\b"
+        r"\b(?:licen[cs]e plate|number ?plate|plates?|registration|reg(?:istration)? (?:no|plate|number)"
+        r"|kennzeichen|immatriculation|matricula|targa)\b"
         r"[\"' :=#.is]{1,6}([A-Z]{1,3}[ -]?[A-Z0-9]{1,4}[ -]?[A-Z0-9]{0,4}|\d{1,4}[ -]?[A-Z]{1,3}[ -]?\d{0,4})\b",
         0.7,
         group=1,
@@ -77,7 +78,8 @@ RECOGNIZERS = (
     Recognizer(
         "session_id",
         "COOKIE",
-        r"\b(?:session[_-]?id|sessid|phpsessid|jsessionid|connect\.sid|csrf[_-]?token|xsrf[_-]?token)[\"']?[ :=]{1,3}[\"']?([\w%.+/-]{8,20})",
+        r"\b(?:session[_-]?id|sessid|phpsessid|jsessionid|connect\.sid|csrf[_-]?token"
+        r"|xsrf[_-]?token)[\"']?[ :=]{1,3}[\"']?([\w%.+/-]{8,20})",
         0.75,
         group=1,
         run=r"[\w%.+/=-]",

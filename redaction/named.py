@@ -1,0 +1,88 @@
+"""Ask the detector for names in the texts of a request, and look for what it found in all of them."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from policy.blocks_redaction import Redaction
+from redaction.detect import Detector, DetectorDown
+from redaction.find import Memory
+from redaction.types import Entity, RedactionFailed
+
+_SPREAD = frozenset({"PERSON", "ORGANIZATION"})
+_SHORTEST = 4  # characters of a name that is looked for elsewhere
+_MOST_NAMES = 500
+_LETTER = re.compile(r"[^\W\d_]{2}")
+
+
+class Collector:
+    """A `Visitor` that only notes the texts of a request."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, None] = {}
+
+    def text(self, value: str, site: str, hint: str) -> str:
+        """Note a text that has letters."""
+        if _LETTER.search(value):
+            self.texts[value] = None
+        return value
+
+    def parts(self, values: list[str], site: str) -> list[str]:
+        """Note each part."""
+        return [self.text(value, site, "") for value in values]
+
+    def media(self, value: str, kind: str, site: str) -> None:
+        """Media is not read."""
+
+
+class NameFinder:
+    """Finds names with a detector, within the policy's time, remembering texts seen before."""
+
+    def __init__(self, detector: Detector, block: Redaction, key: bytes) -> None:
+        self._detector = detector
+        self._block = block
+        self._memory = Memory(b"names" + key)
+
+    async def find(self, texts: Sequence[str]) -> dict[str, Sequence[Entity]]:
+        """Give the entities of each text; raises RedactionFailed when the policy blocks on failure."""
+        keys = {text: self._memory.key(text, "") for text in texts}
+        found = {text: known for text in texts if (known := self._memory.get(keys[text])) is not None}
+        missing = [text for text in texts if text not in found]
+        if missing:
+            for text, entities in zip(missing, await self._ask(missing), strict=True):
+                found[text] = tuple(entities)
+                self._memory.put(keys[text], tuple(entities))
+        return spread(found)
+
+    async def _ask(self, texts: Sequence[str]) -> Sequence[Sequence[Entity]]:
+        block = self._block
+        try:
+            return await self._detector.find(texts, block.language, block.names, block.timeout_ms / 1000)
+        except (TimeoutError, DetectorDown, OSError) as error:
+            if block.on_failure == "block":
+                raise RedactionFailed("names could not be looked for in time, so nothing may leave") from error
+            return [()] * len(texts)
+
+
+def spread(found: Mapping[str, Sequence[Entity]]) -> dict[str, Sequence[Entity]]:
+    """Add, in every text, the places where a name stands that was found in another one."""
+    names: dict[str, Entity] = {}
+    for text, entities in found.items():
+        for entity in entities:
+            value = text[entity.start : entity.end]
+            if entity.kind in _SPREAD and len(value) >= _SHORTEST and len(names) < _MOST_NAMES:
+                names.setdefault(value, entity)
+    if not names or len(found) == 1:
+        return dict(found)
+    anywhere = re.compile(rf"\b(?:{'|'.join(re.escape(name) for name in sorted(names, key=len, reverse=True))})\b")
+    return {text: (*entities, *_elsewhere(text, entities, anywhere, names)) for text, entities in found.items()}
+
+
+def _elsewhere(
+    text: str, known: Sequence[Entity], anywhere: re.Pattern[str], names: Mapping[str, Entity]
+) -> list[Entity]:
+    taken = {(entity.start, entity.end) for entity in known}
+    return [
+        Entity(names[found[0]].kind, found.start(), found.end(), names[found[0]].score, "names:spread")
+        for found in anywhere.finditer(text)
+        if found.span() not in taken
+    ]
