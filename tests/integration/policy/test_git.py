@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.policy_tools.revisions import RevisionError, diff_revisions
 from policy.git import GitState, git_state
 from policy.load import load_tree
 from tests.unit.policy.trees import write
@@ -54,3 +55,21 @@ def test_no_repository_and_no_folder_are_no_errors(tmp_path: Path) -> None:
     assert git_state(tmp_path / "none") == GitState()
     folder = write(tmp_path / "policies", a="")
     assert load_tree(folder).git_commit is None
+
+
+def test_two_revisions_are_compared_in_words(repository: Path) -> None:
+    folder = repository / "policies"
+    write(folder, a="retention: {content: 3d}\n")
+    git(repository, "commit", "-qam", "second")
+    write(folder, a="retention: {content: 1d}\n")
+    assert [str(change) for change in diff_revisions(folder, "HEAD~1", "HEAD")] == [
+        "a: retention.content: 30d -> 3d (stricter)"
+    ]
+    assert [str(change) for change in diff_revisions(folder, "HEAD")] == ["a: retention.content: 3d -> 1d (stricter)"]
+
+
+@pytest.mark.parametrize("revision", ["no-such", "--output=x", "HEAD:policies", ""])
+def test_an_unknown_revision_is_said(repository: Path, revision: str) -> None:
+    with pytest.raises(RevisionError, match="does not have this revision"):
+        diff_revisions(repository / "policies", revision)
+    assert not (repository / "policies" / "x").exists()
