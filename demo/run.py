@@ -68,6 +68,11 @@ def upstream_of(environ: Mapping[str, str]) -> str:
     return environ.get("SLUICE_UPSTREAM") or environ.get("UPSTREAM") or SIMULATED
 
 
+def how_many(upstream: str, count: int | None) -> int | None:
+    """Give how many samples to send, None for all: where calls cost money, none unless somebody said a number."""
+    return count if upstream == SIMULATED else (count or 0)
+
+
 def _run(settings: Settings, environ: dict[str, str], wanted: Wanted) -> int:
     with contextlib.ExitStack() as stack:
         if settings.upstream == SIMULATED:
@@ -93,7 +98,9 @@ def provider(fault_rate: float) -> Iterator[str]:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            yield process.stdout.readline().rpartition(": ")[2].strip()
+            if not (said := process.stdout.readline()):
+                raise click.ClickException("The simulated provider did not start; what it said stands above.")
+            yield said.rpartition(": ")[2].strip()
         finally:
             process.stdin.close()
             process.wait()
@@ -143,7 +150,7 @@ def _part_is_ready(settings: Settings, part: str, path: str) -> bool:
 
 def _traffic(settings: Settings, wanted: Wanted) -> None:
     simulated = settings.upstream == SIMULATED
-    chosen = jobs(wanted.count if simulated else (wanted.count or 0))
+    chosen = jobs(how_many(settings.upstream, wanted.count))
     if not chosen:
         click.echo(
             f"No sample was sent: calls to {settings.upstream} cost money. `--samples 8 --model NAME` sends some."
