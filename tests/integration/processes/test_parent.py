@@ -56,7 +56,7 @@ def test_a_killed_worker_is_replaced_while_the_other_goes_on_answering(gateway: 
 
 def test_sigterm_stops_the_workers_then_the_keeper_and_ends_with_zero(gateway: Gateway) -> None:
     gateway.process.send_signal(signal.SIGTERM)
-    assert gateway.process.wait(20) == 0
+    assert gateway.process.wait(60) == 0
     assert [who for who, what, _ in trace(gateway.trace) if what == "end"] == ["worker", "worker", "keeper"]
     until(lambda: free(gateway.port), "the free port")
 
@@ -69,5 +69,5 @@ def test_after_the_parent_is_killed_the_port_and_everything_else_is_free(gateway
 
 def test_a_worker_that_cannot_run_with_these_settings_ends_the_gateway_with_two(tmp_path: Path) -> None:
     running = Gateway(tmp_path, "refuse")
-    assert running.process.wait(20) == 2
+    assert running.process.wait(60) == 2
     assert not any(alive(pid) for pid in pids(running.trace, "keeper"))

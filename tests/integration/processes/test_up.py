@@ -91,7 +91,7 @@ def test_parts_stop_in_order_and_the_exit_code_is_zero(number: int, start: Start
     up = start("gateway:serve", "recorder:serve", "dashboard:serve")
     until(lambda: "READY" in up.said(), "readiness")
     up.signal(number)
-    assert up.process.wait(20) == 0
+    assert up.process.wait(60) == 0
     assert ended(up) == ["gateway", "recorder", "dashboard"]
     assert up.said().splitlines()[-1] == "Stopped. Nothing was lost."
     assert not any(alive(pid) for pid in up.everyone())
@@ -103,7 +103,7 @@ def test_a_second_ctrl_c_kills_at_once(start: Start) -> None:
     up.signal(signal.SIGINT)
     until(lambda: "again to kill" in up.said(), "the first answer")
     up.signal(signal.SIGINT)
-    assert up.process.wait(20) == 1
+    assert up.process.wait(60) == 1
     assert ended(up) == []
     assert "Nothing was lost" not in up.said()
     assert not any(alive(pid) for pid in up.everyone())
@@ -113,7 +113,7 @@ def test_ready_is_said_only_when_every_part_answers(start: Start) -> None:
     up = start("gateway:serve", "recorder:wait")
     until(lambda: len([1 for _, what, _ in trace(up.trace) if what == "up"]) == 2, "both parts")
     up.signal(signal.SIGTERM)
-    assert up.process.wait(20) == 0
+    assert up.process.wait(60) == 0
     assert "READY" not in up.said()
 
 
@@ -130,7 +130,7 @@ def test_a_crashed_part_is_said_in_one_line_and_comes_back(start: Start) -> None
 
 def test_a_part_that_cannot_run_with_these_settings_ends_everything_with_its_sentence(start: Start) -> None:
     up = start("gateway:serve", "recorder:refuse")
-    assert up.process.wait(20) == 2
+    assert up.process.wait(60) == 2
     assert "The recorder cannot start. SLUICE_PORT is 1; choose another." in up.said()
     assert not any(alive(pid) for pid in up.everyone())
 

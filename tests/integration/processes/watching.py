@@ -10,15 +10,15 @@ from pathlib import Path
 from gateway.ports import listen
 
 TINY = str(Path(__file__).with_name("tiny.py"))
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 def tiny(name: str, how: str) -> tuple[str, ...]:
     return (sys.executable, TINY, name, how)
 
 
-def until(seen: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_S
+def until(seen: Callable[[], object], what: str, patience_s: float = PATIENCE_S) -> None:
+    deadline = time.monotonic() + patience_s
     while not seen():
         assert time.monotonic() < deadline, f"never seen: {what}"
         time.sleep(0.02)
