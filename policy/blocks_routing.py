@@ -22,6 +22,7 @@ from policy.values import (
 Objective = Literal["first", "cost", "quality", "latency", "balanced", "cost_per_success"]
 Capability = Literal["vision", "audio", "tools", "json_schema", "reasoning", "logprobs"]
 Cause = Literal["timeout", "rate_limited", "server_error", "refused", "unavailable", "context_length"]
+Measure = Literal["success", "override", "error", "latency_p95_s", "cost_per_success_usd", "hold_age_s"]
 _SUM_TOLERANCE = 1e-6
 
 
@@ -65,7 +66,7 @@ class Arm(Block):
 
 
 class Holds(Block):
-    """A measure that must stand for a share to grow."""
+    """A bound on a measure that must hold."""
 
     measure: Literal["success", "override", "error", "latency_p95_s", "cost_per_success_usd"] = Field(
         description="Which."

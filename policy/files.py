@@ -21,13 +21,19 @@ class RawFile:
     raw: bytes
 
 
-def read_folder(directory: Path) -> tuple[list[RawFile], list[Problem]]:
-    """Read the `*.yaml` files of one folder in name order."""
+def read_folder(directory: Path, below: str = "") -> tuple[list[RawFile], list[Problem]]:
+    """Read the `*.yaml` files of a policy folder, or of one folder below it, in name order."""
     files: list[RawFile] = []
     problems: list[Problem] = []
-    for name in _names(directory):
+    folder = directory / below
+    if below and not folder.is_dir():
+        return files, problems
+    if below and folder.is_symlink():
+        return files, [_problem(below, "a symbolic link; put the folder itself here")]
+    for name in _names(folder):
+        shown = f"{below}/{name}" if below else name
         try:
-            files.append(RawFile(name, read_file(directory, name)))
+            files.append(RawFile(shown, read_file(directory, shown)))
         except PolicyErrors as error:
             problems.extend(error.problems)
     return files, problems

@@ -7,13 +7,14 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from policy.automations import Automation, unfit
 from policy.enforced import not_enforced
 from policy.files import RawFile, read_folder
 from policy.floors import Floors, undercut
 from policy.git import git_state
 from policy.model import Blocks, Defaults, Policy
 from policy.prices import PriceList
-from policy.problems import PolicyErrors, Pos, Problem, from_validation, problem
+from policy.problems import PolicyErrors, Pos, Problem, from_validation, near, problem
 from policy.providers import ProviderList
 from policy.reach import pointless
 from policy.schema import key_names
@@ -22,6 +23,7 @@ from policy.snapshot import Entry, Snapshot
 from policy.values import Block
 from policy.yaml_reader import Source, read_yaml
 
+AUTOMATIONS = "automations"
 DEFAULTS, FLOORS, PROVIDERS, PRICES = "_defaults.yaml", "_floors.yaml", "providers.yaml", "prices.yaml"
 _SPECIAL = (DEFAULTS, FLOORS, PROVIDERS, PRICES)
 
@@ -56,18 +58,35 @@ def load_with_places(directory: Path) -> Loaded:
     for policy, source in loaded:
         problems.extend(undercut(policy, source, floors))
         problems.extend(pointless(policy, source))
+    registered = list(_registered(directory, [policy for policy, _ in loaded], problems))
     if problems:
         raise PolicyErrors(problems)
     if not loaded:
         raise PolicyErrors([problem(Pos(directory.name or ".", 1, 1), (), "no policy file here; add default.yaml")])
     entries = tuple(Entry(source.file, policy) for policy, source in loaded)
     git = git_state(directory)
-    snapshot = Snapshot.build(entries, providers, prices, git_commit=git.commit, dirty=git.dirty)
+    snapshot = Snapshot.build(entries, providers, prices, registered, git_commit=git.commit, dirty=git.dirty)
     return Loaded(snapshot, {source.file: source for _, source in loaded})
 
 
-def _read(directory: Path) -> tuple[dict[str, Source], list[Problem]]:
-    files, problems = read_folder(directory)
+def _registered(directory: Path, policies: list[Policy], problems: list[Problem]) -> Iterator[Automation]:
+    """Read and check the registry of automations."""
+    sources, wrong = _read(directory, AUTOMATIONS)
+    first: dict[str, str] = {}
+    for source in sources.values():
+        automation, found = _value(source, Automation)
+        wrong.extend(found)
+        if automation is None:
+            continue
+        if (other := first.setdefault(automation.automation, source.file)) != source.file:
+            wrong.append(near(source.places, ("automation",), f"{other} has the same name; rename one of the two"))
+        wrong.extend(unfit(automation, source, policies))
+        yield automation
+    problems.extend(wrong)
+
+
+def _read(directory: Path, below: str = "") -> tuple[dict[str, Source], list[Problem]]:
+    files, problems = read_folder(directory, below)
     sources: dict[str, Source] = {}
     for file in files:
         try:
@@ -172,4 +191,4 @@ def _facts(region: Region) -> str:
 
 
 def _formats() -> tuple[type[BaseModel], ...]:
-    return (Policy, Floors, ProviderList, PriceList)
+    return (Policy, Floors, ProviderList, PriceList, Automation)

@@ -2,10 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from policy.automations import Automation
 from policy.model import FACT_NAMES, Bound, Facts, Policy, Ungoverned
 from policy.prices import PriceList
 from policy.providers import Provider, ProviderList
@@ -38,6 +39,7 @@ class Snapshot:
     entries: tuple[Entry, ...]
     providers: Mapping[str, Provider]
     prices: PriceList
+    automations: Mapping[str, Automation]
     sha256: str
     content: bytes = field(repr=False)
     git_commit: str | None = None
@@ -51,6 +53,7 @@ class Snapshot:
         entries: tuple[Entry, ...],
         providers: ProviderList,
         prices: PriceList,
+        automations: Sequence[Automation] = (),
         *,
         git_commit: str | None = None,
         dirty: bool = False,
@@ -62,9 +65,12 @@ class Snapshot:
                 "policies": [{"file": entry.file, "policy": dump(entry.policy)} for entry in entries],
                 "providers": dump(providers),
                 "prices": dump(prices),
+                "automations": [dump(each) for each in automations],
             }
         )
-        return cls(entries, providers.named(), prices, _digest(content), content, git_commit, dirty)
+        return cls(
+            entries, providers.named(), prices, _named(automations), _digest(content), content, git_commit, dirty
+        )
 
     @classmethod
     def from_bytes(cls, content: bytes, *, git_commit: str | None = None, dirty: bool = False) -> Self:
@@ -75,8 +81,11 @@ class Snapshot:
         entries = tuple(Entry(each["file"], Policy.model_validate(each["policy"])) for each in value["policies"])
         providers = ProviderList.model_validate(value["providers"])
         prices = PriceList.model_validate(value["prices"])
+        automations = [Automation.model_validate(each) for each in value.get("automations", ())]
         # The bytes stay as they were given: a later version may know more keys, and the hash must not move.
-        return cls(entries, providers.named(), prices, _digest(content), content, git_commit, dirty)
+        return cls(
+            entries, providers.named(), prices, _named(automations), _digest(content), content, git_commit, dirty
+        )
 
     def to_bytes(self) -> bytes:
         """Give the canonical JSON whose SHA-256 is `sha256`."""
@@ -107,6 +116,10 @@ class Snapshot:
         index = most_specific([entry.policy.applies_to for entry in self.entries], facts)
         self._by_facts[facts] = index
         return index
+
+
+def _named(automations: Sequence[Automation]) -> Mapping[str, Automation]:
+    return {each.automation: each for each in automations}
 
 
 def _active(block: Tighten, facts: Facts, labels: Mapping[str, str]) -> bool:

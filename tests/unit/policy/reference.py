@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from policy.automations import Automation
 from policy.floors import Floors
 from policy.model import Policy
 from policy.prices import PriceList
@@ -15,6 +16,7 @@ FILES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("_floors.yaml", Floors),
     ("providers.yaml", ProviderList),
     ("prices.yaml", PriceList),
+    ("automations/NAME.yaml", Automation),
 )
 
 

@@ -1,0 +1,106 @@
+"""The registry of automations: what each is for, how it is measured, and what its policy must have."""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from policy.blocks_routing import Holds
+from policy.model import FACT_NAMES, Facts, FormatVersion, Policy
+from policy.problems import KeyPath, Problem, near
+from policy.selection import most_specific
+from policy.values import Amount, Block, Duration, Flag, Name, Share, Text
+from policy.yaml_reader import Source
+
+_MOST_COMBINATIONS = 4096
+
+
+class Baseline(Block):
+    """How the task went without the automation."""
+
+    minutes_per_task: Amount = Field(description="Minutes a person needed for one task.")
+    error_rate: Share = Field(description="Share of tasks that went wrong.")
+
+
+class Rollback(Holds):
+    """A bound whose breach calls for going back."""
+
+    over: Duration = Field(description="The time over which it is measured.")
+    action: Literal["advise", "stop"] = Field(default="advise", description="`stop` stops the automation.")
+
+
+class Automation(Block):
+    """One entry of the registry."""
+
+    automation: Name = Field(description="Name; keys are bound to it.")
+    schema_: FormatVersion = Field(
+        validation_alias="schema", serialization_alias="schema", description="Format version."
+    )
+    owner: Text = Field(description="Who answers for it.")
+    team: Name | None = Field(default=None, description="Team of its keys.")
+    purpose: Text = Field(description="What it does, in a sentence.")
+    customer_facing: Flag = Field(default=False, description="Whether its outputs reach customers.")
+    regulated: Flag = Field(default=False, description="Whether it handles regulated data.")
+    baseline: Baseline = Field(description="How the task went before.")
+    success: Text = Field(description="When a run counts as a success.")
+    targets: tuple[Holds, ...] = Field(default=(), description="What it should reach.")
+    rollback: tuple[Rollback, ...] = Field(min_length=1, description="When to go back.")
+
+
+def unfit(automation: Automation, source: Source, policies: Sequence[Policy]) -> Iterator[Problem]:
+    """List what the policies that govern an automation lack."""
+    governing = governing_policies(automation, policies)
+    if not governing:
+        yield near(source.places, ("automation",), "no policy governs this automation; add one or correct the name")
+    for policy in governing:
+        for path, lack in _lacks(automation, policy):
+            yield near(source.places, path, f"the policy `{policy.policy}` governs it and lacks {lack}; add it there")
+
+
+def governing_policies(automation: Automation, policies: Sequence[Policy]) -> list[Policy]:
+    """List the policies that may govern an automation's calls, whatever its keys' other facts are."""
+    selectors = [policy.applies_to for policy in policies]
+    named: dict[str, list[str | None]] = {name: [None] for name in FACT_NAMES}
+    for selector in selectors:
+        for name, values in selector.named().items():
+            named[name].extend(sorted(values))
+    named["automation"] = [automation.automation]
+    if automation.team is not None:
+        named["team"] = [automation.team]
+    choices = itertools.islice(
+        itertools.product(*(dict.fromkeys(named[name]) for name in FACT_NAMES)), _MOST_COMBINATIONS
+    )
+    found = (most_specific(selectors, _facts(dict(zip(FACT_NAMES, values, strict=True)))) for values in choices)
+    return [policies[index] for index in sorted({index for index in found if index is not None})]
+
+
+def _facts(values: Mapping[str, str | None]) -> Facts:
+    return Facts(values["tenant"] or "", **{name: values[name] for name in FACT_NAMES if name != "tenant"})
+
+
+def _lacks(automation: Automation, policy: Policy) -> Iterator[tuple[KeyPath, str]]:
+    if automation.customer_facing:
+        scored = policy.confidence is not None and policy.confidence.enforce == "on"
+        if not scored:
+            yield ("customer_facing",), "an enforced `confidence` block with a scorer"
+        if not _has_template(policy):
+            yield ("customer_facing",), "a fallback template"
+        if policy.hold is None:
+            yield ("customer_facing",), "a `hold` block"
+    if automation.regulated:
+        if policy.minimise is None or policy.minimise.enforce != "on":
+            yield ("regulated",), "an enforced `minimise` block"
+        for direction in ("request", "answer"):
+            rules = getattr(policy.redaction, direction).values()
+            if not any(rule.enforce == "on" and rule.operator != "keep" for rule in rules):
+                yield ("regulated",), f"enforced `redaction.{direction}` rules"
+        if "retention" not in policy.model_fields_set:
+            yield ("regulated",), "a `retention` block of its own"
+
+
+def _has_template(policy: Policy) -> bool:
+    templates = [policy.hold.template if policy.hold else None]
+    if policy.confidence:
+        templates += [policy.confidence.template, *(band.template for band in policy.confidence.bands)]
+    return any(templates)
