@@ -53,6 +53,7 @@ class Ledger:
         except BaseException:
             self._db.close()
             raise
+        self._newest_us = self.progress().ts_us
         self.inode = path.stat().st_ino
 
     def _set_up(self) -> None:
@@ -81,11 +82,11 @@ class Ledger:
     def known(self, events: Sequence[Event]) -> set[str]:
         """Return the ids of those events that the ledger holds already.
 
-        A call's record always carries the same time, so only that stretch of time is searched; other kinds are
-        looked up in the index of posted events.
+        A call's record always carries the same time, so only that stretch of time is searched, and nothing at all
+        for times that the ledger has not seen; other kinds are looked up in the index of posted events.
         """
         posted = {id_hash(event.event_id): event.event_id for event in events if is_posted(event)}
-        calls = [event for event in events if not is_posted(event)]
+        calls = [event for event in events if event.ts_us <= self._newest_us and not is_posted(event)]
         found = self._by_time(calls) if calls else set()
         hits = [posted[number] for number in self._in("SELECT id_hash FROM posted WHERE id_hash IN", list(posted))]
         if hits:  # 63 bits may meet by chance: the id itself decides
@@ -101,9 +102,11 @@ class Ledger:
                 appender.append_rows(values)
                 appender.flush()
             self._move(positions)
+            newest_us = max((row[3] for row in rows.events), default=0)
             if entries:
-                self._advance(entries[-1], max((row[3] for row in rows.events), default=0))
+                self._advance(entries[-1], newest_us)
             self._db.commit()
+            self._newest_us = max(self._newest_us, newest_us)
         except duckdb.Error:
             self._undo()
             raise

@@ -32,6 +32,7 @@ from metrics.record.replay import replay
 _FAILURES = (LedgerError, LedgerBusyError, NewerLedgerError, KeyStoreError, OSError, sqlite3.Error)
 _LOOK_EVERY_S = 1.0
 _HOUSE_EVERY_S = 60.0
+_BUSY_RECORDS = 1000  # a step that took in so many is followed by the next at once
 
 
 class RecorderRunningError(RuntimeError):
@@ -194,7 +195,8 @@ class Recorder:
             if now >= house_at:
                 house_at = now + _HOUSE_EVERY_S
                 compress_finished(self._files.journal, ledger.positions(), self._clock())
-            self._stop.wait(self._pace.poll_s)
+            if taken < _BUSY_RECORDS:
+                self._stop.wait(self._pace.poll_s)
 
     def _refresh(self, ledger: Ledger, now: float) -> None:
         """Bring runs and days up to date, spending at most a tenth of the time on it."""

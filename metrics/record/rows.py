@@ -30,21 +30,23 @@ _MAX = 2**63
 
 
 def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+    return value if type(value) is str else None
 
 
 def _whole(value: object) -> int | None:
-    if isinstance(value, float) and value.is_integer():
+    if type(value) is float and value.is_integer():
         value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and -_MAX < value < _MAX else None
+    return value if type(value) is int and -_MAX < value < _MAX else None
 
 
 def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if type(value) is float:
+        return value
+    return float(value) if type(value) is int else None
 
 
 def _flag(value: object) -> bool | None:
-    return value if isinstance(value, bool) else None
+    return value if type(value) is bool else None
 
 
 _CALL_FIELDS: dict[str, Callable[[object], Any]] = {
@@ -134,14 +136,15 @@ def _call_row(seq: int, event: Event, attempts: int) -> Row:
     usage, stages, labels = _map(body.get("usage")), _map(body.get("stages_us")), _map(body.get("labels"))
     call_id = call_of(event)
     head = (seq, call_id, event.tenant, event.automation, event.run or call_id, event.step)
-    values = {name: convert(body.get(name)) for name, convert in _CALL_FIELDS.items()}
+    given = body.get
+    values = {name: None if (value := given(name)) is None else fit(value) for name, fit in _CALL_FIELDS.items()}
     rest = {
         k: v for k, v in body.items() if k not in _APART and (k not in values or values[k] is None) and v is not None
     }
     return (
         *head, started(event), event.ts_us, event.subject_ref, *values.values(),
-        *(_whole(usage.get(bucket)) for bucket in BUCKETS), *(_whole(stages.get(stage)) for stage in STAGES),
-        attempts, _text(labels.get("prompt")), orjson.dumps(rest).decode(),
+        *_wholes(usage, BUCKETS), *_wholes(stages, STAGES), attempts, _text(labels.get("prompt")),
+        orjson.dumps(rest).decode(),
     )  # fmt: skip
 
 
@@ -150,8 +153,7 @@ def _attempt_row(key: tuple[Any, ...], n: int, item: Mapping[str, Any]) -> Row:
     return (
         *key, _whole(item.get("n")) or n, _text(item.get("provider")), _text(item.get("model")),
         _whole(item.get("status")), _text(item.get("error_code")), _number(item.get("first_byte_ms")),
-        _number(item.get("total_ms")), *(_whole(usage.get(bucket)) for bucket in BUCKETS),
-        _number(item.get("cost_usd")),
+        _number(item.get("total_ms")), *_wholes(usage, BUCKETS), _number(item.get("cost_usd")),
     )  # fmt: skip
 
 
@@ -162,6 +164,10 @@ def _outcome_row(seq: int, event: Event) -> Row:
     call_id, run_id = _text(body.get("call_id")), _text(body.get("run_id")) or event.run
     head = (seq, event.event_id, event.tenant, event.automation, event.ts_us, call_id, run_id)
     return (*head, _text(body.get("metric")), number, word, _text(body.get("source")), bool(body.get("corrected")))
+
+
+def _wholes(values: Mapping[str, Any], names: Sequence[str]) -> list[int | None]:
+    return [None if (value := values.get(name)) is None else _whole(value) for name in names]
 
 
 def _map(value: object) -> Mapping[str, Any]:
