@@ -1,0 +1,69 @@
+"""Explanations name the rule that decided, with its file and line."""
+
+from pathlib import Path
+
+from policy.explain import Found, Question, explain
+from policy.load import load_with_places
+from policy.model import Facts
+from policy.routing import Request
+from tests.unit.policy.trees import write
+
+TEXT = (
+    "applies_to: {team: care}\n"  # line 4
+    "tighten:\n"
+    "  - when: {data_class: health}\n"
+    "    redaction: {request: {identity: {operator: block}}}\n"
+    "  - when: {step: export}\n"
+    "    redaction: {restore: never}\n"
+    "redaction:\n"  # line 10
+    "  request:\n"
+    "    identity: {operator: pseudonym}\n"
+    "    finance: {operator: hash, enforce: observe}\n"
+    "  sites: {user: {CREDIT_CARD: {operator: mask}}}\n"
+    "routing:\n"  # line 15
+    "  rules:\n"
+    "    - {models: [gpt-4o], candidates: [{model: openai/gpt-4.1}]}\n"
+)
+
+
+def said(tmp_path: Path, question: Question) -> list[str]:
+    loaded = load_with_places(write(tmp_path, a=TEXT, default=""))
+    return [str(reason) for reason in explain(loaded, question)]
+
+
+def test_every_decision_names_its_rule(tmp_path: Path) -> None:
+    found = (
+        Found("US_SSN"),
+        Found("IBAN_CODE"),
+        Found("CREDIT_CARD", "request", "user"),
+        Found("URL"),
+        Found("JWT", "answer"),
+    )
+    labels = {"data_class": "health"}
+    assert said(tmp_path, Question(Facts(team="care"), labels, Request("gpt-4o"), found)) == [
+        "`a` governs: it names team care (a.yaml:4)",
+        "`default` fits as well and names fewer facts (0) (default.yaml)",
+        "tighten[0] applies: it needs data_class health (a.yaml:6)",
+        "tighten[1] does not apply: it needs step export (a.yaml:8)",
+        "US_SSN in the request is treated as `block` (a.yaml:7)",
+        "IBAN_CODE in the request would be treated as `hash` (a.yaml:13)",
+        "CREDIT_CARD in the request (user) is treated as `mask` (a.yaml:14)",
+        "URL in the request is not looked for (a.yaml)",
+        "JWT in the answer is treated as `replace`, the default (a.yaml:11)",
+        "model gpt-4o goes to openai/gpt-4.1: routing.rules[0] (a.yaml:17)",
+        "delivery is live, as nothing in the file says otherwise (a.yaml: delivery)",
+    ]
+
+
+def test_without_labels_the_files_own_rule_stands(tmp_path: Path) -> None:
+    lines = said(tmp_path, Question(Facts(team="care"), {}, Request("o3"), (Found("US_SSN"),)))
+    assert "US_SSN in the request is treated as `pseudonym` (a.yaml:12)" in lines
+    assert "model o3 goes to o3: no routing rule mentions it (a.yaml:16)" in lines
+
+
+def test_an_ungoverned_key_is_said(tmp_path: Path) -> None:
+    write(tmp_path, a=TEXT)
+    loaded = load_with_places(tmp_path)
+    assert [each.text for each in explain(loaded, Question(Facts(team="x"), {}))] == [
+        "no policy governs this key; the call is refused"
+    ]
