@@ -166,20 +166,13 @@ _MAYBE_TEXT = {"type": ["string", "null"]}
 _PRIORITY = {"type": "string", "enum": ["low", "normal", "high", "urgent"]}
 
 _TRIAGE_TOOLS = [
-    _tool(
-        "route_message",
-        "Send the customer's message to the team that handles it",
-        team={"type": "string", "enum": list(CATEGORIES)},
-        priority=_PRIORITY,
-        customer_email=_MAYBE_TEXT,
-    ),
-    _tool(
-        "open_incident",
-        "Open an incident when a system is down or an outage is reported",
-        title=_TEXT,
-        priority=_PRIORITY,
-    ),
     _tool("issue_refund", "Refund a double or wrong charge", invoice_number=_MAYBE_TEXT, reason=_TEXT),
+    _tool("open_incident", "Open an incident for a system outage, error or crash", title=_TEXT, priority=_PRIORITY),
+    _tool("reset_login", "Unlock an account or reset a password", customer_email=_MAYBE_TEXT, priority=_PRIORITY),
+    _tool("trace_parcel", "Ask the courier where a delivery is", order_number=_MAYBE_TEXT, customer_name=_MAYBE_TEXT),
+    _tool("forward_to_sales", "Hand an enquiry for a quote or demo to sales", company=_MAYBE_TEXT, summary=_TEXT),
+    _tool("end_contract", "Cancel a subscription", customer_name=_MAYBE_TEXT, immediately={"type": "boolean"}),
+    _tool("forward_to_privacy", "Hand a request about personal data to data protection", priority=_PRIORITY),
 ]
 
 _FIRMOGRAPHICS = _object(

@@ -6,12 +6,11 @@ from demo.provider.classifier import softmax
 from demo.provider.language import LanguageModel
 from demo.provider.ranking import bm25, textrank
 from demo.provider.reading import Reading
-from demo.provider.words import sentences, words, wordset
+from demo.provider.words import sentences, telling
 from demo.provider.writer import Writer
 
 _HEAT = 0.35
 _MAX_SENTENCES = 40
-_FORMULAS = wordset("hi hello dear hey regards kind best thanks thank cheers sincerely sent greetings")
 
 
 def prose(writer: Writer, language: LanguageModel, reading: Reading) -> None:
@@ -42,7 +41,7 @@ def letter(writer: Writer, language: LanguageModel, reading: Reading) -> None:
 
 def summary(writer: Writer, text: str, most: int = 3) -> None:
     """Write the sentences that stand for the text, the most telling first."""
-    parts = _telling(sentences(text)[:_MAX_SENTENCES])
+    parts = telling(sentences(text)[:_MAX_SENTENCES])
     if not parts:
         writer.say("There is nothing to summarise.")
         return
@@ -86,8 +85,3 @@ def _pick(writer: Writer, scores: Mapping[str, float], *, most: int, lead: str) 
 
 def _after(scores: Mapping[str, float], chosen: str) -> dict[str, float]:
     return {part: score for part, score in scores.items() if part[:24] != chosen[:24]}
-
-
-def _telling(parts: list[str]) -> list[str]:
-    told = [part for part in parts if len(words(part)) >= 3 and words(part)[0] not in _FORMULAS]
-    return told or parts

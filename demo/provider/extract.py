@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from demo.provider.ranking import bm25, textrank
-from demo.provider.words import likeness, name_words, overlap, sentences, stems, words, wordset
+from demo.provider.words import likeness, name_words, overlap, sentences, stems, telling, words, wordset
 
 _UPPER = "A-ZÀ-ÖØ-Þ"
 _NAME = rf"[{_UPPER}][\w'’-]+(?: (?:[A-Z]\.|van|de|von|da|[{_UPPER}][\w'’-]+)){{0,2}}"
@@ -32,7 +32,9 @@ _DATE = _any(
 )
 _REFERENCE = re.compile(r"\b(?:[A-Z]{1,4}-?)?\d[\d-]{2,}\b|#\w{3,}")
 _MONEY = _any(rf"{_CURRENCY} ?\d[\d.,]*(?: ?[km]\b)?", rf"\d[\d.,]*(?: ?[km])? ?{_CURRENCY}", r"\d+ ?[kK]\b")
+_OFFICE = "(?:[Cc]ontact|[Bb]uyer|[Oo]wner|[Dd]irector|[Ll]ead|[Mm]anager|[Bb]ursar|[Pp]rocurement|C[A-Z]O)"
 _PERSON = _any(
+    rf"{_OFFICE}(?: is|:)? ({_NAME})",
     rf"(?:I am|I'm|name is|this is|spoke (?:to|with)|[Cc]all with|met|Mrs?\.?|Ms\.?|Dr\.?) ({_NAME})",
     rf"(?:[Rr]egards|[Tt]hanks|[Ww]ishes|[Cc]heers),?\s({_NAME})",
     rf"^({_NAME})(?= ?[<(,]|$)",
@@ -48,7 +50,7 @@ _PAIR = re.compile(r"^\W*([A-Za-z][\w /-]{1,30}?)\s*[:=]\s*(.+?)\s*$", re.MULTIL
 _NUMBER = _any(
     r"(?<![\w.,-])[-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\w)", r"(?<![\w.,-])[-+]?\d+(?:\.\d+)?(?: ?[kK]\b)?(?!\w)"
 )
-_FORMULA = wordset("regards hi hello dear thanks best kind cheers sincerely greetings hey yours")
+_FORMULA = wordset("regards hi hello dear thanks best kind cheers sincerely greetings hey yours dr mr mrs ms")
 _BROAD = wordset("number id no code address reference")
 _SUMS = wordset("amount budget price cost money value revenue total sum spend")
 
@@ -146,7 +148,12 @@ def _patterns(name: str, text: str) -> Iterator[Candidate]:
         if named & cues:
             found = [value for value in matches(pattern, text) if _plausible(value, pattern)]
             for rank, value in enumerate(found):
-                yield Candidate(value, 1.6 * 0.6**rank, named=True)
+                yield Candidate(value, 1.6 * 0.6**rank + _announced(value, named, text), named=True)
+
+
+def _announced(value: str, named: set[str], text: str) -> float:
+    before, _, _ = text.partition(value)
+    return 1.0 * overlap(sorted(named - _BROAD), words(before[-24:]))
 
 
 def _plausible(value: str, pattern: re.Pattern[str]) -> bool:
@@ -154,16 +161,15 @@ def _plausible(value: str, pattern: re.Pattern[str]) -> bool:
 
 
 def _sentences(name: str, description: str, text: str) -> list[Candidate]:
-    parts = sentences(text)[:40]
+    parts = telling(sentences(text)[:40])
     named = set(words(name_words(name)))
     if not parts:
         return []
     if named & _TITLE:
         return [Candidate(part[:80], 1.0 / (1 + at), named=False) for at, part in enumerate(parts[:3])]
-    if named & _TELLING:
-        scores: Sequence[float] = textrank(parts)
-    else:
-        scores = bm25(f"{name_words(name)} {description}", parts)
+    scores = [0.0] if named & _TELLING else bm25(f"{name_words(name)} {description}", parts)
+    if not any(scores):
+        scores = textrank(parts)
     return [Candidate(part, score, named=False) for part, score in zip(parts, scores, strict=True)]
 
 

@@ -11,7 +11,9 @@ def wordset(text: str) -> frozenset[str]:
 
 
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
-_SENTENCE = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[]?[^\Wa-z_])|\n+")
+_SENTENCE = re.compile(
+    r"(?<!\bDr\.)(?<!\bMr\.)(?<!\bMs\.)(?<!\bMrs\.)(?<!\bNo\.)(?<!\bSt\.)(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[]?[^\Wa-z_])|\n+"
+)
 _SUFFIXES = ("ations", "ation", "ings", "ing", "ments", "ment", "edly", "ied", "ies", "ed", "es", "ly", "s")
 _STOP = wordset(
     "a an the and or but if of to in on at by for from with as is are was were be been am it its this that these "
@@ -20,6 +22,7 @@ _STOP = wordset(
     "may "
     "so than then there here what which who how when where why please any all some about into out up just also"
 )
+_FORMULAS = wordset("hi hello dear hey regards kind best thanks thank cheers sincerely sent greetings yours")
 
 
 def words(text: str) -> list[str]:
@@ -44,6 +47,12 @@ def stems(text: str) -> list[str]:
 def sentences(text: str) -> list[str]:
     """Split text into sentences and lines, in order, without empty ones."""
     return [part.strip() for part in _SENTENCE.split(text) if part.strip()]
+
+
+def telling(parts: list[str]) -> list[str]:
+    """Leave out greetings, signatures and scraps; all of them when nothing else is there."""
+    told = [part for part in parts if len(words(part)) >= 3 and words(part)[0] not in _FORMULAS]
+    return told or parts
 
 
 def name_words(name: str) -> str:
