@@ -9,6 +9,9 @@ from policy.yaml_reader import Source
 
 _ROUTE = frozenset({"models", "candidates", "candidates.model", "enforce"})
 
+# Keys of blocks that are enforced otherwise.
+NOT_YET = frozenset({"redaction.window_chars"})
+
 # Block -> None when all of it is enforced, else its enforced keys (dotted; list positions are left out).
 ENFORCED: Mapping[str, frozenset[str] | None] = MappingProxyType(
     {
@@ -53,6 +56,8 @@ def _unlisted(start: KeyPath, value: Any, table: Mapping[str, frozenset[str] | N
     listed = table[block]
     if listed is not None:
         yield from _unlisted_keys(start, "", value, listed)
+    elif isinstance(value, dict):
+        yield from ((*start, key) for key in value if f"{block}.{key}" in NOT_YET)
 
 
 def _unlisted_keys(path: KeyPath, name: str, value: Any, listed: frozenset[str]) -> Iterator[KeyPath]:

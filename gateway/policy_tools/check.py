@@ -4,10 +4,14 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Final
 
 from policy.blocks_redaction import CustomRecognizer
 from policy.load import Loaded, load_with_places
 from policy.problems import PolicyErrors, Problem, near
+from policy.snapshot import Snapshot
+from redaction.custom import check_examples
+from redaction.presidio.catalogue import unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +49,28 @@ class Report:
         return json.dumps({"usable": self.ok, "sha256": self.sha256, "policies": self.policies, "problems": problems})
 
 
-def check(directory: Path, detectors: Detectors | None = None) -> Report:
+OURS: Final = Detectors(check_examples, unknown)
+
+
+def load_checked(directory: Path, detectors: Detectors = OURS) -> Snapshot:
+    """Load a folder that may be activated: everything `check` looks at holds.
+
+    Raises:
+        PolicyErrors: the folder cannot be used.
+    """
+    loaded = load_with_places(directory)
+    if found := list(_by_detectors(loaded, detectors)):
+        raise PolicyErrors(found)
+    return loaded.snapshot
+
+
+def check(directory: Path, detectors: Detectors = OURS) -> Report:
     """Check a policy folder and report every problem with its file, line and column."""
     try:
-        loaded = load_with_places(directory)
+        snapshot = load_checked(directory, detectors)
     except PolicyErrors as error:
         return Report(tuple(error.problems))
-    found = tuple(sorted(_by_detectors(loaded, detectors))) if detectors else ()
-    return Report(found, tuple(loaded.snapshot.policies), loaded.snapshot.sha256)
+    return Report((), tuple(snapshot.policies), snapshot.sha256)
 
 
 def _by_detectors(loaded: Loaded, detectors: Detectors) -> Iterator[Problem]:

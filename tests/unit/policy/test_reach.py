@@ -5,13 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from gateway.policy_tools.check import Detectors, check
+from gateway.policy_tools.check import Detectors, check, load_checked
 from policy.blocks_redaction import CustomRecognizer
 from policy.enforced import ENFORCED, not_enforced
 from policy.model import Policy
+from policy.problems import PolicyErrors
 from policy.reach import pointless
 from policy.yaml_reader import read_yaml
 from tests.unit.policy.trees import HEAD, problems, write
+
+SHIPPED = Path(__file__).parents[3] / "policies"
 
 
 @pytest.mark.parametrize(
@@ -95,7 +98,29 @@ def test_check_runs_examples_and_says_where_they_stand(tmp_path: Path) -> None:
         "a.yaml:5:30: redaction.presidio[1]: Presidio has no recognizer NoRecognizer; remove it",
         "a.yaml:10:9: redaction.recognizers[0].examples: the example 'T2' is not found",
     ]
+    write(tmp_path, a="")
     assert check(tmp_path).text().startswith("Good: 1 policy (a), ")
+
+
+def test_the_detectors_of_the_product_are_asked(tmp_path: Path) -> None:
+    assert check(SHIPPED).problems == ()
+    examples = "examples: {match: [T1, X1], no_match: [T2]}"
+    write(
+        tmp_path,
+        a="redaction:\n  presidio: [NoRecognizer]\n  recognizers:\n"
+        f"    - {{kind: TICKET, pattern: 'T[0-9]', {examples}}}\n"
+        f"    - {{kind: OTHER, pattern: 'T[0-9]', validator: magic, {examples}}}\n",
+    )
+    found = [each.split(": ", 2)[1:] for each in check(tmp_path).text().splitlines()]
+    assert [path for path, _ in found] == [
+        "redaction.presidio[0]",
+        "redaction.recognizers[0].examples",
+        "redaction.recognizers[0].examples",
+        "redaction.recognizers[1].examples",
+    ]
+    assert "no validator `magic`" in found[3][1]
+    with pytest.raises(PolicyErrors):
+        load_checked(tmp_path)
 
 
 def test_a_report_reads_the_same_as_text_and_json(tmp_path: Path) -> None:
@@ -110,4 +135,6 @@ def test_the_table_of_enforced_keys_names_keys_that_exist() -> None:
     everything = dict.fromkeys(from_policy)
     source = read_yaml("a.yaml", (HEAD.format(name="a") + "budget: {}\n").encode())
     assert [each.path for each in not_enforced(source)] == ["budget"]
+    window = read_yaml("a.yaml", b"redaction: {window_chars: 5, names: off}\n")
+    assert [each.path for each in not_enforced(window)] == ["redaction.window_chars"]
     assert not_enforced(source, everything) == []
