@@ -1,0 +1,106 @@
+import base64
+import sqlite3
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from metrics.record.journal import open_keystore
+from metrics.record.keystore import IndexRow, KeyStore, KeyStoreError
+from metrics.record.master import MasterKey, MasterKeyError, master_key
+
+MASTER = MasterKey(b"m" * 32)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[KeyStore]:
+    keystore = KeyStore(tmp_path / "keys" / "keystore.sqlite", MASTER)
+    yield keystore
+    keystore.close()
+
+
+def test_two_processes_get_the_same_keys(store: KeyStore, tmp_path: Path) -> None:
+    other = KeyStore(tmp_path / "keys" / "keystore.sqlite", MASTER)
+    assert (
+        other.day_key("acme", "content", "2026-11-22").key_id == store.day_key("acme", "content", "2026-11-22").key_id
+    )
+    assert other.subject_key("acme", "anna")[0] == store.subject_key("acme", "anna")[0]
+    other.close()
+
+
+def test_every_day_tenant_and_class_has_a_key_of_its_own(store: KeyStore) -> None:
+    scopes = [(tenant, kept, day) for tenant in ("a", "b") for kept in ("content", "audit") for day in ("d1", "d2")]
+    assert len({store.day_key(*scope).key_id for scope in scopes}) == len(scopes)
+
+
+def test_subject_ids_are_not_in_the_file(store: KeyStore, tmp_path: Path) -> None:
+    store.subject_key("acme", "anna.muster@example.com")
+    assert all(b"anna.muster" not in path.read_bytes() for path in (tmp_path / "keys").iterdir())
+
+
+def test_a_subject_of_another_tenant_is_another_subject(store: KeyStore) -> None:
+    assert store.subject_key("a", "anna")[0] != store.subject_key("b", "anna")[0]
+
+
+def test_erasure_leaves_no_byte_of_the_erased_keys_in_the_file(store: KeyStore, tmp_path: Path) -> None:
+    refs = [store.subject_key("acme", f"subject {n}")[0] for n in range(300)]
+    store.index(IndexRow("acme", "EMAIL", f"{n:064x}", f"e{n}", ref) for n, ref in enumerate(refs))
+    path = tmp_path / "keys" / "keystore.sqlite"
+    with sqlite3.connect(path) as reader:
+        wrapped = dict(reader.execute("SELECT subject_ref, wrapped FROM keys").fetchall())
+    reader.close()
+    erased, kept = refs[::3], [ref for n, ref in enumerate(refs) if n % 3]
+    for ref in erased:
+        assert store.erase(ref).keys == 1
+    left = b"".join(file.read_bytes() for file in path.parent.iterdir())
+    assert not [ref for ref in erased if wrapped[ref] in left or ref.encode() in left]
+    assert all(wrapped[ref] in left for ref in kept)
+    assert [n for n in range(300) if store.events_with("acme", "EMAIL", f"{n:064x}")] == [
+        n for n in range(300) if n % 3
+    ]
+
+
+def test_erasure_is_idempotent_and_counts_what_it_destroyed(store: KeyStore) -> None:
+    ref, key = store.subject_key("acme", "anna")
+    store.index([IndexRow("acme", "EMAIL", "00", "e1", ref)])
+    first, second = store.erase(ref), store.erase(ref)
+    assert (first.keys, first.subjects, first.index_rows) == (1, 1, 1)
+    assert (second.keys, second.subjects, second.index_rows) == (0, 0, 0)
+    assert store.key(key.key_id) is None
+    assert store.subject_key("acme", "anna")[0] != ref
+
+
+def test_the_end_of_retention_destroys_the_keys_of_past_days_only(store: KeyStore) -> None:
+    old = store.day_key("acme", "content", "2026-10-01")
+    audit = store.day_key("acme", "audit", "2026-10-01")
+    new = store.day_key("acme", "content", "2026-11-01")
+    assert store.destroy_days("acme", "content", "2026-11-01") == 1
+    assert store.key(old.key_id) is None
+    assert store.key(audit.key_id)
+    assert store.key(new.key_id)
+
+
+def test_another_master_key_is_refused_at_once(store: KeyStore, tmp_path: Path) -> None:
+    with pytest.raises(KeyStoreError, match="another master key"):
+        KeyStore(tmp_path / "keys" / "keystore.sqlite", MasterKey(b"x" * 32))
+
+
+def test_the_master_key_is_made_once_and_readable_by_its_owner_alone(tmp_path: Path) -> None:
+    first, second = master_key(tmp_path, {}), master_key(tmp_path, {})
+    assert first.derive("x") == second.derive("x") != first.derive("y")
+    assert stat.S_IMODE((tmp_path / "keys" / "master.key").stat().st_mode) == 0o600
+    assert "..." in repr(first)
+
+
+def test_the_master_key_may_come_from_the_environment(tmp_path: Path) -> None:
+    given = base64.b64encode(b"k" * 32).decode()
+    assert master_key(tmp_path, {"SLUICE_MASTER_KEY": given}).derive("x") == MasterKey(b"k" * 32).derive("x")
+    assert not (tmp_path / "keys").exists()
+
+
+@pytest.mark.parametrize("text", ["short", "not base 64!", base64.b64encode(b"k" * 31).decode()])
+def test_a_malformed_master_key_is_refused_without_showing_it(tmp_path: Path, text: str) -> None:
+    with pytest.raises(MasterKeyError) as caught:
+        open_keystore(tmp_path, {"SLUICE_MASTER_KEY": text})
+    assert text not in str(caught.value)
