@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 
 from gateway.control import snapshots
 from gateway.control.database import Database
+from gateway.policy_tools.check import load_checked
 from gateway.ports import is_own_listener
 from gateway.settings import Settings, SettingsError
-from policy.load import load_tree
 from policy.problems import PolicyErrors
 from policy.providers import Provider
 from policy.snapshot import Snapshot
@@ -28,7 +28,7 @@ def usable_policies(settings: Settings, database: Database) -> Usable:
         SettingsError: the folder is broken and nothing is in force yet.
     """
     try:
-        return Usable(load_tree(settings.policies), None)
+        return Usable(load_checked(settings.policies), None)
     except PolicyErrors as error:
         said = f"{len(error.problems)} problem{'s' * (len(error.problems) > 1)}, first {error.problems[0]}"
         snapshot = _in_force(database)

@@ -11,7 +11,7 @@ from gateway.control.database import Database
 from gateway.control.leases import Lease
 from gateway.control.snapshots import Activation, Source
 from gateway.keeper.folder import PolicyFolder
-from policy.load import load_tree
+from gateway.policy_tools.check import load_checked
 from policy.problems import PolicyErrors
 from policy.snapshot import Snapshot
 
@@ -26,7 +26,7 @@ Loader = Callable[[Path], Snapshot]
 class Activator:
     """Looks at the folder again and again; acts when it changed and two reads agree."""
 
-    def __init__(self, database: Database, folder: Path, load: Loader = load_tree) -> None:
+    def __init__(self, database: Database, folder: Path, load: Loader = load_checked) -> None:
         self._database = database
         self._folder = PolicyFolder(folder)
         self._load = load

@@ -46,7 +46,7 @@ class Report:
     def json(self) -> str:
         """Give the same as JSON."""
         problems = [asdict(problem) for problem in self.problems]
-        return json.dumps({"usable": self.ok, "sha256": self.sha256, "policies": self.policies, "problems": problems})
+        return json.dumps({"ok": self.ok, "sha256": self.sha256, "policies": self.policies, "problems": problems})
 
 
 OURS: Final = Detectors(check_examples, unknown)
