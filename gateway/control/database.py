@@ -15,12 +15,12 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from sqlalchemy import Connection, Engine, Executable, Table, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import CursorResult
-from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError
+from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from gateway.control import schema
 from gateway.control.engines import BEGIN, make_engine
-from gateway.control.errors import ControlUnavailable
+from gateway.control.errors import Conflict, ControlUnavailable, InvalidInput
 
 Clock: TypeAlias = Callable[[], int]
 NewId: TypeAlias = Callable[[str], str]
@@ -201,6 +201,10 @@ def _translated() -> Iterator[None]:
         yield
     except (OperationalError, InterfaceError, PoolTimeout) as error:
         raise ControlUnavailable(_AWAY) from error
+    except DataError as error:
+        raise InvalidInput("value", "A value holds characters or numbers that cannot be stored.") from error
+    except IntegrityError as error:
+        raise Conflict("This exists already, or belongs to something that does not exist.") from error
     except DatabaseError as error:
         if type(error) is DatabaseError:  # of no narrower kind: SQLite's word for a file that it cannot read
             raise ControlUnavailable(_AWAY) from error

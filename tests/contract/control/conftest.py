@@ -20,7 +20,7 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/control.db"
     server: PostgresServer = request.getfixturevalue("postgres_server")
-    return server.new_database()
+    return server.clean_database()
 
 
 @pytest.fixture

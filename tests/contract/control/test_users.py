@@ -10,7 +10,7 @@ from gateway.control import schema
 from gateway.control.database import Database
 from gateway.control.errors import Conflict, InvalidInput, NotAllowed, NotFound, SignInFailed, TooManyAttempts
 from gateway.control.identity.bootstrap import OPERATOR_ID, bootstrap, write_local_token
-from gateway.control.identity.keys import KeySpec, list_keys, revoke_key
+from gateway.control.identity.keys import KeySpec, create_key, list_keys, revoke_key
 from gateway.control.identity.login import create_link, sign_in, sign_in_by_link
 from gateway.control.identity.roles import ROLES, Bounds, Identity, local_operator, set_roles
 from gateway.control.identity.services import (
@@ -203,6 +203,27 @@ def test_a_tenant_keeps_an_admin(database: Database, admin: Identity, boss: User
         "boss@example.com": False,
         "second@example.com": True,
     }
+
+
+@pytest.mark.parametrize("odd", ["usr_\x00", "'; DROP TABLE users; --", "ß" * 5000, ""])
+def test_odd_ids_are_refused_and_harm_nothing(database: Database, admin: Identity, rita: User, odd: str) -> None:
+    for attempt in (
+        lambda: disable_user(database, "acme", odd, admin),
+        lambda: create_link(database, "acme", odd, admin),
+        lambda: set_roles(database, "acme", odd, ["viewer"], admin),
+        lambda: revoke_key(database, "acme", odd, admin),
+    ):
+        with pytest.raises((NotFound, InvalidInput)):
+            attempt()
+    assert len(list_users(database, "acme", admin)) == 2
+
+
+def test_nothing_is_made_for_a_tenant_that_does_not_exist(database: Database) -> None:
+    stranger = local_operator("nowhere")
+    with pytest.raises(Conflict):
+        create_key(database, "nowhere", KeySpec(), stranger)
+    with pytest.raises(Conflict):
+        create_user(database, "nowhere", "x@example.com", [], stranger)
 
 
 def test_an_address_has_one_account(database: Database, admin: Identity, rita: User) -> None:

@@ -1,8 +1,10 @@
 """`/auth` and `/admin`: roles on every route, tenants apart, errors in OpenAI's shape."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from fastapi.testclient import TestClient
 
 from gateway.app import create_app
 from gateway.control.database import Database
+from gateway.control.errors import ControlError
 from gateway.control.identity.bootstrap import OPERATOR_ID, bootstrap
 from gateway.control.identity.login import create_link, sign_in_by_link
 from gateway.control.identity.roles import ROLES, local_operator
@@ -25,6 +28,7 @@ from metrics.record import token
 from metrics.record.master import MasterKey
 from tests.contract.control.clock import Clock
 
+ROOT = Path(__file__).parents[3]
 MASTER = MasterKey(b"k" * 32)
 PASSWORD = "correct horse battery"
 PATHS = {"key_id": "key_none", "user_id": "usr_none", "principal_id": "svc_none"}
@@ -197,6 +201,15 @@ def needs(dependant: Dependant) -> tuple[str, ...] | None:
     """The roles a route asks for: none means any session, None means no session."""
     found = [each.call for each in dependant.dependencies if isinstance(each.call, Require)]
     return found[0].roles if found else None
+
+
+def test_every_route_and_every_error_stands_in_the_reference(database: Database) -> None:
+    page = (ROOT / "docs/reference/identity.md").read_text()
+    for route in routes(database):
+        method, path = sorted(route.methods or ())[0], re.sub(r"\{\w+\}", "{id}", route.path)
+        assert f"### {method} {path}\n" in page
+    for error in ControlError.__subclasses__():
+        assert f"| {error.status} | `{error.code}` |" in page
 
 
 def test_only_the_two_ways_in_are_open(database: Database) -> None:
