@@ -35,8 +35,12 @@ class LocalAccess:
         Raises:
             NotReachedError: there is none to be had.
         """
+        if not self._settings.data.is_dir():
+            raise NotReachedError(
+                f"There is no data folder {self._settings.data}; set SLUICE_DATA to that of `sluice up`."
+            )
         file = local_token_file(self._settings)
-        status, answer = self._ask(file.read_text("utf-8")) if file.exists() else (401, {})
+        status, answer = self._ask(file.read_text("utf-8") if file.exists() else "")
         if status == 401:
             with control_database(self._settings) as database:
                 write_local_token(database, file)

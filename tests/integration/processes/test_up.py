@@ -1,5 +1,6 @@
 """The supervisor of `sluice up`: ready is said once, parts stop in order, a second Ctrl-C kills, no orphans."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gateway.ports import listen
+from gateway.up import is_caught_up
 from tests.integration.processes.watching import TINY, alive, pids, trace, until
 
 UP = """
@@ -80,6 +82,29 @@ def start(tmp_path: Path) -> Iterator[Start]:
         up.process.kill()
         up.process.wait()
         until(lambda up=up: not any(alive(pid) for pid in up.everyone()), "the end of all parts")
+
+
+@pytest.mark.parametrize(
+    ("body", "caught_up"),
+    [
+        (b'{"behind_bytes": 0}', True),
+        (b'{"behind_bytes": 7}', False),
+        (b'{"behind_bytes": -1}', False),
+        (b"[]", False),
+        (b"?", False),
+    ],
+)
+def test_a_part_has_caught_up_when_it_says_that_nothing_is_left(body: bytes, caught_up: bool) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(b"HTTP/1.0 200 OK\r\n\r\n" + body)
+        writer.close()
+
+    async def ask() -> bool:
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+            return await is_caught_up("127.0.0.1", server.sockets[0].getsockname()[1], "/status")
+
+    assert asyncio.run(ask()) is caught_up
 
 
 def ended(up: Up) -> list[str]:

@@ -160,6 +160,76 @@ def test_what_cannot_be_done_is_a_sentence(arguments: tuple[str, ...], code: int
     assert "Traceback" not in result.output
 
 
+@pytest.mark.parametrize("arguments", [("calls", "list"), ("calls", "show", "call_x"), ("ledger", "rebuild")])
+def test_without_a_data_folder_nothing_is_made_and_the_setting_is_named(
+    arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 1
+    assert "There is no data folder" in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_a_gateway_calls_say_where_it_was_looked_for(tmp_path: Path) -> None:
+    (tmp_path / "sluice-data").mkdir()
+    result = run("calls", "list", SLUICE_GATEWAY_URL="http://127.0.0.1:1")
+    assert result.exit_code == 1
+    assert result.stderr == "Error: No gateway answers at http://127.0.0.1:1; is `sluice up` running?\n"
+
+
+def test_a_ledger_is_made_again_from_an_empty_journal(tmp_path: Path) -> None:
+    (tmp_path / "sluice-data").mkdir()
+    assert run_json("ledger", "rebuild") == {"seq": 0, "missing": [], "damaged": []}
+
+
+@pytest.fixture
+def policies(tmp_path: Path) -> Path:
+    folder = tmp_path / "policies"
+    folder.mkdir()
+    rules = "redaction: {names: 'off', request: {EMAIL_ADDRESS: {operator: mask}, US_SSN: {operator: block}}}\n"
+    (folder / "default.yaml").write_text(f"policy: default\nschema: 1\nowner: ops@example.com\n{rules}")
+    return folder
+
+
+def test_a_good_policy_folder_is_called_good(policies: Path) -> None:
+    assert run("policy", "check").exit_code == 0
+    report = run_json("policy", "check", str(policies))
+    assert (report["policies"], report["problems"]) == (["default"], [])
+
+
+def test_a_bad_policy_folder_has_its_problems_listed_with_exit_code_one(policies: Path) -> None:
+    (policies / "other.yaml").write_text("policy: other\n")
+    result = run("policy", "check")
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert all(line.startswith("other.yaml:1:1: ") for line in result.stderr.splitlines())
+    assert json.loads(run("policy", "check", "--json").stdout)["problems"]
+
+
+@pytest.mark.usefixtures("policies")
+def test_redacting_shows_the_text_as_a_model_sees_it_and_what_was_found(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("Write to ann@example.com\n")
+    result = run("redact", "letter.txt")
+    assert result.exit_code == 0
+    assert "ann@example.com" not in result.output
+    assert "EMAIL_ADDRESS" in result.stdout
+    shown = run_json("redact", "letter.txt")
+    assert [(found["kind"], found["start"], found["end"]) for found in shown["findings"]] == [("EMAIL_ADDRESS", 9, 24)]
+
+
+@pytest.mark.usefixtures("policies")
+def test_a_text_that_the_policy_refuses_and_an_unknown_policy_are_sentences(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("SSN 536-90-4399\n")
+    refused = run("redact", "letter.txt")
+    assert refused.exit_code == 1
+    assert refused.stderr.startswith("Error: The policy default refuses this text: ")
+    assert "536-90-4399" not in refused.output
+    assert (
+        run("redact", "--policy", "none", "letter.txt").stderr
+        == "Error: There is no policy 'none'; there is: default.\n"
+    )
+
+
 def test_a_user_gets_a_link_once_and_can_be_shut_out() -> None:
     made = run_json("users", "create", "ann@example.com", "--role", "reviewer")
     assert made["roles"] == ["reviewer"]
