@@ -32,6 +32,7 @@ class Committer:
         self._queue, self._store, self._gaps, self._limits, self._clock = queue, store, gaps, limits, clock
         self._deferred: deque[Pending] = deque()
         self._retry_at = 0.0
+        self._failure = ""
         self.available = True
 
     def run(self) -> None:
@@ -82,21 +83,20 @@ class Committer:
     def _attempts(self, batch: list[Pending], last: bool) -> str | None:
         """Try to make a batch durable; return why it could not be done."""
         if not self.available and time.monotonic() < self._retry_at and not last:
-            return "it failed a moment ago and is tried again shortly"
-        failure = ""
+            return self._failure
         for _ in range(self._limits.attempts):
             try:
                 self._store.put(batch, self._gaps, self._clock())
             except OSError as problem:
-                failure = errno.errorcode.get(problem.errno or 0, "EIO")
+                self._failure = errno.errorcode.get(problem.errno or 0, "EIO")
             except (sqlite3.Error, KeyStoreError):
-                failure = "key store"
+                self._failure = "key store"
             else:
                 self.available = True
                 return None
         self.available = False
         self._retry_at = time.monotonic() + self._limits.retry_s
-        return failure
+        return self._failure
 
     def _keep(self, item: Pending, failure: str) -> None:
         self._gaps.note("deferred", failure, item.event)
