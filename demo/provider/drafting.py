@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from demo.provider import extract
 from demo.provider.classifier import softmax
 from demo.provider.language import LanguageModel
 from demo.provider.ranking import bm25, textrank
@@ -26,7 +27,7 @@ def prose(writer: Writer, language: LanguageModel, reading: Reading) -> None:
 def letter(writer: Writer, language: LanguageModel, reading: Reading) -> None:
     """Write a reply: greeting, acknowledgement, the facts that match, the next step, a closing."""
     about = reading.text or reading.instructions
-    writer.copy(language.sentences("greeting", about))
+    writer.copy(_with(language.sentences("greeting", about), "Dear {},", _named("customer name", about), 0.7))
     writer.say("\n\n")
     writer.copy(language.sentences("acknowledge", about))
     if facts := matching(about, reading.context):
@@ -34,7 +35,8 @@ def letter(writer: Writer, language: LanguageModel, reading: Reading) -> None:
         writer.copy(language.sentences("bridge", about))
         _pick(writer, facts, most=3, lead=" ")
     writer.say(" ")
-    writer.copy(language.sentences("next", about))
+    address = _named("email", about)
+    writer.copy(_with(language.sentences("next", about), "You will hear from us at {}.", address, 0.3))
     writer.say("\n\n")
     writer.copy(language.sentences("closing", about))
 
@@ -68,6 +70,18 @@ def matching(question: str, context: str) -> dict[str, float]:
     scores = bm25(question, parts)
     ranked = sorted(zip(parts, scores, strict=True), key=lambda item: -item[1])[:12]
     return dict(ranked)
+
+
+def _named(what: str, text: str) -> str | None:
+    found = extract.strings(what, "", text)
+    return found[0].value if found and found[0].named else None
+
+
+def _with(shares: Mapping[str, float], sentence: str, value: str | None, share: float) -> Mapping[str, float]:
+    """Let a sentence that uses a value of the text take part with its share."""
+    if value is None:
+        return shares
+    return {sentence.format(value): share, **{text: rest * (1 - share) for text, rest in shares.items()}}
 
 
 def _pick(writer: Writer, scores: Mapping[str, float], *, most: int, lead: str) -> None:
