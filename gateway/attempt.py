@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from time import perf_counter_ns
 from typing import Any
 
+from gateway.call import Target
 from policy.usage import Usage
 
 
@@ -13,8 +14,7 @@ class Attempt:
     """Filled while the upstream answers; times in nanoseconds of the process's own clock."""
 
     n: int
-    provider: str
-    model: str
+    target: Target
     began_ns: int
     status: int | None = None
     error_code: str | None = None
@@ -27,8 +27,8 @@ class Attempt:
         """Return the attempt in the shape of `call.end`."""
         return {
             "n": self.n,
-            "provider": self.provider,
-            "model": self.model,
+            "provider": self.target.provider.name,
+            "model": self.target.model,
             "status": self.status,
             "error_code": self.error_code,
             "first_byte_ms": _ms(self.began_ns, self.first_byte_ns),
@@ -48,9 +48,14 @@ class Attempts:
         self.all: list[Attempt] = []
         self.waited_ns = 0
 
-    def begin(self, provider: str, model: str) -> Attempt:
+    @property
+    def target(self) -> Target | None:
+        """The model that was tried last."""
+        return self.all[-1].target if self.all else None
+
+    def begin(self, target: Target) -> Attempt:
         """Start the next try."""
-        attempt = Attempt(len(self.all) + 1, provider, model, self._clock_ns())
+        attempt = Attempt(len(self.all) + 1, target, self._clock_ns())
         self.all.append(attempt)
         return attempt
 

@@ -5,18 +5,18 @@
 Raw text lives only in `Call.body` and, until it is screened, in `Answer`.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
-
-from policy.snapshot import Snapshot
 
 from gateway.admission import KeyHolder
 from gateway.providers.base import Provider
 from gateway.wire.endpoint import Endpoint, Json
 from gateway.wire.labels import Labels
 from gateway.wire.trace import Trace
+from policy.decide import Judgement
 from policy.model import Bound
+from policy.snapshot import Snapshot
 from policy.usage import Usage
-from policy.values import Verdict
 from redaction.redactor import Redactor
 from redaction.screen import Screen
 from redaction.types import Clean, Cleared
@@ -44,6 +44,13 @@ class Tags(NamedTuple):
     model: Clean
 
 
+class Compiled(NamedTuple):
+    """A redactor, and its `clear_label` with a memory for names that come again and again."""
+
+    redactor: Redactor
+    clear_name: Callable[[str], Clean]
+
+
 class Governed(NamedTuple):
     """A call with the one policy that governs it from its first to its last byte."""
 
@@ -51,6 +58,7 @@ class Governed(NamedTuple):
     snapshot: Snapshot
     bound: Bound
     redactor: Redactor
+    clear_name: Callable[[str], Clean]
     tags: Tags
 
 
@@ -61,13 +69,20 @@ class ClearRequest(NamedTuple):
     cleared: Cleared
 
 
-class Route(NamedTuple):
-    """Where a clear request goes, and the exact bytes that go there."""
+class Target(NamedTuple):
+    """One model of one provider."""
 
-    request: ClearRequest
     provider: Provider
     model: str
-    wire: bytes
+
+
+class Route(NamedTuple):
+    """Where a clear request may go, best target first. `body` is what travels, but for the target's model name."""
+
+    request: ClearRequest
+    targets: tuple[Target, ...]
+    body: Json
+    rule: str
     usage_forced: bool
     live: bool
     dropped: tuple[str, ...] = ()
@@ -80,6 +95,7 @@ class Answer(NamedTuple):
     """
 
     route: Route
+    target: Target
     events: tuple[Json, ...]
     raw: bytes = b""
 
@@ -100,7 +116,7 @@ class ClearAnswer(NamedTuple):
 
 class Judged(NamedTuple):
     answer: ClearAnswer
-    verdict: Verdict
+    judgement: Judgement
 
 
 class Released(NamedTuple):

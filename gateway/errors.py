@@ -1,4 +1,3 @@
-# ruff: noqa: N818 - the names say what happened to the call; every one of them is an error
 """Every error the gateway shows a caller, in OpenAI's shape. Messages name rules and fields, never text of a call.
 
 * GatewayError              500 internal_error

@@ -13,7 +13,7 @@ from policy.snapshot import Snapshot
 _LOG: Final = logging.getLogger("sluice.gateway")
 
 
-class NotReady(GatewayError):  # noqa: N818 - says what is the case
+class NotReady(GatewayError):
     """No policy was activated yet."""
 
     status, code, retryable = 503, "not_ready", True

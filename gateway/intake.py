@@ -77,7 +77,7 @@ class Intake:
             bound = self.pipeline.snapshot().bind(holder.facts, {})
         except Ungoverned as error:
             raise errors.Ungoverned("No policy governs this API key, so nothing is recorded for it.") from error
-        return Reporter(holder, bound, self.pipeline.redactors.of(bound, holder.facts.tenant))
+        return Reporter(holder, bound, self.pipeline.redactors.of(bound, holder.facts.tenant).redactor)
 
     async def _record(self, reporter: Reporter, report: Report) -> Json:
         facts, clean = reporter.holder.facts, reporter.redactor.clear_label

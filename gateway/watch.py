@@ -74,6 +74,7 @@ class Watch:
         self.live: Live | None = None
         self.answer: ClearAnswer | None = None
         self.judged: Judged | None = None
+        self._known: dict[str, Any] = {"call_id": self.call_id, "endpoint": endpoint}
         self._ended = False
 
     def __call__(self, stage: str) -> Stage:
@@ -87,8 +88,8 @@ class Watch:
         """Write `call.begin`: from here on even a crash leaves a trace of the call."""
         self.governed = governed
         call = governed.call
-        body = {"call_id": call.id, "endpoint": call.endpoint.name, "stream": call.stream, "key_id": call.holder.key_id}
-        self.desk.journal.write(self._event("b", "call.begin", body | record.policy_facts(governed)))
+        self._known |= {"stream": call.stream, "key_id": call.holder.key_id, **record.policy_facts(governed)}
+        self.desk.journal.write(self._event("b", "call.begin", self._known))
 
     async def record(self, reply: Reply) -> Recorded:
         """Make the call's record durable; only then is its end for the caller's eyes.
@@ -101,7 +102,7 @@ class Watch:
         route = judged.answer.answer.route
         bill = self._bill(judged.answer)
         commit = await self._end(End(200, "ok"), bill, route.request.governed.bound.policy.failure.log)
-        facts = headers.closing(judged.verdict, bill.cost.usd, self._overhead_ms(), route.dropped)
+        facts = headers.closing(judged.judgement.verdict, bill.cost.usd, self._overhead_ms(), route.dropped)
         if commit.deferred:
             facts.append(headers.DEFERRED)
         if route.live:
@@ -123,7 +124,8 @@ class Watch:
         found = headers.identity(self.call_id, self.trace.header, governed.tags.run if governed else None)
         if governed is not None:
             found.append(headers.policy(governed.bound.name, governed.bound.hash12))
-        if self.route is not None and self.route.provider.simulated:
+        tried = self.attempts.target
+        if tried is not None and tried.provider.simulated:
             found.append(headers.SIMULATED)
         return found
 
@@ -199,14 +201,11 @@ class Watch:
             raise errors.RecordDown("The call could not be recorded, so its answer is withheld.") from error
 
     def _body(self, end: End, bill: Bill | None) -> dict[str, Any]:
-        body: dict[str, Any] = {"call_id": self.call_id, "endpoint": self.endpoint}
+        body = dict(self._known)
         if self.holder is not None:
             body["key_id"] = self.holder.key_id
-        if self.governed is not None:
-            body["stream"] = self.governed.call.stream
-            body |= record.policy_facts(self.governed)
         if self.route is not None:
-            body |= record.route_facts(self.route)
+            body |= record.route_facts(self.route, self.attempts.target)
         if self.answer is not None and bill is not None:
             body |= record.answer_facts(self.answer, bill)
         body["request_chars"] = self.request.cleared.chars if self.request else None

@@ -20,7 +20,7 @@ from gateway.providers.pool import ProviderPool
 from gateway.redactors import CompiledRedactors
 from gateway.settings import Settings
 from gateway.watch import Desk
-from metrics.record.ids import time_ordered, utc_us
+from metrics.record.ids import utc_us
 from metrics.record.journal import FileJournal, Journal, open_keystore, writer_id
 from metrics.record.master import MasterKey
 
@@ -68,4 +68,9 @@ async def open_parts(settings: Settings, environ: Mapping[str, str], role: str) 
 
 def desk(journal: Journal) -> Desk:
     """Return the desk with the machine's own clock and chance."""
-    return Desk(journal, utc_us, perf_counter_ns, time_ordered, secrets.token_hex)
+    return Desk(journal, utc_us, perf_counter_ns, new_id, secrets.token_hex)
+
+
+def new_id(prefix: str, ts_us: int) -> str:
+    """Return an id that sorts by time: 14 hexadecimal digits of microseconds, 16 of chance."""
+    return f"{prefix}{ts_us:014x}{secrets.token_hex(8)}"

@@ -30,8 +30,8 @@ def router(pipeline: Pipeline) -> APIRouter:
         wanted, endpoint = _wanted(body)
         try:
             bound = pipeline.snapshot().bind(holder.facts, {})
-            redactor = pipeline.redactors.of(bound, holder.facts.tenant)
-            cleared = await redactor.clear(wanted, endpoint)
+            compiled = pipeline.redactors.of(bound, holder.facts.tenant)
+            cleared = await compiled.redactor.clear(wanted, endpoint)
         except Ungoverned as error:
             raise errors.Ungoverned("No policy governs this API key.") from error
         except Blocked as error:

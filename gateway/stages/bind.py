@@ -2,19 +2,16 @@
 
 from typing import Protocol
 
-from policy.snapshot import Snapshot
-
 from gateway import errors
-from gateway.call import Call, Governed, Tags
+from gateway.call import Call, Compiled, Governed, Tags
 from policy.model import Bound, Ungoverned
-from redaction.redactor import Redactor
-from redaction.types import Clean
+from policy.snapshot import Snapshot
 
 
 class Redactors(Protocol):
     """Compiled redactors, one per policy and tenant."""
 
-    def of(self, bound: Bound, tenant: str) -> Redactor: ...
+    def of(self, bound: Bound, tenant: str) -> Compiled: ...
 
 
 def bind(call: Call, snapshot: Snapshot, redactors: Redactors) -> Governed:
@@ -28,21 +25,17 @@ def bind(call: Call, snapshot: Snapshot, redactors: Redactors) -> Governed:
         bound = snapshot.bind(facts, call.labels.for_policy())
     except Ungoverned as error:
         raise errors.Ungoverned("No policy governs this API key, so the call is refused.") from error
-    redactor = redactors.of(bound, facts.tenant)
-    return Governed(call, snapshot, bound, redactor, _tags(call, redactor))
+    compiled = redactors.of(bound, facts.tenant)
+    return Governed(call, snapshot, bound, *compiled, _tags(call, compiled))
 
 
-def _tags(call: Call, redactor: Redactor) -> Tags:
+def _tags(call: Call, compiled: Compiled) -> Tags:
     """Clear what a caller says about a call: free text stands in labels too."""
-    labels = call.labels
-
-    def clear(text: str | None) -> Clean | None:
-        return None if text is None else redactor.clear_label(text)
-
+    labels, clear_name = call.labels, compiled.clear_name
     return Tags(
-        run=clear(labels.run_id) or call.id,
-        step=clear(labels.step),
-        prompt=clear(labels.prompt),
-        data_class=clear(labels.data_class),
-        model=redactor.clear_label(call.body["model"]),
+        run=call.id if labels.run_id is None else compiled.redactor.clear_label(labels.run_id),
+        step=None if labels.step is None else clear_name(labels.step),
+        prompt=None if labels.prompt is None else clear_name(labels.prompt),
+        data_class=None if labels.data_class is None else clear_name(labels.data_class),
+        model=clear_name(call.body["model"]),
     )

@@ -98,7 +98,7 @@ def answer_facts(answer: ClearAnswer, charged: Bill) -> dict[str, Any]:
     governed = answer.answer.route.request.governed
     answered = answer.clean.get("model")
     return {
-        "model_answered": governed.redactor.clear_label(answered[:200]) if isinstance(answered, str) else None,
+        "model_answered": governed.clear_name(answered[:200]) if isinstance(answered, str) else None,
         "finish_reasons": [code(reason) for reason in governed.call.endpoint.reasons(answer.clean)],
         "usage": charged.usage.as_dict(),
         "usage_estimated": charged.estimated,

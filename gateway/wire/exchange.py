@@ -17,7 +17,7 @@ Headers = Sequence[tuple[bytes, bytes]]
 WATCH_AFTER_S: Final = 0.1
 
 
-class ClientLeft(Exception):  # noqa: N818 - an event, not an error of ours
+class ClientLeft(Exception):
     """The client closed the connection before the request was complete."""
 
 

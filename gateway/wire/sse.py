@@ -12,7 +12,7 @@ MAX_EVENT_BYTES: Final = 8 * 1024 * 1024
 _BOM: Final = b"\xef\xbb\xbf"
 
 
-class EventTooLong(ValueError):  # noqa: N818 - says what is the case
+class EventTooLong(ValueError):
     """One event is longer than the reader will hold in memory."""
 
 
