@@ -17,6 +17,7 @@ from gateway.parent import MARGIN_S, stop_signals
 from gateway.processes import hold_lifeline
 from gateway.settings import Settings, SettingsError, load
 from metrics.record.journal import FileJournal, open_keystore, writer_id
+from metrics.record.master import MasterKeyError
 
 
 async def keep(settings: Settings, environ: Mapping[str, str]) -> None:
@@ -44,7 +45,7 @@ def main() -> int:
         hold_lifeline(os.environ, settings.grace_s + MARGIN_S)
         configure("keeper")
         asyncio.run(keep(settings, os.environ))
-    except SettingsError as error:
+    except (SettingsError, MasterKeyError) as error:
         sys.stderr.write(f"Error: {error}\n")
         return 2
     except ControlError as error:

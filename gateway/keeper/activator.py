@@ -1,10 +1,11 @@
 """From the policy folder to the snapshot in force: one tree at a time, and never a half-written one."""
 
 import logging
+import traceback
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from gateway.control import leases, snapshots
 from gateway.control.database import Database
@@ -12,7 +13,7 @@ from gateway.control.leases import Lease
 from gateway.control.snapshots import Activation, Source
 from gateway.keeper.folder import PolicyFolder
 from gateway.policy_tools.check import load_checked
-from policy.problems import PolicyErrors
+from policy.problems import PolicyErrors, Problem
 from policy.snapshot import Snapshot
 
 ACTOR: Final = "keeper"
@@ -56,10 +57,7 @@ class Activator:
         return agreed and self._waited_for_git > _GIT_PATIENCE
 
     def _judge(self, digest: bytes, lease: Lease) -> bool:
-        try:
-            snapshot, problems = self._load(self._folder.path), []
-        except PolicyErrors as error:
-            snapshot, problems = None, [asdict(problem) for problem in error.problems]
+        snapshot, problems = self._read()
         if self._folder.digest() != digest:  # it moved while it was loaded
             return False
         if snapshot is not None:
@@ -68,6 +66,17 @@ class Activator:
             _log.warning("policies not activated: %d problems, first %s", len(problems), _said(problems[0]))
         self._done = digest
         return True
+
+    def _read(self) -> tuple[Snapshot | None, list[dict[str, Any]]]:
+        try:
+            return self._load(self._folder.path), []
+        except PolicyErrors as error:
+            return None, [asdict(problem) for problem in error.problems]
+        except Exception as error:  # noqa: BLE001 - whatever a file makes the loader do, the old tree stays and it is said
+            place = traceback.extract_tb(error.__traceback__)[-1]  # not the error's text: it may quote the file
+            _log.error("the policy loader failed: %s at %s:%s", type(error).__name__, place.filename, place.lineno)
+            sentence = f"the loader failed on this folder ({type(error).__name__}); the log of the keeper says where"
+            return None, [asdict(Problem(self._folder.path.name, 1, 1, "", sentence))]
 
 
 def activate(database: Database, snapshot: Snapshot, actor: str, lease: Lease | None = None) -> bool:

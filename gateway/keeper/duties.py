@@ -67,7 +67,7 @@ class Keeper:
         while not stop.is_set():
             try:
                 await act()
-            except (ControlError, JournalUnavailable) as error:
+            except (ControlError, JournalUnavailable, OSError) as error:
                 if not failing:
                     _log.warning("%s failed and is tried again: %s", name, error)
                 failing = True

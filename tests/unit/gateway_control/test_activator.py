@@ -136,6 +136,18 @@ def test_a_tree_that_moves_while_it_is_loaded_is_loaded_again(database: Database
     assert owners(database) == ["new@example.com"]
 
 
+def test_a_loader_that_fails_is_a_problem_and_not_the_end(database: Database, folder: Path, lease: Lease) -> None:
+    def failing(_path: Path) -> Snapshot:
+        raise RecursionError
+
+    activator = Activator(database, folder, failing)
+    assert activator.look(lease)
+    assert not activator.look(lease)
+    with database.read() as conn:
+        (problem,) = snapshots.problems(conn)
+    assert "RecursionError" in problem["message"]
+
+
 def test_a_rewrite_that_changes_neither_size_nor_time_is_seen(
     database: Database, activator: Activator, folder: Path, lease: Lease
 ) -> None:
