@@ -1,28 +1,86 @@
-"""Turn tokens into the feature strings of the names model.
+"""What the names model looks at: feature strings of single words, and of words together with their neighbours."""
 
-Everything that depends on one word alone is worked out once per word and kept, so a repeated word costs one look-up.
-"""
-
+from collections.abc import Callable
 from typing import NamedTuple
 
-from redaction.names.gazetteer import Gazetteer
 from redaction.names.tokens import Tokens
 
-_MAX_WORDS = 20_000
-_EDGE = "<>"
+_FIELD_SIGNS = frozenset(":=>")
+_VALUE_ENDS = frozenset(",;|}<&")
+_VALUE_TOKENS = 8  # signs included
 
 
-class _Word(NamedTuple):
-    """Feature strings of one word, by the place from which they are seen."""
+class Word(NamedTuple):
+    """A word's feature strings by the place they are seen from, and what its neighbours need to know of it."""
 
-    own: tuple[str, ...]
-    before: tuple[str, ...]  # as seen by the token after it
-    after: tuple[str, ...]  # as seen by the token before it
-    two_before: tuple[str, ...]
-    two_after: tuple[str, ...]
+    seen_from: tuple[tuple[str, ...], ...]  # itself, the token after it, before it, two after it, two before it
     low: str
     shape: str
     flags: str
+
+
+EDGE = Word(((), ("w-1=<>",), ("w1=<>",), ("w-2=<>",), ("w2=<>",)), "<>", "", "")
+
+
+class Lines(NamedTuple):
+    """For each token the case of its line (M mixed, L lower, U upper) with ^ at its start, and the line's length."""
+
+    cases: list[str]
+    lengths: list[str]
+
+
+def describe(word: str, flags: str) -> Word:
+    """Return the features of one word; `flags` are its gazetteer flags."""
+    low, shape = word.lower(), shape_of(word)
+    ends = (f"p2={low[:2]}", f"p3={low[:3]}", f"x2={low[-2:]}", f"x3={low[-3:]}")
+    long_end = (f"x4={low[-4:]}",) if len(low) > 5 else ()
+    own = (f"w={low}", f"s={shape}", f"g={flags}", *ends, *long_end, *(f"f={flag}" for flag in flags))
+    places = tuple((f"w{at}={low}", f"s{at}={shape}", f"g{at}={flags}") for at in ("-1", "1", "-2", "2"))
+    return Word((own, *places), low, shape, flags)
+
+
+def joined(before: str, word: str, after: str, field: str) -> tuple[str, str, str]:
+    """Return the features that join lower-cased words; `field` is from `fields_of`."""
+    return f"b={before}|{word}", f"c={before}|{after}", f"k={field}"
+
+
+def together(before: Word, word: Word, after: Word, line: str, length: str, glued: bool) -> tuple[str, ...]:
+    """Return the features that join outlines and flags, so that few different ones exist; `line` is from `Lines`."""
+    short = word.shape[:3]
+    start = (f"NL|{word.shape[:2]}",) if line[-1] == "^" else ()
+    return (
+        f"gs={before.flags}|{word.flags}|{word.shape[:2]}",
+        f"sn={word.shape}|{after.shape}|{after.flags}",
+        f"ls={line}{short}",
+        f"lg={line}{word.flags}",
+        f"ns={length}{line}{short}",
+        f"ng={length}{line}{word.flags}",
+        "glue" if glued else "apart",
+        *start,
+    )
+
+
+def strings(text: str, tokens: Tokens, describe_word: Callable[[str], Word]) -> list[list[str]]:
+    """Return all feature strings of each token, as training needs them."""
+    words = [EDGE, EDGE, *map(describe_word, tokens.words), EDGE, EDGE]
+    lines = lines_of(text, tokens)
+    fields = fields_of(tokens, lines)
+    out = []
+    for i, (line, length) in enumerate(zip(*lines, strict=True)):
+        around = words[i : i + 5]
+        before, word, after = around[1:4]
+        seen = (
+            word.seen_from[0],
+            before.seen_from[1],
+            after.seen_from[2],
+            around[0].seen_from[3],
+            around[4].seen_from[4],
+        )
+        pairs = joined(before.low, word.low, after.low, fields[i])
+        out.append(
+            [*pairs, *together(before, word, after, line, length, is_glued(tokens, i)), *(f for fs in seen for f in fs)]
+        )
+    return out
 
 
 def shape_of(word: str) -> str:
@@ -35,81 +93,13 @@ def shape_of(word: str) -> str:
     return out[:6]
 
 
-class Features:
-    """Feature strings of token sequences; keeps a bounded memory of words seen."""
-
-    def __init__(self, gazetteer: Gazetteer) -> None:
-        self._gazetteer = gazetteer
-        self._words: dict[str, _Word] = {}
-        self._edge = _Word((), ("w-1=<>",), ("w1=<>",), ("w-2=<>",), ("w2=<>",), _EDGE, "", "")
-
-    def __call__(self, text: str, tokens: Tokens) -> list[list[str]]:
-        """Return one list of feature strings for each token."""
-        words = [self._word(word) for word in tokens.words]
-        lines, lengths = _lines(text, tokens)
-        edge = self._edge
-        padded = [edge, edge, *words, edge, edge]
-        out: list[list[str]] = []
-        for i, (word, line, length) in enumerate(zip(words, lines, lengths, strict=True)):
-            before, after = padded[i + 1], padded[i + 3]
-            out.append(
-                [
-                    *word.own,
-                    *before.before,
-                    *after.after,
-                    *padded[i].two_before,
-                    *padded[i + 4].two_after,
-                    f"b={before.low}|{word.low}",
-                    f"c={before.low}|{after.low}",
-                    f"gs={before.flags}|{word.flags}|{word.shape[:2]}",
-                    f"sn={word.shape}|{after.shape}|{after.flags}",
-                    f"{line}{word.shape[:3]}",
-                    f"{line}{word.flags}",
-                    f"{length}{line}{word.shape[:3]}",
-                    f"{length}{line}{word.flags}",
-                    *_gaps(tokens, i, line, word.shape),
-                ]
-            )
-        return out
-
-    def _word(self, word: str) -> _Word:
-        known = self._words.get(word)
-        if known is None:
-            if len(self._words) >= _MAX_WORDS:
-                self._words.clear()
-            known = self._words[word] = self._describe(word)
-        return known
-
-    def _describe(self, word: str) -> _Word:
-        low, shape = word.lower(), shape_of(word)
-        flags = self._gazetteer.flags(low)
-        ends = (f"p2={low[:2]}", f"p3={low[:3]}", f"x2={low[-2:]}", f"x3={low[-3:]}")
-        long_end = (f"x4={low[-4:]}",) if len(low) > 5 else ()
-        return _Word(
-            own=(f"w={low}", f"s={shape}", f"g={flags}", *ends, *long_end, *(f"f={flag}" for flag in flags)),
-            before=(f"w-1={low}", f"s-1={shape}", f"g-1={flags}"),
-            after=(f"w1={low}", f"s1={shape}", f"g1={flags}"),
-            two_before=(f"w-2={low}", f"s-2={shape}", f"g-2={flags}"),
-            two_after=(f"w2={low}", f"s2={shape}", f"g2={flags}"),
-            low=low,
-            shape=shape,
-            flags=flags,
-        )
+def is_glued(tokens: Tokens, i: int) -> bool:
+    """Say whether nothing stands between a token and the one before it."""
+    return i > 0 and tokens.starts[i] == tokens.ends[i - 1]
 
 
-def _gaps(tokens: Tokens, i: int, line: str, shape: str) -> tuple[str, ...]:
-    """Say whether the token starts a line or touches its neighbours."""
-    glued = "glue" if i and tokens.starts[i] == tokens.ends[i - 1] else "apart"
-    if line[-1] == "^":
-        return (glued, f"NL|{shape[:2]}")
-    return (glued,)
-
-
-def _lines(text: str, tokens: Tokens) -> tuple[list[str], list[str]]:
-    """Return for each token what its line is like.
-
-    First its case (`M` mixed, `L` lower, `U` upper) with `^` at its start, then the class of its length.
-    """
+def lines_of(text: str, tokens: Tokens) -> Lines:
+    """Return what is to be known of each token's line."""
     cases: list[str] = []
     lengths: list[str] = []
     begin, end, case = 0, -1, "M"
@@ -124,7 +114,30 @@ def _lines(text: str, tokens: Tokens) -> tuple[list[str], list[str]]:
         else:
             cases.append(f"{case}=")
     lengths += [_length(len(tokens.starts) - begin)] * (len(tokens.starts) - begin)
-    return cases, lengths
+    return Lines(cases, lengths)
+
+
+def fields_of(tokens: Tokens, lines: Lines) -> list[str]:
+    """Return for each token the name of the field whose value it is part of: `city` for Oslo in `"city": "Oslo"`.
+
+    A field is the word before a colon, an equals sign or the end of a tag; its value ends soon, and with the line.
+    """
+    if _FIELD_SIGNS.isdisjoint(tokens.words):
+        return [""] * len(tokens.words)
+    out: list[str] = []
+    field, left, last = "", 0, ""
+    for word, line in zip(tokens.words, lines.cases, strict=True):
+        if word in _FIELD_SIGNS:
+            field, left = last, _VALUE_TOKENS
+        elif word in _VALUE_ENDS or line[-1] == "^" or not left:
+            field = ""
+        out.append(field)
+        left -= left > 0
+        if word.isalpha():
+            last = f"{last[:-1]}_{word.lower()}" if last[-1:] == "_" else word.lower()
+        elif word == "_":
+            last += "_"
+    return out
 
 
 def _length(tokens: int) -> str:

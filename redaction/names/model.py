@@ -1,15 +1,16 @@
-"""The names model: a linear-chain CRF that gives each token of a text a label and a probability."""
+"""The names model: labelled spans of a text, by how probable it is that their tokens are part of a name."""
 
 import re
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-import pycrfsuite
+import numpy as np
 
-from redaction.names.features import Features
+from redaction.names.crf import marginals
 from redaction.names.gazetteer import Gazetteer
+from redaction.names.scorer import Scorer
 from redaction.names.tokens import Tokens, tokenize
+from redaction.names.weights import Weights
 
 Thresholds = Mapping[str, float]
 
@@ -21,19 +22,14 @@ def _thresholds(person: float, place: float, organisation: float) -> Thresholds:
 
 # A token counts when the model gives it at least this probability of being part of a name, by its label.
 LEVELS = {
-    "balanced": _thresholds(0.5, 0.5, 0.5),
-    "strict": _thresholds(0.3, 0.3, 0.3),
-    "paranoid": _thresholds(0.15, 0.15, 0.15),
+    "balanced": _thresholds(0.4, 0.5, 0.5),
+    "strict": _thresholds(0.15, 0.25, 0.3),
+    "paranoid": _thresholds(0.08, 0.12, 0.15),
 }
-
-
+# A sign (comma, dash) belongs to a name only when the model is at least this sure, whatever the level.
+_SIGN_SHARE = 0.5
 _CODE = re.compile(r"[A-Za-z0-9+/=_-]{16,}")
 _TURN = re.compile(r"(?<=[0-9])[A-Za-z]|(?<=[A-Za-z])[0-9]")
-
-
-def _is_code(word: str) -> bool:
-    """Say whether a long run of letters and digits is a hash, an id or encoded data: it changes between both often."""
-    return sum(1 for _ in _TURN.finditer(word)) >= 4
 
 
 class Span(NamedTuple):
@@ -56,43 +52,41 @@ class _Token(NamedTuple):
 class NamesModel:
     """Finds labelled spans in one text."""
 
-    def __init__(self, path: Path, gazetteer: Gazetteer) -> None:
-        self._tagger = pycrfsuite.Tagger()
-        self._tagger.open(str(path))
-        self._features = Features(gazetteer)
+    def __init__(self, weights: Weights, gazetteer: Gazetteer) -> None:
+        self._weights = weights
+        self._scorer = Scorer(weights, gazetteer)
         self._gazetteer = gazetteer
-        self._labels = [label for label in self._tagger.labels() if label != "O"]
 
     def spans(self, text: str, least: Thresholds) -> list[Span]:
         """Return the spans whose tokens reach the probability of their label; lower thresholds never give less."""
         tokens = tokenize(text)
         if not tokens.words:
             return []
-        self._tagger.set(self._features(text, tokens))
         codes = [match.span() for match in _CODE.finditer(text) if _is_code(match.group())]
-        kept = (t for t in self._kept(tokens, least) if not any(a <= t.start < b for a, b in codes))
-        runs = _runs(kept, text)
-        return [_span(part) for run in runs if not self._technical(run) for part in _split(run, text)]
+        kept = (t for t in self._kept(text, tokens, least) if not any(a <= t.start < b for a, b in codes))
+        return [_span(part) for run in _runs(kept, text) if not self._technical(run) for part in _split(run, text)]
 
-    def _kept(self, tokens: Tokens, least: Thresholds) -> Iterator[_Token]:
-        marginal = self._tagger.marginal
-        best = self._tagger.tag()
-        lowest = min(least.values())
-        for i, label in enumerate(best):
-            share = 1.0 - marginal("O", i)
-            if share < lowest:
-                continue
-            if label == "O" and not tokens.words[i].isalnum():
-                continue
-            likely = max((marginal(name, i), name) for name in self._labels)[1] if label == "O" else label
-            if share >= least[likely]:
-                yield _Token(tokens.starts[i], tokens.ends[i], likely, share, tokens.words[i])
+    def _kept(self, text: str, tokens: Tokens, least: Thresholds) -> Iterator[_Token]:
+        shares = marginals(self._scorer(text, tokens), self._weights.transitions)
+        names = 1.0 - shares[:, 0]
+        likely = shares[:, 1:].argmax(axis=1) + 1
+        needed = np.array([1.0, *(least[label] for label in self._weights.labels[1:])], np.float32)
+        for i in np.nonzero(names >= needed[likely])[0].tolist():
+            word = tokens.words[i]
+            if names[i] >= _SIGN_SHARE or word.isalnum():
+                label = self._weights.labels[likely[i]]
+                yield _Token(tokens.starts[i], tokens.ends[i], label, float(names[i]), word)
 
     def _technical(self, run: list[_Token]) -> bool:
         return all("X" in self._gazetteer.flags(t.word.lower()) or not t.word.isalpha() for t in run)
 
 
-def _runs(tokens: Iterator[_Token], text: str) -> Iterator[list[_Token]]:
+def _is_code(word: str) -> bool:
+    """Say whether a long run of letters and digits is a hash, an id or encoded data: it changes between both often."""
+    return sum(1 for _ in _TURN.finditer(word)) >= 4
+
+
+def _runs(tokens: Iterable[_Token], text: str) -> Iterator[list[_Token]]:
     """Group tokens between which nothing but white space stands."""
     run: list[_Token] = []
     for token in tokens:

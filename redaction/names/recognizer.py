@@ -4,6 +4,7 @@ from importlib.resources import as_file, files
 
 from redaction.names.gazetteer import load_gazetteer
 from redaction.names.model import LEVELS, NamesModel
+from redaction.names.weights import read_weights
 from redaction.types import Entity
 
 KINDS = {"PER": "PERSON", "LOC": "LOCATION", "ADDR": "LOCATION", "ORG": "ORGANIZATION", "NRP": "NRP", "TITLE": "TITLE"}
@@ -16,6 +17,10 @@ class Names:
     def __init__(self, model: NamesModel, plain: frozenset[str]) -> None:
         self._model = model
         self.plain = plain
+
+    def warm_up(self) -> None:
+        """Learn the features of everyday words, so that the first texts are as fast as later ones."""
+        self._model.spans(" ".join(sorted(self.plain)), LEVELS["balanced"])
 
     def find(self, text: str, level: str) -> list[Entity]:
         """Return the entities of a `names` level (off, balanced, strict, paranoid).
@@ -40,5 +45,5 @@ def load_names() -> Names:
     data = files("redaction.names") / "data"
     with as_file(data / "gazetteer.txt.gz") as path:
         gazetteer = load_gazetteer(path)
-    with as_file(data / "model.crfsuite") as path:
-        return Names(NamesModel(path, gazetteer), gazetteer.plain)
+    with as_file(data / "model.gz") as path:
+        return Names(NamesModel(read_weights(path), gazetteer), gazetteer.plain)

@@ -20,8 +20,14 @@ class NamesEngine:
         return self._names.find(text, query.level)
 
 
+def make_engine() -> NamesEngine:
+    names = load_names()
+    names.warm_up()
+    return NamesEngine(names)
+
+
 def main() -> None:
-    run(lambda: NamesEngine(load_names()))
+    run(make_engine)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ class Wrapped(EntityRecognizer):
         self,
         text: str,
         entities: list[str],
-        nlp_artifacts: NlpArtifacts | None = None,  # noqa: ARG002 - Presidio passes it by name
+        nlp_artifacts: NlpArtifacts | None = None,  # Presidio passes it by name
     ) -> list[RecognizerResult]:
         """Return the function's entities as Presidio results."""
         return [result(entity, self.id) for entity in self._find(text) if entity.kind in entities]

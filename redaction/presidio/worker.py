@@ -5,8 +5,14 @@ from redaction.presidio.engine import PresidioEngine
 from redaction.presidio.serve import run
 
 
+def make_engine() -> PresidioEngine:
+    names = load_names()
+    names.warm_up()
+    return PresidioEngine(names)
+
+
 def main() -> None:
-    run(lambda: PresidioEngine(load_names()))
+    run(make_engine)
 
 
 if __name__ == "__main__":

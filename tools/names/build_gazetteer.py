@@ -91,6 +91,15 @@ def _own_words() -> Iterator[tuple[str, str]]:
             yield word.rstrip("."), flag
 
 
+def _large_places() -> Iterator[tuple[str, str]]:
+    for name in ("cities", "countries"):
+        for line in (_LISTS / f"{name}.txt").read_text().lower().splitlines():
+            parts = line.split()
+            for part in parts:
+                if len(part) > 2:
+                    yield part, "K" if len(parts) == 1 else "c"
+
+
 def build() -> dict[str, str]:
     """Return the flags of every word, in the order of FLAGS."""
     found: dict[str, set[str]] = defaultdict(set)
@@ -100,7 +109,7 @@ def build() -> dict[str, str]:
         for word, flag in source:
             if _usable(word, plain):
                 found[word].add(flag)
-    for word, flag in _own_words():
+    for word, flag in (*_own_words(), *_large_places()):
         found[word].add(flag)
     return {word: _letters(flags) for word, flags in found.items()}
 

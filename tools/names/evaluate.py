@@ -11,6 +11,7 @@ import click
 
 from redaction.names.gazetteer import load_gazetteer
 from redaction.names.model import LEVELS, NamesModel, Thresholds
+from redaction.names.weights import read_weights
 from tools.names.corpus import Row, Span, read_rows
 from tools.names.metrics import Tally
 
@@ -73,12 +74,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--sets", nargs="+", default=["ewt_dev"], help="file names without ending, or NAME:SOURCE")
     parser.add_argument("--levels", nargs="+", default=list(LEVELS))
-    parser.add_argument("--model", type=Path, default=_PACKAGED / "model.crfsuite")
+    parser.add_argument("--model", type=Path, default=_PACKAGED / "model.gz")
     parser.add_argument("--gazetteer", type=Path, default=_PACKAGED / "gazetteer.txt.gz")
     parser.add_argument("--least", type=float, default=0.9, help="overlap (IoU) that makes a hit")
     parser.add_argument("--labels", nargs="+", default=["PER", "LOC", "ORG"])
     args = parser.parse_args()
-    model = NamesModel(args.model, load_gazetteer(args.gazetteer))
+    model = NamesModel(read_weights(args.model), load_gazetteer(args.gazetteer))
     for name in args.sets:
         rows = read_rows(args.data, name)
         speed(rows, partial(_detect, model, LEVELS["balanced"]))

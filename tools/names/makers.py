@@ -22,7 +22,7 @@ class Places:
 
     def place(self) -> str:
         s, us = self._slots, self._slots.english
-        kind = s.random.choices(range(6), (56, 18, 6, 8, 6, 6))[0]
+        kind = s.random.choices(range(8), (42, 10, 5, 6, 6, 6, 16, 9))[0]
         makers = (
             lambda: s.latin(s.fake().city, "Lyon"),
             us.country,
@@ -30,6 +30,8 @@ class Places:
             lambda: s.listed("place_codes"),
             lambda: f"{us.city()}, {us.state_abbr()}",
             lambda: f"{s.pick(*_BEFORE_PLACES)} {s.last()}",
+            lambda: s.listed("cities"),
+            lambda: s.listed("countries"),
         )
         return str(makers[kind]())
 
