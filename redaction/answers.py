@@ -7,6 +7,7 @@ from functools import lru_cache
 from redaction import placeholders
 from redaction.pattern import MAX_WIDTH, analyse, compile_linear, split_group
 from redaction.recognizers.base import Recognizer
+from redaction.recognizers.catalogue import BUILT_IN
 from redaction.scan import FLOOR, Scanner, scan_set
 
 LOOK_BACK = 128  # folded characters kept before the undecided text, for context and word borders
@@ -14,20 +15,21 @@ ENCODED = "ENCODED"
 # Encoded pieces no longer than what may be held; longer ones are not looked into.
 _PIECE = Recognizer("encoded", ENCODED, r"\b[A-Za-z0-9+/_-]{16,60}={0,2}", FLOOR)
 
-# Text in which nothing can begin that reaches over a space: letters and plain marks, and none of these words.
+# Text that is no match and begins none that reaches over a space: letters and plain marks, and none of these words.
 _WORDS = (
     r"pass|pwd|kennwort|contrase|pin\b|secret|token|key|bearer|authorization|curl|cookie|session|begin"
     r"|putty|born|birth|dob|d\.o\.b|geb(?:oren|urt)|naiss"
-    r"|nacim|n.e? le|plate|registration|reg\b|kennzeichen|immatric|matricula|targa|zip|postal|post ?code"
+    r"|nacim|\bn.e?\b|bic\b|swift|plate|registration|reg\b|kennzeichen|immatric|matricula|targa|zip|postal|code"
     r"|plz|cap\b|cp\b|codigo|p\.?o\b|box|postfach"
     r"|apartado|casella|stra(?:ss|ß|s)e|str\.|gasse|platz|weg|allee|ufer|damm|gatan|v.gen|veien|gade|vej"
     r"|katu|laan|straat|plein|utca"
 )
 _CALM_BREAK = re.compile(
-    rf"[^A-Za-z\s,.;!?'\"À-ÖØ-öø-ſ’‘“”–—…-]|--|{_WORDS}"
+    rf"[^A-Za-z\s,.;!?'\"À-ÖØ-öø-ſ’‘“”–—…-]|--|[A-Za-z]{{16}}|{_WORDS}"
     rf"|(?-i:\b[A-Z]{{1,2}}\s*\Z)",
     re.IGNORECASE,
 )
+_BUILT_IN = frozenset((placeholders.RECOGNIZER, _PIECE, *BUILT_IN))
 _KEYWORD = re.compile(_WORDS, re.IGNORECASE)
 
 
@@ -37,11 +39,19 @@ class AnswerEngine:
     def __init__(self, recognizers: Iterable[Recognizer]) -> None:
         found = (placeholders.RECOGNIZER, *(r for r in recognizers if r.answers and _fits(r)), _PIECE)
         self.scanner = Scanner(found)
+        self._knows_calm = frozenset(found) <= _BUILT_IN
         begins = [analyse(r.pattern, r.ignore_case).begins for r in found if not r.group]
         self._live = compile_linear(f"(?:{'|'.join(f'(?:{part})' for part in begins)})\\z")
         values = [_value_begins(r) for r in found if r.group]
         self._values = tuple(compile_linear(value) for value in values)
         self._value_set = scan_set(values)
+
+    def is_calm(self, text: str) -> bool:
+        """Say whether nothing in `text` can be a match, or begin one that reaches over a space.
+
+        That is known of the built-in recognizers only.
+        """
+        return self._knows_calm and _CALM_BREAK.search(text) is None
 
     def live(self, data: bytes, base: int) -> int:
         """Give the offset from which on a match may have begun that more text could complete."""
@@ -53,11 +63,6 @@ class AnswerEngine:
             if value is not None:
                 start = min(start, max(base, int(value.start(1))))
         return start
-
-
-def is_calm(text: str) -> bool:
-    """Say whether nothing in `text` can be or begin a match that reaches over a space."""
-    return _CALM_BREAK.search(text) is None
 
 
 def has_keyword(text: str) -> bool:

@@ -12,7 +12,7 @@ async def inspect(redactor: Redactor, text: str) -> dict[str, Any]:
     A text that a rule would block comes back with `blocked` naming the kind and `text` null.
     """
     try:
-        cleared = await redactor.clear({"input": text}, "inspect")
+        cleared = await redactor.clear_text(text)
     except Blocked as blocked:
         return {"entities": [], "text": None, "blocked": blocked.kind}
     found = (finding for finding in cleared.findings if finding.action != "keep")
@@ -20,4 +20,4 @@ async def inspect(redactor: Redactor, text: str) -> dict[str, Any]:
         {"kind": one.kind, "start": one.start, "end": one.end, "score": one.score, "recognizer": one.recognizer}
         for one in sorted(found, key=lambda finding: finding.start)
     ]
-    return {"entities": entities, "text": cleared.body["input"]}
+    return {"entities": entities, "text": cleared.body["text"]}

@@ -1,7 +1,6 @@
 """Placeholders: short keyed stand-ins for values, and how to know them again when a model has written them."""
 
 import hashlib
-import hmac
 import re
 
 from policy.kinds import GROUPS
@@ -63,11 +62,11 @@ class Minter:
     def placeholder(self, kind: str, value: str, attempt: int = 0) -> str:
         """Make the placeholder of a value; another `attempt` gives another one, should the first be taken."""
         message = f"{kind}\0{attempt or ''}\0{value}".encode("utf-8", "surrogatepass")
-        number = int.from_bytes(hmac.digest(self._key, message, "sha256")[:5], "big")
+        number = int.from_bytes(hashlib.blake2b(message, digest_size=5, key=self._key).digest(), "big")
         suffix = "".join(_ALPHABET[number >> shift & 31] for shift in range(0, 5 * SUFFIX_CHARS, 5))
         return f"[{label_of(kind)}_{suffix}]"
 
     def digest(self, kind: str, value: str) -> str:
         """Make the keyed hash by which a value can be found later."""
         message = f"{kind}\0{canonical_value(value)}".encode("utf-8", "surrogatepass")
-        return hmac.digest(self._index, message, "sha256").hex()[:32]
+        return hashlib.blake2b(message, digest_size=16, key=self._index).hexdigest()

@@ -47,6 +47,19 @@ class Redactor:
         clearing.vault.json_mode = _asks_for_json(body)
         return Cleared(cleared, tuple(clearing.findings), clearing.vault, clearing.chars, tuple(clearing.media_parts))
 
+    async def clear_text(self, text: str, site: str = "user") -> Cleared:
+        """Rewrite one text, read as it stands, not as JSON; `body` is `{"text": ...}`.
+
+        Raises as `clear` does.
+        """
+        named = {} if self._names is None else await self._names.find([text])
+        clearing = Clearing(self._finder, self._book, self._minter, named=named)
+        new = clearing.text(text, site, "")
+        if clearing.literals & set(clearing.vault.values):
+            clearing = Clearing(self._finder, self._book, self._minter, frozenset(clearing.literals), named)
+            new = clearing.text(text, site, "")
+        return Cleared({"text": new}, tuple(clearing.findings), clearing.vault, len(text))
+
     def screen(self, vault: Vault, endpoint: str) -> Screen:
         """Give the screen for the answer to the request that filled `vault`; one per call."""
         index = {placeholders.canonical(mark): mark for mark in vault.values}

@@ -16,12 +16,19 @@ from redaction.types import Entity
 SECRETS = GROUPS["secrets"]
 FLOOR = 0.2  # findings below this score are nothing at all
 AFTER = 30  # how far behind a match context is looked for, in requests
+_STEP = 256  # long texts are looked at in steps, so that each recognizer reads only where it can match
+_OVERLAP = 160  # no match but a long one is wider
 CAP = 64  # answers: a match still undecided after so many characters is masked to the end of its run
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Compiled:
-    """A recognizer with its compiled patterns; `context_index` is its context's place in the scan."""
+    """A recognizer with its compiled patterns.
+
+    `needs` is the place in the scan of a context
+    without which it finds nothing, or -1; `level` is the
+    best score it can give, in hundredths, above all for secrets and placeholders.
+    """
 
     recognizer: Recognizer
     search: Any
@@ -30,15 +37,17 @@ class Compiled:
     run: Any
     is_long: bool
     context: re.Pattern[bytes] | None
-    context_index: int
+    needs: int
     joints: frozenset[int]
+    level: int
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A pattern's match before it is judged: the value in [start, end), and where the whole match stops."""
+    """A pattern's match before it is judged: the value in [start, end), the whole match in [began, stop)."""
 
     compiled: Compiled
+    began: int
     start: int
     end: int
     stop: int
@@ -56,29 +65,40 @@ class Scanner:
 
     def entities(self, data: bytes) -> list[Entity]:
         """Give the entities of a complete text; a weaker one inside the characters of stronger ones is left out."""
-        candidates = self.candidates(data)
-        if not candidates:
+        hits = self._set.Match(data)
+        if not hits:
             return []
+        seen = frozenset(hits)
         found: list[Entity] = []
         covered = bytearray(len(data))
-        for compiled in candidates:
-            for match in matches(compiled, data, 0):
-                if covered.find(0, match.start, match.end) < 0:
-                    continue
-                entity = _judge_whole(match, data)
-                if entity is not None:
-                    found.append(entity)
-                    covered[entity.start : entity.end] = b"\1" * (entity.end - entity.start)
+        resume: dict[Compiled, int] = {}
+        for start in range(0, len(data), _STEP) if len(data) > _STEP + _OVERLAP else (0,):
+            end = min(start + _STEP, len(data)) if len(data) > _STEP + _OVERLAP else len(data)
+            here = hits if end - start == len(data) else self._set.Match(data[max(0, start - 1) : end + _OVERLAP])
+            for compiled in self._able(here or (), seen):
+                for match in _between(compiled, data, max(start, resume.get(compiled, 0)), end):
+                    resume[compiled] = match.stop
+                    if min(covered[match.start : match.end], default=0) >= compiled.level:
+                        continue
+                    entity = _judge_whole(match, data)
+                    if entity is not None:
+                        found.append(entity)
+                        level = 255 if compiled.level == 255 else int(entity.score * 100)
+                        covered[entity.start : entity.end] = bytes((level,)) * (entity.end - entity.start)
         return found
 
     def candidates(self, data: bytes) -> list[Compiled]:
         """Give the recognizers that match somewhere and whose context, where they cannot do without, is there."""
         hits = self._set.Match(data)
-        if not hits:
-            return []
-        seen = frozenset(hits)
+        return self._able(hits, frozenset(hits)) if hits else []
+
+    def _able(self, hits: Sequence[int], seen: frozenset[int]) -> list[Compiled]:
         own = (self.compiled[index] for index in sorted(hits) if index < self._count)
-        return [c for c in own if c.recognizer.score >= FLOOR or c.context_index in seen]
+        return [c for c in own if c.needs < 0 or c.needs in seen]
+
+
+def _best(recognizer: Recognizer) -> int:
+    return int(max(recognizer.score, recognizer.near) * 100)
 
 
 def _strength(recognizer: Recognizer) -> tuple[bool, bool, float]:
@@ -101,15 +121,13 @@ def before(match: Match, data: bytes) -> bytes:
     return data[max(0, match.start - match.compiled.recognizer.reach) : match.start]
 
 
-def matches(compiled: Compiled, data: bytes, since: int) -> Iterator[Match]:
-    """Give a recognizer's matches from an offset on."""
+def matches(compiled: Compiled, data: bytes, since: int, until: int) -> Iterator[Match]:
+    """Give a recognizer's matches in [since, until)."""
     group = compiled.recognizer.group
-    for found in compiled.search.finditer(data, since):
-        start, stop = found.span()
-        end = stop
-        if group:
-            start, end = found.span(group)
-        yield Match(compiled, start, stop if compiled.recognizer.run else end, stop)
+    for found in compiled.search.finditer(data, since, until):
+        began, stop = found.span()
+        start, end = found.span(group) if group else (began, stop)
+        yield Match(compiled, began, start, stop if compiled.recognizer.run else end, stop)
 
 
 def settle(match: Match, data: bytes) -> int:
@@ -127,14 +145,20 @@ def settle(match: Match, data: bytes) -> int:
 def judge(match: Match, end: int, data: bytes, around: Callable[[], bytes]) -> Entity | None:
     """Score a complete match, or give None when it is not one."""
     compiled, recognizer = match.compiled, match.compiled.recognizer
-    if compiled.joints and joined(data, match.start, end, compiled.joints):
+    start = match.start
+    if recognizer.fit is not None:
+        span = recognizer.fit(data[start:end].decode("ascii"))
+        if span is None:
+            return None
+        start, end = start + span[0], start + span[1]
+    if compiled.joints and joined(data, start, end, compiled.joints):
         return None
-    if recognizer.check is not None and not recognizer.check(data[match.start : end].decode("ascii")):
+    if recognizer.check is not None and not recognizer.check(data[start:end].decode("ascii")):
         return None
     score = recognizer.score
     if compiled.context is not None and compiled.context.search(around()):
         score = recognizer.near
-    return Entity(recognizer.kind, match.start, end, score, recognizer.name) if score >= FLOOR else None
+    return Entity(recognizer.kind, start, end, score, recognizer.name) if score >= FLOOR else None
 
 
 def joined(data: bytes, start: int, end: int, joints: frozenset[int]) -> bool:
@@ -147,7 +171,16 @@ def _is_alnum(code: int) -> bool:
     return 48 <= code <= 57 or 65 <= code <= 90 or 97 <= code <= 122
 
 
-def _compile(recognizer: Recognizer, context_index: int) -> Compiled:
+def _between(compiled: Compiled, data: bytes, since: int, until: int) -> Iterator[Match]:
+    """Give the matches that begin in [since, until); only as much of the text is read as they can need."""
+    border = len(data) if compiled.is_long else min(len(data), until + _OVERLAP)
+    for match in matches(compiled, data, since, border):
+        if match.began >= until:
+            return
+        yield match
+
+
+def _compile(recognizer: Recognizer, needs: int) -> Compiled:
     flag = "(?i)" if recognizer.ignore_case else ""
     return Compiled(
         recognizer,
@@ -157,8 +190,9 @@ def _compile(recognizer: Recognizer, context_index: int) -> Compiled:
         compile_linear(f"{flag}{recognizer.run}*") if recognizer.run else None,
         bool(recognizer.run or recognizer.until),
         re.compile(recognizer.context.encode("ascii"), re.IGNORECASE) if recognizer.context else None,
-        context_index,
+        needs if recognizer.score < FLOOR else -1,
         frozenset(recognizer.joints.encode("ascii")),
+        255 if recognizer.kind in SECRETS or recognizer.kind == placeholders.KIND else _best(recognizer),
     )
 
 

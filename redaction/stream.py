@@ -8,15 +8,16 @@ pieces give the same characters.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from redaction.answers import ENCODED, LOOK_BACK, AnswerEngine, has_keyword, is_calm
+from redaction.answers import ENCODED, LOOK_BACK, AnswerEngine, has_keyword
 from redaction.normalise import Normaliser, View, open_escape
 from redaction.pattern import MAX_WIDTH
 from redaction.resolve import rank
 from redaction.scan import CAP, Compiled, Match, before, judge, matches, settle
 from redaction.types import Entity
-from redaction.writer import Writer
+from redaction.writer import Found, Writer
 
 _QUIET = LOOK_BACK  # how far after a keyword the fast way stays closed
+_LONG_WORD = 48
 Inside = Callable[[str], Entity | None]
 
 
@@ -50,7 +51,12 @@ class Channel:
     def feed(self, text: str) -> None:
         """Take more text; decided text goes to the writer."""
         self.held += text
-        if self._masked <= self._at and self._quiet_from <= self._at and not self._open and is_calm(self.held):
+        if (
+            self._masked <= self._at
+            and self._quiet_from <= self._at
+            and not self._open
+            and self.engine.is_calm(self.held)
+        ):
             self._pass_words()
         else:
             if has_keyword(self.held):
@@ -102,7 +108,7 @@ class Channel:
         found: list[Match] = []
         for compiled in self.engine.scanner.candidates(data):
             since = max(base - MAX_WIDTH, 0) if compiled.recognizer.group else base
-            for match in matches(compiled, data, max(since, self._resume.get(compiled, 0) - shift)):
+            for match in matches(compiled, data, max(since, self._resume.get(compiled, 0) - shift), len(data)):
                 if not closing and self._is_open(match, data):
                     frontier = min(frontier, max(base, match.start))
                 found.append(match)
@@ -112,7 +118,8 @@ class Channel:
                 self._resume[match.compiled] = match.stop + shift
                 if match.start >= base:
                     entity = self._judge(match, data)
-                    self._stays_open(match, data, entity is not None, closing)
+                    acting = entity is not None and self.writer.acts_on(entity)
+                    self._stays_open(match, data, acting, closing)
                     decided += [entity] if entity is not None else []
         return decided, frontier
 
@@ -157,12 +164,14 @@ class Channel:
         place = max(base, self._masked - self._at + base)
         source = view.last(place - base) if place > base else 0
         for entity in sorted(decided, key=lambda one: (one.start, *(-value for value in rank(one)))):
-            if not self.writer.wants(entity, data):
+            start, end = view.source(entity.start - base, entity.end - base)
+            folded = data[entity.start : entity.end].decode("ascii")
+            found = Found(entity, self.source_at + start, self.held[start:end], folded)
+            if not self.writer.wants(found):
                 continue
             if entity.start >= place:
-                start, end = view.source(entity.start - base, entity.end - base)
                 self.writer.text(self.held[source:start])
-                self.writer.entity(entity, self.held[start:end], data[entity.start : entity.end])
+                self.writer.entity(found)
                 source = end
                 self.changed.append((self.source_at + start, self.source_at + end))
             place = max(place, entity.end)

@@ -35,6 +35,16 @@ class Shared:
     unknown: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An entity as the channel's source has it: where it begins there, and how it reads there and folded."""
+
+    entity: Entity
+    start: int
+    source: str
+    folded: str
+
+
 @dataclass(slots=True)
 class Writer:
     """Collects the output of one channel."""
@@ -45,11 +55,11 @@ class Writer:
     _looks_json: bool = False  # text that begins as JSON: what is written into strings must be escaped
     clean: list[str] = field(default_factory=list)
     reply: list[str] = field(default_factory=list)
-    changed: bool = False
     _in_string: bool = False
     _target: str | None = None  # the link or image target being written, if any
     _recent: str = ""
     _begun: bool = False
+    _noted: int = 0  # source offset up to which findings were noted
 
     def take(self) -> tuple[str, str]:
         """Give and forget what was written."""
@@ -71,30 +81,35 @@ class Writer:
         if self.shared.index:
             self._follow_targets(text)
 
-    def wants(self, entity: Entity, data: bytes) -> bool:
+    def wants(self, found: Found) -> bool:
         """Say whether an entity is to be written over; notes it when it is not."""
+        entity = found.entity
         if entity.kind == placeholders.KIND:
-            text = data[entity.start : entity.end].decode("ascii")
-            return placeholders.canonical(text) in self.shared.index or placeholders.is_exact(text)
+            return placeholders.canonical(found.folded) in self.shared.index or placeholders.is_exact(found.folded)
+        if self.acts_on(entity):
+            return True
         rule = self._rule(entity)
-        if rule is None or rule.operator == "keep" or rule.observe or entity.score < rule.min_score:
-            self._note(entity, "observe" if rule and rule.observe and entity.score >= rule.min_score else "keep")
-            return False
-        return True
+        self._note(found, "observe" if rule and rule.observe and entity.score >= rule.min_score else "keep")
+        return False
 
-    def entity(self, entity: Entity, source: str, folded: bytes) -> None:
+    def acts_on(self, entity: Entity) -> bool:
+        """Say whether the rules write over an entity that is no placeholder."""
+        rule = self._rule(entity)
+        return rule is not None and rule.operator != "keep" and not rule.observe and entity.score >= rule.min_score
+
+    def entity(self, found: Found) -> None:
         """Write what stands for an entity: the caller's own value for a placeholder, else what its rule says."""
+        entity = found.entity
         if entity.kind == placeholders.KIND:
-            self._placeholder(source, folded.decode("ascii"))
+            self._placeholder(found.source, found.folded)
             return
         rule = self._rule(entity)
         if rule is None:
             raise AssertionError("an entity without a rule was not wanted")
-        self._note(entity, rule.operator)
+        self._note(found, rule.operator)
         if rule.operator == "block":
             raise Blocked(entity.kind, self.site)
-        self.changed = True
-        value = json_text(source) if self._in_string else source
+        value = json_text(found.source) if self._in_string else found.source
         self.shared.vault.hmacs.append(ValueHash(entity.kind, self.shared.minter.digest(entity.kind, value)))
         mark = self._stand_in(rule, entity.kind, value)
         own = self.shared.vault.values.get(mark) if self.shared.restores else None
@@ -119,7 +134,6 @@ class Writer:
             self.clean.append(mark)
             self.reply.append(mark)
             return
-        self.changed = True
         self.shared.restored += 1
         self._write(mark, self.shared.vault.values[mark], _escape_like(source))
 
@@ -136,9 +150,14 @@ class Writer:
     def _rule(self, entity: Entity) -> Rule | None:
         return self.shared.book.rule(ANSWER, entity.kind)
 
-    def _note(self, entity: Entity, action: str) -> None:
+    def _note(self, found: Found, action: str) -> None:
+        """Note a finding, unless a better one was noted for the same characters."""
+        entity, end = found.entity, found.start + len(found.source)
+        if action in {"keep", "observe"} and end <= self._noted:
+            return
+        self._noted = max(self._noted, end)
         self.shared.findings.append(
-            Finding(self.site, entity.kind, entity.start, entity.end, entity.score, entity.recognizer, action)
+            Finding(self.site, entity.kind, found.start, end, entity.score, entity.recognizer, action)
         )
 
     def _follow_strings(self, text: str) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 Check = Callable[[str], bool]
+# Finds the value inside a match that may hold its neighbours too: offsets into the match, or None.
+Fit = Callable[[str], tuple[int, int] | None]
 
 # Characters that join a number or word to its neighbour: `ORD-4111...`, `1.2.3.4-rc1`, `a/b`.
 JOINTS = "-._/:"
@@ -30,6 +32,7 @@ class Recognizer:
     context: str = ""
     near: float = 0.0
     check: Check | None = None
+    fit: Fit | None = None
     joints: str = ""
     group: int = 0
     run: str = ""

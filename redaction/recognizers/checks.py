@@ -1,39 +1,73 @@
 """Check digits and other tests that tell an identifier from a number that only looks like one."""
 
 import ipaddress
+import re
+from collections.abc import Callable
 
+_NO_DIGIT = re.compile(r"[^0-9]+")
+_NO_ALNUM = re.compile(r"[^A-Za-z0-9]+")
+# Visa, Mastercard, American Express, Diners, JCB, and the Maestro, Discover and UnionPay ranges.
+_ISSUER = re.compile(
+    r"4\d{12}(?:\d{3}){0,2}|(?:5[1-5]|2[2-7]|35)\d{14}|3[47]\d{13}|3[0689]\d{12}(?:\d\d)?|(?:2131"
+    r"|1800)\d{11}|(?:50|5[6-9]|6\d)\d{10,17}"
+)
+_GAP = re.compile(r"[ .-]+")
 _LUHN_DOUBLE = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 
 
 def digits_of(value: str) -> str:
     """Keep the digits of a value."""
-    return "".join(char for char in value if char.isdigit())
+    return _NO_DIGIT.sub("", value)
 
 
 def alnum_of(value: str) -> str:
     """Keep letters and digits of a value, upper-cased."""
-    return "".join(char for char in value if char.isalnum()).upper()
+    return _NO_ALNUM.sub("", value).upper()
 
 
 def luhn(value: str) -> bool:
     """Check the Luhn digit (cards, IMEI, Canadian SIN)."""
-    total = 0
-    for place, char in enumerate(reversed(digits_of(value))):
-        digit = ord(char) - 48
-        total += _LUHN_DOUBLE[digit] if place % 2 else digit
-    return total % 10 == 0
+    digits = [*map(int, reversed(digits_of(value)))]
+    return (sum(digits[::2]) + sum(_LUHN_DOUBLE[digit] for digit in digits[1::2])) % 10 == 0
 
 
 def card(value: str) -> bool:
-    """Check length, issuer digit and Luhn digit of a payment card number."""
+    """Check length by issuer, and the Luhn digit, of a payment card number."""
     digits = digits_of(value)
-    return 12 <= len(digits) <= 19 and digits[0] in "23456" and len(set(digits)) > 1 and luhn(digits)
+    return _ISSUER.fullmatch(digits) is not None and len(set(digits)) > 1 and luhn(digits)
 
 
 def card_shape(value: str) -> bool:
-    """Say whether a number has the length and issuer digit of a card, whatever its check digit."""
+    """Say whether a number has the length of a card, whatever its check digit."""
     digits = digits_of(value)
     return 13 <= len(digits) <= 19 and len(set(digits)) > 1
+
+
+def fit_card(value: str) -> tuple[int, int] | None:
+    """Find a card number among neighbouring numbers, such as a quantity before it or its expiry after it."""
+    return _fit(value, card)
+
+
+def fit_card_shape(value: str) -> tuple[int, int] | None:
+    """Find what is written like a card number, whatever its check digit."""
+    return _fit(value, card_shape)
+
+
+def fit_iban(value: str) -> tuple[int, int] | None:
+    """Find an IBAN at the beginning of a match that may have taken in the next word."""
+    return next(((0, end) for end in reversed(_ends(value)) if mod97(value[:end])), None)
+
+
+def _fit(value: str, check: Callable[[str], bool]) -> tuple[int, int] | None:
+    """Find the longest run of whole groups that passes, the first of equals."""
+    starts = [0, *(gap.end() for gap in _GAP.finditer(value))]
+    spans = [(start, end) for start in starts for end in _ends(value) if end > start]
+    fitting = (span for span in spans if check(value[span[0] : span[1]]))
+    return max(fitting, key=lambda span: (span[1] - span[0], -span[0]), default=None)
+
+
+def _ends(value: str) -> list[int]:
+    return [*(gap.start() for gap in _GAP.finditer(value)), len(value)]
 
 
 def mod97(value: str) -> bool:

@@ -11,6 +11,11 @@ PHONE_WORDS = (
     r"|text(?:ed|ing)?|reach(?:ed|able)?|ring|rang|dial|contact|land ?line|hotline|voicemail|callback|handy|telefono?"
     r"|telefoon|telefone|celular|movil|portable|rappel|ruf\w*|numero|direct|desk|office|work|home|ph|hp|m|t|p)\b"
 )
+# Words that say a number counts or names something else.
+_NUMBER_OF = (
+    r"\b(?:part|sku|order|invoice|ref(?:erence)?|ticket|article|item|serial|batch|lot|model|case|id"
+    r"|no|number)\b"
+)
 _EXT = r"(?: ?(?:x|ext\.?|extension) ?\d{1,6})?"
 _SEP = r"[ ./()-]{0,2}"
 _MAIL_WORDS = r"\b(?:e-?mail|mail|mailto|contact|address|adresse|correo)\b"
@@ -108,8 +113,11 @@ RECOGNIZERS = (
     Recognizer(
         "phone_trunk",
         "PHONE_NUMBER",
-        rf"(?:\(0\d{{1,4}}\)|\b0\d{{1,4}})(?:[ ./-]{{1,2}}\d{{2,8}}){{1,4}}\b{_EXT}",
+        rf"(?:\(0\d{{1,4}}\)|\b0\d{{1,4}})(?:[ ./-]{{1,3}}\d{{2,8}}){{1,4}}\b{_EXT}",
         0.55,
+        context=_NUMBER_OF,
+        near=0.25,
+        reach=16,
         check=phones.trunk,
         joints=JOINTS,
     ),

@@ -24,7 +24,7 @@ def bic(value: str) -> bool:
 
 
 RECOGNIZERS = (
-    Recognizer("card", "CREDIT_CARD", r"\b\d(?:[ .-]{0,2}\d){11,18}\b", 0.95, check=checks.card, joints=JOINTS),
+    Recognizer("card", "CREDIT_CARD", r"\b\d(?:[ .-]{0,2}\d){11,18}\b", 0.95, fit=checks.fit_card, joints=JOINTS),
     Recognizer(
         "card_near_miss",
         "CREDIT_CARD",
@@ -32,7 +32,7 @@ RECOGNIZERS = (
         0.1,
         context=_CARD_WORDS,
         near=0.7,
-        check=checks.card_shape,
+        fit=checks.fit_card_shape,
         joints=JOINTS,
     ),
     Recognizer(
@@ -55,21 +55,13 @@ RECOGNIZERS = (
     ),
     Recognizer("track_data", "CREDIT_CARD", r"%B\d{12,19}\^", 0.95, run=r"[^?\n]"),
     Recognizer(
-        "iban",
-        "IBAN_CODE",
-        r"\b[A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]){11,29}\b",
-        0.95,
-        check=checks.mod97,
-        joints="_/",
-    ),
-    Recognizer(
         "iban_spaced",
         "IBAN_CODE",
-        r"\b[A-Z]{2}\d{2}(?:[ -][A-Z0-9]{4}){2,7}(?:[ -][A-Z0-9]{1,3})?\b",
+        r"\b[A-Za-z]{2}\d{2}(?:[ -][A-Za-z0-9]{4}){2,7}(?:[ -][A-Za-z0-9]{1,3})?\b",
         0.95,
-        check=checks.mod97,
+        fit=checks.fit_iban,
     ),
-    Recognizer("iban_compact", "IBAN_CODE", r"\b[A-Za-z]{2}\d{2}[A-Za-z0-9]{11,30}\b", 0.95, check=checks.mod97),
+    Recognizer("iban_compact", "IBAN_CODE", r"\b[A-Za-z]{2}\d{2}[A-Za-z0-9]{11,30}\b", 0.95, fit=checks.fit_iban),
     Recognizer(
         "iban_near_miss",
         "IBAN_CODE",

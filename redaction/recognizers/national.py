@@ -213,6 +213,6 @@ def pan(value: str) -> bool:
 
 
 def sin(value: str) -> bool:
-    """Canada, social insurance number: Luhn, and not 0 or 8 first."""
+    """Canada, social insurance number: Luhn over nine digits."""
     digits = digits_of(value)
-    return len(digits) == 9 and digits[0] not in "08" and luhn(digits)
+    return len(digits) == 9 and int(digits) > 0 and luhn(digits)

@@ -8,7 +8,10 @@ from redaction.recognizers.checks import digits_of
 
 # Regions whose numbers are tried when a number is written with its trunk zero and nothing near it says "phone".
 _REGIONS = ("GB", "FR", "DE", "NL", "IE", "CH", "AU", "SE", "BE", "AT", "IN", "JP", "ZA")
-_DATE = re.compile(r"(?:\d{4}[-/. ]\d{1,2}[-/. ]\d{1,2}|\d{1,2}[-/. ]\d{1,2}[-/. ](?:\d{4}|\d{2}))(?:[ ].*)?\Z")
+_DATE = re.compile(
+    r"(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](?:\d{4}|\d{2})"
+    r"|\d{4} [01]\d [0-3]\d)(?: \d{1,2}:?\d{0,2})?\Z"
+)
 _COUNTRY = re.compile(
     r"\+?(?:00)?(?:1|7|2[07]|2[1-689]\d|3[0-469]|3[578]\d|4[013-9]|42\d|5[1-8]|5[09]\d|6[0-6]|6[789]\d"
     r"|8[1246]|8[0578]\d|9[0-58]|9[679]\d)"

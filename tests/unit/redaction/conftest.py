@@ -36,7 +36,11 @@ def cleared_text(redactor: Redactor, text: str) -> str:
 
 
 def delta(text: str, field: str = "content") -> dict[str, Any]:
-    return {"id": "c", "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {field: text}, "finish_reason": None}]}
+    return {
+        "id": "c",
+        "object": "chat.completion.chunk",
+        "choices": [{"index": 0, "delta": {field: text}, "finish_reason": None}],
+    }
 
 
 FINISH: dict[str, Any] = {"id": "c", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
