@@ -1,6 +1,6 @@
 """Presidio's AnalyzerEngine, hosting the names model and the recognizers a policy enables."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from functools import lru_cache, partial
 
 from presidio_analyzer import AnalyzerEngine, EntityRecognizer, RecognizerRegistry
@@ -18,12 +18,19 @@ _LEAST_SCORE = 0.2
 _KEPT_ENGINES = 16
 
 
+def host(recognizers: Sequence[EntityRecognizer], language: str, model: str = "") -> AnalyzerEngine:
+    """Return an AnalyzerEngine that needs no download; `model` names an installed spaCy pipeline to use with it."""
+    nlp = WordsNlpEngine(language, model)
+    nlp.load()
+    registry = RecognizerRegistry(recognizers=list(recognizers), supported_languages=[language])
+    return AnalyzerEngine(registry=registry, nlp_engine=nlp, supported_languages=[language])
+
+
 class PresidioEngine:
     """One analyzer for each combination of language, names level and enabled recognizers; the last few are kept."""
 
-    def __init__(self, names: Names, extra: Mapping[str, Wrapped] | None = None) -> None:
+    def __init__(self, names: Names) -> None:
         self._names = names
-        self._extra = dict(extra or {})
         self.plain = names.plain
         self._analyzer = lru_cache(_KEPT_ENGINES)(self._build)
 
@@ -33,16 +40,11 @@ class PresidioEngine:
         return [entity(found) for found in sorted(results, key=lambda found: (found.start, found.end))]
 
     def _build(self, query: Query) -> AnalyzerEngine:
-        model = next((name.removeprefix(SPACY) for name in query.presidio if name.startswith(SPACY)), "")
-        nlp = WordsNlpEngine(query.language, model)
-        nlp.load()
-        registry = RecognizerRegistry(recognizers=self._recognizers(query), supported_languages=[query.language])
-        return AnalyzerEngine(registry=registry, nlp_engine=nlp, supported_languages=[query.language])
-
-    def _recognizers(self, query: Query) -> list[EntityRecognizer]:
         kinds = sorted(set(KINDS.values()))
         names = Wrapped("names", kinds, query.language, partial(self._names.find, level=query.level))
-        return [names, *self._extra.values(), *(_enabled(name, query.language) for name in query.presidio)]
+        enabled = [_enabled(name, query.language) for name in query.presidio]
+        model = next((name.removeprefix(SPACY) for name in query.presidio if name.startswith(SPACY)), "")
+        return host([names, *enabled], query.language, model)
 
 
 def _enabled(name: str, language: str) -> EntityRecognizer:

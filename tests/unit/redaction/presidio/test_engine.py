@@ -6,12 +6,14 @@ import pytest
 import spacy
 import tldextract
 
+from redaction.find import Finder
 from redaction.names.recognizer import Names, load_names
 from redaction.names.worker import NamesEngine
-from redaction.presidio.engine import PresidioEngine
+from redaction.presidio.engine import PresidioEngine, host
 from redaction.presidio.frames import Query
-from redaction.presidio.recognizers import OfflineEmailRecognizer
+from redaction.presidio.recognizers import OfflineEmailRecognizer, Wrapped
 from redaction.presidio.serve import search
+from redaction.recognizers.catalogue import BUILT_IN
 
 TEXTS = [
     "Hi Sarah, this is Tom Becker from Vantage Logistics in Rotterdam.",
@@ -75,3 +77,11 @@ def test_mail_domains_are_checked_without_a_fetched_list() -> None:
     assert not recognizer.validate_result("a@b.notatld")
     assert isinstance(recognizer._endings, tldextract.TLDExtract)
     assert not recognizer._endings.suffix_list_urls
+
+
+def test_our_own_recognizers_can_be_hosted_too() -> None:
+    finder = Finder(BUILT_IN, b"key")
+    ours = Wrapped("sluice", sorted({r.kind for r in BUILT_IN}), "en", finder.find)
+    text = "write to ann@example.com, card 4111 1111 1111 1111"
+    found = {(r.entity_type, text[r.start : r.end]) for r in host([ours], "en").analyze(text, "en")}
+    assert {("EMAIL_ADDRESS", "ann@example.com"), ("CREDIT_CARD", "4111 1111 1111 1111")} <= found
