@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from metrics.record.events import Event
 from metrics.record.ids import time_ordered
@@ -29,6 +29,14 @@ class Gaps:
         gap.count += 1
         gap.since_us = min(gap.since_us, event.ts_us)
         gap.until_us = max(gap.until_us, event.ts_us)
+
+    def with_shed(self, events: Sequence[Event]) -> Gaps:
+        """Return these holes and those that content left out now would leave."""
+        together = Gaps(self._writer, self._make_id)
+        together._open.update({key: replace(gap) for key, gap in self._open.items()})
+        for event in events:
+            together.note("content_shed", "disk full", event)
+        return together
 
     def report(self, ts_us: int) -> list[Event]:
         """Return one `gap` event for each hole; `clear` forgets them once they are durable."""

@@ -103,10 +103,11 @@ class KeyStore:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:  # a full disk has ended it already
+                    self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
 
     def day_key(self, tenant: str, retention_class: str, day: str) -> Key:
         """Return the key of a day, tenant and retention class, made at first use."""

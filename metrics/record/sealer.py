@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -31,9 +32,13 @@ class Sealer:
         self._forget_erased()
         missing = [(event, content) for event, content in batch if content and not self.knows(event, content)]
         if missing:
-            with self._keystore.transaction():
-                for event, content in missing:
-                    self._learn(event, content)
+            try:
+                with self._keystore.transaction():
+                    for event, content in missing:
+                        self._learn(event, content)
+            except sqlite3.Error:
+                self._forget_all()  # a key that was rolled back must never seal anything
+                raise
 
     def subject_ref(self, event: Event, content: Content) -> str | None:
         """Return the reference that stands for the content's subject, after `prepare`."""
@@ -67,8 +72,11 @@ class Sealer:
         epoch = self._keystore.epoch()
         if epoch != self._epoch:
             self._epoch = epoch
-            self._days.clear()
-            self._subjects.clear()
+            self._forget_all()
+
+    def _forget_all(self) -> None:
+        self._days.clear()
+        self._subjects.clear()
 
 
 def _day(event: Event, content: Content) -> tuple[str, str, str]:

@@ -73,50 +73,55 @@ class Store:
 
     def put(self, batch: Sequence[Pending], gaps: Gaps, now_us: int) -> None:
         """Make a batch durable. Raises `OSError` or `sqlite3.Error`; the next call uses fresh segments."""
-        self._prepare(batch, gaps)
-        self._put_content([i for i in batch if i.content and i.content.fields and not i.sealed and not i.shed], gaps)
-        self._put_meta([encode(self._referenced(item)) for item in batch], gaps, now_us)
+        shed = [*self._prepare(batch), *self._put_content([item for item in batch if _to_seal(item)])]
+        holes = gaps.with_shed([item.event for item in shed])
+        lines = [encode(self._referenced(item)) for item in batch]
+        self._put_meta([*lines, *(encode(event) for event in holes.report(now_us))])
         gaps.clear()
+        for item in shed:
+            item.shed = True
 
     def close(self) -> None:
         """Let go of the files."""
         self._content.close()
         self._meta.close()
 
-    def _prepare(self, batch: Sequence[Pending], gaps: Gaps) -> None:
+    def _prepare(self, batch: Sequence[Pending]) -> list[Pending]:
+        """Fetch the keys; return the records whose content cannot get one because the disk is full."""
         try:
-            self._sealer.prepare([(item.event, item.content) for item in batch if not item.shed])
+            self._sealer.prepare([(item.event, item.content) for item in batch])
         except sqlite3.OperationalError as problem:
             if problem.sqlite_errorcode != sqlite3.SQLITE_FULL:
                 raise
-            _shed([item for item in batch if item.content and not self._sealer.knows(item.event, item.content)], gaps)
+            return [item for item in batch if _to_seal(item)]
+        return []
 
-    def _put_content(self, items: Sequence[Pending], gaps: Gaps) -> None:
-        """Write the sealed content. A full disk costs the content, not the record."""
-        if not items:
-            return
+    def _put_content(self, items: Sequence[Pending]) -> Sequence[Pending]:
+        """Write the sealed content; return the records that lost theirs. A full disk costs it, not the record."""
+        sealable = [item for item in items if item.content and self._sealer.knows(item.event, item.content)]
+        if not sealable:
+            return ()
         if not self._space():
-            _shed(items, gaps)
-            return
+            return sealable
         try:
             if self._content.due:
                 self._content.roll()
-            self._content.append(b"".join([frame(self._sealer.seal(i.event, i.content)) for i in items if i.content]))
+            frames = [frame(self._sealer.seal(item.event, item.content)) for item in sealable if item.content]
+            self._content.append(b"".join(frames))
             self._content.sync()
         except OSError as problem:
             if problem.errno not in _FULL:
                 raise
-            _shed(items, gaps)
-        else:
-            for item in items:
-                item.sealed = True
+            return sealable
+        for item in sealable:
+            item.sealed = True
+        return ()
 
-    def _put_meta(self, lines: list[bytes], gaps: Gaps, now_us: int) -> None:
+    def _put_meta(self, lines: Sequence[bytes]) -> None:
         stranded = self._begins.stranded
         again = self._begins.lines() if self._meta.broken or stranded else b""
         if self._meta.due:
             self._meta.roll()
-        lines.extend(encode(event) for event in gaps.report(now_us))
         if again or lines:
             self._meta.append(again + b"".join(lines))
             written = self._begins.written
@@ -129,7 +134,5 @@ class Store:
         return replace(item.event, subject_ref=self._sealer.subject_ref(item.event, item.content))
 
 
-def _shed(items: Sequence[Pending], gaps: Gaps) -> None:
-    for item in items:
-        item.shed = True
-        gaps.note("content_shed", "disk full", item.event)
+def _to_seal(item: Pending) -> bool:
+    return bool(item.content and item.content.fields and not item.sealed)
