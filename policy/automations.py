@@ -8,10 +8,9 @@ from pydantic import Field
 
 from policy.blocks_routing import Holds
 from policy.model import FACT_NAMES, Facts, FormatVersion, Policy
-from policy.problems import KeyPath, Problem, near
+from policy.problems import KeyPath, Problem, Source, near
 from policy.selection import most_specific
 from policy.values import Amount, Block, Duration, Flag, Name, Share, Text
-from policy.yaml_reader import Source
 
 _MOST_COMBINATIONS = 4096
 

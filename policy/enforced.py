@@ -4,8 +4,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from policy.problems import KeyPath, Problem, problem
-from policy.yaml_reader import Source
+from policy.problems import KeyPath, Problem, Source, problem
 
 _ROUTE = frozenset({"models", "candidates", "candidates.model", "enforce"})
 

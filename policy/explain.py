@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from policy.kinds import group_of
 from policy.load import Loaded
 from policy.model import FACT_NAMES, Bound, Facts, Policy, Ungoverned
-from policy.problems import KeyPath, dotted, near
+from policy.problems import KeyPath, Source, dotted, near
 from policy.routing import Choice, Request, route
 from policy.rules import SITES, rule_for
 from policy.selection import matches
 from policy.snapshot import Snapshot
 from policy.values import Direction
-from policy.yaml_reader import Source
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,33 @@ def read_folder(directory: Path, below: str = "") -> tuple[list[RawFile], list[P
     return files, problems
 
 
+def read_below(directory: Path, below: str, suffix: str) -> tuple[list[RawFile], list[Problem]]:
+    """Read the files with a suffix in the folders of one folder below the policy folder, in name order."""
+    files: list[RawFile] = []
+    problems: list[Problem] = []
+    for folder in _folders(directory / below):
+        shown = f"{below}/{folder.name}"
+        if folder.is_symlink():
+            problems.append(_problem(shown, "a symbolic link; put the folder itself here"))
+            continue
+        for name in sorted(entry.name for entry in folder.iterdir()):
+            if name.startswith(".") or not name.endswith(suffix):
+                continue
+            try:
+                files.append(RawFile(f"{shown}/{name}", read_file(directory, f"{shown}/{name}")))
+            except PolicyErrors as error:
+                problems.extend(error.problems)
+    return files, problems
+
+
+def _folders(parent: Path) -> list[Path]:
+    if not parent.is_dir():
+        return []
+    if parent.is_symlink():
+        return [parent]
+    return sorted(entry for entry in parent.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+
+
 def read_file(directory: Path, name: str) -> bytes:
     """Read one file of the folder; links, devices and names that leave the folder are refused."""
     if Path(name).is_absolute() or ".." in Path(name).parts:

@@ -7,13 +7,12 @@ from typing import Any
 from pydantic import Field
 
 from policy.model import AppliesTo, FormatVersion, Policy
-from policy.problems import KeyPath, Problem, near
+from policy.problems import KeyPath, Problem, Source, near
 from policy.rules import declared
 from policy.selection import overlap
 from policy.stricter import tightened
 from policy.tighten import ShorterRetention, Stricter
 from policy.values import Block, Duration, format_duration
-from policy.yaml_reader import Source
 
 
 class AtLeast(Block):

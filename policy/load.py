@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
-
 from policy.automations import Automation, unfit
 from policy.enforced import not_enforced
 from policy.files import RawFile, read_folder
@@ -14,14 +12,16 @@ from policy.floors import Floors, undercut
 from policy.git import git_state
 from policy.model import Blocks, Defaults, Policy
 from policy.prices import PriceList
-from policy.problems import PolicyErrors, Pos, Problem, from_validation, near, problem
+from policy.problems import PolicyErrors, Pos, Problem, Source, near, problem
+from policy.prompt_files import read_prompts
+from policy.prompts import missing
 from policy.providers import ProviderList
 from policy.reach import pointless
-from policy.schema import key_names
 from policy.selection import Region, ties
-from policy.snapshot import Entry, Snapshot
+from policy.snapshot import Contents, Entry, Snapshot
+from policy.validation import validated
 from policy.values import Block
-from policy.yaml_reader import Source, read_yaml
+from policy.yaml_reader import read_yaml
 
 AUTOMATIONS = "automations"
 DEFAULTS, FLOORS, PROVIDERS, PRICES = "_defaults.yaml", "_floors.yaml", "providers.yaml", "prices.yaml"
@@ -55,9 +55,12 @@ def load_with_places(directory: Path) -> Loaded:
     loaded = list(tree.policies(base))
     problems.extend(_same_names(loaded))
     problems.extend(_ties(loaded))
+    prompts, wrong = read_prompts(directory)
+    problems.extend(wrong)
     for policy, source in loaded:
         problems.extend(undercut(policy, source, floors))
         problems.extend(pointless(policy, source))
+        problems.extend(missing(policy, source, prompts))
     registered = list(_registered(directory, [policy for policy, _ in loaded], problems))
     if problems:
         raise PolicyErrors(problems)
@@ -65,7 +68,11 @@ def load_with_places(directory: Path) -> Loaded:
         raise PolicyErrors([problem(Pos(directory.name or ".", 1, 1), (), "no policy file here; add default.yaml")])
     entries = tuple(Entry(source.file, policy) for policy, source in loaded)
     git = git_state(directory)
-    snapshot = Snapshot.build(entries, providers, prices, registered, git_commit=git.commit, dirty=git.dirty)
+    snapshot = Snapshot.build(
+        Contents(entries, providers, prices, tuple(registered), tuple(prompts.values())),
+        git_commit=git.commit,
+        dirty=git.dirty,
+    )
     return Loaded(snapshot, {source.file: source for _, source in loaded})
 
 
@@ -74,7 +81,7 @@ def _registered(directory: Path, policies: list[Policy], problems: list[Problem]
     sources, wrong = _read(directory, AUTOMATIONS)
     first: dict[str, str] = {}
     for source in sources.values():
-        automation, found = _value(source, Automation)
+        automation, found = validated(source, Automation, Automation)
         wrong.extend(found)
         if automation is None:
             continue
@@ -131,19 +138,12 @@ class _Tree:
 
     def _validated(self, source: Source, own: Source | None, model: type[_B]) -> _B | None:
         """Validate a file; `own` is the part of it whose keys must all be enforced."""
-        value, wrong = _value(source, model)
+        value, wrong = validated(source, model, model)
         said = {(each.file, each.line, each.column) for each in wrong}
         inert = not_enforced(own) if own else []
         self.problems.extend(wrong)
         self.problems.extend(each for each in inert if (each.file, each.line, each.column) not in said)
         return value
-
-
-def _value(source: Source, model: type[_B]) -> tuple[_B | None, list[Problem]]:
-    try:
-        return model.model_validate(source.data), []
-    except ValidationError as error:
-        return None, from_validation(error, source.places, key_names(_formats()))
 
 
 def merged(own: Source, defaults: Source) -> Source:
@@ -188,7 +188,3 @@ def _ties(loaded: list[tuple[Policy, Source]]) -> Iterator[Problem]:
 def _facts(region: Region) -> str:
     named = [f"{name}: {', '.join(sorted(values)[:3])}" for name, values in sorted(region.items())]
     return "; ".join(named) or "all"
-
-
-def _formats() -> tuple[type[BaseModel], ...]:
-    return (Policy, Floors, ProviderList, PriceList, Automation)

@@ -38,6 +38,15 @@ class Problem:
         return f"{where}{self.path}: {self.message}" if self.path else f"{where}{self.message}"
 
 
+@dataclass(slots=True)
+class Source:
+    """One file as plain values, and where each of them stands."""
+
+    file: str
+    data: dict[str, Any]
+    places: dict[KeyPath, Place]
+
+
 class PolicyErrors(Exception):
     """A policy tree that cannot be used; `problems` lists every reason."""
 

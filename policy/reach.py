@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from policy.blocks_redaction import Redaction
 from policy.kinds import GROUPS
 from policy.model import Policy
-from policy.problems import KeyPath, Problem, near
+from policy.problems import KeyPath, Problem, Source, near
 from policy.rules import SITES
 from policy.stricter import tightened
-from policy.yaml_reader import Source
 
 _BUILT_IN = frozenset().union(*GROUPS.values())
 

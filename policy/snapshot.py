@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 from policy.automations import Automation
 from policy.model import FACT_NAMES, Bound, Facts, Policy, Ungoverned
 from policy.prices import PriceList
+from policy.prompts import Key, Prompt
 from policy.providers import Provider, ProviderList
 from policy.selection import most_specific
 from policy.stricter import tightened
@@ -32,6 +33,43 @@ class Entry:
     policy: Policy
 
 
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """The checked parts of a policy tree."""
+
+    entries: tuple[Entry, ...]
+    providers: ProviderList
+    prices: PriceList
+    automations: tuple[Automation, ...] = ()
+    prompts: tuple[Prompt, ...] = ()
+
+    def to_bytes(self) -> bytes:
+        """Write the parts as canonical JSON."""
+        value = {
+            "format": _FORMAT,
+            "policies": [{"file": entry.file, "policy": dump(entry.policy)} for entry in self.entries],
+            "providers": dump(self.providers),
+            "prices": dump(self.prices),
+            "automations": [dump(each) for each in self.automations],
+            "prompts": [dump(each) for each in self.prompts],
+        }
+        return canonical(value)
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Self:
+        """Read what `to_bytes` wrote; ValueError when it is something else."""
+        value = json.loads(content)
+        if not isinstance(value, dict) or value.get("format") != _FORMAT:
+            raise ValueError("these bytes are no policy snapshot of a format this version knows")
+        return cls(
+            tuple(Entry(each["file"], Policy.model_validate(each["policy"])) for each in value["policies"]),
+            ProviderList.model_validate(value["providers"]),
+            PriceList.model_validate(value["prices"]),
+            tuple(Automation.model_validate(each) for each in value.get("automations", ())),
+            tuple(Prompt.model_validate(each) for each in value.get("prompts", ())),
+        )
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
     """A checked policy tree; `git_commit` and `dirty` tell its origin and are not part of the content."""
@@ -40,6 +78,7 @@ class Snapshot:
     providers: Mapping[str, Provider]
     prices: PriceList
     automations: Mapping[str, Automation]
+    prompts: Mapping[Key, Prompt]
     sha256: str
     content: bytes = field(repr=False)
     git_commit: str | None = None
@@ -48,43 +87,28 @@ class Snapshot:
     _bound: dict[tuple[int, tuple[int, ...]], Bound] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def build(
-        cls,
-        entries: tuple[Entry, ...],
-        providers: ProviderList,
-        prices: PriceList,
-        automations: Sequence[Automation] = (),
-        *,
-        git_commit: str | None = None,
-        dirty: bool = False,
-    ) -> Self:
+    def build(cls, parts: Contents, *, git_commit: str | None = None, dirty: bool = False) -> Self:
         """Make a snapshot of checked parts."""
-        content = canonical(
-            {
-                "format": _FORMAT,
-                "policies": [{"file": entry.file, "policy": dump(entry.policy)} for entry in entries],
-                "providers": dump(providers),
-                "prices": dump(prices),
-                "automations": [dump(each) for each in automations],
-            }
-        )
-        return cls(
-            entries, providers.named(), prices, _named(automations), _digest(content), content, git_commit, dirty
-        )
+        return cls._of(parts, parts.to_bytes(), git_commit, dirty)
 
     @classmethod
     def from_bytes(cls, content: bytes, *, git_commit: str | None = None, dirty: bool = False) -> Self:
         """Read what `to_bytes` wrote; ValueError when it is something else."""
-        value = json.loads(content)
-        if not isinstance(value, dict) or value.get("format") != _FORMAT:
-            raise ValueError("these bytes are no policy snapshot of a format this version knows")
-        entries = tuple(Entry(each["file"], Policy.model_validate(each["policy"])) for each in value["policies"])
-        providers = ProviderList.model_validate(value["providers"])
-        prices = PriceList.model_validate(value["prices"])
-        automations = [Automation.model_validate(each) for each in value.get("automations", ())]
         # The bytes stay as they were given: a later version may know more keys, and the hash must not move.
+        return cls._of(Contents.from_bytes(content), content, git_commit, dirty)
+
+    @classmethod
+    def _of(cls, parts: Contents, content: bytes, git_commit: str | None, dirty: bool) -> Self:
         return cls(
-            entries, providers.named(), prices, _named(automations), _digest(content), content, git_commit, dirty
+            entries=parts.entries,
+            providers=parts.providers.named(),
+            prices=parts.prices,
+            automations={each.automation: each for each in parts.automations},
+            prompts={Key(each.id, each.version): each for each in parts.prompts},
+            sha256=_digest(content),
+            content=content,
+            git_commit=git_commit,
+            dirty=dirty,
         )
 
     def to_bytes(self) -> bytes:
@@ -116,10 +140,6 @@ class Snapshot:
         index = most_specific([entry.policy.applies_to for entry in self.entries], facts)
         self._by_facts[facts] = index
         return index
-
-
-def _named(automations: Sequence[Automation]) -> Mapping[str, Automation]:
-    return {each.automation: each for each in automations}
 
 
 def _active(block: Tighten, facts: Facts, labels: Mapping[str, str]) -> bool:

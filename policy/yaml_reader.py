@@ -19,7 +19,7 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
 )
 
-from policy.problems import KeyPath, Place, PolicyErrors, Pos, problem
+from policy.problems import KeyPath, Place, PolicyErrors, Pos, Source, problem
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
@@ -37,15 +37,6 @@ _WORDS: dict[str, bool | None] = {
     "": None, "~": None, "null": None, "Null": None, "NULL": None,
     "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
 }  # fmt: skip
-
-
-@dataclass(slots=True)
-class Source:
-    """One file as plain values, and where each of them stands."""
-
-    file: str
-    data: dict[str, Any]
-    places: dict[KeyPath, Place]
 
 
 @dataclass(slots=True)

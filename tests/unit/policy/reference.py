@@ -9,6 +9,7 @@ from policy.automations import Automation
 from policy.floors import Floors
 from policy.model import Policy
 from policy.prices import PriceList
+from policy.prompts import PromptHead
 from policy.providers import ProviderList
 
 FILES: tuple[tuple[str, type[BaseModel]], ...] = (
@@ -17,6 +18,7 @@ FILES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("providers.yaml", ProviderList),
     ("prices.yaml", PriceList),
     ("automations/NAME.yaml", Automation),
+    ("prompts/NAME/vN.md", PromptHead),
 )
 
 
@@ -40,7 +42,9 @@ def _walk(path: str, node: dict[str, Any], defs: dict[str, Any], seen: set[str])
             if reference not in seen and reference in defs:
                 seen.add(reference)
                 below = (
-                    f"{path}: {key}{suffix}" if path.endswith(".yaml") else f"{path}.{key}{suffix}".removeprefix(".")
+                    f"{path}: {key}{suffix}"
+                    if path.endswith((".yaml", ".md"))
+                    else f"{path}.{key}{suffix}".removeprefix(".")
                 )
                 yield from _walk(below, defs[reference], defs, seen)
 

@@ -11,7 +11,7 @@ from policy.model import Facts, Policy
 from policy.prices import PriceList
 from policy.providers import ProviderList
 from policy.rules import SITES, min_score, rule_for
-from policy.snapshot import Entry, Snapshot
+from policy.snapshot import Contents, Entry, Snapshot
 from policy.stricter import MEDIA, NAMES, OPERATORS, tightened
 from policy.tighten import Stricter
 
@@ -123,7 +123,7 @@ def _rule(policy: Policy, direction: Any, kind: str, site: str | None) -> list[f
 
 
 def snapshot_of(policy: Policy) -> Snapshot:
-    return Snapshot.build((Entry("p.yaml", policy),), ProviderList(schema_=1), PriceList(schema_=1))
+    return Snapshot.build(Contents((Entry("p.yaml", policy),), ProviderList(schema_=1), PriceList(schema_=1)))
 
 
 LABELS = st.sets(st.sampled_from(("a", "b", "c", "other")))
