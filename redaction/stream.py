@@ -45,36 +45,33 @@ class Channel:
     _at: int = 0  # where the held text begins
     _masked: int = 0  # characters before this place are already stood in for
     _quiet_from: int = 0
+    _busy: bool = False  # whether the held text goes on with something that was decided before
     _resume: dict[Compiled, int] = field(default_factory=dict)  # where each recognizer's next match may begin
     _open: list[_Open] = field(default_factory=list)
 
     def feed(self, text: str) -> None:
         """Take more text; decided text goes to the writer."""
-        self.held += text
-        if (
-            self._masked <= self._at
-            and self._quiet_from <= self._at
-            and not self._open
-            and self.engine.is_calm(self.held)
-        ):
-            self._pass_words()
-        else:
-            if has_keyword(self.held):
-                self._quiet_from = self._at + len(self.held) + _QUIET
-            self._advance(closing=False)
+        held = self.held = self.held + text
+        if not self._busy and self._quiet_from <= self._at and self.engine.is_calm(held):
+            self._pass_words(held)
+            if len(self.held) < _LONG_WORD:
+                return
+        if has_keyword(held):
+            self._quiet_from = self._at + len(held) + _QUIET
+        self._advance(closing=False)
 
     def close(self) -> None:
         """Decide what is still held."""
         self._advance(closing=True)
 
-    def _pass_words(self) -> None:
+    def _pass_words(self, held: str) -> None:
         """Let finished plain words go; the last word waits for its end."""
-        held = self.held
         cut = max(held.rfind(" "), held.rfind("\n")) + 1
         if cut == 0:
             return
-        self.writer.text(held[:cut])
-        folded = self.normaliser.view(held[:cut]).data
+        words = held[:cut]
+        self.writer.text(words)
+        folded = words.encode("ascii") if words.isascii() else self.normaliser.view(words).data
         self._tail = (self._tail + folded)[-LOOK_BACK:]
         self._at += len(folded)
         self.held = held[cut:]
@@ -183,6 +180,7 @@ class Channel:
 
     def _keep(self, data: bytes, base: int, frontier: int, until: int, place: int) -> None:
         self._masked = self._at + place - base
+        self._busy = place > frontier or bool(self._open)
         self._at += frontier - base
         self._tail = data[max(0, frontier - LOOK_BACK) : frontier]
         self.held = self.held[until:]
