@@ -53,8 +53,11 @@ class PolicyFolder:
         return whole.digest()
 
     def _files(self) -> Iterator[Path]:
-        for folder in (self.path, *(self.path / name for name in KNOWN_FOLDERS)):
-            yield from _visible(folder)
+        yield from _visible(self.path)
+        for name in KNOWN_FOLDERS:
+            for entry in _visible(self.path / name):
+                yield entry
+                yield from _visible(entry)  # one level more: prompts/NAME/vN.md; a file has nothing below it
 
     def _git_marks(self) -> Iterator[Path]:
         """A commit changes no file of ours, only what is known about them; git's own log tells of it."""

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from gateway.keeper.folder import PolicyFolder
 from policy.kinds import GROUPS
 from policy.load import load_tree
 from policy.model import Policy
@@ -94,3 +95,12 @@ def test_two_hundred_files_load_together(tmp_path: Path) -> None:
             text.replace("automation: support-drafting", f"automation: a{number}")
         )
     assert len(load_tree(tmp_path).policies) == 200
+
+
+def test_a_prompt_edited_in_place_is_seen(tmp_path: Path) -> None:
+    prompt = tmp_path / "prompts" / "reply" / "v1.md"
+    prompt.parent.mkdir(parents=True)
+    prompt.write_text("one")
+    before = PolicyFolder(tmp_path).digest()
+    prompt.write_text("two")
+    assert PolicyFolder(tmp_path).digest() != before
