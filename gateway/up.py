@@ -87,7 +87,8 @@ class Supervisor:
         Args:
             when_ready: called once, when every part answered that it is ready.
         """
-        for number in (signal.SIGTERM, signal.SIGINT):
+        closed = () if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else (signal.SIGHUP,)  # ignored: nohup
+        for number in (signal.SIGTERM, signal.SIGINT, *closed):
             asyncio.get_running_loop().add_signal_handler(number, self._on_signal)
         running = [asyncio.create_task(child.keep()) for child in self._children.values()]
         welcome = asyncio.create_task(self._welcome(when_ready))

@@ -110,7 +110,10 @@ asyncio.run(main())
 def test_children_end_when_their_parent_is_killed_even_those_that_ignore_signals(tmp_path: Path) -> None:
     environment = {**os.environ, "TRACE": str(tmp_path / "trace")}
     parent = subprocess.Popen([sys.executable, "-c", PARENT, *tiny("", "")[:2]], env=environment)
-    up = lambda: [line for line in trace(tmp_path / "trace") if line[1] == "up"]  # noqa: E731
+
+    def up() -> list[tuple[str, str, int]]:
+        return [line for line in trace(tmp_path / "trace") if line[1] == "up"]
+
     until(lambda: len(up()) == 2, "both children")
     parent.kill()
     parent.wait()

@@ -1,5 +1,6 @@
 """`sluice up` for real: an unchanged client is answered, the call is listed, keys come and go, crashes are survived."""
 
+import asyncio
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ import pytest
 from openai import AuthenticationError, OpenAI
 
 from gateway.ports import listen
+from gateway.up import is_ready
 from tests.integration.processes.watching import alive, until
 from tests.upstream import Received, Step, Upstream, reply, running_upstream
 
@@ -71,11 +73,12 @@ class Up:
     def start(self) -> None:
         with (self.folder / "output").open("wb") as output:
             command = [*SLUICE, "up", "--no-dashboard", "--no-worker"]
-            self.process = subprocess.Popen(
+            process = subprocess.Popen(
                 command, cwd=self.folder, env=self.environ, stdout=output, stderr=subprocess.STDOUT
             )
-        until(lambda: "Ctrl-C stops everything." in self.output or self.process.poll() is not None, "readiness", 90)
-        assert self.process.poll() is None, self.output
+        self.process = process
+        until(lambda: "Ctrl-C stops everything." in self.output or process.poll() is not None, "readiness", 90)
+        assert process.poll() is None, self.output
 
     def stop(self, number: int = signal.SIGINT) -> int:
         assert self.process
@@ -238,6 +241,23 @@ def test_after_a_kill_nothing_is_left_and_the_next_start_finds_every_call(up: Up
     assert up.stop() == 0
     rebuilt = up.json("ledger", "rebuild")
     assert rebuilt["missing"] == []
+
+
+def test_the_gateway_alone_prepares_itself_answers_and_drains(up: Up, tmp_path: Path) -> None:
+    with listen("127.0.0.1", 0) as free:
+        port = free.getsockname()[1]
+    environ = {**up.environ, "SLUICE_PORT": str(port), "SLUICE_DATA": str(tmp_path / "data"), "SLUICE_WORKERS": "1"}
+    alone = subprocess.Popen([*SLUICE, "gateway"], cwd=up.folder, env=environ, stderr=subprocess.DEVNULL)
+    try:
+        until(lambda: asyncio.run(is_ready("127.0.0.1", port, "/readyz")), "the gateway", 90)
+        with OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key=KEY, max_retries=0) as client:
+            answer = client.chat.completions.create(model="gpt-test", messages=[{"role": "user", "content": "alone"}])
+        assert answer.choices[0].message.content == "You wrote: alone"
+        alone.terminate()
+        assert alone.wait(60) == 0
+    finally:
+        alone.kill()
+        alone.wait()
 
 
 def test_a_busy_port_that_was_set_is_an_error_with_exit_code_two(up: Up, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The supervisor of `sluice up`: ready is said once, parts stop in order, a second Ctrl-C kills, no orphans."""
 
 import asyncio
+import functools
 import os
 import signal
 import subprocess
@@ -81,7 +82,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
     for up in started:
         up.process.kill()
         up.process.wait()
-        until(lambda up=up: not any(alive(pid) for pid in up.everyone()), "the end of all parts")
+        everyone = up.everyone()
+        until(functools.partial(gone, everyone), "the end of all parts")
 
 
 @pytest.mark.parametrize(
@@ -107,11 +109,15 @@ def test_a_part_has_caught_up_when_it_says_that_nothing_is_left(body: bytes, cau
     assert asyncio.run(ask()) is caught_up
 
 
+def gone(processes: list[int]) -> bool:
+    return not any(alive(pid) for pid in processes)
+
+
 def ended(up: Up) -> list[str]:
     return [name for name, what, _ in trace(up.trace) if what == "end"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_parts_stop_in_order_and_the_exit_code_is_zero(number: int, start: Start) -> None:
     up = start("gateway:serve", "recorder:serve", "dashboard:serve")
     until(lambda: "READY" in up.said(), "readiness")

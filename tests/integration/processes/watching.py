@@ -57,9 +57,12 @@ def free(port: int) -> bool:
 
 
 def get(port: int) -> str:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    """Return what is answered; nothing when the connection is cut."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
     try:
         connection.request("GET", "/")
         return connection.getresponse().read().decode()
+    except (OSError, http.client.HTTPException):
+        return ""
     finally:
         connection.close()
