@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from redaction import placeholders
+from redaction.normalise import Normaliser
 from redaction.pattern import MAX_WIDTH, analyse, compile_linear, split_group
 from redaction.recognizers.base import Recognizer
 from redaction.recognizers.catalogue import BUILT_IN
@@ -21,16 +22,15 @@ _WORDS = (
     r"|putty|born|birth|dob|d\.o\.b|geb(?:oren|urt)|naiss"
     r"|nacim|\bn.e?\b|bic\b|swift|plate|registration|reg\b|kennzeichen|immatric|matricula|targa|zip|postal|code"
     r"|plz|cap\b|cp\b|codigo|p\.?o\b|box|postfach"
-    r"|apartado|casella|stra(?:ss|ß|s)e|str\.|gasse|platz|weg|allee|ufer|damm|gatan|v.gen|veien|gade|vej"
+    r"|apartado|casella|stra(?:ss|.|s)e|str\.|gasse|platz|weg|allee|ufer|damm|gatan|v.gen|veien|gade|vej"
     r"|katu|laan|straat|plein|utca"
 )
-_CALM_BREAK = re.compile(
-    rf"[^A-Za-z\s,.;!?'\"À-ÖØ-öø-ſ’‘“”–—…-]|--|[A-Za-z]{{16}}|{_WORDS}"
-    rf"|(?-i:\b[A-Z]{{1,2}}\s*\Z)",
-    re.IGNORECASE,
+_PLAIN = re.compile(
+    r"[A-Za-z\s,.;!?'\"À-ÖØ-öø-ſ’‘“”–—…-]*+(?<!-)(?<!\b[A-Z])(?<!\b[A-Z]{2})(?<!\b[A-Z]\s)(?<!\b[A-Z]{2}\s)"
 )
+_CALM_BREAK = compile_linear(rf"(?i)--|[A-Za-z]{{16}}|{_WORDS}")
 _BUILT_IN = frozenset((placeholders.RECOGNIZER, _PIECE, *BUILT_IN))
-_KEYWORD = re.compile(_WORDS, re.IGNORECASE)
+_KEYWORD = compile_linear(f"(?i){_WORDS}")
 
 
 class AnswerEngine:
@@ -38,6 +38,7 @@ class AnswerEngine:
 
     def __init__(self, recognizers: Iterable[Recognizer]) -> None:
         found = (placeholders.RECOGNIZER, *(r for r in recognizers if r.answers and _fits(r)), _PIECE)
+        self.normaliser = Normaliser()
         self.scanner = Scanner(found)
         self._knows_calm = frozenset(found) <= _BUILT_IN
         begins = [analyse(r.pattern, r.ignore_case).begins for r in found if not r.group]
@@ -51,7 +52,9 @@ class AnswerEngine:
 
         That is known of the built-in recognizers only.
         """
-        return self._knows_calm and _CALM_BREAK.search(text) is None
+        if not self._knows_calm or _PLAIN.fullmatch(text) is None:
+            return False
+        return _CALM_BREAK.search(_ascii(text)) is None
 
     def live(self, data: bytes, base: int) -> int:
         """Give the offset from which on a match may have begun that more text could complete."""
@@ -67,7 +70,12 @@ class AnswerEngine:
 
 def has_keyword(text: str) -> bool:
     """Say whether a word stands in `text` after which plain words can be values."""
-    return _KEYWORD.search(text) is not None
+    return _KEYWORD.search(_ascii(text)) is not None
+
+
+def _ascii(text: str) -> bytes:
+    """Give text as the keywords are looked for in it, which have no marks but where they stand for any letter."""
+    return text.encode("ascii") if text.isascii() else text.encode("ascii", "replace")
 
 
 @lru_cache(maxsize=8)

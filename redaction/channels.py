@@ -5,7 +5,7 @@ from typing import Any
 
 from redaction.answers import AnswerEngine
 from redaction.find import decode_piece
-from redaction.normalise import MAX_DEPTH, Normaliser
+from redaction.normalise import MAX_DEPTH
 from redaction.stream import Channel
 from redaction.types import Entity, RedactionFailed
 from redaction.writer import Shared, Writer
@@ -48,7 +48,7 @@ class Channels:
     def __init__(self, engine: AnswerEngine, shared: Shared) -> None:
         self._engine = engine
         self.shared = shared
-        self._normaliser = Normaliser()
+        self._normaliser = engine.normaliser
 
     def open(self, site: str, key: str) -> Channel:
         """Make a channel for pieces of the field `key`."""

@@ -10,6 +10,7 @@ from redaction.types import ScreenedBody
 
 Path = tuple[str | int, ...]
 Pair = tuple[Any, Any]
+_ENVELOPE = frozenset({*PROTOCOL, "choices"})
 _WHOLE = frozenset({"name"})
 _IDS = ("item_id", "output_index", "content_index", "summary_index", "index")
 
@@ -27,6 +28,9 @@ class EventScreen:
 
     def take(self, event: dict[str, Any]) -> Iterator[ScreenedBody]:
         """Take one event and give those that may be sent."""
+        if (choice := _only_text(event)) is not None:
+            yield from self._text(event, choice)
+            return
         self._withheld = self._tells = False
         if isinstance(event.get("choices"), list):
             yield from self._choices(event)
@@ -40,6 +44,18 @@ class EventScreen:
         """Give what is still held."""
         for root in list(self._templates):
             yield from self._flush(root)
+
+    def _text(self, event: dict[str, Any], choice: dict[str, Any]) -> tuple[ScreenedBody, ...]:
+        """Screen the usual event: one piece of text, and nothing else."""
+        root = ("choices", int(choice["index"]))
+        self._templates[root] = event
+        clean, reply = self._piece(choice["delta"]["content"], root, "content")
+        if not clean and not reply:
+            return ()
+        screened = {**event, "choices": [{**choice, "delta": {"content": clean}}]}
+        if clean == reply:
+            return (ScreenedBody(screened, screened),)
+        return (ScreenedBody(screened, {**event, "choices": [{**choice, "delta": {"content": reply}}]}),)
 
     def _choices(self, event: dict[str, Any]) -> Iterator[ScreenedBody]:
         clean: list[Any] = []
@@ -172,6 +188,23 @@ class EventScreen:
                 _place(reply, path[len(root) :], value)
         if clean:
             yield ScreenedBody(_event(template, root, clean), _event(template, root, reply))
+
+
+def _only_text(event: dict[str, Any]) -> dict[str, Any] | None:
+    """Give the only choice of an event that is a piece of text and nothing else."""
+    choices = event.get("choices")
+    if not isinstance(choices, list) or len(choices) != 1 or not _ENVELOPE.issuperset(event):
+        return None
+    choice = choices[0]
+    delta = choice.get("delta")
+    usual = len(choice) == 2 + ("finish_reason" in choice) + ("logprobs" in choice) and "index" in choice
+    if not usual or choice.get("finish_reason") is not None or choice.get("logprobs") is not None:
+        return None
+    return (
+        choice
+        if isinstance(delta, dict) and len(delta) == 1 and delta.get("content") and type(delta["content"]) is str
+        else None
+    )
 
 
 def _root(event: dict[str, Any]) -> Path:
