@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from policy.values import Block, Duration, Enforce, Flag
+from policy.values import Block, Days, Duration, Enforce, Flag
 
 DataPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_$][\w$-]*(\.([\w$-]+|\*)|\[\*\])*$", max_length=200)]
 
@@ -17,11 +17,11 @@ def _days(count: int) -> timedelta:
 class Retention(Block):
     """How long each class of data is kept."""
 
-    content: Duration = Field(default=_days(30), description="Redacted requests and answers, sealed.")
-    metadata: Duration = Field(default=_days(400), description="Numbers, verdicts, versions and labels of calls.")
-    audit: Duration = Field(default=_days(2192), description="The audit tree.")
-    review: Duration = Field(default=_days(365), description="Held outputs, edits and reviewers' notes.")
-    automation: Duration = Field(default=_days(30), description="Inputs and steps of automations.")
+    content: Days = Field(default=_days(30), description="Redacted requests and answers, sealed.")
+    metadata: Days = Field(default=_days(400), description="Numbers, verdicts, versions and labels of calls.")
+    audit: Days = Field(default=_days(2192), description="The audit tree.")
+    review: Days = Field(default=_days(365), description="Held outputs, edits and reviewers' notes.")
+    automation: Days = Field(default=_days(30), description="Inputs and steps of automations.")
     legal_hold: Flag = Field(default=False, description="While true nothing is deleted.")
 
 

@@ -12,15 +12,15 @@ from policy.rules import declared
 from policy.selection import overlap
 from policy.stricter import tightened
 from policy.tighten import ShorterRetention, Stricter
-from policy.values import Block, Duration, format_duration
+from policy.values import Block, Days, format_duration
 
 
 class AtLeast(Block):
-    content: Duration | None = Field(default=None, description="Least time content is kept.")
-    metadata: Duration | None = Field(default=None, description="Least time metadata is kept.")
-    audit: Duration | None = Field(default=None, description="Least time the audit tree is kept.")
-    review: Duration | None = Field(default=None, description="Least time reviews are kept.")
-    automation: Duration | None = Field(default=None, description="Least time automation inputs are kept.")
+    content: Days | None = Field(default=None, description="Least time content is kept.")
+    metadata: Days | None = Field(default=None, description="Least time metadata is kept.")
+    audit: Days | None = Field(default=None, description="Least time the audit tree is kept.")
+    review: Days | None = Field(default=None, description="Least time reviews are kept.")
+    automation: Days | None = Field(default=None, description="Least time automation inputs are kept.")
 
 
 class FloorRetention(ShorterRetention):

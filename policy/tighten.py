@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from policy.blocks_redaction import Kind, Media, NamesMode, Profile, Rules
-from policy.values import Block, Duration, Name, OneOrMore, Share, Text
+from policy.values import Block, Days, Name, OneOrMore, Share, Text
 
 
 class StricterRedaction(Block):
@@ -24,9 +24,9 @@ class StricterRedaction(Block):
 class ShorterRetention(Block):
     """Classes a label may shorten; metadata and audit prove what happened and are not among them."""
 
-    content: Duration | None = Field(default=None, description="At most this.")
-    review: Duration | None = Field(default=None, description="At most this.")
-    automation: Duration | None = Field(default=None, description="At most this.")
+    content: Days | None = Field(default=None, description="At most this.")
+    review: Days | None = Field(default=None, description="At most this.")
+    automation: Days | None = Field(default=None, description="At most this.")
 
 
 class StricterFailure(Block):

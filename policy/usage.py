@@ -58,12 +58,17 @@ BUCKETS: tuple[str, ...] = tuple(field.name for field in fields(Usage))
 
 
 def _first(values: Mapping[str, Any], *names: str) -> int:
+    # Plain loops and exact types: this runs on every call.
     for name in names:
         value = values.get(name)
-        if isinstance(value, int) and not isinstance(value, bool):
-            return max(value, 0)
+        if type(value) is int:
+            return value if value > 0 else 0
     return 0
 
 
 def _details(usage: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
-    return next((found for name in names if isinstance(found := usage.get(name), Mapping)), {})
+    for name in names:
+        found = usage.get(name)
+        if type(found) is dict:
+            return found
+    return {}

@@ -39,6 +39,13 @@ def parse_duration(value: object) -> object:
     return timedelta(seconds=int(found[1]) * _UNITS_S[found[2]])
 
 
+def whole_days(value: timedelta) -> timedelta:
+    """Refuse what is no whole number of days: stored data expires by the day."""
+    if value < timedelta(days=1) or value % timedelta(days=1):
+        raise ValueError("write whole days, at least 1d; data expires by the day")
+    return value
+
+
 def format_duration(value: timedelta) -> str:
     """Write a duration in the largest unit that divides it."""
     seconds = int(value.total_seconds())
@@ -67,6 +74,9 @@ Duration = Annotated[
     BeforeValidator(parse_duration),
     PlainSerializer(format_duration, return_type=str),
     WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,7}[smhd]$"}),
+]
+Days = Annotated[
+    Duration, AfterValidator(whole_days), WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,7}[smhd]$"})
 ]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$", max_length=120)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
