@@ -41,19 +41,26 @@ class Desk:
     new_hex: Callable[[int], str]
 
 
-class Stage:
-    """Measures one stage: `with watch("clear"): ...`."""
+class Stages:
+    """Measures the stages of a call, one after the other: `with watch("clear"): ...`."""
 
-    __slots__ = ("_began", "_name", "_watch")
+    __slots__ = ("_began", "_clock_ns", "_name", "spent_ns")
 
-    def __init__(self, watch: "Watch", name: str) -> None:
-        self._watch, self._name = watch, name
+    def __init__(self, clock_ns: Callable[[], int]) -> None:
+        self._clock_ns = clock_ns
+        self._name, self._began = "", 0
+        self.spent_ns: dict[str, int] = {}
+
+    def next(self, name: str) -> Self:
+        """Name the stage that begins with the `with` statement."""
+        self._name = name
+        return self
 
     def __enter__(self) -> None:
-        self._began = self._watch.desk.clock_ns()
+        self._began = self._clock_ns()
 
     def __exit__(self, *_: object) -> None:
-        self._watch.add(self._name, self._watch.desk.clock_ns() - self._began)
+        self.spent_ns[self._name] = self._clock_ns() - self._began
 
 
 class Watch:
@@ -66,7 +73,7 @@ class Watch:
         self.call_id = desk.new_id("call_", self.ts_us)
         self.trace = begin_trace(http.headers.get(b"traceparent"), desk.new_hex)
         self.attempts = Attempts(desk.clock_ns)
-        self.stages_ns: dict[str, int] = {}
+        self.stages = Stages(desk.clock_ns)
         self.holder: KeyHolder | None = None
         self.governed: Governed | None = None
         self.request: ClearRequest | None = None
@@ -77,12 +84,8 @@ class Watch:
         self._known: dict[str, Any] = {"call_id": self.call_id, "endpoint": endpoint}
         self._ended = False
 
-    def __call__(self, stage: str) -> Stage:
-        return Stage(self, stage)
-
-    def add(self, stage: str, spent_ns: int) -> None:
-        """Add to the time of a stage that runs in pieces."""
-        self.stages_ns[stage] = self.stages_ns.get(stage, 0) + spent_ns
+    def __call__(self, stage: str) -> Stages:
+        return self.stages.next(stage)
 
     def begin(self, governed: Governed) -> None:
         """Write `call.begin`: from here on even a crash leaves a trace of the call."""
@@ -189,10 +192,9 @@ class Watch:
         """Commit the one `call.end`. Whoever cancels us now does not undo it: it is queued before the first wait."""
         self.http.unwatch()
         self._ended = True
-        began_ns = self.desk.clock_ns()
-        content: Content | None = record.content(self.request, self.answer) if self.request else None
-        body = self._body(end, bill)
-        self.add("record", self.desk.clock_ns() - began_ns)
+        with self("record"):
+            content: Content | None = record.content(self.request, self.answer) if self.request else None
+            body = self._body(end, bill)
         event = self._event("e", "call.end", body | self._times())
         try:
             return await self.desk.journal.commit(event, content, on_failure=on_failure)
@@ -215,11 +217,11 @@ class Watch:
 
     def _times(self) -> dict[str, Any]:
         if self.live is not None:  # its stages take turns with every piece of the answer
-            self.stages_ns |= {"invoke": self.attempts.waited_ns, "screen": self.live.screened_ns}
+            self.stages.spent_ns |= {"invoke": self.attempts.waited_ns, "screen": self.live.screened_ns}
         tries = self.attempts.all
         first = tries[-1].first_byte_ns if tries else None
         return {
-            "stages_us": {name: spent // 1000 for name, spent in self.stages_ns.items()},
+            "stages_us": {name: spent // 1000 for name, spent in self.stages.spent_ns.items()},
             "total_ms": _ms(self.desk.clock_ns() - self.began_ns),
             "upstream_ms": _ms(self.attempts.waited_ns),
             "overhead_ms": self._overhead_ms(),

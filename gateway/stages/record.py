@@ -1,7 +1,6 @@
 """Stage record: everything the call left behind becomes its one `call.end`, and its texts become sealed content."""
 
 import re
-from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
@@ -73,8 +72,9 @@ def bill(answer: ClearAnswer, ts_us: int) -> Bill:
     at = datetime.fromtimestamp(ts_us / 1e6, UTC)
     prices = answer.answer.route.request.governed.snapshot.prices
     answered = answer.clean.get("model")
-    cost = cost_usd(prices, target.provider.name, answered if isinstance(answered, str) else target.model, usage, at)
-    if cost.price_id is None:
+    model = answered if isinstance(answered, str) else target.model
+    cost = cost_usd(prices, target.provider.name, model, usage, at)
+    if cost.price_id is None and model != target.model:
         cost = cost_usd(prices, target.provider.name, target.model, usage, at)
     return Bill(usage, answer.usage is None, cost)
 
@@ -113,21 +113,22 @@ def answer_facts(answer: ClearAnswer, charged: Bill) -> dict[str, Any]:
 def found(request: ClearRequest | None, answer: ClearAnswer | None, blocked: Blocked | None) -> dict[str, Any]:
     """List what redaction found, and count it by kind."""
     asked = request.cleared.findings if request else ()
-    said = tuple(answer.screen.findings) if answer else ()
-    counts = {"request": _acted(asked), "answer": _acted(said), "observed": _observed((*asked, *said))}
+    said = answer.screen.findings if answer else ()
+    counts: dict[str, dict[str, int]] = {"request": {}, "answer": {}, "observed": {}}
+    _count(asked, counts["request"], counts["observed"])
+    _count(said, counts["answer"], counts["observed"])
     if blocked is not None:
-        side = "answer" if request else "request"
-        counts[side] = counts[side] | {blocked.kind: counts[side].get(blocked.kind, 0) + 1}
+        side = counts["answer" if request else "request"]
+        side[blocked.kind] = side.get(blocked.kind, 0) + 1
     rows = [[f.site, f.kind, f.start, f.end, f.score, f.recognizer, f.action] for f in (*asked, *said)[:MAX_FINDINGS]]
     return {"entities": counts, "findings": rows}
 
 
-def _acted(findings: Iterable[Finding]) -> dict[str, int]:
-    return Counter(f.kind for f in findings if f.action not in ("observe", "keep"))
-
-
-def _observed(findings: Iterable[Finding]) -> dict[str, int]:
-    return Counter(f.kind for f in findings if f.action == "observe")
+def _count(findings: Iterable[Finding], acted: dict[str, int], observed: dict[str, int]) -> None:
+    for finding in findings:
+        if finding.action != "keep":
+            into = observed if finding.action == "observe" else acted
+            into[finding.kind] = into.get(finding.kind, 0) + 1
 
 
 def content(request: ClearRequest, answer: ClearAnswer | None) -> Content:

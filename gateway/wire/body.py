@@ -15,7 +15,7 @@ def parse(raw: bytes) -> dict[str, Any]:
     Raises:
         BadRequest: it is not JSON, not an object, or nested too deeply.
     """
-    if not raw.strip():
+    if not raw:
         raise BadRequest("The request has no body; send a JSON object.", code="invalid_json")
     try:
         body = orjson.loads(raw)

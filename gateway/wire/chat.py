@@ -8,6 +8,7 @@ from gateway.wire.endpoint import Endpoint
 
 Json = dict[str, Any]
 # Strings of a delta that are whole every time instead of growing.
+_TEXTS: Final = ("content", "refusal", "reasoning", "reasoning_content")
 _WHOLE: Final = frozenset({"role", "id", "type"})
 
 
@@ -48,10 +49,9 @@ def chars(answer: Json) -> int:
 
 
 def _message_chars(message: Json) -> int:
-    calls = message.get("tool_calls") or ()
-    arguments = ((call.get("function") or {}).get("arguments") for call in calls if isinstance(call, dict))
-    texts = (message.get(name) for name in ("content", "refusal", "reasoning", "reasoning_content"))
-    return sum(len(text) for text in (*texts, *arguments) if isinstance(text, str))
+    texts = [message.get(name) for name in _TEXTS]
+    texts += [(call.get("function") or {}).get("arguments") for call in message.get("tool_calls") or ()]
+    return sum([len(text) for text in texts if isinstance(text, str)])
 
 
 class ChatAssembly:
