@@ -2,6 +2,7 @@
 
 import os
 from datetime import UTC, datetime
+from pathlib import Path
 
 import streamlit as st
 
@@ -21,14 +22,12 @@ def connect(gateway: Gateway, session: str) -> tuple[User, LiveData]:
 
 def main() -> None:
     """Show the chosen page to whoever is signed in."""
-    st.set_page_config(page_title="Sluice", page_icon=":material/water:", layout="wide")
+    st.set_page_config(page_title="Sluice", page_icon=str(Path(__file__).with_name("icon.png")), layout="wide")
     gateway = Gateway(os.environ.get("SLUICE_GATEWAY_URL", "http://127.0.0.1:8080"))
     try:
         user, data = connect(gateway, st.context.cookies.get(COOKIE, ""))
         pages = [
-            st.Page(
-                lambda: overview.show(data, datetime.now(UTC)), title="Overview", url_path="overview", default=True
-            ),
+            st.Page(lambda: overview.show(data, datetime.now(UTC)), title="Overview", url_path="", default=True),
             st.Page(lambda: calls.show(data, datetime.now(UTC)), title="Calls", url_path="calls"),
         ]
         page = st.navigation(pages)

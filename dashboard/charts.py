@@ -18,11 +18,14 @@ COLOURS = {
 SIDES = {"request": "#0072B2", "answer": "#56B4E9", "observed": "#B0B0B0"}
 PLAIN, UPSTREAM = "#0072B2", "#B8C4CE"
 HEIGHT = 220
+STAGES = ["admit", "bind", "clear", "choose", "invoke", "screen", "score", "judge", "act", "restore", "record"]
+ROW = 28  # height of one row of a ranked chart: room for every label
+NO_OVERLAP = alt.Axis(labelOverlap=False, labelLimit=240)
 
 
 def over_time(data: pd.DataFrame, value: str, title: str, by: str | None = None) -> alt.Chart:
     """Return stacked bars of `value` per `slice_ts`, coloured by a closed vocabulary."""
-    x = alt.X("slice_ts:T", title=None)
+    x = alt.X("slice_ts:T", title="UTC", scale=alt.Scale(type="utc"))
     tips = [alt.Tooltip("slice_ts:T", title="from", format="%d %b %H:%M"), alt.Tooltip(f"{value}:Q", title=title)]
     chart = alt.Chart(data, height=HEIGHT).mark_bar(color=PLAIN)
     if by is None:
@@ -35,8 +38,8 @@ def over_time(data: pd.DataFrame, value: str, title: str, by: str | None = None)
 
 def latency(data: pd.DataFrame) -> alt.LayerChart:
     """Return the median of each stage as a bar and its 95th percentile as a tick: `stage`, `p50_ms`, `p95_ms`."""
-    base = alt.Chart(data, height=26 * max(4, len(data)))
-    y = alt.Y("stage:N", sort=None, title=None)
+    base = alt.Chart(data, height=ROW * max(4, len(data)))
+    y = alt.Y("stage:N", sort=STAGES, title=None, axis=NO_OVERLAP)
     tips = [alt.Tooltip("stage:N"), *(alt.Tooltip(f"{p}:Q", format=",.3f") for p in ("p50_ms", "p95_ms", "p99_ms"))]
     colour = alt.condition("datum.stage == 'invoke'", alt.value(UPSTREAM), alt.value(PLAIN))
     scale = alt.Scale(type="symlog", constant=0.1)
@@ -50,11 +53,11 @@ def entities(data: pd.DataFrame) -> alt.Chart:
     """Return how often each kind was found, by side of the call."""
     scale = alt.Scale(domain=list(SIDES), range=list(SIDES.values()))
     return (
-        alt.Chart(data, height=max(90, 24 * data["kind"].nunique()))
+        alt.Chart(data, height=max(90, ROW * data["kind"].nunique()))
         .mark_bar()
         .encode(
             x=alt.X("n:Q", title="values found"),
-            y=alt.Y("kind:N", sort="-x", title=None, axis=alt.Axis(labelLimit=240)),
+            y=alt.Y("kind:N", sort="-x", title=None, axis=NO_OVERLAP),
             color=alt.Color("side:N", scale=scale, legend=alt.Legend(orient="top", title=None)),
             tooltip=["kind:N", "side:N", "n:Q", "calls:Q"],
         )
@@ -66,12 +69,12 @@ def waterfall(data: pd.DataFrame) -> alt.Chart:
     colour = alt.condition("datum.stage == 'invoke'", alt.value(UPSTREAM), alt.value(PLAIN))
     tips = ["stage:N", alt.Tooltip("took_ms:Q", title="took (ms)", format=",.3f")]
     return (
-        alt.Chart(data, height=26 * max(3, len(data)))
+        alt.Chart(data, height=ROW * max(3, len(data)))
         .mark_bar(minBandSize=3)
         .encode(
             x=alt.X("start_ms:Q", title="milliseconds since the request arrived"),
             x2="end_ms:Q",
-            y=alt.Y("stage:N", sort=None, title=None),
+            y=alt.Y("stage:N", sort=STAGES, title=None, axis=NO_OVERLAP),
             color=colour,
             tooltip=tips,
         )

@@ -13,7 +13,6 @@ from dashboard.pages.parts import Filters, filters, milliseconds, money, nothing
 ANY = "any"
 OUTCOMES = [ANY, "ok", "refused", "error", "truncated", "client_disconnected", "interrupted"]
 VERDICTS = [ANY, "pass", "fallback", "hold", "block", "escalate"]
-STAGES = ("admit", "bind", "clear", "choose", "invoke", "screen", "score", "judge", "act", "restore", "record")
 LIMIT = 500
 
 
@@ -147,7 +146,7 @@ def facts(call: dict[str, Any]) -> None:
 def timeline(call: dict[str, Any]) -> pd.DataFrame:
     """Return the stages one after another, as they ran."""
     rows, start_ms = [], 0.0
-    for stage in STAGES:
+    for stage in charts.STAGES:
         took = call.get(f"{stage}_us")
         if took is None or pd.isna(took):
             continue

@@ -39,14 +39,14 @@ def headline(totals: dict[str, Any]) -> None:
         ("Answered", f"{ok / calls:.1%}", f"{int(totals['refused']):,} refused, {int(totals['errors']):,} errors"),
         ("Cost", money(totals["cost_usd"], int(totals["unpriced"])), _unpriced(int(totals["unpriced"]))),
         (
-            "Time to answer, median",
+            "Time to answer",
             milliseconds(totals["total_p50_ms"]),
-            f"95 %: {milliseconds(totals['total_p95_ms'])}",
+            f"median; 95 %: {milliseconds(totals['total_p95_ms'])}",
         ),
         (
-            "Added by Sluice, median",
+            "Added by Sluice",
             milliseconds(totals["overhead_p50_ms"]),
-            f"95 %: {milliseconds(totals['overhead_p95_ms'])}",
+            f"median; 95 %: {milliseconds(totals['overhead_p95_ms'])}",
         ),
         ("Values redacted", f"{int(totals['entities']):,}", f"{totals['entities'] / calls:.1f} per call"),
     )
