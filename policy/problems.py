@@ -93,13 +93,20 @@ def from_validation(error: ValidationError, places: Mapping[KeyPath, Place], nam
     """Turn pydantic's errors into problems; `names` are the keys of the format, for suggestions."""
     found: dict[tuple[KeyPath, Pos], list[str]] = {}
     known = sorted(set(names))
-    for each in error.errors(include_url=False, include_context=True):
+    errors = error.errors(include_url=False, include_context=True)
+    for each in errors:
+        if each["type"] == "too_short" and any(_within(other["loc"], each["loc"]) for other in errors):
+            continue  # entries that are wrong in themselves were not counted
         path, pos = _locate(each["type"], each["loc"], places)
         sentence = _sentence(each, path, known)
         messages = found.setdefault((path, pos), [])
         if sentence not in messages:
             messages.append(sentence)
     return [problem(pos, path, " (or: ".join(m) + ")" * (len(m) - 1)) for (path, pos), m in found.items()]
+
+
+def _within(loc: KeyPath, outer: KeyPath) -> bool:
+    return len(loc) > len(outer) and loc[: len(outer)] == outer
 
 
 def _locate(kind: str, loc: KeyPath, places: Mapping[KeyPath, Place]) -> tuple[KeyPath, Pos]:

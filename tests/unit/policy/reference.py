@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from policy.automations import Automation
+from policy.cases import CaseFile
 from policy.floors import Floors
 from policy.model import Policy
 from policy.prices import PriceList
@@ -19,6 +20,7 @@ FILES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("prices.yaml", PriceList),
     ("automations/NAME.yaml", Automation),
     ("prompts/NAME/vN.md", PromptHead),
+    ("tests/NAME.yaml", CaseFile),
 )
 
 

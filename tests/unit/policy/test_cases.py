@@ -1,0 +1,83 @@
+"""Tests of policies: they pass on the shipped folder, and a rule that gets looser fails them with its line."""
+
+import asyncio
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from gateway.policy_tools.cases import Ran, Setting, run_cases
+from policy.problems import PolicyErrors
+from tests.unit.policy.trees import write
+
+SHIPPED = Path(__file__).parents[3] / "policies"
+SETTING = Setting("openai", datetime(2026, 6, 15, tzinfo=UTC))
+
+
+def ran(folder: Path) -> Ran:
+    return asyncio.run(run_cases(folder, SETTING))
+
+
+def write_tests(tree: Path, text: str) -> Path:
+    (tree / "tests").mkdir(exist_ok=True)
+    (tree / "tests" / "t.yaml").write_text(f"schema: 1\ntests:\n{text}")
+    return tree
+
+
+def test_the_shipped_tests_pass() -> None:
+    result = ran(SHIPPED)
+    assert result.problems == ()
+    assert result.count >= 6
+
+
+def test_loosening_a_shipped_rule_fails_its_test(tmp_path: Path) -> None:
+    tree = tmp_path / "policies"
+    shutil.copytree(SHIPPED, tree)
+    default = tree / "default.yaml"
+    default.write_text(default.read_text().replace("contact:   {operator: pseudonym}", "contact:   {operator: keep}"))
+    problems = [str(each) for each in ran(tree).problems]
+    assert [each.split(": ")[1] for each in problems] == ["tests[0].expect.redacted", "tests[0].expect.absent"]
+    assert problems[0].startswith("tests/shipped.yaml:10:17: ")
+    assert "expected ['CREDIT_CARD', 'EMAIL_ADDRESS'], found ['CREDIT_CARD']" in problems[0]
+    assert not any("ada@example.org" in each for each in problems)
+
+
+@pytest.mark.parametrize(
+    ("expect", "message"),
+    [
+        ("policy: b", "expected b, found a"),
+        ("models: [x]", "expected ['x'], found ['gpt-4o']"),
+        ("verdict: hold", "expected hold, found pass"),
+        ("blocked: US_SSN", "expected US_SSN, found nothing"),
+        ("tightened: [0]", "expected [0], found nothing"),
+        ("present: [absent words]", "did not leave unchanged"),
+        ("max_cost_usd: 1", "expected at most 1, found unknown"),
+    ],
+)
+def test_each_expectation_can_fail(tmp_path: Path, expect: str, message: str) -> None:
+    tree = write_tests(write(tmp_path, a=""), f"  - name: n\n    expect: {{{expect}}}\n")
+    (problem,) = ran(tree).problems
+    assert message in problem.message
+    assert (problem.file, problem.line) == ("tests/t.yaml", 4)
+
+
+def test_an_ungoverned_call_and_observed_rules_can_be_expected(tmp_path: Path) -> None:
+    tree = write(
+        tmp_path,
+        a="applies_to: {team: x}\nredaction:\n  request: {contact: {operator: hash, enforce: observe}}\n",
+    )
+    write_tests(
+        tree,
+        "  - {name: nobody, expect: {policy: none}}\n"
+        "  - name: watched\n    given: {facts: {team: x}, text: Write to ada@example.org}\n"
+        "    expect: {observed: [EMAIL_ADDRESS], redacted: [], present: [ada@example.org]}\n",
+    )
+    assert ran(tree).problems == ()
+
+
+def test_a_wrong_test_file_is_an_error_with_its_place(tmp_path: Path) -> None:
+    tree = write_tests(write(tmp_path, a=""), "  - {name: n, expect: {polcy: a}}\n")
+    with pytest.raises(PolicyErrors) as caught:
+        ran(tree)
+    assert str(caught.value) == "tests/t.yaml:3:24: tests[0].expect.polcy: unknown key; did you mean `policy`?"
