@@ -1,7 +1,7 @@
 """The policy snapshot that this worker governs with; it follows the control database."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -21,9 +21,13 @@ class NotReady(GatewayError):
 
 
 class InForce:
-    """Swapped as one assignment: a call keeps the snapshot it was bound to, the next call gets the new one."""
+    """Swapped as one assignment: a call keeps the snapshot it was bound to, the next call gets the new one.
 
-    def __init__(self) -> None:
+    `prepare` runs first, in the thread that follows the database, so that no call waits for what can be made before.
+    """
+
+    def __init__(self, prepare: Callable[[Snapshot], None]) -> None:
+        self._prepare = prepare
         self._snapshot: Snapshot | None = None
         self.generation = 0
         self.problems: Sequence[Mapping[str, Any]] = ()
@@ -42,21 +46,22 @@ class InForce:
             raise NotReady("The gateway has no policies in force yet; try again in a moment.")
         return self._snapshot
 
-    def use(self, snapshot: Snapshot) -> None:
-        """Bring a snapshot in force by hand."""
-        self._snapshot = snapshot
-
     def reload(self, conn: Connection, _version: int) -> None:
         """Follow what the control database says is in force."""
         self.problems = snapshots.problems(conn)
         active = snapshots.active(conn)
-        if active is None or active.generation == self.generation:
+        if active is None:
+            return
+        if active.generation == self.generation and self._snapshot is not None:
+            self._prepare(self._snapshot)  # for keys that are new
             return
         content = snapshots.content(conn, active.sha256)
         if content is None:
             _LOG.error("snapshot %s is in force but not stored", active.sha256)
             return
         source = active.source
-        self._snapshot = Snapshot.from_bytes(content, git_commit=source.git_commit, dirty=source.dirty)
+        snapshot = Snapshot.from_bytes(content, git_commit=source.git_commit, dirty=source.dirty)
+        self._prepare(snapshot)
+        self._snapshot = snapshot
         self.generation = active.generation
         _LOG.info("policy snapshot %s in force", active.sha256[:12])

@@ -1,10 +1,12 @@
 """The composition root of a gateway worker: from settings to everything a call needs."""
 
+import asyncio
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import perf_counter_ns
+from typing import Final
 
 import aiohttp
 
@@ -17,12 +19,17 @@ from gateway.pipeline import Pipeline
 from gateway.ports import is_own_listener
 from gateway.providers.openai import new_session
 from gateway.providers.pool import ProviderPool
-from gateway.redactors import CompiledRedactors
+from gateway.redactors import CompiledRedactors, needs_detectors
 from gateway.settings import Settings
 from gateway.watch import Desk
 from metrics.record.ids import utc_us
 from metrics.record.journal import FileJournal, Journal, open_keystore, writer_id
 from metrics.record.master import MasterKey
+from policy.snapshot import Snapshot
+from redaction.presidio.detectors import Detectors
+
+# Each worker has its own: two workers make two detector processes, one for each core of a small machine.
+DETECTORS_PER_WORKER: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +43,7 @@ class Parts:
     changes: ChangeWatch
     journal: Journal
     master: MasterKey
-    redactors: CompiledRedactors
+    detectors: Detectors
     session: aiohttp.ClientSession
     pipeline: Pipeline
     writer: str
@@ -50,20 +57,35 @@ async def open_parts(settings: Settings, environ: Mapping[str, str], role: str) 
     journal = FileJournal(settings.data, writer, keystore)
     session = new_session()
     database = open_database(settings.database_url)
-    directory, in_force = Directory(), InForce()
+    detectors = Detectors(DETECTORS_PER_WORKER)
+    redactors = CompiledRedactors(lambda tenant: master.derive(f"redaction/values/{tenant}"), detectors.detector)
+    directory = Directory()
+    in_force = InForce(_preparing(directory, redactors, detectors))
     changes = ChangeWatch(database, (directory, in_force))
-    redactors = CompiledRedactors(lambda tenant: master.derive(f"redaction/values/{tenant}"), None)
     pool = ProviderPool(session, settings.upstream, environ, lambda url: is_own_listener(url, settings))
     pipeline = Pipeline(directory, in_force.current, redactors, pool.of, desk(journal), Limits())
     try:
         yield Parts(
-            settings, database, directory, in_force, changes, journal, master, redactors, session, pipeline, writer
+            settings, database, directory, in_force, changes, journal, master, detectors, session, pipeline, writer
         )
     finally:
+        await detectors.close()
         await session.close()
         await journal.close()
         keystore.close()
         database.close()
+
+
+def _preparing(directory: Directory, redactors: CompiledRedactors, detectors: Detectors) -> Callable[[Snapshot], None]:
+    """Return what is done with a snapshot before it comes in force. It runs outside the event loop."""
+    loop = asyncio.get_running_loop()
+
+    def prepare(snapshot: Snapshot) -> None:
+        redactors.prepare(snapshot, directory.facts())
+        if needs_detectors(snapshot):
+            loop.call_soon_threadsafe(detectors.start)
+
+    return prepare
 
 
 def desk(journal: Journal) -> Desk:

@@ -23,6 +23,7 @@ from metrics.record.events import Event
 from metrics.record.journal import Journal, MemoryJournal
 from policy.load import load_tree
 from policy.model import Facts
+from redaction.detect import NoDetector
 
 KEY = "sk-sluice-test"
 OTHER_KEY = "sk-sluice-ungoverned"
@@ -108,7 +109,7 @@ def running_gateway(
         snapshot = load_tree(policies)
         session = new_session()
         pool = ProviderPool(session, "test", {"UPSTREAM_KEY": "sk-upstream"}, own or (lambda _url: False))
-        redactors = CompiledRedactors(lambda tenant: tenant.encode().ljust(32, b"."), None)
+        redactors = CompiledRedactors(lambda tenant: tenant.encode().ljust(32, b"."), lambda _names: NoDetector())
         directory = StaticDirectory(HOLDERS)
         pipeline = Pipeline(directory, lambda: snapshot, redactors, pool.of, desk(ledger), limits or Limits())
         config = uvicorn.Config(create_app(pipeline), lifespan="off", log_config=None, access_log=False)

@@ -43,6 +43,10 @@ class Directory:
     def __len__(self) -> int:
         return len(self._entries)
 
+    def facts(self) -> frozenset[Facts]:
+        """Return what the usable keys are bound to: the policies that calls can ask for."""
+        return frozenset(principal.facts for _, principal in self._entries.values())
+
     def lookup(self, raw_key: bytes) -> Principal | None:
         """Return the principal of a key, or None when it is unknown, revoked or expired. About 2 microseconds."""
         digest = tokens.digest(raw_key)

@@ -8,6 +8,7 @@ import aiohttp
 from fastapi import APIRouter, Response
 
 from gateway.ports import address
+from gateway.redactors import needs_detectors
 from gateway.status import read_workers
 from gateway.wiring import Parts
 
@@ -64,11 +65,14 @@ def worker_facts(parts: Parts) -> dict[str, Any]:
 
 
 def _needed(parts: Parts) -> dict[str, bool]:
-    return {
+    needed = {
         "policy": parts.in_force.sha256 is not None,
         "keys": parts.changes.ready,
         "journal": parts.journal.available,
     }
+    if needed["policy"] and needs_detectors(parts.in_force.current()):
+        needed["names"] = parts.detectors.ready()
+    return needed
 
 
 def _policy(parts: Parts, workers: list[dict[str, Any]]) -> dict[str, Any]:
