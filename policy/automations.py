@@ -80,22 +80,29 @@ def _facts(values: Mapping[str, str | None]) -> Facts:
 
 def _lacks(automation: Automation, policy: Policy) -> Iterator[tuple[KeyPath, str]]:
     if automation.customer_facing:
-        scored = policy.confidence is not None and policy.confidence.enforce == "on"
-        if not scored:
-            yield ("customer_facing",), "an enforced `confidence` block with a scorer"
-        if not _has_template(policy):
-            yield ("customer_facing",), "a fallback template"
-        if policy.hold is None:
-            yield ("customer_facing",), "a `hold` block"
+        yield from ((("customer_facing",), lack) for lack in _for_customers(policy))
     if automation.regulated:
-        if policy.minimise is None or policy.minimise.enforce != "on":
-            yield ("regulated",), "an enforced `minimise` block"
-        for direction in ("request", "answer"):
-            rules = getattr(policy.redaction, direction).values()
-            if not any(rule.enforce == "on" and rule.operator != "keep" for rule in rules):
-                yield ("regulated",), f"enforced `redaction.{direction}` rules"
-        if "retention" not in policy.model_fields_set:
-            yield ("regulated",), "a `retention` block of its own"
+        yield from ((("regulated",), lack) for lack in _for_regulators(policy))
+
+
+def _for_customers(policy: Policy) -> Iterator[str]:
+    if policy.confidence is None or policy.confidence.enforce != "on":
+        yield "an enforced `confidence` block with a scorer"
+    if not _has_template(policy):
+        yield "a fallback template"
+    if policy.hold is None:
+        yield "a `hold` block"
+
+
+def _for_regulators(policy: Policy) -> Iterator[str]:
+    if policy.minimise is None or policy.minimise.enforce != "on":
+        yield "an enforced `minimise` block"
+    for direction in ("request", "answer"):
+        rules = getattr(policy.redaction, direction).values()
+        if not any(rule.enforce == "on" and rule.operator != "keep" for rule in rules):
+            yield f"enforced `redaction.{direction}` rules"
+    if "retention" not in policy.model_fields_set:
+        yield "a `retention` block of its own"
 
 
 def _has_template(policy: Policy) -> bool:

@@ -51,29 +51,31 @@ def load_with_places(directory: Path) -> Loaded:
     floors = tree.special(FLOORS, Floors) or Floors(schema_=1)
     providers = tree.special(PROVIDERS, ProviderList) or ProviderList(schema_=1)
     prices = tree.special(PRICES, PriceList) or PriceList(schema_=1)
-    base = sources.get(DEFAULTS) if defaults else None
-    loaded = list(tree.policies(base))
-    problems.extend(_same_names(loaded))
-    problems.extend(_ties(loaded))
+    loaded = list(tree.policies(sources.get(DEFAULTS) if defaults else None))
     prompts, wrong = read_prompts(directory)
-    problems.extend(wrong)
-    for policy, source in loaded:
-        problems.extend(undercut(policy, source, floors))
-        problems.extend(pointless(policy, source))
-        problems.extend(missing(policy, source, prompts))
+    problems.extend((*wrong, *_across(loaded, floors)))
+    # What refers to other files is only checked when those are right: no problem is reported twice.
     registered = list(_registered(directory, [policy for policy, _ in loaded], problems))
+    if not problems:
+        problems.extend(each for policy, source in loaded for each in missing(policy, source, prompts))
     if problems:
         raise PolicyErrors(problems)
     if not loaded:
         raise PolicyErrors([problem(Pos(directory.name or ".", 1, 1), (), "no policy file here; add default.yaml")])
     entries = tuple(Entry(source.file, policy) for policy, source in loaded)
+    parts = Contents(entries, providers, prices, tuple(registered), tuple(prompts.values()))
     git = git_state(directory)
-    snapshot = Snapshot.build(
-        Contents(entries, providers, prices, tuple(registered), tuple(prompts.values())),
-        git_commit=git.commit,
-        dirty=git.dirty,
-    )
+    snapshot = Snapshot.build(parts, git_commit=git.commit, dirty=git.dirty)
     return Loaded(snapshot, {source.file: source for _, source in loaded})
+
+
+def _across(loaded: list[tuple[Policy, Source]], floors: Floors) -> Iterator[Problem]:
+    """Check policies against each other and against the floors."""
+    yield from _same_names(loaded)
+    yield from _ties(loaded)
+    for policy, source in loaded:
+        yield from undercut(policy, source, floors)
+        yield from pointless(policy, source)
 
 
 def _registered(directory: Path, policies: list[Policy], problems: list[Problem]) -> Iterator[Automation]:
@@ -87,7 +89,8 @@ def _registered(directory: Path, policies: list[Policy], problems: list[Problem]
             continue
         if (other := first.setdefault(automation.automation, source.file)) != source.file:
             wrong.append(near(source.places, ("automation",), f"{other} has the same name; rename one of the two"))
-        wrong.extend(unfit(automation, source, policies))
+        if not problems:
+            wrong.extend(unfit(automation, source, policies))
         yield automation
     problems.extend(wrong)
 

@@ -47,6 +47,10 @@ def test_an_ungoverned_or_repeated_automation_is_an_error(tmp_path: Path) -> Non
     assert "again.yaml has the same name" in problems(tree)[0]
 
 
+def test_a_mistake_in_a_policy_is_not_blamed_on_the_registry(tmp_path: Path) -> None:
+    assert problems(register(write(tmp_path, a="colour: red\n"))) == ["a.yaml:4:1: colour: unknown key; remove it"]
+
+
 def test_a_linked_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "outside").mkdir()
     tree = write(tmp_path / "tree", a="")
