@@ -96,8 +96,8 @@ def audit(ledger: Path, receipts: Receipts) -> dict[str, int]:
         ended = [row[0] for row in db.sql("select call_id from calls").fetchall()]
         begun = {row[0] for row in db.sql("select event_id from events where kind = 'call.begin'").fetchall()}
         closed = {row[0] for row in db.sql("select event_id from events where kind = 'call.end'").fetchall()}
-        events = db.sql("select count(*), count(distinct event_id) from events").fetchone() or (0, 0)
-        interrupted = db.sql("select count(*) from calls where outcome = 'interrupted'").fetchone() or (0,)
+        events = db.sql("select count(*), count(distinct event_id) from events").fetchall()[0]
+        interrupted = db.sql("select count(*) from calls where outcome = 'interrupted'").fetchall()[0]
     known = set(ended)
     return {
         "calls sent": receipts.sent,
