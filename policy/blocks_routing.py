@@ -1,5 +1,6 @@
 """The `routing` block: which model answers, and what happens when it cannot."""
 
+from functools import cached_property
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -163,3 +164,8 @@ class Routing(Block):
     )
     retries: Retries = Field(default=Retries(), description="Further tries of the same model.")
     sticky: Literal["none", "run"] = Field(default="none", description="`run`: a run keeps the model it began with.")
+
+    @cached_property
+    def last_rule(self) -> RouteRule | None:
+        """Give `candidates` as the rule that takes every call."""
+        return RouteRule(candidates=self.candidates, fallbacks=self.fallbacks) if self.candidates else None

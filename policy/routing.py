@@ -104,11 +104,10 @@ def route(routing: Routing, request: Request, measure: Measure = unmeasured) -> 
         if not _matches(rule, request):
             continue
         if rule.enforce == "on":
-            return _choose(f"rules[{index}]", _completed(rule, routing), request, measure, tuple(observed))
+            return _choose(f"rules[{index}]", (rule, routing), request, measure, tuple(observed))
         observed.append(f"rules[{index}]")
-    if routing.candidates:
-        last = RouteRule(candidates=routing.candidates, fallbacks=routing.fallbacks)
-        return _choose("candidates", _completed(last, routing), request, measure, tuple(observed))
+    if routing.last_rule is not None:
+        return _choose("candidates", (routing.last_rule, routing), request, measure, tuple(observed))
     return Choice((request.model,), "unmatched", observed=tuple(observed))
 
 
@@ -122,14 +121,13 @@ def pick_arm(split: Split, point: float) -> Arm:
     return split.arms[-1]
 
 
-def _completed(rule: RouteRule, routing: Routing) -> RouteRule:
-    shared = {"objective": rule.objective or routing.objective, "constraints": rule.constraints or routing.constraints}
-    return rule.model_copy(update=shared)
-
-
-def _choose(name: str, rule: RouteRule, request: Request, measure: Measure, observed: tuple[str, ...]) -> Choice:
+def _choose(
+    name: str, scope: tuple[RouteRule, Routing], request: Request, measure: Measure, observed: tuple[str, ...]
+) -> Choice:
+    """Order a rule's candidates; what the rule leaves out, the block says."""
+    rule, routing = scope
     facts = {candidate.model: measure(candidate.model) for candidate in rule.candidates}
-    limits, objective = rule.constraints or Constraints(), rule.objective or "first"
+    limits, objective = rule.constraints or routing.constraints, rule.objective or routing.objective
     admitted: list[Candidate] = []
     passed: list[Passed] = []
     for candidate in rule.candidates:
