@@ -12,6 +12,7 @@ from metrics.record.ids import Clock
 from metrics.record.keystore import KeyStore
 from metrics.record.ledger import Ledger
 from metrics.record.order import Entry, OrderFile, Skipped
+from metrics.record.otel_meters import Meters
 from metrics.record.own import OwnSegments, damage_reports, interrupted
 from metrics.record.reader import Stretch, read_bytes, read_stretch
 from metrics.record.rows import BEGIN, END, Row, Rows, call_of
@@ -31,11 +32,14 @@ class Counters:
     duplicates: int = 0
     interrupted: int = 0
     damaged: list[str] = field(default_factory=list)
+    damaged_by_reason: dict[str, int] = field(default_factory=dict)
+    meters: Meters = field(default_factory=Meters)
 
     def damage(self, segment: str, start: int, end: int, reason: str) -> None:
         """Remember the newest hundred damaged stretches."""
         self.damaged.append(f"{segment}: bytes {start} to {end} {reason}")
         del self.damaged[:-100]
+        self.damaged_by_reason[reason] = self.damaged_by_reason.get(reason, 0) + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,7 @@ class Ingest:
         seen = self._ledger.known(events) if events else set()
         fresh = [self._without_known(stretch, seen) for stretch in stretches]
         entries = self._files.order.append([_entry(stretch, self._clock()) for stretch in fresh])
+        self.counters.meters.take(fresh)  # here, because a number is given only once
         rows = Rows(contents=contents)
         for entry, stretch in zip(entries, fresh, strict=True):
             for seq, line in enumerate(stretch.lines, entry.seq):

@@ -13,7 +13,7 @@ from metrics.record.ledger import Ledger, LedgerError
 from metrics.record.order import OrderFile
 from metrics.record.replay import agrees
 
-_ELSEWHERE = ("lock", "space", "permission", "too many open files")
+_ELSEWHERE = ("could not set lock", "no space left", "permission denied", "too many open files")
 _DAMAGE = ("checksum", "corrupt", "invalidated", "not a valid duckdb")
 
 
@@ -43,7 +43,7 @@ def open_ledger(path: Path, order: OrderFile, memory_limit: str) -> tuple[Ledger
         reason = "it does not belong to this order file"
         ledger.close()
     except LedgerError as problem:
-        if any(word in str(problem).lower() for word in _ELSEWHERE):
+        if not is_damage(problem) and any(word in str(problem).lower() for word in _ELSEWHERE):
             raise LedgerBusyError(f"{path.name} cannot be opened: {_first_line(problem)}") from problem
         reason = f"it cannot be read: {_first_line(problem)}"
     set_aside(path)

@@ -132,7 +132,7 @@ class OrderFile:
 
     def _read(self, path: Path, number: int, line: bytes) -> Entry | None:
         try:
-            return _entry(line)
+            return parse_entry(line)
         except BadLineError:
             problem = f"order/{path.name}, line {number}: garbled"
             if problem not in self.damage:
@@ -156,7 +156,8 @@ def _line(entry: Entry) -> bytes:
     return checksummed(orjson.dumps({"entry": fields, "skipped": skipped}))
 
 
-def _entry(line: bytes) -> Entry:
+def parse_entry(line: bytes) -> Entry:
+    """Read one line of the order file. Raises `BadLineError`."""
     value = checked(line)
     seq, count, segment, start, end, at_us = value["entry"]
     return Entry(seq, count, segment, start, end, at_us, tuple(Skipped(*skip) for skip in value["skipped"]))

@@ -15,7 +15,7 @@ from metrics.record.segments import META, SegmentWriter
 
 _KEPT = (
     "endpoint", "stream", "key_id", "team", "environment", "data_class", "model_requested", "policy", "policy_hash",
-    "snapshot", "labels",
+    "snapshot", "labels", "trace_id", "span_id", "parent_span_id", "trace_flags",
 )  # fmt: skip
 
 

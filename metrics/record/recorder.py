@@ -119,16 +119,23 @@ class Recorder:
             self._stop.wait(self._pace.retry_s)
 
     def status(self) -> dict[str, Any]:
-        """Describe the recorder. `behind_bytes` is looked up now: 0 means that every durable record is in."""
-        state, counters = self.state, self.counters
+        """Describe the recorder.
+
+        `behind_bytes` is looked up now: 0 means that every durable record can be asked for; `caught_up` means that
+        runs and days show it too.
+        """
+        behind = self.behind()  # before the numbers: they may only be newer
+        state, counters, order_seq = self.state, self.counters, self._files.order.last_seq
+        current = state.phase == "running" and not behind and state.progress.seq == order_seq
         return {
             "phase": state.phase,
             "problem": state.problem,
+            "caught_up": current and state.aggregated_seq == order_seq,
+            "behind_bytes": behind,
             "seq": state.progress.seq,
             "ts_us": state.progress.ts_us,
-            "order_seq": self._files.order.last_seq,
+            "order_seq": order_seq,
             "aggregated_seq": state.aggregated_seq,
-            "behind_bytes": self.behind(),
             "last_step_us": state.last_step_us,
             "records": counters.records,
             "duplicates": counters.duplicates,

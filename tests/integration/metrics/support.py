@@ -70,10 +70,7 @@ def recording(data: Path, until: Callable[[Recorder], bool] | None = None) -> It
 
 
 def caught_up(recorder: Recorder) -> bool:
-    status = recorder.status()
-    return bool(
-        status["phase"] == "running" and status["behind_bytes"] == 0 and status["aggregated_seq"] == status["seq"]
-    )
+    return bool(recorder.status()["caught_up"])
 
 
 def settled(recorder: Recorder) -> bool:
