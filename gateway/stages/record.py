@@ -62,6 +62,7 @@ def policy_facts(governed: Governed) -> dict[str, Any]:
         "trace_id": call.trace.trace_id,
         "span_id": call.trace.span_id,
         "parent_span_id": call.trace.parent_id,
+        "trace_flags": call.trace.flags,
     }
 
 
