@@ -89,11 +89,11 @@ class OpenAIProvider:
 class OpenAIReply:
     """A reply whose body is read with a limit on bytes and on silence."""
 
-    __slots__ = ("_bytes", "_idle_s", "_response", "headers", "status")
+    __slots__ = ("_bytes", "_ended", "_idle_s", "_response", "headers", "status")
 
     def __init__(self, response: aiohttp.ClientResponse, idle_s: float) -> None:
         self._response, self._idle_s = response, idle_s
-        self._bytes = 0
+        self._bytes, self._ended = 0, False
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
 
@@ -109,12 +109,14 @@ class OpenAIReply:
 
     async def next(self) -> bytes | None:
         """Return all bytes that are there, waiting for the first of them."""
+        if self._ended:
+            return None
         try:
             part = await self._response.content.readany()
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise translated(error) from error
         if not part:
-            self._response.release()
+            self._ended = True
             return None
         if not self._bytes:
             self._expect_idle()
