@@ -28,6 +28,8 @@ LEVELS = {
 }
 # A sign (comma, dash) belongs to a name only when the model is at least this sure, whatever the level.
 _SIGN_SHARE = 0.5
+_NO_DOUBT_SHARE = 0.9
+_NAME_FLAGS = frozenset("FfLl")
 _CODE = re.compile(r"[A-Za-z0-9+/=_-]{16,}")
 _TURN = re.compile(r"(?<=[0-9])[A-Za-z]|(?<=[A-Za-z])[0-9]")
 
@@ -64,7 +66,9 @@ class NamesModel:
             return []
         codes = [match.span() for match in _CODE.finditer(text) if _is_code(match.group())]
         kept = (t for t in self._kept(text, tokens, least) if not any(a <= t.start < b for a, b in codes))
-        return [_span(part) for run in _runs(kept, text) if not self._technical(run) for part in _split(run, text)]
+        return [
+            _span(part) for run in _runs(kept, text) if not all(map(self._technical, run)) for part in _split(run, text)
+        ]
 
     def _kept(self, text: str, tokens: Tokens, least: Thresholds) -> Iterator[_Token]:
         shares = marginals(self._scorer(text, tokens), self._weights.transitions)
@@ -77,8 +81,11 @@ class NamesModel:
                 label = self._weights.labels[likely[i]]
                 yield _Token(tokens.starts[i], tokens.ends[i], label, float(names[i]), word)
 
-    def _technical(self, run: list[_Token]) -> bool:
-        return all("X" in self._gazetteer.flags(t.word.lower()) or not t.word.isalpha() for t in run)
+    def _technical(self, token: _Token) -> bool:
+        """Say whether a token is a technical word; one that is also a name (Ruby) only when the model is in doubt."""
+        flags = self._gazetteer.flags(token.word.lower())
+        doubtful = token.share < _NO_DOUBT_SHARE or _NAME_FLAGS.isdisjoint(flags)
+        return not token.word.isalpha() or ("X" in flags and doubtful)
 
 
 def _is_code(word: str) -> bool:

@@ -4,6 +4,7 @@ import argparse
 import gzip
 import importlib
 import pkgutil
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,12 +15,14 @@ from phonenumbers.geodata import GEOCODE_DATA
 
 from redaction.names.gazetteer import FLAGS, PLAIN
 from redaction.names.tokens import tokenize
+from tools.names.code import code_files
 from tools.names.corpus import CORPORA, labels, read_rows
 
 _LISTS = Path(__file__).parent / "lists"
 _PLACES = ("cities", "city_names", "communities", "cantons")
 _LARGE = ("countries", "states", "state_names", "provinces", "regions", "departments", "counties")
 _OWN = {"nationalities": "N", "titles": "T", "company_forms": "O", "street_words": "S", "technical": "X"}
+_LOWER_WORD = re.compile(r"\b[a-z]{3,}\b")
 _STRONGER = (("F", "f"), ("L", "l"), ("K", "C"), ("K", "c"), ("C", "c"))
 # Words that some list has as a name but that are far more often plain words.
 _PLAIN = """
@@ -100,8 +103,16 @@ def _large_places() -> Iterator[tuple[str, str]]:
                     yield part, "K" if len(parts) == 1 else "c"
 
 
-def build() -> dict[str, str]:
-    """Return the flags of every word, in the order of FLAGS."""
+def code_words() -> set[str]:
+    """Return the words that Python's standard library has in lower case at least thirty times."""
+    seen: Counter[str] = Counter()
+    for path in code_files():
+        seen.update(_LOWER_WORD.findall(path.read_text(encoding="utf-8", errors="ignore")))
+    return {word for word, count in seen.items() if count >= 30}
+
+
+def build(everyday: set[str]) -> dict[str, str]:
+    """Return the flags of every word, in the order of FLAGS; everyday words are no places and no foreign names."""
     found: dict[str, set[str]] = defaultdict(set)
     plain = frozenset(_PLAIN.split())
     sources: tuple[Iterable[tuple[str, str]], ...] = (_names(), _place_words())
@@ -109,9 +120,11 @@ def build() -> dict[str, str]:
         for word, flag in source:
             if _usable(word, plain):
                 found[word].add(flag)
+    for word in everyday & found.keys():
+        found[word] -= set("Ccfl")
     for word, flag in (*_own_words(), *_large_places()):
         found[word].add(flag)
-    return {word: _letters(flags) for word, flags in found.items()}
+    return {word: _letters(flags) for word, flags in found.items() if flags}
 
 
 def _letters(flags: set[str]) -> str:
@@ -147,7 +160,8 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--data", type=Path, required=True, help="folder of the public corpora")
     args = parser.parse_args()
-    write(args.out, build(), plain_words(args.data))
+    plain = plain_words(args.data)
+    write(args.out, build({*plain, *code_words()}), plain)
 
 
 if __name__ == "__main__":

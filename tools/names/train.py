@@ -19,6 +19,7 @@ from redaction.names.gazetteer import Gazetteer, load_gazetteer
 from redaction.names.tokens import tokenize
 from redaction.names.weights import write_weights
 from tools.names.augment import Relabel, substitute
+from tools.names.code import code_rows
 from tools.names.corpus import CORPORA, Row, labels, read_rows
 from tools.names.generate import recase
 from tools.names.pack import weights_of
@@ -68,7 +69,7 @@ def train(args: argparse.Namespace) -> None:
     generated = [row for path in args.generated for row in read_rows(path.parent, path.name.removesuffix(".jsonl.gz"))]
     trainer = pycrfsuite.Trainer(algorithm="lbfgs", verbose=False)
     tokens_seen = 0
-    for row in training_rows(args.data, generated, rnd):
+    for row in (*code_rows(args.code, full, rnd), *training_rows(args.data, generated, rnd)):
         tokens = tokenize(row.text)
         if tokens.words:
             trainer.append(strings(row.text, tokens, rnd.choice(views)), labels(tokens, row.spans))
@@ -99,6 +100,7 @@ def main() -> None:
     parser.add_argument("--minfreq", type=float, default=2.0)
     parser.add_argument("--c1", type=float, default=0.3)
     parser.add_argument("--c2", type=float, default=0.02)
+    parser.add_argument("--code", type=int, default=5_000, help="pieces of code without names")
     parser.add_argument("--seed", type=int, default=3)
     train(parser.parse_args())
 
