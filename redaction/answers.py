@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from redaction import placeholders
 from redaction.normalise import Normaliser
-from redaction.pattern import MAX_WIDTH, analyse, compile_linear, split_group
+from redaction.pattern import MAX_WIDTH, analyse, characters, compile_linear, split_group
 from redaction.recognizers.base import Recognizer
 from redaction.recognizers.catalogue import BUILT_IN
 from redaction.scan import FLOOR, Scanner, scan_set
@@ -29,7 +29,12 @@ _PLAIN = re.compile(
     r"[A-Za-z\s,.;!?'\"À-ÖØ-öø-ſ’‘“”–—…-]*+(?<!-)(?<!\b[A-Z])(?<!\b[A-Z]{2})(?<!\b[A-Z]\s)(?<!\b[A-Z]{2}\s)"
 )
 _CALM_BREAK = compile_linear(rf"(?i)--|[A-Za-z]{{16}}|{_WORDS}")
-_BUILT_IN = frozenset((placeholders.RECOGNIZER, _PIECE, *BUILT_IN))
+_SPACES = frozenset(b" \t\n\r")
+_SPACE_BYTES = (b" ", b"\n", b"\t", b"\r")
+_NUMBER_BYTES = b"0123456789 ./()+-,"
+_NUMBER = frozenset(_NUMBER_BYTES)
+_NUMBER_JOINTS = b" ./)-,"
+_BUILT_IN = frozenset((placeholders.REWRITTEN, _PIECE, *BUILT_IN))
 _KEYWORD = compile_linear(f"(?i){_WORDS}")
 
 
@@ -37,13 +42,13 @@ class AnswerEngine:
     """Compiled recognizers of answers; immutable and shared."""
 
     def __init__(self, recognizers: Iterable[Recognizer]) -> None:
-        found = (placeholders.RECOGNIZER, *(r for r in recognizers if r.answers and _fits(r)), _PIECE)
+        found = (placeholders.REWRITTEN, *(r for r in recognizers if r.answers and _fits(r)), _PIECE)
         self.normaliser = Normaliser()
         self.scanner = Scanner(found)
         self._knows_calm = frozenset(found) <= _BUILT_IN
-        begins = [analyse(r.pattern, r.ignore_case).begins for r in found if not r.group]
+        begins = [analyse(r.pattern, r.ignore_case).begins for r in found if not r.group and _is_spaced(r.pattern)]
         self._live = compile_linear(f"(?:{'|'.join(f'(?:{part})' for part in begins)})\\z")
-        values = [_value_begins(r) for r in found if r.group]
+        values = [_value_begins(r) for r in found if r.group and _is_spaced(split_group(r.pattern)[1])]
         self._values = tuple(compile_linear(value) for value in values)
         self._value_set = scan_set(values)
 
@@ -58,14 +63,25 @@ class AnswerEngine:
 
     def live(self, data: bytes, base: int) -> int:
         """Give the offset from which on a match may have begun that more text could complete."""
+        start = max(base, _word_or_number(data))
         found = self._live.search(data, base)
-        start = int(found.start()) if found else len(data)
+        start = min(start, int(found.start())) if found else start
         since = max(0, base - MAX_WIDTH)
         for index in self._value_set.Match(data[since:]) or ():
             value = self._values[index].search(data, since)
             if value is not None:
                 start = min(start, max(base, int(value.start(1))))
         return start
+
+
+def _word_or_number(data: bytes) -> int:
+    """Give where the last word begins, or the numbers at the end: all matches without letters and spaces together."""
+    size = len(data)
+    last = data[max(0, size - MAX_WIDTH) :]
+    word = size - len(last) + max(map(last.rfind, _SPACE_BYTES)) + 1
+    numbers = len(last.rstrip(_NUMBER_BYTES))
+    rest = last[numbers:].lstrip(_NUMBER_JOINTS)
+    return min(word, size - len(rest))
 
 
 def has_keyword(text: str) -> bool:
@@ -84,10 +100,16 @@ def answer_engine(recognizers: tuple[Recognizer, ...]) -> AnswerEngine:
     return AnswerEngine(recognizers)
 
 
+def _is_spaced(pattern: str) -> bool:
+    """Say whether matches can hold spaces beside other characters than those of numbers."""
+    held = characters(pattern)
+    return bool(_SPACES & held) and not held <= _NUMBER
+
+
 def _fits(recognizer: Recognizer) -> bool:
-    return analyse(recognizer.pattern).most <= MAX_WIDTH + 2
+    return analyse(recognizer.pattern).most <= MAX_WIDTH
 
 
 def _value_begins(recognizer: Recognizer) -> str:
-    lead, value = split_group(recognizer.pattern)
+    lead, _, value = split_group(recognizer.pattern)
     return f"{'(?i)' if recognizer.ignore_case else ''}{lead}({value})\\z"

@@ -73,7 +73,7 @@ class Finder:
     def __init__(self, recognizers: Iterable[Recognizer], key: bytes, allow: Iterable[str] = ()) -> None:
         self._memory = Memory(key)
         self._normaliser = Normaliser()
-        self._scanner = Scanner((*recognizers, placeholders.RECOGNIZER, _PIECE))
+        self._scanner = Scanner((*recognizers, placeholders.WRITTEN, _PIECE))
         self._allow = frozenset(value.casefold() for value in allow)
 
     def cached(self, text: str, hint: str) -> Sequence[Entity]:

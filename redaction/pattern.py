@@ -5,8 +5,10 @@ built in or written by a user, can be forgotten in streams.
 """
 
 import importlib
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import re2
@@ -14,7 +16,21 @@ import re2
 # The standard library's own parser of patterns; it has no public name.
 _parser: Any = importlib.import_module("re._parser")
 _UNBOUNDED = 64
-MAX_WIDTH = 64
+MAX_WIDTH = 62  # one match and the character after it fit into what a stream may hold
+
+
+_ASCII = frozenset(range(128))
+_CATEGORIES = {
+    name: frozenset(code for code in _ASCII if re.match(escape, chr(code)))
+    for name, escape in {
+        "CATEGORY_DIGIT": r"\d",
+        "CATEGORY_WORD": r"\w",
+        "CATEGORY_SPACE": r"\s",
+        "CATEGORY_NOT_DIGIT": r"\D",
+        "CATEGORY_NOT_WORD": r"\W",
+        "CATEGORY_NOT_SPACE": r"\S",
+    }.items()
+}
 
 
 class PatternError(ValueError):
@@ -30,10 +46,15 @@ class Parts:
     begins: str
 
 
+@lru_cache(maxsize=512)
+def _parse(pattern: str) -> Any:
+    return _parser.parse(pattern)
+
+
 def analyse(pattern: str, ignore_case: bool = False) -> Parts:
     """Take `pattern` apart; raises PatternError for what a linear-time engine or a stream cannot do."""
     try:
-        tree = _parser.parse(pattern)
+        tree = _parse(pattern)
         least, most = tree.getwidth()
         begins = _begins(list(tree))
     except (_parser.error, RecursionError) as error:
@@ -41,13 +62,47 @@ def analyse(pattern: str, ignore_case: bool = False) -> Parts:
     return Parts(least, min(most, 1_000_000), f"{'(?i)' if ignore_case else ''}{begins}")
 
 
-def split_group(pattern: str) -> tuple[str, str]:
-    """Part a pattern at its group 1 into what leads to the value, and the pattern of the value's beginnings."""
-    items = list(_parser.parse(pattern))
+def split_group(pattern: str) -> tuple[str, str, str]:
+    """Part a pattern at its group 1: what leads to the value, the value and the rest, and the pattern of the value's beginnings."""
+    items = list(_parse(pattern))
     place = next((n for n, item in enumerate(items) if str(item[0]) == "SUBPATTERN" and item[1][0] == 1), None)
     if place is None:
         raise PatternError("the pattern's group 1 must not stand inside another group")
-    return _write_all(items[:place]), _begins(items[place:])
+    return _write_all(items[:place]), _write_all(items[place:]), _begins(items[place:])
+
+
+def characters(pattern: str) -> frozenset[int]:
+    """Give the codes of the ASCII characters that can stand in a match."""
+    return frozenset(_codes(_parse(pattern)))
+
+
+def _codes(items: Iterable[Any]) -> Iterator[int]:
+    for item in items:
+        name, arg = str(item[0]), item[1]
+        if name == "LITERAL":
+            yield arg
+        elif name == "IN":
+            yield from _class_codes(arg)
+        elif name in {"NOT_LITERAL", "ANY"}:
+            yield from _ASCII
+        elif name in {"MAX_REPEAT", "MIN_REPEAT"}:
+            yield from _codes(arg[2])
+        elif name == "SUBPATTERN":
+            yield from _codes(arg[3])
+        elif name == "BRANCH":
+            for branch in arg[1]:
+                yield from _codes(branch)
+
+
+def _class_codes(members: list[Any]) -> Iterator[int]:
+    negated = str(members[0][0]) == "NEGATE"
+    inside: set[int] = set()
+    for kind, arg in members[1:] if negated else members:
+        name = str(kind)
+        inside |= (
+            {arg} if name == "LITERAL" else set(range(arg[0], arg[1] + 1)) if name == "RANGE" else _CATEGORIES[str(arg)]
+        )
+    yield from _ASCII - inside if negated else inside
 
 
 def compile_linear(pattern: str) -> Any:
@@ -65,9 +120,8 @@ def compile_linear(pattern: str) -> Any:
 def _begins(items: list[Any]) -> str:
     """Write the pattern of all beginnings of a sequence, the empty and the whole one included."""
     rest = ""
-    first = True
     for item in reversed(items):
-        rest = _begin_one(item, rest, leading=item is items[0] and first)
+        rest = _begin_one(item, rest, leading=item is items[0])
     return rest
 
 
@@ -159,4 +213,5 @@ def _members(members: Iterable[Any]) -> Iterator[str]:
 
 
 def _char(code: int) -> str:
-    return chr(code) if chr(code).isalnum() and code < 128 else f"\\x{{{code:x}}}"
+    char = chr(code)
+    return char if char.isalnum() and code < 128 else f"\\x{code:02x}" if code < 128 else f"\\x{{{code:x}}}"

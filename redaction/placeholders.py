@@ -3,7 +3,6 @@
 import hashlib
 import re
 
-from policy.kinds import GROUPS
 from redaction.recognizers.base import Recognizer
 
 SUFFIX_CHARS = 6
@@ -21,13 +20,15 @@ _LABELS = {
     "ORGANIZATION": "ORG",
 }
 KIND = "PLACEHOLDER"
-_NAMES = "|".join(sorted({_LABELS.get(kind, kind) for kinds in GROUPS.values() for kind in kinds}))
 _S = "[a-km-np-z2-9A-KM-NP-Z]{6}"
-# As written here, or as models write it: other case, spaces, bold, other brackets or none. Over folded ASCII.
+_LABEL = "[A-Za-z][A-Za-z0-9_]{1,31}"
 _EXACT = rf"\[[A-Z][A-Z0-9_]{{1,31}}_{_S}\]"
-_BRACKETS = rf"[\[<({{] ?[*_`\\]{{0,3}}(?i:{_NAMES})[*`\\]{{0,4}}[ _-][*`]{{0,2}}{_S}[*_`\\]{{0,3}} ?[\])>}}]"
-_BARE = rf"\b(?i:{_NAMES})[*\\]{{0,4}}_[*]{{0,2}}{_S}\b"
-RECOGNIZER = Recognizer("placeholder", KIND, rf"{_EXACT}|{_BRACKETS}|{_BARE}", 1.0)
+# As models write it: other case, spaces, bold, other brackets or none. Over folded ASCII.
+_BRACKETS = rf"[\[<({{] ?[*_`\\]{{0,3}}{_LABEL}[*`\\]{{0,4}}[_-][*`]{{0,2}}{_S}[*_`\\]{{0,3}} ?[\])>}}]"
+_SPACED = rf"[\[<({{] ?[A-Z][A-Z0-9_]{{1,31}} {_S} ?[\])>}}]"
+_BARE = rf"\b{_LABEL}[*\\]{{0,4}}_[*]{{0,2}}{_S}\b"
+WRITTEN = Recognizer("placeholder", KIND, _EXACT, 1.0)
+REWRITTEN = Recognizer("placeholder_rewritten", KIND, rf"{_EXACT}|{_BRACKETS}|{_SPACED}|{_BARE}", 1.0)
 _EXACTLY = re.compile(_EXACT)
 _DROP = re.compile(r"[^a-z0-9]")
 

@@ -190,10 +190,8 @@ class Channel:
 
 
 def _source_end(view: View, size: int) -> int:
-    """Give the source offset up to which the first `size` characters of a view reach; unseen ones at the end wait."""
-    if size <= 0:
-        return 0
-    return view.first(size) if size < len(view.data) else view.last(size)
+    """Give the source offset up to which the first `size` characters of a view reach; unseen ones after them wait."""
+    return view.last(size) if size > 0 else 0
 
 
 def _run_end(compiled: Compiled, data: bytes, since: int) -> int:

@@ -9,14 +9,14 @@ from redaction.recognizers.checks import digits_of, has_digit
 PHONE_WORDS = (
     r"\b(?:tel|tele?phones?|phones?|call(?:ed|ing|s)?|mobile?|mob|cell(?:ular|ulare|phone)?|fax|whats ?app|signal|sms"
     r"|text(?:ed|ing)?|reach(?:ed|able)?|ring|rang|dial|contact|land ?line|hotline|voicemail|callback|handy|telefono?"
-    r"|telefoon|telefone|celular|movil|portable|rappel|ruf\w*|numero|direct|desk|office|work|home|ph|hp|m|t|p)\b"
+    r"|telefoon|telefone|celular|movil|portable|rappel|ruf\w*|numero|direct|desk|office|work|home|ph)\b|\b[tmpfohwc]:"
 )
 # Words that say a number counts or names something else.
 _NUMBER_OF = (
     r"\b(?:part|sku|order|invoice|ref(?:erence)?|ticket|article|item|serial|batch|lot|model|case|id"
     r"|no|number)\b"
 )
-_EXT = r"(?: ?(?:x|ext\.?|extension) ?\d{1,6})?"
+_EXT = r"(?: ?(?:x|ext\.?) ?\d{1,5})?"
 _SEP = r"[ ./()-]{0,2}"
 _MAIL_WORDS = r"\b(?:e-?mail|mail|mailto|contact|address|adresse|correo)\b"
 _STREET = (

@@ -32,7 +32,7 @@ def north_american(value: str) -> bool:
 
 def local(value: str) -> bool:
     """Check a number that stands beside a word such as `phone`: length, and that it is not a date."""
-    return 6 <= len(digits_of(value)) <= 13 and _DATE.match(value) is None
+    return 7 <= len(digits_of(value)) <= 13 and _DATE.match(value) is None
 
 
 def trunk(value: str) -> bool:

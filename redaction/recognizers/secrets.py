@@ -19,7 +19,7 @@ _CLOUD = (
     Recognizer(
         "aws_secret_key",
         "AWS_SECRET_KEY",
-        r"\b(?:aws[\w .-]{0,20}(?:secret|key)[\w .-]{0,16}"
+        r"\b(?:aws[\w .-]{0,20}(?:secret|key)[\w .-]{0,12}"
         r"|secret[_ -]?access[_ -]?key)[\"']?[ :=>]{1,4}[\"']?([A-Za-z0-9/+]{12})",
         0.95,
         group=1,
