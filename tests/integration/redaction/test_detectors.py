@@ -25,7 +25,7 @@ def test_names_are_found_and_spread_over_a_request() -> None:
     texts = ["Hi, this is Ivana Petrov from Rotterdam.", "", "ivana called again"]
 
     async def work(detectors: Detectors) -> None:
-        found = await detectors.detector().find(texts, "en", "balanced", 20)
+        found = await detectors.detector().find(texts, "en", "balanced", 60)
         assert [[t[e.start : e.end] for e in es] for t, es in zip(texts, found, strict=True)] == [
             ["Ivana Petrov", "Rotterdam"],
             [],
@@ -40,7 +40,7 @@ def test_a_long_text_is_found_whole_at_its_exact_places() -> None:
     text = head + LONG * 400 + "Please call Ivana Petrov today.\n" + LONG * 400 + tail
 
     async def work(detectors: Detectors) -> None:
-        (found,) = await detectors.detector().find([text], "en", "balanced", 20)
+        (found,) = await detectors.detector().find([text], "en", "balanced", 60)
         people = sorted((e.start, text[e.start : e.end]) for e in found if e.kind == "PERSON")
         assert [name for _, name in people] == ["Ivana Petrov", "Ivana Petrov", "ivana"]
         assert people[-1][0] == len(text) - 5
@@ -51,7 +51,7 @@ def test_a_long_text_is_found_whole_at_its_exact_places() -> None:
 def test_lone_surrogates_keep_their_place() -> None:
     async def work(detectors: Detectors) -> None:
         text = "\ud83d Hi, this is Ivana Petrov."
-        (found,) = await detectors.detector().find([text], "en", "balanced", 20)
+        (found,) = await detectors.detector().find([text], "en", "balanced", 60)
         assert [text[e.start : e.end] for e in found] == ["Ivana Petrov"]
 
     with_detectors(work)
@@ -59,7 +59,7 @@ def test_lone_surrogates_keep_their_place() -> None:
 
 def test_names_off_asks_no_process() -> None:
     async def work(detectors: Detectors) -> None:
-        assert await detectors.detector().find(["Ivana Petrov"], "en", "off", 20) == [[]]
+        assert await detectors.detector().find(["Ivana Petrov"], "en", "off", 60) == [[]]
         assert not detectors.ready()
 
     with_detectors(work)
