@@ -113,8 +113,8 @@ REFUSALS: Any = [
     (reply({"error": {"message": "m"}}), openai.InternalServerError, "upstream_invalid_response", 3),
     (["close"], openai.InternalServerError, "upstream_disconnected", 3),
     (["reset"], openai.InternalServerError, "upstream_disconnected", 3),
-    ([b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\ncontent-type: application/json\r\n\r\n{", "close"], openai.InternalServerError,
-     "upstream_disconnected", 3),
+    ([b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\ncontent-type: application/json\r\n\r\n{", "close"],
+     openai.InternalServerError, "upstream_disconnected", 3),
     ([b"nonsense\r\n\r\n", "close"], openai.InternalServerError, "upstream_invalid_response", 3),
     (reply({}, 302, location="http://127.0.0.1:1/"), openai.InternalServerError, "upstream_error", 1),
 ]  # fmt: skip

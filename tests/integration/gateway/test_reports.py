@@ -1,0 +1,150 @@
+"""Outcomes and events that callers report: checked, recorded once per id, texts sealed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from fastapi.testclient import TestClient
+
+from gateway.app import create_app
+from gateway.intake import Intake
+from gateway.providers.scripted import ScriptedProvider
+from gateway.routes import events, outcomes, redact
+from metrics.record.events import encode
+from metrics.record.journal import MemoryJournal
+from tests.unit.gateway.making import KEY, pipeline, snapshot
+
+OUTCOME = {"id": "o-1", "call_id": "call_1", "metric": "success", "value": True, "source": "human"}
+EVENT = {"id": "e-1", "kind": "step.end", "run": "r-1", "body": {"status": "ok", "duration_ms": 3}}
+
+
+@pytest.fixture
+def journal() -> MemoryJournal:
+    return MemoryJournal()
+
+
+@pytest.fixture
+def client(tmp_path: Path, journal: MemoryJournal) -> Iterator[TestClient]:
+    governed = pipeline(snapshot(tmp_path), ScriptedProvider([]), journal)
+    intake = Intake(governed, lambda tenant, name: f"{tenant}-{hash(name):x}")
+    app = create_app(governed, [outcomes.router(intake), events.router(intake), redact.router(governed)])
+    with TestClient(app, headers={"authorization": f"Bearer {KEY.decode()}"}) as made:
+        yield made
+
+
+def test_an_outcome_is_recorded(client: TestClient, journal: MemoryJournal) -> None:
+    response = client.post("/v1/outcomes", json=OUTCOME | {"ts": "2026-01-31T12:00:00+01:00"})
+    assert response.json() == {"object": "outcome", "id": "o-1", "status": "recorded"}
+    ((event, content),) = journal.committed
+    assert (event.kind, event.tenant, event.automation, event.actor) == ("outcome", "acme", "drafting", "key_1")
+    assert event.ts_us == 1_769_857_200_000_000
+    assert event.body["value"] is True
+    assert event.body["call_id"] == "call_1"
+    assert content is None
+
+
+def test_the_same_id_gives_the_same_event_and_another_id_another(client: TestClient, journal: MemoryJournal) -> None:
+    for name in ("o-1", "o-1", "o-2"):
+        client.post("/v1/outcomes", json=OUTCOME | {"id": name})
+    ids = [event.event_id for event, _ in journal.committed]
+    assert ids[0] == ids[1] != ids[2]
+
+
+def test_texts_are_cleared_and_sealed(client: TestClient, journal: MemoryJournal) -> None:
+    told = {"comment": "Ask ann@example.com", "corrected": {"to": "ann@example.com", "n": 2}, "value": "not so good"}
+    client.post("/v1/outcomes", json=OUTCOME | told)
+    ((event, content),) = journal.committed
+    assert event.body | {"value": None, "value_kind": "text", "corrected": True, "comment": True} == event.body
+    for word in (b"ann@", b"Ask", b"good"):
+        assert word not in encode(event)
+    assert content is not None
+    sealed = orjson.loads(content.fields["texts"])
+    assert set(sealed) == {"comment", "corrected", "value"}
+    assert b"ann@example.com" not in bytes(content.fields["texts"])
+    assert sealed["corrected"]["n"] == 2
+
+
+def test_a_list_is_recorded_in_order(client: TestClient, journal: MemoryJournal) -> None:
+    items = [OUTCOME | {"id": f"o-{n}"} for n in range(20)]
+    answer = client.post("/v1/outcomes", json={"outcomes": items}).json()
+    assert [item["id"] for item in answer["data"]] == [f"o-{n}" for n in range(20)]
+    assert len(journal.committed) == 20
+
+
+WRONG: Any = [
+    ({"id": None}, "id"),
+    ({"id": "ann@example.com"}, "id"),
+    ({"call_id": None}, "call_id"),
+    ({"run_id": "r"}, "call_id"),
+    ({"metric": "Not A Word"}, "metric"),
+    ({"value": None}, "value"),
+    ({"source": "me"}, "source"),
+    ({"ts": "yesterday"}, "ts"),
+    ({"ts": "2026-01-31T12:00:00"}, "ts"),
+    ({"coment": "x"}, "coment"),
+]
+
+
+@pytest.mark.parametrize(("change", "param"), WRONG)
+def test_what_is_wrong_is_named(change: dict[str, Any], param: str, client: TestClient, journal: MemoryJournal) -> None:
+    alone = client.post("/v1/outcomes", json=OUTCOME | change)
+    assert (alone.status_code, alone.json()["error"]["param"]) == (400, param)
+    listed = client.post("/v1/outcomes", json={"outcomes": [OUTCOME, OUTCOME | change]})
+    assert listed.json()["error"]["param"] == f"outcomes[1].{param}"
+    assert not journal.committed
+
+
+def test_known_events_show_their_closed_fields_and_seal_the_rest(client: TestClient, journal: MemoryJournal) -> None:
+    body = EVENT["body"] | {"note": "ann@example.com", "status": "ok", "step_kind": "anything"}  # type: ignore[operator]
+    client.post("/v1/events", json=EVENT | {"body": body, "step": "draft", "subject": "customer-7"})
+    ((event, content),) = journal.committed
+    assert (event.run, event.step) == ("r-1", "draft")
+    assert {"status": "ok", "duration_ms": 3}.items() <= event.body.items()
+    assert "note" not in event.body
+    assert "step_kind" not in event.body
+    assert content is not None
+    assert content.subject == "customer-7"
+    assert set(orjson.loads(content.fields["texts"])) == {"note", "step_kind"}
+
+
+def test_unknown_events_are_sealed_whole(client: TestClient, journal: MemoryJournal) -> None:
+    client.post("/v1/events", json={"id": "e", "kind": "ours.special", "body": {"a": 1, "b": "text"}})
+    ((event, content),) = journal.committed
+    assert set(event.body) == {"received_us"}
+    assert content is not None
+    assert orjson.loads(content.fields["texts"]) == {"a": 1, "b": "text"}
+
+
+@pytest.mark.parametrize("kind", ["call.end", "outcome", "policy.activated", "key.created", "gap", "Bad Kind", ""])
+def test_kinds_of_our_own_cannot_be_forged(kind: str, client: TestClient, journal: MemoryJournal) -> None:
+    response = client.post("/v1/events", json=EVENT | {"kind": kind})
+    assert (response.status_code, response.json()["error"]["param"]) == (400, "kind")
+    assert not journal.committed
+
+
+def test_reports_need_a_key_and_a_journal(client: TestClient, journal: MemoryJournal) -> None:
+    assert client.post("/v1/events", json=EVENT, headers={"authorization": "Bearer no"}).status_code == 401
+    journal.fail = True
+    refused = client.post("/v1/events", json=EVENT)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "record_failed")
+
+
+def test_a_blocked_value_is_not_recorded(client: TestClient, journal: MemoryJournal) -> None:
+    refused = client.post("/v1/outcomes", json=OUTCOME | {"comment": "4111 1111 1111 1111"})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "content_blocked")
+    assert not journal.committed
+
+
+def test_a_request_can_be_inspected_without_a_trace(client: TestClient, journal: MemoryJournal) -> None:
+    found = client.post("/v1/redact/inspect", json={"text": "mail ann@example.com"}).json()
+    assert "ann@example.com" not in str(found)
+    assert [(f["kind"], f["start"], f["end"], f["action"]) for f in found["findings"]] == [
+        ("EMAIL_ADDRESS", 5, 20, "pseudonym")
+    ]
+    body = {"messages": [{"role": "user", "content": "4111 1111 1111 1111"}]}
+    blocked = client.post("/v1/redact/inspect", json={"request": body}).json()
+    assert blocked["blocked"]["kind"] == "CREDIT_CARD"
+    assert client.post("/v1/redact/inspect", json={"text": 1}).status_code == 400
+    assert not journal.events
