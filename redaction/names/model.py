@@ -31,6 +31,7 @@ _SIGN_SHARE = 0.5
 _NO_DOUBT_SHARE = 0.9
 _NAME_FLAGS = frozenset("FfLl")
 _CODE = re.compile(r"[A-Za-z0-9+/=_-]{16,}")
+_DOMAIN = re.compile(r"(?:https?://|www\.|@)[\w.-]+")
 _TURN = re.compile(r"(?<=[0-9])[A-Za-z]|(?<=[A-Za-z])[0-9]")
 
 
@@ -64,8 +65,7 @@ class NamesModel:
         tokens = tokenize(text)
         if not tokens.words:
             return []
-        codes = [match.span() for match in _CODE.finditer(text) if _is_code(match.group())]
-        kept = (t for t in self._kept(text, tokens, least) if not any(a <= t.start < b for a, b in codes))
+        kept = _outside(text, self._kept(text, tokens, least))
         return [
             _span(part) for run in _runs(kept, text) if not all(map(self._technical, run)) for part in _split(run, text)
         ]
@@ -86,6 +86,16 @@ class NamesModel:
         flags = self._gazetteer.flags(token.word.lower())
         doubtful = token.share < _NO_DOUBT_SHARE or _NAME_FLAGS.isdisjoint(flags)
         return not token.word.isalpha() or ("X" in flags and doubtful)
+
+
+def _outside(text: str, tokens: Iterable[_Token]) -> Iterator[_Token]:
+    """Leave out tokens of codes, and the companies and places that domain names seem to be."""
+    codes = [match.span() for match in _CODE.finditer(text) if _is_code(match.group())]
+    domains = [match.span() for match in _DOMAIN.finditer(text)]
+    for token in tokens:
+        places = codes if token.label == "PER" else codes + domains
+        if not any(start <= token.start < end for start, end in places):
+            yield token
 
 
 def _is_code(word: str) -> bool:
