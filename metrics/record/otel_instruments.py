@@ -57,11 +57,9 @@ def gauge(name: str, purpose: str, value: float, unit: str = "1") -> Family:
     return Family(Spec(name, GAUGE, purpose, unit=unit), [Point((), value)])
 
 
-def tally(name: str, purpose: str, counts: Mapping[str, float], label: str = "") -> Family:
-    """Return a counter from totals that somebody else keeps: one for each value of a label, or a single one."""
-    labels = (label,) if label else ()
-    points = [Point((key,) if label else (), value) for key, value in counts.items()]
-    return Family(Spec(name, COUNTER, purpose, labels), points)
+def counter(name: str, purpose: str, value: float) -> Family:
+    """Return a family of one total that somebody else keeps."""
+    return Family(Spec(name, COUNTER, purpose), [Point((), value)])
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from metrics.record import otel_names as n
 from metrics.record.events import Event
-from metrics.record.otel_instruments import COUNTER, HISTOGRAM, Family, Instrument, Spec, Words, tally
+from metrics.record.otel_instruments import COUNTER, HISTOGRAM, Family, Instrument, Spec, Words, counter
 from metrics.record.reader import Stretch
 from metrics.record.rows import BUCKETS, END, OUTCOME
 
@@ -86,7 +86,7 @@ class Meters:
         with self._lock:
             found = [instrument.family() for instrument in self._by_spec.values()]
             overflowed = self._words.overflowed
-        return [*found, tally(OVERFLOW, "Label values shown as other: too many different ones.", {"": overflowed})]
+        return [*found, counter(OVERFLOW, "Label values shown as other: too many different ones.", overflowed)]
 
     def _event(self, event: Event) -> None:
         self._add(EVENTS, 1, event.kind)

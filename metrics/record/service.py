@@ -6,12 +6,13 @@ import io
 import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Any
 
 import duckdb
 import orjson
 import pyarrow as pa
-from fastapi import Body, FastAPI, Request
+from fastapi import FastAPI, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, Response
 
 from metrics.record.content import ContentGoneError, Opened
@@ -22,6 +23,7 @@ from metrics.record.sandbox import Answer, QueryError, QueryLimits, QueryTimeout
 from metrics.record.token import Grant, TokenRefusedError, secret_of, verify
 
 ARROW = "application/vnd.apache.arrow.stream"
+_MOST_BODY_BYTES = 64 * 1024
 _CONTENT_ROLES = {"reviewer", "auditor", "admin"}
 
 
@@ -113,16 +115,41 @@ def _add_health(app: FastAPI, service: Service) -> None:
 
 def _add_reading(app: FastAPI, service: Service) -> None:
     @app.post("/v1/query/{name}")
-    def query(name: str, request: Request, given: Annotated[dict[str, Any] | None, Body()] = None) -> Response:
+    async def query(name: str, request: Request) -> Response:
+        grant = service.grant(request)  # before anything that a stranger sent is read
+        given = _given(await _body(request))
         arrow = ARROW in request.headers.get("accept", "")
-        answer = service.ask(service.grant(request), name, given or {}, arrow)
-        return _arrow(answer) if answer.table is not None else _json(answer)
+        answer = await run_in_threadpool(service.ask, grant, name, given, arrow)
+        return await run_in_threadpool(_written, answer)
 
     @app.get("/v1/content/{event_id}")
     def content(event_id: str, request: Request) -> Response:
         opened = service.content(service.grant(request), event_id)
         fields = {k: v if isinstance(v, str) else v.decode("utf-8", "replace") for k, v in opened.fields.items()}
         return JSONResponse({"event_id": event_id, "subject_ref": opened.header.subject_ref, "fields": fields})
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > _MOST_BODY_BYTES:
+            raise QueryError(f"the parameters of a question have at most {_MOST_BODY_BYTES} bytes")
+    return bytes(body)
+
+
+def _given(body: bytes) -> dict[str, Any]:
+    try:
+        given = orjson.loads(body or b"{}")
+    except orjson.JSONDecodeError as problem:
+        raise QueryError("the parameters of a question are a JSON object") from problem
+    if not isinstance(given, dict):
+        raise QueryError("the parameters of a question are a JSON object")
+    return given
+
+
+def _written(answer: Answer) -> Response:
+    return _json(answer) if answer.table is None else _arrow(answer, answer.table)
 
 
 def _json(answer: Answer) -> Response:
@@ -135,10 +162,9 @@ def _json(answer: Answer) -> Response:
     return Response(orjson.dumps(body), media_type="application/json")
 
 
-def _arrow(answer: Answer) -> Response:
-    assert answer.table is not None
+def _arrow(answer: Answer, rows: pa.Table) -> Response:
     about = {"seq": str(answer.seq), "ts_us": str(answer.ts_us), "truncated": str(answer.truncated).lower()}
-    table = answer.table.replace_schema_metadata(about)
+    table = rows.replace_schema_metadata(about)
     sink = io.BytesIO()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)

@@ -1,0 +1,236 @@
+"""The recorder over HTTP: who may ask what, and what comes back."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+import urllib3
+import uvicorn
+
+from metrics.client import RecorderClient, RecorderError
+from metrics.record.events import Event
+from metrics.record.journal import FileJournal
+from metrics.record.recorder import Recorder
+from metrics.record.sandbox import QueryLimits
+from metrics.record.service import ARROW, Service, create_app
+from metrics.record.token import Grant, secret_of, sign
+from tests.integration.metrics.support import TS, begin, caught_up, content, end, recording, wait_until, write
+
+VIEWER = ("viewer",)
+
+
+@contextmanager
+def serving(recorder: Recorder, limits: QueryLimits | None = None) -> Iterator[str]:
+    config = uvicorn.Config(create_app(Service(recorder, limits)), port=0, log_level="error", lifespan="off")
+    server = uvicorn.Server(config)
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    wait_until(lambda: server.started)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def recorder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorder]:
+    data = tmp_path_factory.mktemp("data")
+
+    async def use(journal: FileJournal) -> None:
+        for tenant in ("acme", "other"):
+            for n in range(5):
+                call = f"{tenant}_{n}"
+                found = {"request": {"EMAIL_ADDRESS": n}} if n else {}
+                stages = {"admit": 10 * n, "clear": 100}
+                policy = {"policy": "support", "policy_hash": "abc", "verdict": "pass", "snapshot": "s1"}
+                journal.write(begin(call, TS + n, tenant))
+                body = {"entities": found, "stages_us": stages, "total_ms": 10.0, **policy}
+                await journal.commit(end(call, TS + n, tenant, run=f"run_{n % 2}", **body), content(request=tenant))
+            said = {"call_id": f"{tenant}_1", "metric": "success", "value": True, "source": "human"}
+            await journal.commit(Event(f"out_{tenant}", "outcome", TS + 9, tenant, body=said))
+
+    write(data, use)
+    with recording(data) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def url(recorder: Recorder) -> Iterator[str]:
+    with serving(recorder) as address:
+        yield address
+
+
+def token(recorder: Recorder, tenant: str = "acme", roles: tuple[str, ...] = VIEWER, ttl_s: int = 60) -> str:
+    return sign(secret_of(recorder.master), Grant("u1", tenant, roles), int(time.time()), ttl_s)
+
+
+@pytest.fixture
+def client(recorder: Recorder, url: str) -> RecorderClient:
+    return RecorderClient(url, lambda: token(recorder))
+
+
+def test_every_question_is_answered_for_the_tokens_tenant_alone(recorder: Recorder, url: str) -> None:
+    questions = Service(recorder).queries
+    for tenant, stranger in (("acme", "other"), ("other", "acme")):
+        asker = RecorderClient(url, lambda tenant=tenant: token(recorder, tenant))  # type: ignore[misc]
+        for name in questions:
+            table = asker.query(name, **({"call_id": f"{tenant}_1"} if name in ("call", "known") else {}))
+            assert table.rows, name
+            assert f"{stranger}_" not in str(table.rows)
+            assert table.watermark.seq == 22
+        assert asker.query("call", call_id=f"{stranger}_1").rows == []
+        assert asker.query("known", call_id=f"{stranger}_1").first() == {"call": False, "run": False}
+
+
+def test_a_range_and_filters_narrow_the_calls(client: RecorderClient) -> None:
+    def ids(**given: object) -> list[str]:
+        return [row["call_id"] for row in client.query("calls", **given).dicts()]
+
+    assert ids() == [f"acme_{n}" for n in (4, 3, 2, 1, 0)]
+    assert ids(limit=2) == ["acme_4", "acme_3"]
+    assert ids(since=TS - 10_000 + 3) == ["acme_4", "acme_3"]
+    assert ids(until=TS - 10_000 + 1) == ["acme_0"]
+    assert ids(run="run_1") == ["acme_3", "acme_1"]
+    assert ids(entity="EMAIL_ADDRESS", verdict="pass", model="m", automation="triage") == ids()[:4]
+    assert ids(entity="PHONE_NUMBER") == ids(verdict="block") == ids(automation="x") == []
+    seq = client.query("calls", limit=1).first()
+    assert seq
+    assert ids(before_seq=seq["seq"]) == ids()[1:]
+
+
+def test_one_call_comes_with_all_that_belongs_to_it(client: RecorderClient) -> None:
+    call = client.query("call", call_id="acme_1").first()
+    assert call
+    assert call["entities"] == [{"side": "request", "kind": "EMAIL_ADDRESS", "n": 1}]
+    assert [event["kind"] for event in call["events"]] == ["call.begin", "call.end"]
+    assert [said["metric"] for said in call["outcomes"]] == ["success"]
+    assert (call["admit_us"], call["clear_us"], call["total_ms"]) == (10, 100, 10.0)
+
+
+def test_totals_fit_the_calls(client: RecorderClient) -> None:
+    total = client.query("overview").first()
+    assert total
+    assert (total["calls"], total["ok"], total["cost_usd"], total["entities"]) == (5, 5, 1.25, 10)
+    assert [row["calls"] for row in client.query("calls_by_day", tz="Pacific/Auckland").dicts()] == [5]
+    assert {row["stage"]: row["p50_us"] for row in client.query("latency_by_stage").dicts()} == {
+        "admit": 20.0,
+        "clear": 100.0,
+    }
+    runs = {row["run_id"]: (row["calls"], row["success"]) for row in client.query("runs").dicts()}
+    assert runs == {"run_0": (3, None), "run_1": (2, True)}
+
+
+def test_arrow_and_json_say_the_same(recorder: Recorder, url: str, client: RecorderClient) -> None:
+    headers = {"authorization": f"Bearer {token(recorder)}", "accept": ARROW}
+    for name in ("calls", "overview", "policies"):
+        response = urllib3.request("POST", f"{url}/v1/query/{name}", headers=headers, body=b"{}")
+        table = pa.ipc.open_stream(response.data).read_all()
+        said = client.query(name)
+        assert tuple(table.column_names) == said.columns
+        assert [list(row.values()) for row in table.to_pylist()] == said.rows
+        assert table.schema.metadata[b"seq"] == str(said.watermark.seq).encode()
+
+
+@pytest.mark.parametrize(
+    ("authorization", "status"),
+    [(None, 401), ("Bearer ", 401), ("Bearer nonsense", 401), ("Basic dTpw", 401)],
+)
+def test_nobody_asks_without_a_token(url: str, authorization: str | None, status: int) -> None:
+    headers = {"authorization": authorization} if authorization else {}
+    response = urllib3.request("POST", f"{url}/v1/query/calls", headers=headers, body=b"{}")
+    assert response.status == status
+    assert "acme" not in response.data.decode()
+
+
+def test_an_expired_token_is_refused_with_a_sentence(recorder: Recorder, url: str) -> None:
+    late = RecorderClient(url, lambda: token(recorder, ttl_s=-1))
+    with pytest.raises(RecorderError, match="expired") as caught:
+        late.query("calls")
+    assert caught.value.status == 401
+
+
+def test_mistakes_are_explained(client: RecorderClient) -> None:
+    with pytest.raises(RecorderError, match="no question named 'drop'"):
+        client.query("drop")
+    with pytest.raises(RecorderError, match="does not take tenant"):
+        client.query("calls", tenant="other")
+    with pytest.raises(RecorderError, match="limit must be a whole number"):
+        client.query("calls", limit="5; DROP TABLE calls")
+    assert len(client.query("calls", automation="' OR 1=1 --").rows) == 0
+
+
+def test_content_needs_a_role_and_the_right_tenant(recorder: Recorder, url: str, client: RecorderClient) -> None:
+    with pytest.raises(RecorderError, match="role reviewer") as caught:
+        client.content("acme_1.e")
+    assert caught.value.status == 403
+    assert RecorderClient(url, lambda: token(recorder, roles=("auditor",))).content("acme_1.e") == {"request": "acme"}
+    with pytest.raises(RecorderError, match="no content"):
+        RecorderClient(url, lambda: token(recorder, "other", ("admin",))).content("acme_1.e")
+
+
+def test_erased_content_is_gone_for_everybody(tmp_path: Path) -> None:
+    async def use(journal: FileJournal) -> None:
+        await journal.commit(end("c1"), content("anna", request="words of anna"))
+        await journal.commit(end("c2"), content("bert", request="words of bert"))
+
+    write(tmp_path, use)
+    with recording(tmp_path) as recorder, serving(recorder) as address:
+        auditor = RecorderClient(address, lambda: token(recorder, roles=("auditor",)))
+        assert auditor.content("c1.e") == {"request": "words of anna"}
+        ref = recorder.keystore.find_subject("acme", "anna")
+        assert ref
+        recorder.keystore.erase(ref)
+        with pytest.raises(RecorderError, match="erased") as caught:
+            auditor.content("c1.e")
+        assert caught.value.status == 410
+        assert auditor.content("c2.e") == {"request": "words of bert"}
+        assert len(auditor.query("calls").rows) == 2
+
+
+def test_a_row_limit_cuts_and_says_so(recorder: Recorder) -> None:
+    with serving(recorder, QueryLimits(rows=3)) as address:
+        table = RecorderClient(address, lambda: token(recorder)).query("calls")
+        assert (len(table.rows), table.truncated) == (3, True)
+
+
+def test_health_is_told_to_everybody(url: str, client: RecorderClient) -> None:
+    assert urllib3.request("GET", f"{url}/healthz").status == 200
+    assert urllib3.request("GET", f"{url}/readyz").status == 200
+    status = client.status()
+    assert (status["phase"], status["behind_bytes"], status["seq"], status["caught_up"]) == ("running", 0, 22, True)
+
+
+def test_a_call_is_known_once_it_is_recorded(client: RecorderClient) -> None:
+    assert client.knows(call_id="acme_1") == "yes"
+    assert client.knows(run_id="run_1") == "yes"
+    assert client.knows(call_id="never") == client.knows(run_id="never") == "no"
+
+
+@pytest.mark.parametrize("body", [b"[]", b"{", b"null", b"5", b"{" + b" " * 70_000 + b"}"])
+def test_a_body_that_is_no_small_object_is_refused(recorder: Recorder, url: str, body: bytes) -> None:
+    headers = {"authorization": f"Bearer {token(recorder)}"}
+    response = urllib3.request("POST", f"{url}/v1/query/calls", headers=headers, body=body)
+    assert response.status == 400
+    assert "question" in response.json()["error"]["message"]
+
+
+def test_a_recorder_that_is_not_there_is_named() -> None:
+    with pytest.raises(RecorderError, match="does not answer"):
+        RecorderClient("http://127.0.0.1:9", lambda: "t").query("calls")
+
+
+def test_a_new_record_is_seen_within_moments(tmp_path: Path) -> None:
+    with recording(tmp_path) as recorder, serving(recorder) as address:
+        asker = RecorderClient(address, lambda: token(recorder))
+        assert asker.query("calls").rows == []
+
+        async def use(journal: FileJournal) -> None:
+            await journal.commit(end("c1"))
+
+        write(tmp_path, use)
+        wait_until(lambda: bool(asker.query("calls").rows), timeout_s=20)
+        wait_until(lambda: caught_up(recorder))

@@ -1,0 +1,88 @@
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import orjson
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from metrics.record.events import Event, decode, encode
+from metrics.record.ledger import Ledger
+from metrics.record.order import Entry
+from metrics.record.reader import Line
+from metrics.record.rows import BUCKETS, CALL_COLUMNS, STAGES, Rows
+
+FULL: dict[str, Any] = {
+    "call_id": "c1",
+    "endpoint": "chat.completions",
+    "stream": True,
+    "status": 200,
+    "outcome": "ok",
+    "policy": "support",
+    "cost_usd": 0.5,
+    "total_ms": 20,
+    "usage": {bucket: n for n, bucket in enumerate(BUCKETS)},
+    "stages_us": {stage: n for n, stage in enumerate(STAGES)},
+    "attempts": [{"provider": "p", "model": "m", "status": 200, "usage": {"input_tokens": 1}, "cost_usd": 0.5}],
+    "entities": {"request": {"EMAIL_ADDRESS": 2}, "answer": {"PERSON": 1}},
+    "findings": [["m0", "EMAIL_ADDRESS", 0, 5, 0.9, "email", "pseudonym"]],
+    "labels": {"prompt": "draft@3", "step": "draft"},
+}
+
+
+def call_row(body: dict[str, Any]) -> dict[str, Any]:
+    rows = Rows()
+    rows.add(7, "meta/d/w-000001.jsonl", Line(0, 10, Event("c1.e", "call.end", 1_000_000, "acme", body=body)))
+    return dict(zip(CALL_COLUMNS, rows.calls[0], strict=True))
+
+
+def test_a_call_fills_its_columns_and_keeps_the_rest_as_detail() -> None:
+    row = call_row(FULL)
+    assert (row["seq"], row["call_id"], row["ts_us"], row["end_us"]) == (7, "c1", 980_000, 1_000_000)
+    assert [row[bucket] for bucket in BUCKETS] == list(range(7))
+    assert [row[f"{stage}_us"] for stage in STAGES] == list(range(11))
+    assert (row["attempts"], row["prompt"], row["run_id"]) == (1, "draft@3", "c1")
+    assert set(orjson.loads(row["detail"])) == {"findings", "labels"}
+
+
+def test_a_value_of_the_wrong_type_becomes_null_and_stays_readable() -> None:
+    row = call_row({"status": "two hundred", "cost_usd": "free", "total_ms": "long", "new_field": 1})
+    assert (row["status"], row["cost_usd"], row["ts_us"]) == (None, None, 1_000_000)
+    assert orjson.loads(row["detail"]) == {
+        "status": "two hundred",
+        "cost_usd": "free",
+        "total_ms": "long",
+        "new_field": 1,
+    }
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
+    max_leaves=4,
+)
+KINDS = ("call.begin", "call.end", "outcome", "gap", "x")
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    kind=st.sampled_from(KINDS),
+    body=st.dictionaries(st.sampled_from([*FULL, "metric", "value", "run_id", "source"]), json_values, max_size=8),
+)
+def test_no_body_whatsoever_stops_the_ledger(tmp_path_factory: Any, kind: str, body: dict[str, Any]) -> None:
+    event = decode(encode(Event("e1", kind, 1_000_000, "acme", body=body)))
+    rows = Rows()
+    rows.add(1, "s", Line(0, 1, event))
+    ledger = Ledger(Path(tmp_path_factory.mktemp("ledger")) / "l.duckdb")
+    ledger.record([Entry(1, 1, "s", 0, 1, 0)], rows, {"s": (1, False)})
+    ledger.refresh(0, 1)
+    assert ledger.progress().seq == 1
+    ledger.close()
+
+
+def test_the_columns_in_code_are_those_of_the_schema(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "l.duckdb")
+    cursor: duckdb.DuckDBPyConnection = ledger.cursor()
+    assert tuple(row[0] for row in cursor.execute("DESCRIBE calls").fetchall()) == CALL_COLUMNS
+    cursor.close()
+    ledger.close()
