@@ -11,6 +11,7 @@ from redaction.types import ScreenedBody
 Path = tuple[str | int, ...]
 Pair = tuple[Any, Any]
 _ENVELOPE = frozenset({*PROTOCOL, "choices"})
+_KNOWN = _ENVELOPE | {"usage"}
 _WHOLE = frozenset({"name"})
 _IDS = ("item_id", "output_index", "content_index", "summary_index", "index")
 
@@ -69,7 +70,7 @@ class EventScreen:
                 yield from self._flush(root)
             clean.append(one)
             reply.append(other)
-        if self._withheld and not self._tells and not event.get("usage"):
+        if self._withheld and not self._tells and not event.get("usage") and not event.keys() - _KNOWN:
             return
         around, around_reply = self._around(event)
         same = all(a is b for a, b in zip(clean, reply, strict=True)) and around is around_reply
@@ -100,6 +101,8 @@ class EventScreen:
             elif isinstance(value, list):
                 pairs = [self._element(item, place, (*path, key)) for place, item in enumerate(value)]
                 clean[key], reply[key] = [one for one, _ in pairs], [other for _, other in pairs]
+            elif key != "index":
+                self._tells = self._tells or value is not None
         return clean, reply
 
     def _element(self, item: Any, place: int, path: Path) -> Pair:

@@ -103,16 +103,13 @@ def test_the_async_client_streams(upstream: Upstream, gateway: Running) -> None:
 
 
 def test_unknown_delta_fields_and_events_pass(upstream: Upstream, gateway: Running) -> None:
-    odd = {"a": [1, None, {"b": "x"}]}
+    numbers, texts = {"a": [1, None, {"b": 2.5}]}, {"a": [1, None, {"b": "x"}]}
     filters = {"choices": [], "prompt_filter_results": [{"prompt_index": 0}], "id": "", "object": ""}
-    upstream.scripts.append(
-        stream(
-            filters, chunk({"content": "Hi.", "odd": odd, "reasoning_content": "so"}, odd_top=odd), chunk({}, "stop")
-        )
-    )
+    piece = chunk({"content": "Hi.", "odd": numbers, "reasoning_content": "so"}, odd_top=texts)
+    upstream.scripts.append(stream(filters, piece, chunk({}, "stop")))
     body = raw_stream(gateway)
     assert b'"prompt_filter_results":[{"prompt_index":0}]' in body
-    assert b'"odd":{"a":[1,null,{"b":"x"}]}' in body
+    assert b'"odd":{"a":[1,null,{"b":2.5}]}' in body
     assert b'"odd_top":{"a":[1,null,{"b":"x"}]}' in body
     assert b'"reasoning_content":"so"' in body
 
