@@ -76,7 +76,7 @@ COMMANDS: Final = {
     "settings": Lazy("gateway.commands.settings:settings", "Show every setting and where its value comes from."),
     "keys": Lazy("gateway.commands.keys:keys", "Create, list and revoke API keys."),
     "users": Lazy("gateway.commands.users:users", "Create people who sign in to the dashboard."),
-    "policy": Lazy("gateway.commands.policy:policy", "Check policy files."),
+    "policy": Lazy("gateway.commands.policy:policy", "Check, test, compare and explain policy files."),
     "calls": Lazy("gateway.commands.calls:calls", "List calls, or show one in full."),
     "ledger": Lazy("gateway.commands.ledger:ledger", "Rebuild the ledger from the journal."),
     "redact": Lazy("gateway.commands.redact:redact", "Show what a policy redacts in a text."),

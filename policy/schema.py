@@ -12,7 +12,7 @@ from policy.model import Policy
 def json_schema(model: type[BaseModel] = Policy) -> dict[str, Any]:
     """Give the JSON Schema of a file, as editors use it."""
     schema = model.model_json_schema(by_alias=True)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Sluice policy file", **schema}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Sluice policy file"}
 
 
 @cache
