@@ -1,0 +1,177 @@
+"""A worker process as it runs in production: it follows the control database, records on disk and stops in order."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import httpx2 as httpx
+import orjson
+import pytest
+from sqlalchemy import update
+
+from gateway.control import schema, snapshots
+from gateway.control.database import Database
+from gateway.control.snapshots import Source
+from gateway.prepare import control_database
+from gateway.processes import LISTENER_FD
+from gateway.settings import Settings, as_environment, load
+from policy.load import load_tree
+from tests.e2e.wire import ASK, completion, text_chunks
+from tests.running_gateway import write_policies
+from tests.upstream import Upstream, reply, running_upstream, stream
+
+KEY = "sk-sluice-" + "k" * 43
+STREAM = {"model": "gpt-test", "messages": ASK, "stream": True}
+
+
+@dataclass
+class Worker:
+    """One worker process and what it works with."""
+
+    process: subprocess.Popen[bytes]
+    http: httpx.Client
+    database: Database
+    data: Path
+    policies: Path
+
+    def activate(self, policies: Path) -> None:
+        """Bring a policy folder in force, as the keeper does."""
+        tree = load_tree(policies)
+        with self.database.write() as tx:
+            now = snapshots.active(tx.conn)
+            snapshots.activate(tx, tree.to_bytes(), Source(None, False, "test"), now.generation if now else 0)
+
+    def eventually(self, path: str, wanted: Any, timeout_s: float = 10.0) -> Any:
+        """Ask until the answer is as wanted."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            found = self.http.get(path).json()
+            if wanted(found) or time.monotonic() > deadline:
+                assert wanted(found), found
+                return found
+            time.sleep(0.05)
+
+    def ask(self) -> httpx.Response:
+        return self.http.post("/v1/chat/completions", json={"model": "gpt-test", "messages": ASK})
+
+    def ends(self) -> list[dict[str, Any]]:
+        """Return what stands in the journal on disk."""
+        lines = [line for path in self.data.rglob("*.jsonl") for line in path.read_bytes().splitlines()]
+        events = [orjson.loads(line) for line in lines if b'"kind":"call.end"' in line]
+        return [event["body"] for event in events]
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    with running_upstream() as running:
+        yield running
+
+
+@pytest.fixture
+def worker(tmp_path: Path, upstream: Upstream) -> Iterator[Worker]:
+    policies = write_policies(tmp_path / "policies", upstream.base_url)
+    (policies / "structured.yaml").write_text(
+        (policies / "structured.yaml").read_text().replace("{tenant: acme}", "{tenant: default}")
+    )
+    chosen = {"SLUICE_BOOTSTRAP_KEY": KEY, "SLUICE_GRACE_S": "1", "SLUICE_UPSTREAM": "test"}
+    settings = replace(load(chosen, tmp_path), policies=policies)
+    with control_database(settings) as database, started(settings, database) as running:
+        running.activate(policies)
+        running.eventually("/readyz", lambda said: said["parts"]["policy"] == "ok")
+        yield running
+
+
+@contextmanager
+def started(settings: Settings, database: Database) -> Iterator[Worker]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        environ = os.environ | as_environment(settings) | {LISTENER_FD: str(listener.fileno())}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gateway.worker"], env=environ, pass_fds=[listener.fileno()], cwd=settings.data
+        )
+    headers = {"authorization": f"Bearer {KEY}"}
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=20) as http:
+            yield Worker(process, http, database, settings.data, settings.policies)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_worker_serves_records_and_tells_its_state(worker: Worker, upstream: Upstream) -> None:
+    upstream.default = lambda _request: reply(completion())
+    answered = worker.ask()
+    assert answered.status_code == 200
+    assert [end["call_id"] for end in worker.ends()] == [answered.headers["x-sluice-call-id"]]
+    assert worker.http.get("/healthz").json() == {"status": "ok"}
+    ready = worker.http.get("/readyz")
+    assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
+    assert ready.json()["parts"]["recorder"] == "degraded"
+    said = worker.eventually("/status", lambda found: found["workers"] and found["workers"][0]["snapshot"])
+    assert said["workers"][0]["snapshot"] == said["policy"]["snapshot"]
+    assert said["policy"]["in_step"] is True
+    refused = worker.http.get(f"/v1/calls/{answered.headers['x-sluice-call-id']}")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "recorder_unavailable")
+
+
+def test_a_new_policy_governs_the_next_calls(worker: Worker, upstream: Upstream) -> None:
+    upstream.default = lambda _request: reply(completion())
+    before = worker.ask().headers["x-sluice-policy"]
+    file = worker.policies / "structured.yaml"
+    file.write_text(
+        file.read_text().replace("EMAIL_ADDRESS: {operator: pseudonym}", "EMAIL_ADDRESS: {operator: block}")
+    )
+    worker.activate(worker.policies)
+    worker.eventually("/status", lambda said: said["policy"]["generation"] == 2, timeout_s=3.0)
+    refused = worker.ask()
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "content_blocked")
+    assert refused.headers["x-sluice-policy"] != before
+
+
+def test_a_revoked_key_is_refused_within_a_second(worker: Worker, upstream: Upstream) -> None:
+    upstream.default = lambda _request: reply(completion())
+    assert worker.ask().status_code == 200
+    with worker.database.write() as tx:
+        changed = tx.bump()
+        tx.execute(update(schema.api_keys).values(revoked_us=tx.now_us, revoked_by="test", changed=changed))
+    revoked = time.monotonic()
+    while worker.ask().status_code != 401:
+        assert time.monotonic() - revoked < 5.0
+        time.sleep(0.02)
+
+
+def test_sigterm_lets_running_streams_finish(worker: Worker, upstream: Upstream) -> None:
+    first, *rest = text_chunks("One ", "two ", "three.")
+    upstream.scripts.append(stream(first, *(part for chunk in rest for part in (0.05, chunk))))
+    with worker.http.stream("POST", "/v1/chat/completions", json=STREAM) as response:
+        chunks = response.iter_raw()
+        body = next(chunks)
+        worker.process.send_signal(signal.SIGTERM)
+        body += b"".join(chunks)
+    assert body.endswith(b"data: [DONE]\n\n")
+    assert worker.process.wait(10) == 0
+    assert [end["outcome"] for end in worker.ends()] == ["ok"]
+
+
+def test_sigterm_ends_a_stuck_stream_honestly_at_the_deadline(worker: Worker, upstream: Upstream) -> None:
+    first, *_ = text_chunks("One ")
+    upstream.scripts.append(stream(first, *([0.5, first] * 60), done=False))
+    asked = time.monotonic()
+    with worker.http.stream("POST", "/v1/chat/completions", json=STREAM) as response:
+        chunks = response.iter_raw()
+        body = next(chunks)
+        worker.process.send_signal(signal.SIGTERM)
+        body += b"".join(chunks)
+    assert b'"code":"interrupted"' in body
+    assert b"[DONE]" not in body
+    assert worker.process.wait(10) == 0
+    assert time.monotonic() - asked < 10
+    assert [end["outcome"] for end in worker.ends()] == ["interrupted"]
