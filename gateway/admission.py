@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
-from gateway.errors import BadRequest, Unauthorized, WrongEncoding
+from gateway.errors import BadRequest, Unauthorized, WrongEncoding, WrongKey
 from policy.model import Facts
 
 HOP_HEADER: Final = b"x-sluice-hop"
@@ -61,13 +61,19 @@ def authenticate(headers: Mapping[bytes, bytes], directory: KeyDirectory) -> Key
     Raises:
         Unauthorized: it carries none, or one that is unknown, expired or revoked.
     """
-    scheme, _, key = headers.get(b"authorization", b"").partition(b" ")
-    if not key or scheme.lower() != b"bearer":
+    key = credentials(headers)
+    if not key:
         raise Unauthorized(_NO_KEY)
-    holder = directory.lookup(key.strip())
+    holder = directory.lookup(key)
     if holder is None:
-        raise Unauthorized(_BAD_KEY)
+        raise WrongKey(_BAD_KEY)
     return holder
+
+
+def credentials(headers: Mapping[bytes, bytes]) -> bytes:
+    """Return the raw API key of a request; empty when it carries none."""
+    scheme, _, key = headers.get(b"authorization", b"").partition(b" ")
+    return key.strip() if scheme.lower() == b"bearer" else b""
 
 
 def refuse_loops(headers: Mapping[bytes, bytes]) -> None:

@@ -1,6 +1,6 @@
 """The application: model endpoints as plain ASGI in front, everything else on FastAPI."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
@@ -10,13 +10,15 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
-from gateway.errors import BadRequest, GatewayError, NotFound, WrongMethod
+from gateway.brake import braked
+from gateway.errors import BadRequest, GatewayError, NotFound, WrongKey, WrongMethod
 from gateway.pipeline import Pipeline
 from gateway.routes.chat import chat
 from gateway.routes.embeddings import embeddings
 from gateway.routes.models import PATH as MODELS
 from gateway.routes.models import models
 from gateway.routes.unknown import unknown
+from gateway.watch import Desk
 from gateway.wire import headers
 from gateway.wire.exchange import App
 
@@ -56,7 +58,7 @@ class Gateway(FastAPI):
 def create_app(pipeline: Pipeline, routers: Sequence[APIRouter] = (), lifespan: Lifespan | None = None) -> Gateway:
     """Build the application; every error has OpenAI's shape."""
     app = Gateway(pipeline, routers, lifespan)
-    app.add_exception_handler(GatewayError, _own)
+    app.add_exception_handler(GatewayError, _own(pipeline.desk))
     app.add_exception_handler(HTTPException, _foreign)
     app.add_exception_handler(RequestValidationError, _invalid)
     return app
@@ -68,9 +70,15 @@ def error_response(error: GatewayError) -> Response:
     return Response(error.encoded(), error.status, known)
 
 
-async def _own(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, GatewayError)
-    return error_response(error)
+def _own(desk: Desk) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def own(request: Request, error: Exception) -> Response:
+        assert isinstance(error, GatewayError)
+        if isinstance(error, WrongKey):
+            address = request.client.host if request.client else ""
+            error = braked(desk.brake.count(address, desk.clock_us())) or error
+        return error_response(error)
+
+    return own
 
 
 async def _foreign(request: Request, error: Exception) -> Response:

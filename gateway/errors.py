@@ -2,16 +2,20 @@
 
 * GatewayError              500 internal_error
   - BadRequest              400 invalid_json, invalid_type, invalid_value, missing_required_parameter, ...
+  - BadHttp                 400 invalid_http
   - Unauthorized            401 invalid_api_key
+  - TooManyWrongKeys        429 too_many_wrong_keys
   - NotFound                404 unknown_url, not_found
   - WrongMethod             405 method_not_allowed
   - TooLarge                413 request_too_large
   - WrongEncoding           415 unsupported_content_encoding
+  - HeadTooLarge            431 headers_too_large
   - Ungoverned              403 ungoverned
   - Refused                 403 content_blocked
   - RedactionDown           503 redaction_failed
   - NoRoute                 503 no_route
   - RecordDown              503 record_failed
+  - Overloaded              503 overloaded
   - Interrupted             503 interrupted
   - UpstreamError           502 upstream_error, upstream_unreachable, upstream_invalid_response, ...
     · UpstreamTimeout       504 upstream_timeout
@@ -70,6 +74,22 @@ class Unauthorized(BadRequest):
     status, code = 401, "invalid_api_key"
 
 
+class WrongKey(Unauthorized):
+    """A key was sent, and it is none."""
+
+
+class TooManyWrongKeys(Unauthorized):
+    """Too many wrong keys came from one address; a right key is served all the same."""
+
+    status, code, type = 429, "too_many_wrong_keys", "rate_limit_error"
+
+
+class BadHttp(BadRequest):
+    """The bytes are no HTTP request, or contradict themselves."""
+
+    code = "invalid_http"
+
+
 class NotFound(BadRequest):
     status, code = 404, "not_found"
 
@@ -84,6 +104,10 @@ class TooLarge(BadRequest):
 
 class WrongEncoding(BadRequest):
     status, code = 415, "unsupported_content_encoding"
+
+
+class HeadTooLarge(BadRequest):
+    status, code = 431, "headers_too_large"
 
 
 class Ungoverned(GatewayError):
@@ -148,6 +172,13 @@ class UpstreamRefused(UpstreamError):
     ) -> None:
         super().__init__(message, code=code, param=param, headers=headers)
         self.status, self.type, self.retryable = status, type, retryable
+
+
+class Overloaded(GatewayError):
+    """This worker serves as many calls as it may."""
+
+    status, code, retryable = 503, "overloaded", True
+    layer, outcome = "admit", "refused"
 
 
 class Interrupted(GatewayError):

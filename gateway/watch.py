@@ -4,13 +4,14 @@ import asyncio
 import logging
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Self
 
 from gateway import errors
 from gateway.admission import KeyHolder
 from gateway.attempt import Attempts
+from gateway.brake import Brake, braked
 from gateway.call import ClearAnswer, ClearRequest, Governed, Judged, Recorded, Reply, Route
 from gateway.stages import record
 from gateway.stages.live import Live
@@ -39,6 +40,7 @@ class Desk:
     clock_ns: Callable[[], int]
     new_id: Callable[[str, int], str]
     new_hex: Callable[[int], str]
+    brake: Brake = field(default_factory=Brake)
 
 
 class Stages:
@@ -83,6 +85,7 @@ class Watch:
         self.judged: Judged | None = None
         self._known: dict[str, Any] = {"call_id": self.call_id, "endpoint": endpoint}
         self._ended = False
+        self._quiet = False  # its end is logged already, or not worth a line
 
     def __call__(self, stage: str) -> Stages:
         return self.stages.next(stage)
@@ -146,6 +149,8 @@ class Watch:
         if isinstance(error, asyncio.CancelledError) and (task := asyncio.current_task()) is not None:
             task.uncancel()
         shown = self._shown(error)
+        if isinstance(shown, errors.WrongKey):
+            shown = self._braked(shown)
         if not self._ended:
             await self._end_badly(error, shown)
         if shown is not None:
@@ -164,7 +169,15 @@ class Watch:
         frames = traceback.extract_tb(error.__traceback__)[-3:]
         where = " < ".join(f"{frame.filename}:{frame.lineno}" for frame in reversed(frames))
         _LOG.error("call %s failed: %s at %s", self.call_id, type(error).__name__, where)
+        self._quiet = True
         return errors.GatewayError(_BROKEN)
+
+    def _braked(self, error: errors.GatewayError) -> errors.GatewayError:
+        counted = self.desk.brake.count(self.http.address, self.ts_us)
+        self._quiet = counted.over
+        if counted.just_over:
+            _LOG.warning("many wrong API keys from one address; the others of this minute are recorded, not logged")
+        return braked(counted) or error
 
     async def _end_badly(self, error: BaseException, shown: errors.GatewayError | None) -> None:
         if self.answer is None and self.live is not None:
@@ -173,6 +186,9 @@ class Watch:
         end = End(CLIENT_CLOSED_REQUEST, "client_disconnected", "client_disconnected", "client")
         if shown is not None:
             end = End(shown.status, shown.outcome, shown.code, shown.layer, blocked)
+        if not self._quiet:
+            level = logging.WARNING if end.status >= 500 else logging.INFO
+            _LOG.log(level, "call %s ended with %d %s", self.call_id, end.status, record.code(end.error_code))
         await self._end(end, self._bill(self.answer) if self.answer else None, "serve")
 
     async def _tell(self, error: errors.GatewayError) -> None:

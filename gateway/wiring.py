@@ -11,6 +11,7 @@ from typing import Final
 import aiohttp
 
 from gateway.admission import Limits
+from gateway.brake import Brake, shared_brake
 from gateway.control.database import Database, open_database
 from gateway.control.directory import Directory
 from gateway.control.watch import ChangeWatch
@@ -63,7 +64,8 @@ async def open_parts(settings: Settings, environ: Mapping[str, str], role: str) 
     in_force = InForce(_preparing(directory, redactors, detectors))
     changes = ChangeWatch(database, (directory, in_force))
     pool = ProviderPool(session, settings.upstream, environ, lambda url: is_own_listener(url, settings))
-    pipeline = Pipeline(directory, in_force.current, redactors, pool.of, desk(journal), Limits())
+    recording = desk(journal, shared_brake(settings.data))
+    pipeline = Pipeline(directory, in_force.current, redactors, pool.of, recording, Limits())
     try:
         yield Parts(
             settings, database, directory, in_force, changes, journal, master, detectors, session, pipeline, writer
@@ -88,9 +90,9 @@ def _preparing(directory: Directory, redactors: CompiledRedactors, detectors: De
     return prepare
 
 
-def desk(journal: Journal) -> Desk:
+def desk(journal: Journal, brake: Brake | None = None) -> Desk:
     """Return the desk with the machine's own clock and chance."""
-    return Desk(journal, utc_us, perf_counter_ns, new_id, secrets.token_hex)
+    return Desk(journal, utc_us, perf_counter_ns, new_id, secrets.token_hex, brake or Brake())
 
 
 def new_id(prefix: str, ts_us: int) -> str:

@@ -20,7 +20,9 @@ from gateway.ports import open_listener
 from gateway.processes import MISCONFIGURED, PROGRAM_NAME, hold_lifeline, inherited_listener
 from gateway.routes.all import routers
 from gateway.routes.health import worker_facts
+from gateway.routes.refused import refusing
 from gateway.settings import Settings, SettingsError, load
+from gateway.sockets import Door, SocketLimits
 from gateway.status import StatusFile
 from gateway.wiring import Parts, open_parts
 
@@ -61,9 +63,10 @@ async def serve(listener: socket.socket, name: str, settings: Settings, environ:
 
 
 async def _serve(app: Gateway, listener: socket.socket, parts: Parts) -> None:
+    door = Door(SocketLimits(), refusing(parts.pipeline))
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=door.protocol(),
         ws="none",
         lifespan="off",
         log_config=None,
@@ -76,6 +79,7 @@ async def _serve(app: Gateway, listener: socket.socket, parts: Parts) -> None:
         backlog=2048,
     )
     server = Server(config)
+    sweeping = asyncio.create_task(door.watch(server.server_state.connections))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, server.stop)
     tune_garbage_collection()
@@ -83,6 +87,7 @@ async def _serve(app: Gateway, listener: socket.socket, parts: Parts) -> None:
     # Calls that were cut short at the deadline still write their records.
     if server.server_state.tasks:
         await asyncio.wait(server.server_state.tasks, timeout=_RECORDS_S)
+    sweeping.cancel()
 
 
 class Server(uvicorn.Server):

@@ -24,13 +24,18 @@ class ClientLeft(Exception):
 class Exchange:
     """The HTTP side of one call. When the client leaves, `gone` turns true and the governing task is cancelled."""
 
-    __slots__ = ("_receive", "_send", "_timer", "_watcher", "gone", "headers", "method", "path", "started", "waited_ns")
+    __slots__ = (
+        "_receive", "_send", "_timer", "_watcher", "address", "gone", "headers", "method", "path", "started",
+        "waited_ns",
+    )  # fmt: skip
 
     def __init__(self, scope: Message, receive: Receive, send: Send) -> None:
         self._receive, self._send = receive, send
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        client = scope.get("client")
+        self.address: str = client[0] if client else ""
         self.gone = False
         self.started = False
         self.waited_ns = 0  # time spent waiting for a slow client
