@@ -10,6 +10,8 @@ from pathlib import Path
 import click
 import uvicorn
 
+from metrics.record.otel import Telemetry
+from metrics.record.prometheus import add_metrics
 from metrics.record.recorder import Recorder, RecorderRunningError
 from metrics.record.service import Service, create_app
 
@@ -20,12 +22,16 @@ def run(data: Path, host: str, port: int, environ: Mapping[str, str] | None = No
     Raises `RecorderRunningError` when another recorder works on this folder, and `SystemExit` when the port is taken.
     """
     recorder = Recorder(data, os.environ if environ is None else environ)
+    telemetry = Telemetry(recorder, os.environ)  # the OTEL_* variables, which the SDK reads there as well
     recorder.start()
+    telemetry.start()
     try:
         app = create_app(Service(recorder))
+        add_metrics(app, telemetry.families)
         uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="warning", lifespan="off")).run()
     finally:
         recorder.close()
+        telemetry.close()
 
 
 @click.command()

@@ -186,6 +186,7 @@ class Exporter:
 
 def open_senders(settings: OtlpSettings) -> Senders:
     """Make the SDK's exporters; headers, certificates, compression and time-outs come from its own variables."""
+    logging.getLogger("opentelemetry.exporter").setLevel(logging.ERROR)  # one line for a failed try, none for its parts
     return Senders(
         OTLPSpanExporter(endpoint=settings.traces) if settings.traces else None,
         OTLPMetricExporter(endpoint=settings.metrics) if settings.metrics else None,

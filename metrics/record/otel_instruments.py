@@ -14,7 +14,7 @@ OTHER: Final = "other"
 MAX_SERIES: Final = 1000
 MAX_CHARS: Final = 100
 _DEFAULT_VALUES: Final = 50
-_UNITS: Final[Mapping[str, str]] = {"s": "_seconds", "By": "_bytes", "USD": "_usd"}
+_UNITS: Final[Mapping[str, str]] = {"s": "_seconds", "By": "_bytes"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Spec:
     kind: Literal["counter", "gauge", "histogram"]
     purpose: str
     labels: tuple[str, ...] = ()
-    unit: str = "1"
+    unit: str = ""
     bounds: tuple[float, ...] = ()
 
     @property
@@ -52,9 +52,9 @@ class Family:
     points: Sequence[Point]
 
 
-def gauge(name: str, purpose: str, value: float, unit: str = "1") -> Family:
+def gauge(name: str, purpose: str, value: float, unit: str = "") -> Family:
     """Return a family of one number that may go up and down."""
-    return Family(Spec(name, GAUGE, purpose, unit=unit), [Point((), value)])
+    return Family(Spec(name, GAUGE, purpose, unit=unit), [Point((), float(value))])
 
 
 def counter(name: str, purpose: str, value: float) -> Family:
@@ -89,28 +89,29 @@ class Instrument:
     """One family being counted. Not safe to share between threads; `Meters` holds a lock."""
 
     def __init__(self, spec: Spec, words: Words) -> None:
-        self.spec, self._words = spec, words
+        self.spec, self._words, self._bounds = spec, words, spec.bounds
         self._buckets = len(spec.bounds) + 1 if spec.kind == HISTOGRAM else 0
         self._series: dict[tuple[str, ...], list[float]] = {}
 
     def add(self, amount: float, *labels: str) -> None:
         """Add to a counter; an empty label is an absent one."""
-        self._at(labels)[0] += amount
+        row = self._series.get(labels)
+        if row is None:
+            row = self._bounded(labels)
+        row[0] += amount
 
     def observe(self, value: float, *labels: str) -> None:
         """Put a value into a histogram."""
-        series = self._at(labels)
-        series[0] += value
-        series[1 + bisect_left(self.spec.bounds, value)] += 1
+        row = self._series.get(labels)
+        if row is None:
+            row = self._bounded(labels)
+        row[0] += value
+        row[1 + bisect_left(self._bounds, value)] += 1
 
     def family(self) -> Family:
         """Copy what was counted."""
         points = [Point(labels, row[0], tuple(int(n) for n in row[1:])) for labels, row in self._series.items()]
         return Family(self.spec, points)
-
-    def _at(self, labels: tuple[str, ...]) -> list[float]:
-        found = self._series.get(labels)
-        return self._bounded(labels) if found is None else found
 
     def _bounded(self, labels: tuple[str, ...]) -> list[float]:
         """Make a new series, or find the one that stands for this and others."""
