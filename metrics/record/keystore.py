@@ -85,12 +85,22 @@ class KeyStore:
         self._lock = threading.RLock()
         self._db = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
         path.chmod(0o600)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA secure_delete = ON")
-        self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-        with self.transaction():
-            for statement in _SCHEMA.split(";"):
-                self._db.execute(statement)
+        try:
+            self._set_up(durable)
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _set_up(self, durable: bool) -> None:
+        try:
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA secure_delete = ON")
+            self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            with self.transaction():
+                for statement in _SCHEMA.split(";"):
+                    self._db.execute(statement)
+        except sqlite3.Error as problem:
+            raise KeyStoreError(f"the key store cannot be opened: {problem}") from problem
         self._check_master()
 
     @contextmanager

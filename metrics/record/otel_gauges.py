@@ -6,12 +6,14 @@ import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
 from metrics.record.otel_instruments import COUNTER, Family, Point, Spec, counter, gauge
-from metrics.record.recorder import Recorder
+
+if TYPE_CHECKING:  # the gateway describes its workers with this file and must not load DuckDB
+    from metrics.record.recorder import Recorder
 
 STATUS_FOLDER: Final = "status"
 _STALE_S: Final = 15.0  # a worker that said nothing for so long is gone

@@ -1,8 +1,9 @@
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import duckdb
 import orjson
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -64,25 +65,29 @@ json_values = st.recursive(
 KINDS = ("call.begin", "call.end", "outcome", "gap", "x")
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.fixture(scope="module")
+def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
+    opened = Ledger(tmp_path_factory.mktemp("ledger") / "l.duckdb")
+    yield opened
+    opened.close()
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     kind=st.sampled_from(KINDS),
     body=st.dictionaries(st.sampled_from([*FULL, "metric", "value", "run_id", "source"]), json_values, max_size=8),
 )
-def test_no_body_whatsoever_stops_the_ledger(tmp_path_factory: Any, kind: str, body: dict[str, Any]) -> None:
-    event = decode(encode(Event("e1", kind, 1_000_000, "acme", body=body)))
+def test_no_body_whatsoever_stops_the_ledger(ledger: Ledger, kind: str, body: dict[str, Any]) -> None:
+    seq = ledger.progress().seq + 1
+    event = decode(encode(Event(f"e{seq}", kind, 1_000_000, "acme", body=body)))
     rows = Rows()
-    rows.add(1, "s", Line(0, 1, event))
-    ledger = Ledger(Path(tmp_path_factory.mktemp("ledger")) / "l.duckdb")
-    ledger.record([Entry(1, 1, "s", 0, 1, 0)], rows, {"s": (1, False)})
-    ledger.refresh(0, 1)
-    assert ledger.progress().seq == 1
-    ledger.close()
+    rows.add(seq, "s", Line(0, 1, event))
+    ledger.record([Entry(seq, 1, "s", 0, 1, 0)], rows, {"s": (1, False)})
+    ledger.refresh(seq - 1, seq)
+    assert ledger.progress().seq == ledger.aggregated() == seq
 
 
-def test_the_columns_in_code_are_those_of_the_schema(tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path / "l.duckdb")
+def test_the_columns_in_code_are_those_of_the_schema(ledger: Ledger) -> None:
     cursor: duckdb.DuckDBPyConnection = ledger.cursor()
     assert tuple(row[0] for row in cursor.execute("DESCRIBE calls").fetchall()) == CALL_COLUMNS
     cursor.close()
-    ledger.close()
