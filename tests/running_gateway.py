@@ -18,6 +18,8 @@ from gateway.pipeline import Pipeline
 from gateway.providers.openai import new_session
 from gateway.providers.pool import ProviderPool
 from gateway.redactors import CompiledRedactors
+from gateway.routes.refused import refusing
+from gateway.sockets import Door, SocketLimits
 from gateway.wiring import desk
 from metrics.record.events import Event
 from metrics.record.journal import Journal, MemoryJournal
@@ -97,6 +99,7 @@ def running_gateway(
     journal: Journal | None = None,
     limits: Limits | None = None,
     own: Callable[[str], bool] | None = None,
+    sockets: SocketLimits | None = None,
 ) -> Iterator[Running]:
     """Serve a policy tree until the test ends."""
     listener = socket.create_server(("127.0.0.1", 0))
@@ -112,10 +115,14 @@ def running_gateway(
         redactors = CompiledRedactors(lambda tenant: tenant.encode().ljust(32, b"."), lambda _names: NoDetector())
         directory = StaticDirectory(HOLDERS)
         pipeline = Pipeline(directory, lambda: snapshot, redactors, pool.of, desk(ledger), limits or Limits())
-        config = uvicorn.Config(create_app(pipeline), lifespan="off", log_config=None, access_log=False)
+        door = Door(sockets or SocketLimits(drain_s=0.05, every_s=0.02), refusing(pipeline))
+        app = create_app(pipeline)
+        config = uvicorn.Config(app, http=door.protocol(), lifespan="off", log_config=None, access_log=False)
         servers.append(uvicorn.Server(config))
+        sweeping = asyncio.create_task(door.watch(servers[0].server_state.connections))
         ready.set()
         await servers[0].serve(sockets=[listener])
+        sweeping.cancel()
         await session.close()
         await ledger.close()
 

@@ -1,0 +1,131 @@
+"""A whole product for a campaign: `sluice up` with policies made for it, and an upstream that misbehaves on demand."""
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import psutil
+
+from benchmarks.servers import Server, free_port, python, started, wait_ready
+
+KEY = "sk-sluice-" + "c" * 43
+SLUICE = str(Path(sys.executable).parent / "sluice")
+POLICY = """
+policy: campaign
+schema: 1
+owner: maintainers@example.com
+applies_to: {}
+redaction:
+  names: "off"
+  request: {contact: {operator: pseudonym}, finance: {operator: pseudonym}}
+  answer: {contact: {operator: replace}, finance: {operator: replace}}
+  restore: caller
+delivery: live
+failure: {log: FAILURE}
+retention: {content: 30d, metadata: 400d}
+"""
+TIMES = "timeouts: {connect_s: 1, first_byte_s: FIRST, idle_s: IDLE, total_s: 600}"
+PROVIDERS = f"""
+schema: 1
+providers:
+  bench: {{base_url_env: SLUICE_BENCH_BASE_URL, {TIMES}}}
+  dead: {{base_url: "http://127.0.0.1:1/v1", {TIMES}}}
+  nowhere: {{base_url: "http://sluice.invalid/v1", {TIMES}}}
+"""
+
+
+@dataclass(frozen=True)
+class Stand:
+    """A running product."""
+
+    folder: Path
+    port: int
+    recorder: int
+    server: Server
+    environment: Mapping[str, str]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1/chat/completions"
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def ledger(self) -> Path:
+        return self.data / "ledger.duckdb"
+
+    def workers(self) -> list[psutil.Process]:
+        return processes(self.server.process.pid, "gateway.worker")
+
+    def log_lines(self) -> list[str]:
+        """Return every line that the programs have logged."""
+        return [line for path in (self.data / "logs").glob("*.log") for line in path.read_text("utf-8").splitlines()]
+
+
+def processes(parent: int, module: str) -> list[psutil.Process]:
+    """Return the running descendants started with this word on their command line."""
+    found = []
+    for process in psutil.Process(parent).children(recursive=True):
+        try:
+            if module in process.cmdline():
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def write_policies(folder: Path, failure: str, first_byte_s: float, idle_s: float) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "campaign.yaml").write_text(POLICY.replace("FAILURE", failure))
+    (folder / "providers.yaml").write_text(PROVIDERS.replace("FIRST", str(first_byte_s)).replace("IDLE", str(idle_s)))
+    (folder / "prices.yaml").write_text("schema: 1\nprices: []\n")
+    return folder
+
+
+def environment_of(folder: Path, policies: Path, upstream: int, **more: str) -> dict[str, str]:
+    return {
+        "SLUICE_DATA": str(folder / "data"),
+        "SLUICE_POLICIES": str(policies),
+        "SLUICE_PORT": str(free_port()),
+        "SLUICE_RECORDER_PORT": str(free_port()),
+        "SLUICE_BOOTSTRAP_KEY": KEY,
+        "SLUICE_UPSTREAM": "bench",
+        "SLUICE_BENCH_BASE_URL": f"http://127.0.0.1:{upstream}/v1",
+        **more,
+    }
+
+
+@contextmanager
+def standing(
+    failure: str = "block", *, first_byte_s: float = 1.0, idle_s: float = 1.0, at: Path | None = None, **more: str
+) -> Iterator[Stand]:
+    """Run the upstream and `sluice up` in a folder of its own; more settings go into the environment."""
+    with ExitStack() as stack:
+        folder = at or Path(tempfile.mkdtemp(prefix="sluice-campaign-"))
+        if at is None:
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        upstream = free_port()
+        stack.enter_context(started(python("benchmarks.faulty_upstream", str(upstream)), upstream))
+        policies = write_policies(folder / "policies", failure, first_byte_s, idle_s)
+        env = environment_of(folder, policies, upstream, **more)
+        port, recorder = int(env["SLUICE_PORT"]), int(env["SLUICE_RECORDER_PORT"])
+        up = [SLUICE, "up", "--no-dashboard", "--no-worker"]
+        server = stack.enter_context(started(up, port, env=env))
+        wait_ready(port, "/readyz")
+        wait_ready(recorder, "/readyz")
+        yield Stand(folder, port, recorder, server, {**os.environ, **env})
+
+
+def ended_calls(ledger: Path) -> dict[str, tuple[str, str | None, str | None]]:
+    """Return outcome, error code and layer of every call in the ledger of a stopped product, by call id."""
+    with duckdb.connect(str(ledger), read_only=True) as db:
+        rows = db.sql("select call_id, outcome, error_code, layer from calls").fetchall()
+    return {call: (outcome, code, layer) for call, outcome, code, layer in rows}

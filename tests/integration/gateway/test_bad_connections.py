@@ -1,0 +1,177 @@
+"""Connections that say nothing, too little or nonsense are closed, answered and recorded, and honest calls go on."""
+
+import contextlib
+import time
+from typing import Any
+
+import pytest
+
+from gateway.sockets import SocketLimits
+from tests.e2e.conftest import Start
+from tests.e2e.wire import completion
+from tests.integration.gateway.raw import ask, connect, head, read_all, reply_of, request, seconds_until_closed
+from tests.running_gateway import KEY, Running
+from tests.upstream import Upstream, reply
+
+QUICK = SocketLimits(
+    silent_s=0.6,
+    head_s=0.4,
+    body_s=0.5,
+    unread_s=0.5,
+    linger_s=0.2,
+    drain_s=0.1,
+    head_bytes=8192,
+    calls=3,
+    every_s=0.05,
+)
+
+
+@pytest.fixture
+def quick(start: Start, upstream: Upstream) -> Running:
+    upstream.default = lambda _request: reply(completion())
+    return start(sockets=QUICK)
+
+
+@pytest.mark.parametrize(
+    ("sent", "limit_s"),
+    [
+        (b"", QUICK.silent_s),
+        (b"\r\n", QUICK.head_s),
+        (b"POST /v1/chat", QUICK.head_s),
+        (head()[:-2] + b"x-more: ", QUICK.head_s),
+        (head("content-length: 100") + b"{", QUICK.body_s),
+        (head("transfer-encoding: chunked") + b"5\r\n", QUICK.body_s),
+        (head("content-length: 100", path="/v1/outcomes") + b"{", QUICK.body_s),
+    ],
+)
+def test_a_connection_that_goes_silent_is_closed_in_time(sent: bytes, limit_s: float, quick: Running) -> None:
+    with connect(quick) as sock:
+        sock.sendall(sent)
+        assert seconds_until_closed(sock) <= limit_s + 0.5
+    assert ask(quick, request())[0] == 200
+
+
+@pytest.mark.parametrize(("start_of", "limit_s"), [(b"POST / HTTP/1.1\r\nx: ", 0.4), (b"\r\n", 0.4)])
+def test_single_bytes_now_and_then_gain_no_time(start_of: bytes, limit_s: float, quick: Running) -> None:
+    began = time.monotonic()
+    with connect(quick) as sock, contextlib.suppress(ConnectionError):
+        sock.sendall(start_of)
+        while time.monotonic() - began < 5:
+            time.sleep(0.05)
+            sock.sendall(start_of[-1:])
+    assert time.monotonic() - began < limit_s + 1
+
+
+def test_a_connection_that_is_used_may_pause_between_calls(quick: Running) -> None:
+    with connect(quick) as sock:
+        for _ in range(3):
+            sock.sendall(request())
+            assert reply_of(sock)[0] == 200
+            time.sleep(QUICK.head_s + 0.2)
+
+
+NOT_HTTP: Any = [
+    b"nonsense\r\n\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    b"POST /v1/chat/completions HTTP/9.9\r\n\r\n",
+    head("content-length: 5", "transfer-encoding: chunked") + b"0\r\n\r\n",
+    head("content-length: 5", "content-length: 6") + b"hello!",
+    head("content-length: -1"),
+    head("content-length: 1e3"),
+    head("transfer-encoding: chunked, identity") + b"0\r\n\r\n",
+    head("x-a: b", " folded: c"),
+    head("content-length : 5") + b"hello",
+    head("x-nul: a\x00b"),
+    head(path="/v1/\xe4"),
+    b"CONNECT evil:443 HTTP/1.1\r\nhost: evil\r\n\r\n",
+]
+
+
+@pytest.mark.parametrize("data", NOT_HTTP)
+def test_what_is_not_http_or_contradicts_itself_is_one_400_and_one_record(data: bytes, quick: Running) -> None:
+    with connect(quick) as sock:
+        sock.sendall(data)
+        status, headers, body = reply_of(sock)
+        assert read_all(sock) == b""
+    assert (status, body["error"]["code"]) == (400, "invalid_http")
+    assert headers["x-request-id"].startswith("call_")
+    (end,) = quick.ends()
+    assert (end["status"], end["error_code"], end["outcome"]) == (400, "invalid_http", "refused")
+
+
+def test_a_broken_chunk_in_the_body_is_answered_too(quick: Running) -> None:
+    with connect(quick) as sock:
+        sock.sendall(head("transfer-encoding: chunked"))
+        time.sleep(0.1)
+        sock.sendall(b"zz\r\n")
+        status, _, body = reply_of(sock)
+    assert (status, body["error"]["code"]) == (400, "invalid_http")
+    (end,) = quick.ends()
+    assert end["outcome"] == "client_disconnected"
+
+
+@pytest.mark.parametrize("lines", [["x-big: " + "x" * 9000], [f"x-{n}: {'x' * 60}" for n in range(150)]])
+def test_a_head_that_is_too_large_is_431(lines: list[str], quick: Running) -> None:
+    status, headers, body = ask(quick, request(*lines))
+    assert (status, body["error"]["code"]) == (431, "headers_too_large")
+    assert headers["x-should-retry"] == "false"
+    assert quick.ends()[0]["status"] == 431
+
+
+def test_a_head_without_an_end_is_refused_before_it_is_all_read(quick: Running) -> None:
+    with connect(quick) as sock:
+        sock.sendall(b"GET /v1/models HTTP/1.1\r\nx-big: " + b"x" * 20_000)
+        assert reply_of(sock)[0] == 431
+
+
+def test_a_large_body_beside_a_small_head_is_no_large_head(start: Start, upstream: Upstream) -> None:
+    upstream.default = lambda _request: reply(completion())
+    gateway = start(sockets=QUICK)
+    body = b'{"model":"gpt-test","messages":[{"role":"user","content":"%s"}]}' % (b"word " * 10_000)
+    assert ask(gateway, request(body=body))[0] == 200
+
+
+def test_a_refused_body_is_dropped_and_the_answer_arrives(quick: Running) -> None:
+    with connect(quick) as sock:
+        sock.sendall(head(f"content-length: {200 << 20}", key=KEY))
+        sock.sendall(b"x" * (1 << 20))
+        assert reply_of(sock)[0] == 413
+        assert seconds_until_closed(sock) < 1.5
+
+
+def test_beyond_its_limit_a_worker_says_when_to_come_back(quick: Running, upstream: Upstream) -> None:
+    upstream.default = lambda _request: [1.0, *reply(completion())]
+    socks = [connect(quick) for _ in range(QUICK.calls)]
+    for sock in socks:
+        sock.sendall(request())
+    time.sleep(0.2)
+    status, headers, body = ask(quick, request())
+    assert (status, headers["retry-after"], body["error"]["code"]) == (503, "1", "overloaded")
+    assert "x-should-retry" not in headers
+    for sock in socks:
+        assert reply_of(sock)[0] == 200
+        sock.close()
+    assert ask(quick, request())[0] == 200
+
+
+def test_pipelined_requests_are_all_answered(quick: Running) -> None:
+    with connect(quick) as sock:
+        sock.sendall(request() * 3)
+        data = b""
+        while data.count(b"HTTP/1.1 200") < 3:
+            part = sock.recv(65536)
+            assert part
+            data += part
+    assert len(quick.ends(3)) == 3
+
+
+def test_wrong_keys_are_429_after_twenty_a_minute_and_right_ones_go_on(quick: Running) -> None:
+    said = [ask(quick, request(key=f"sk-wrong-{n}")) for n in range(30)]
+    statuses = [status for status, _, _ in said]
+    # A minute may have turned in between.
+    assert statuses.count(429) >= 5
+    assert set(statuses) == {401, 429}
+    limited = next(headers for status, headers, _ in said if status == 429)
+    assert 1 <= int(limited["retry-after"]) <= 60
+    assert ask(quick, request())[0] == 200
+    assert len(quick.ends(31)) == 31
