@@ -7,7 +7,7 @@ from fastapi import APIRouter
 
 from gateway.intake import Intake
 from gateway.ports import address
-from gateway.routes import calls, events, health, outcomes, redact
+from gateway.routes import calls, events, health, metrics, outcomes, redact
 from gateway.routes.admin import admin_router
 from gateway.routes.identity import SignInDesk, identity_router, query_signer
 from gateway.wiring import Parts
@@ -20,6 +20,7 @@ def routers(parts: Parts) -> list[APIRouter]:
     signer = query_signer(parts.master, parts.database.clock_us)
     return [
         health.router(parts),
+        metrics.router(parts),
         outcomes.router(intake),
         events.router(intake),
         redact.router(parts.pipeline),

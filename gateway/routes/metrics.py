@@ -1,0 +1,51 @@
+"""GET /metrics: the machine's numbers for Prometheus, as the recorder counts them, with the key's own tenant only."""
+
+import asyncio
+import time
+from typing import Final
+
+import aiohttp
+from fastapi import APIRouter, Request, Response
+
+from gateway.admission import authenticate, refuse_loops
+from gateway.ports import address
+from gateway.wiring import Parts
+from metrics.record.otel_gauges import live_workers, of_workers
+from metrics.record.otel_instruments import gauge
+from metrics.record.prometheus import CONTENT_TYPE, render
+
+_PATIENCE: Final = aiohttp.ClientTimeout(total=5.0)
+
+
+def router(parts: Parts) -> APIRouter:
+    """Build the route."""
+    routes = APIRouter()
+
+    @routes.get("/metrics")
+    async def metrics(request: Request) -> Response:
+        """Forward the recorder's numbers; without it, say that it is down and how the workers are."""
+        headers = dict(request.scope["headers"])
+        refuse_loops(headers)
+        holder = authenticate(headers, parts.directory)
+        text = await _counted(parts, holder.facts.tenant)
+        if text is None:
+            text = await asyncio.to_thread(_without_recorder, parts)
+        return Response(text, media_type=CONTENT_TYPE)
+
+    return routes
+
+
+async def _counted(parts: Parts, tenant: str) -> bytes | None:
+    """Return what the recorder says; None when it cannot be asked."""
+    url = f"{address(parts.settings, 'recorder')}/metrics"
+    try:
+        async with parts.session.get(url, params={"tenant": tenant}, timeout=_PATIENCE) as reply:
+            return await reply.read() if reply.status == 200 else None
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return None
+
+
+def _without_recorder(parts: Parts) -> bytes:
+    workers = live_workers(parts.settings.data, time.time())
+    down = gauge("sluice.recorder.up", "1: the recorder answers.", 0)
+    return render([down, *of_workers(workers)]).encode()
