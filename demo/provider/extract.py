@@ -8,7 +8,7 @@ from demo.provider.ranking import bm25, textrank
 from demo.provider.words import likeness, name_words, overlap, sentences, stems, telling, words, wordset
 
 _UPPER = "A-ZÀ-ÖØ-Þ"
-_NAME = rf"[{_UPPER}][\w'’-]+(?: (?:[A-Z]\.|van|de|von|da|[{_UPPER}][\w'’-]+)){{0,2}}"
+_NAME = rf"\b[{_UPPER}][\w'’-]{{1,30}}(?: (?:[A-Z]\.|van|de|von|da|[{_UPPER}][\w'’-]{{1,30}})){{0,2}}"
 _MONTHS = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*"
 _CURRENCY = "(?:[€$£]|EUR|USD|GBP|euros?|dollars?|pounds?)"
 
@@ -17,9 +17,11 @@ def _any(*patterns: str, flags: int = 0) -> re.Pattern[str]:
     return re.compile("|".join(patterns), flags)
 
 
-_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+_EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,5}")
 _PHONE = re.compile(r"(?<![\w.])\+?\d[\d ()/.-]{6,18}\d(?!\w)")
-_URL = _any(r"(?:https?://|www\.)[^\s<>\"')\]]+", r"(?<![@\w.])[\w-]+\.(?:com|org|net|example|io|de|fr|eu|co\.uk)\b")
+_URL = _any(
+    r"(?:https?://|www\.)[^\s<>\"')\]]{1,500}", r"(?<![@\w.-])[\w-]{1,63}\.(?:com|org|net|example|io|de|fr|eu|co\.uk)\b"
+)
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b")
 _CARD = re.compile(r"\b\d(?:[ -]?\d){12,18}\b")
 _DATE = _any(
@@ -30,8 +32,10 @@ _DATE = _any(
     r"\b(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b",
     r"\b(?:today|tomorrow|tonight|(?:next|this) (?:week|month|quarter|year))\b",
 )
-_REFERENCE = re.compile(r"\b(?:[A-Z]{1,4}-?)?\d[\d-]{2,}\b|#\w{3,}")
-_MONEY = _any(rf"{_CURRENCY} ?\d[\d.,]*(?: ?[km]\b)?", rf"\d[\d.,]*(?: ?[km])? ?{_CURRENCY}", r"\d+ ?[kK]\b")
+_REFERENCE = re.compile(r"\b(?:[A-Z]{1,4}-?)?\d[\d-]{2,24}\b|#\w{3,24}")
+_MONEY = _any(
+    rf"{_CURRENCY} ?\d[\d.,]{{0,14}}(?: ?[km]\b)?", rf"\b\d[\d.,]{{0,14}}(?: ?[km])? ?{_CURRENCY}", r"\b\d{1,9} ?[kK]\b"
+)
 _OFFICE = "(?:[Cc]ontact|[Bb]uyer|[Oo]wner|[Dd]irector|[Ll]ead|[Mm]anager|[Bb]ursar|[Pp]rocurement|C[A-Z]O)"
 _PERSON = _any(
     rf"{_OFFICE}(?: is|:)? ({_NAME})",
@@ -40,15 +44,19 @@ _PERSON = _any(
     rf"^({_NAME})(?= ?[<(,]|$)",
     flags=re.MULTILINE,
 )
+_LEGAL_FORM = "(?:Ltd|GmbH|Inc|LLC|AG|AS|SA|SARL|BV|Oy|AB|SpA|KG|plc|Group|Corp)"
 _COMPANY = _any(
-    rf"((?:[{_UPPER}][\w&'’-]* ){{1,4}}(?:Ltd|GmbH|Inc|LLC|AG|AS|SA|SARL|BV|Oy|AB|SpA|KG|plc|Group|Corp)\b\.?)",
+    rf"(\b(?:[{_UPPER}][\w&'’-]{{0,30}} ){{1,4}}{_LEGAL_FORM}\b\.?)",
     rf"(?:\bat|\bfrom|\bfor) ({_NAME})",
 )
 _PLACE = re.compile(rf"(?:\bin|\bfrom|\bto|\bnear) ({_NAME})")
-_TAG = _any(r"[\[<{(]{1,2}([A-Z][A-Z_]+)[\w-]*[\]>})]{1,2}", r"\b([A-Z][A-Z_]*[A-Z])_\d+(?:_\w+)?\b")
-_PAIR = re.compile(r"^\W*([A-Za-z][\w /-]{1,30}?)\s*[:=]\s*(.+?)\s*$", re.MULTILINE)
+_TAG = _any(
+    r"[\[<{(]{1,2}([A-Z][A-Z_]{1,40})[\w-]{0,40}[\]>})]{1,2}", r"\b([A-Z][A-Z_]{0,40}[A-Z])_\d{1,9}(?:_\w{1,20})?\b"
+)
+_PAIR = re.compile(r"^[^\w\n]{0,8}([A-Za-z][\w /-]{1,30}?)[ \t]{0,8}[:=][ \t]{0,8}(\S.{0,400})$", re.MULTILINE)
 _NUMBER = _any(
-    r"(?<![\w.,-])[-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\w)", r"(?<![\w.,-])[-+]?\d+(?:\.\d+)?(?: ?[kK]\b)?(?!\w)"
+    r"(?<![\w.,-])[-+]?\d{1,3}(?:,\d{3}){1,4}(?:\.\d{1,6})?(?!\w)",
+    r"(?<![\w.,-])[-+]?\d{1,15}(?:\.\d{1,9})?(?: ?[kK]\b)?(?!\w)",
 )
 _FORMULA = wordset("regards hi hello dear thanks best kind cheers sincerely greetings hey yours dr mr mrs ms")
 _BROAD = wordset("number id no code address reference")
@@ -124,7 +132,7 @@ def _pairs(name: str, text: str) -> Iterator[Candidate]:
     for match in _PAIR.finditer(text):
         fit = _named_like(name, match.group(1))
         if fit >= 0.6:
-            yield Candidate(match.group(2), 3 * fit, named=True)
+            yield Candidate(match.group(2).rstrip(), 3 * fit, named=True)
 
 
 def _named_like(name: str, other: str) -> float:

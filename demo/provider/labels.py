@@ -1,7 +1,7 @@
 """Maps labels that a request allows to the classes the model was trained on, by the likeness of their words."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from demo.provider.classifier import Classifier, softmax
 from demo.provider.words import likeness, name_words, overlap, stem, stems, words
@@ -12,6 +12,7 @@ _REST = frozenset({"other", "others", "unknown", "none", "general", "misc", "mis
 _REST_SHARE = 0.06
 _CLAIM = 0.3**4
 _HINT_BONUS = 0.15
+_MOST_COMPARED = 10_000  # labels remembered with their likeness to the classes
 _WORD_BONUS = 0.4  # a label whose words stand in the text, beside a trained class
 _ONLY_WORDS_BONUS = 3.0  # the same, when nothing else is known about the labels
 
@@ -22,6 +23,7 @@ class LabelModel:
 
     classifiers: Mapping[str, Classifier]
     aliases: Mapping[str, Sequence[str]]
+    _compared: dict[tuple[str, str], Mapping[str, float]] = field(default_factory=dict, repr=False, compare=False)
 
     def distribution(self, labels: Sequence[str], text: str, hint: str = "") -> dict[str, float]:
         """Give P(label | text); `hint` is the name of the field or the question, such as "priority"."""
@@ -39,12 +41,12 @@ class LabelModel:
     def class_probability(self, phrase: str, text: str) -> float | None:
         """Give the probability of the trained class that a phrase names, None when it names none."""
         found = [
-            (self._affinity(phrase, classifier, known), classifier, known)
-            for classifier in self.classifiers.values()
-            for known in classifier.classes
+            (affinity, task, known)
+            for task in self.classifiers.values()
+            for known, affinity in self._affinities(phrase, task).items()
         ]
-        affinity, classifier, known = max(found, key=lambda item: item[0])
-        return classifier.probabilities(text)[known] if affinity >= _SURE else None
+        affinity, task, known = max(found, key=lambda item: item[0])
+        return task.probabilities(text)[known] if affinity >= _SURE else None
 
     def score(self, text: str, hint: str) -> float:
         """Give a graded judgement of a text between 0 and 1 (interest of a buyer, urgency, mood)."""
@@ -61,18 +63,22 @@ class LabelModel:
         match = max(matches, key=lambda match: match.fit() + _HINT_BONUS * (stem(match.task.name) in hinted))
         return match if match.fit() + _HINT_BONUS * (stem(match.task.name) in hinted) >= _MATCHED else None
 
-    def _affinities(self, label: str, task: Classifier) -> dict[str, float]:
-        return {known: self._affinity(label, task, known) for known in task.classes}
+    def _affinities(self, label: str, task: Classifier) -> Mapping[str, float]:
+        key = (label, task.name)
+        if key not in self._compared:
+            if len(self._compared) >= _MOST_COMPARED:
+                self._compared.clear()
+            self._compared[key] = self._compare(words(name_words(label)), task)
+        return self._compared[key]
 
-    def _affinity(self, label: str, classifier: Classifier, known: str) -> float:
-        parts = words(name_words(label))
-        if not parts:
-            return 0.0
-        names = (known, *self.aliases.get(known, ()))
-        by_name = max(likeness(part, name) - 0.04 * (name != known) for part in parts for name in names)
-        if classifier.knows(" ".join(parts)):
-            return max(by_name, 0.8 * classifier.probabilities(" ".join(parts))[known])
-        return by_name
+    def _compare(self, parts: Sequence[str], task: Classifier) -> dict[str, float]:
+        phrase = " ".join(parts)
+        shares = task.probabilities(phrase) if task.knows(phrase) else {}
+        return {known: max(self._by_name(parts, known), 0.8 * shares.get(known, 0.0)) for known in task.classes}
+
+    def _by_name(self, parts: Sequence[str], known: str) -> float:
+        aliases = max((likeness(part, alias) for part in parts for alias in self.aliases.get(known, ())), default=0.04)
+        return max([aliases - 0.04, *(likeness(part, known) for part in parts)])
 
 
 @dataclass(frozen=True, slots=True)

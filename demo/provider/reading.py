@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from demo.provider.words import words, wordset
 
+_READ_CHARS = 20_000  # of the text, and of the context; what comes later is paid for and not looked at
 Task = Literal["label", "draft", "summary", "answer"]
 
 _LIST = re.compile(
@@ -54,7 +55,8 @@ def read(messages: Sequence[Mapping[str, Any]]) -> Reading:
     text, told = _without_instructions(from_user["text"], from_user["instructions"])
     instructions = "\n".join(part for part in (from_system["instructions"], from_system["text"], told) if part)
     context = "\n".join(part for part in (from_system["context"], from_user["context"], tools) if part)
-    return Reading(_task(instructions or text, labels), instructions, text, context, labels)
+    task = _task(instructions or text, labels)
+    return Reading(task, instructions[:_READ_CHARS], text[:_READ_CHARS], context[:_READ_CHARS], labels)
 
 
 def content_text(message: Mapping[str, Any]) -> str:

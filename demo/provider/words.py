@@ -55,6 +55,7 @@ def telling(parts: list[str]) -> list[str]:
     return told or parts
 
 
+@lru_cache(maxsize=20_000)
 def name_words(name: str) -> str:
     """Turn an identifier (snake_case, camelCase, kebab-case) into spaced words."""
     return re.sub(r"[_\-.\s]+", " ", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)).strip().lower()

@@ -128,6 +128,13 @@ def test_definitions_and_recursion_end(seed: int) -> None:
     Draft202012Validator(root).validate(fill(trained()["simulated-large"], root, LETTER, seed))
 
 
+@pytest.mark.parametrize("scrap", ["1", "A", "a.", "\n", "a: ", "a@", "[", "Aa ", " ", "- a\n", "1 "])
+def test_long_odd_texts_are_answered_too(large: Model, scrap: str) -> None:
+    fields = {"email": {"type": "string"}, "company": {"type": ["string", "null"]}, "amount": {"type": "number"}}
+    root = {"type": "object", "properties": fields, "required": list(fields)}
+    Draft202012Validator(root).validate(fill(large, root, scrap * (20_000 // len(scrap))))
+
+
 def test_fields_are_filled_from_the_text(large: Model) -> None:
     fields = {
         "category": {"type": "string", "enum": ["billing", "technical", "delivery"]},
