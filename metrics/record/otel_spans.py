@@ -176,7 +176,7 @@ def _route(body: Mapping[str, Any]) -> str:
 
 def _failed(body: Mapping[str, Any]) -> bool:
     """Say whether the gateway failed; a refusal is an answer."""
-    return (number(body.get("status")) or 0) >= 500 or body.get("outcome") in _FAILED
+    return (number(body.get("status")) or 0) >= 500 or text(body.get("outcome")) in _FAILED
 
 
 def _flags(body: Mapping[str, Any]) -> int:
