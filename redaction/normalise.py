@@ -121,8 +121,8 @@ def _drop(data: bytes) -> tuple[bytes, tuple[Edits, ...]]:
 
 
 def _unescape(data: bytes, escapes: re.Pattern[bytes]) -> tuple[bytes, Edits]:
-    found = ((escape.start(), escape.end(), _decode(escape[0])) for escape in escapes.finditer(data))
-    result, (edits,) = _rewrite(data, [piece for piece in found if piece[2] is not None])
+    pieces = [(e.start(), e.end(), new) for e in escapes.finditer(data) if (new := _decode(e[0])) is not None]
+    result, (edits,) = _rewrite(data, pieces)
     return result, edits
 
 
@@ -140,7 +140,7 @@ def _rewrite(data: bytes, pieces: "list[tuple[int, int, bytes]]") -> tuple[bytes
     return b"".join(out), (edits,)
 
 
-def _decode(escape: bytes) -> bytes:
+def _decode(escape: bytes) -> bytes | None:
     if escape[0] == 0x25:
         code = int(escape[1:], 16)
         return bytes((code,)) if code < 0x7F else b"x"
@@ -151,9 +151,9 @@ def _decode(escape: bytes) -> bytes:
     return _folded(chr(int(escape[2:], 16)))
 
 
-def _entity(escape: bytes) -> bytes:
+def _entity(escape: bytes) -> bytes | None:
     text = html.unescape(escape.decode("ascii"))
-    return _folded(text) if len(text) == 1 else escape
+    return _folded(text) if len(text) == 1 else None
 
 
 def _folded(char: str) -> bytes:

@@ -94,14 +94,17 @@ def _codes(items: Iterable[Any]) -> Iterator[int]:
                 yield from _codes(branch)
 
 
+def _member_codes(name: str, arg: Any) -> frozenset[int]:
+    if name == "LITERAL":
+        return frozenset((arg,))
+    return frozenset(range(arg[0], arg[1] + 1)) if name == "RANGE" else _CATEGORIES[str(arg)]
+
+
 def _class_codes(members: list[Any]) -> Iterator[int]:
     negated = str(members[0][0]) == "NEGATE"
     inside: set[int] = set()
     for kind, arg in members[1:] if negated else members:
-        name = str(kind)
-        inside |= (
-            {arg} if name == "LITERAL" else set(range(arg[0], arg[1] + 1)) if name == "RANGE" else _CATEGORIES[str(arg)]
-        )
+        inside |= _member_codes(str(kind), arg)
     yield from _ASCII - inside if negated else inside
 
 

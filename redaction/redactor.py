@@ -29,6 +29,7 @@ class Redactor:
         self._block = rules
         self._book = RuleBook(rules)
         self._minter = Minter(tenant_key)
+        self._allow = frozenset(value.casefold() for value in rules.allow)
         recognizers = (*own_recognizers(rules), *BUILT_IN)
         self._finder = Finder(recognizers, tenant_key, rules.allow)
         self._answers = answer_engine(tuple(r for r in recognizers if self._acts_on(r.kind)))
@@ -64,7 +65,7 @@ class Redactor:
         """Give the screen for the answer to the request that filled `vault`; one per call."""
         index = {placeholders.canonical(mark): mark for mark in vault.values}
         restores = self._block.restore == "caller"
-        return Screen(self._answers, Shared(vault, self._book, self._minter, restores, index))
+        return Screen(self._answers, Shared(vault, self._book, self._minter, restores, index, self._allow))
 
     def clear_label(self, text: str) -> Clean:
         """Rewrite a label, model name or run id; a value that a rule would block is replaced by its kind."""

@@ -73,6 +73,9 @@ _TOOL_ITEMS = frozenset(
 )
 _TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
 _MEDIA_KEYS = frozenset({"data", "file_data", "b64_json", "image_data"})
+_MEDIA_FROM = 64
+_DATA_URL = re.compile(r"data:[\w.+-]+/[\w.+-]+(?:;[\w=.+-]+)*;base64,[A-Za-z0-9+/_-]*={0,2}\Z")
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]+={0,2}\Z")
 _NO_HINT = frozenset(
     {
         "content",
@@ -119,7 +122,7 @@ class Walk:
 
     def request(self, body: dict[str, Any]) -> dict[str, Any]:
         """Rewrite a request of any endpoint."""
-        return _changed(body, {key: self._top(key, value) for key, value in body.items()})
+        return _changed(body, {self._key(key, "other"): self._top(key, value) for key, value in body.items()})
 
     def _top(self, key: str, value: Any) -> Any:
         site = _SITE_OF_KEY.get(key, "other")
@@ -184,7 +187,7 @@ class Walk:
     def _part(self, part: dict[str, Any], site: str, depth: int) -> Any:
         fields = {}
         for key, value in part.items():
-            data = isinstance(value, str) and (value.startswith("data:") or (key in _MEDIA_KEYS and len(value) > 64))
+            data = _is_media(key, value)
             if data:
                 self._visitor.media(value, str(part["type"]), site)
             fields[self._key(key, site)] = value if data else self._field(key, value, site, depth + 1)
@@ -193,7 +196,7 @@ class Walk:
     def _dict(self, node: dict[str, Any], site: str, depth: int) -> Any:
         fields = {}
         for key, value in node.items():
-            if isinstance(value, str) and value.startswith("data:") and key in {"url", "image_url", "file_data"}:
+            if _is_media(key, value):
                 self._visitor.media(value, key, site)
                 fields[key] = value
             elif isinstance(value, str) and key not in _PROTOCOL:
@@ -241,6 +244,13 @@ class Walk:
             return value
         compact = '": ' not in value
         return json.dumps(new, ensure_ascii=value.isascii(), separators=(",", ":") if compact else None)
+
+
+def _is_media(key: str, value: Any) -> bool:
+    """Say whether a string is nothing but encoded bytes: a data URL, or base64 under a key for it."""
+    if not isinstance(value, str) or len(value) < _MEDIA_FROM:
+        return False
+    return _DATA_URL.match(value) is not None or (key in _MEDIA_KEYS and _BASE64.match(value) is not None)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

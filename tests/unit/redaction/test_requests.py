@@ -1,0 +1,304 @@
+"""Requests: every string on every site, by the policy's rules, and nothing else changes."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from redaction.detect import WordDetector
+from redaction.redactor import Redactor
+from redaction.types import Blocked, RedactionFailed
+from tests.unit.redaction.conftest import KEY, chat, clear, cleared_text, make, whole
+
+MAIL = "john@example.com"
+MARK = "[EMAIL_"
+
+
+def bodies() -> list[tuple[str, dict[str, Any]]]:
+    text = f"ask {MAIL} now"
+    tool = {
+        "name": "send",
+        "description": text,
+        "parameters": {"type": "object", "properties": {"to": {"type": "string", "default": MAIL, "enum": [MAIL]}}},
+    }
+    call = {"id": "call_1", "type": "function", "function": {"name": "send", "arguments": json.dumps({"to": MAIL})}}
+    messages: dict[str, dict[str, Any]] = {
+        "user": {"role": "user", "content": text},
+        "part": {"role": "user", "content": [{"type": "text", "text": text}]},
+        "system": {"role": "system", "content": text},
+        "developer": {"role": "developer", "content": text},
+        "assistant": {"role": "assistant", "content": text},
+        "tool call": {"role": "assistant", "tool_calls": [call]},
+        "tool result": {"role": "tool", "tool_call_id": "call_1", "content": json.dumps([{"mail": MAIL}])},
+        "name": {"role": "user", "name": MAIL, "content": "hi"},
+        "refusal": {"role": "assistant", "content": [{"type": "refusal", "refusal": text}]},
+        "unknown part": {"role": "user", "content": [{"type": "new_part", "stuff": {"deep": [text]}}]},
+    }
+    others: dict[str, dict[str, Any]] = {
+        "tools": {"tools": [{"type": "function", "function": tool}]},
+        "functions": {"functions": [tool]},
+        "user field": {"user": MAIL},
+        "metadata": {"metadata": {"who": MAIL}},
+        "schema": {
+            "response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {"description": text}}}
+        },
+        "prediction": {"prediction": {"type": "content", "content": text}},
+        "stop": {"stop": [text]},
+        "unknown key": {"session_note": text},
+        "unknown tree": {"extra": {"list": [{"x": [text]}]}},
+        "key": {"extra": {MAIL: 1}},
+        "top key": {MAIL: 1},
+        "prompt": {"prompt": text},
+        "prompts": {"prompt": [text, "b"]},
+        "input": {"input": text},
+        "inputs": {"input": [text]},
+        "instructions": {"instructions": text},
+        "response items": {
+            "input": [{"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}]
+        },
+        "call output": {
+            "input": [{"type": "function_call_output", "call_id": "c", "output": json.dumps({"mail": MAIL})}]
+        },
+    }
+    return [(name, {"messages": [message]}) for name, message in messages.items()] + list(others.items())
+
+
+@pytest.mark.parametrize(("name", "body"), bodies())
+def test_every_site_is_cleared_and_comes_back(redactor: Redactor, name: str, body: dict[str, Any]) -> None:
+    before = json.dumps(body)
+    cleared = clear(redactor, body)
+    sent = json.dumps(cleared.body)
+    assert MAIL not in sent
+    assert MARK in sent
+    assert list(cleared.vault.values.values()) == [MAIL]
+    assert json.dumps(body) == before
+
+
+def test_unchanged_parts_stay_the_same_objects(redactor: Redactor) -> None:
+    body = {
+        "model": "gpt-5",
+        "messages": [{"role": "system", "content": "Be kind."}, {"role": "user", "content": f"I am {MAIL}"}],
+        "seed": 4111111111111111,
+    }
+    cleared = clear(redactor, body).body
+    assert cleared["messages"][0] is body["messages"][0]  # type: ignore[index]
+    assert cleared["seed"] == body["seed"]
+    assert clear(redactor, chat("Nothing to see.")).body == chat("Nothing to see.")
+
+
+def test_words_of_the_protocol_are_left(redactor: Redactor) -> None:
+    body = {
+        "model": "ft:gpt-4o:acme::7p4lURel",
+        "tool_choice": "auto",
+        "messages": [{"role": "tool", "tool_call_id": "call_415-555-0132", "content": "ok"}],
+    }
+    assert clear(redactor, body).body is body
+
+
+def test_json_in_strings_stays_valid_and_numbers_become_strings(redactor: Redactor) -> None:
+    arguments = '{"card": 4111111111111111, "cvv": "123", "note": "a\\nb", "price": 12.50}'
+    body = {
+        "messages": [
+            {
+                "role": "assistant",
+                "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": arguments}}],
+            }
+        ]
+    }
+    cleared = clear(redactor, body)
+    parsed = json.loads(cleared.body["messages"][0]["tool_calls"][0]["function"]["arguments"])
+    assert parsed["card"].startswith("[CARD_")
+    assert parsed["cvv"].startswith("[CARD_CVV_")
+    assert (parsed["note"], parsed["price"]) == ("a\nb", 12.5)
+
+
+def test_json_with_a_key_twice_hides_nothing(redactor: Redactor) -> None:
+    body = {"messages": [{"role": "tool", "tool_call_id": "c", "content": f'{{"a": "{MAIL}", "a": "x"}}'}]}
+    assert MAIL not in json.dumps(clear(redactor, body).body)
+
+
+def test_field_names_say_what_their_values_are(redactor: Redactor) -> None:
+    data = {
+        "phone": "5551234567",
+        "ssn": "914276083",
+        "dbPassword": "hunter2",
+        "cardNumber": "4111111111111112",
+        "orderNumber": "5551234567",
+    }
+    cleared = clear(redactor, {"metadata": data}).body["metadata"]
+    assert {key for key, value in cleared.items() if value.startswith("[")} == {
+        "phone",
+        "ssn",
+        "dbPassword",
+        "cardNumber",
+    }
+
+
+def test_a_value_split_over_text_parts_is_found(redactor: Redactor) -> None:
+    parts = [
+        {"type": "text", "text": "I am john@exa"},
+        {"type": "text", "text": "mple.com, card 4111 1111"},
+        {"type": "text", "text": " 1111 1111."},
+    ]
+    cleared = clear(redactor, {"messages": [{"role": "user", "content": parts}]})
+    texts = [part["text"] for part in cleared.body["messages"][0]["content"]]
+    assert "".join(texts).count("[") == 2
+    assert sorted(cleared.vault.values.values()) == ["4111 1111 1111 1111", MAIL]
+    assert texts[2] == "."
+
+
+def test_media_passes_byte_for_byte_and_can_be_refused(redactor: Redactor) -> None:
+    url = "data:image/png;base64," + "iVBORw0KGgo" * 40
+    image = {
+        "role": "user",
+        "content": [{"type": "text", "text": "look"}, {"type": "image_url", "image_url": {"url": url}}],
+    }
+    audio = {
+        "role": "user",
+        "content": [{"type": "input_audio", "input_audio": {"data": "UklGRiQ" * 40, "format": "wav"}}],
+    }
+    body = {"messages": [image, audio]}
+    cleared = clear(redactor, body)
+    assert cleared.body is body
+    assert len(cleared.media) == 2
+    with pytest.raises(Blocked):
+        clear(make(media="block"), body)
+
+
+def test_text_that_only_begins_like_media_is_read(redactor: Redactor) -> None:
+    for value in (f"data: my mail is {MAIL} " * 5, f"data:text/plain;base64,{MAIL}" * 5):
+        body = {
+            "messages": [{"role": "user", "content": [{"type": "text", "text": value}]}],
+            "extra": {"data": value, "url": value},
+        }
+        assert MAIL not in json.dumps(clear(redactor, body).body)
+
+
+def test_token_numbers_are_refused(redactor: Redactor) -> None:
+    for value in ([1, 2, 3], [[1, 2], [3]]):
+        with pytest.raises(RedactionFailed, match="token numbers"):
+            clear(redactor, {"input": value})
+
+
+def test_deep_nesting_is_refused(redactor: Redactor) -> None:
+    tree: Any = "x"
+    for _ in range(200):
+        tree = [tree]
+    with pytest.raises(RedactionFailed):
+        clear(redactor, {"extra": tree})
+
+
+def test_operators() -> None:
+    rules = {
+        "EMAIL_ADDRESS": {"operator": "replace", "with": "<MAIL>"},
+        "CREDIT_CARD": {"operator": "mask", "keep_last": 4},
+        "PHONE_NUMBER": {"operator": "hash"},
+        "US_SSN": {"operator": "keep"},
+        "IP_ADDRESS": {"operator": "pseudonym", "enforce": "observe"},
+    }
+    acting = make(request=rules)
+    text = cleared_text(acting, f"{MAIL} 4111 1111 1111 1111 +49 30 901820, 123-45-6789 10.0.0.1")
+    assert text.startswith("<MAIL> ***************1111 <PHONE_NUMBER:")
+    assert text.endswith(">, 123-45-6789 10.0.0.1")
+    actions = {finding.kind: finding.action for finding in clear(acting, chat("123-45-6789 10.0.0.1")).findings}
+    assert actions == {"US_SSN": "keep", "IP_ADDRESS": "observe"}
+    with pytest.raises(Blocked) as refused:
+        clear(make(request={"secrets": {"operator": "block"}}), chat("AKIA" + "QWERTY12345ASDFG"))
+    assert (refused.value.kind, refused.value.site) == ("AWS_ACCESS_KEY", "user")
+
+
+def test_a_kind_beats_its_group_and_a_site_beats_the_request() -> None:
+    own = make(
+        request={"contact": {"operator": "keep"}, "EMAIL_ADDRESS": {"operator": "replace"}},
+        sites={"system": {"contact": {"operator": "keep"}}},
+    )
+    body = {"messages": [{"role": "system", "content": MAIL}, {"role": "user", "content": f"{MAIL} +49 30 901820"}]}
+    messages = clear(own, body).body["messages"]
+    assert [message["content"] for message in messages] == [MAIL, "<EMAIL_ADDRESS> +49 30 901820"]
+
+
+def test_allow_and_deny_lists() -> None:
+    own = make(allow=["help@example.com"], deny={"ORGANIZATION": ["Project Falcon"]})
+    text = cleared_text(own, "help@example.com about Project Falcon and project falcon")
+    assert text.startswith("help@example.com about [ORG_")
+    assert "alcon" not in text
+    assert (
+        whole(own, clear(own, chat("x")).vault, "say Project Falcon to help@example.com")[0]
+        == "say <ORGANIZATION> to help@example.com"
+    )
+
+
+def test_custom_recognizers_and_profiles_act_without_a_rule() -> None:
+    badge = {"kind": "BADGE", "pattern": r"ACME-\d{4,}", "examples": {"match": ["ACME-12345"], "no_match": ["ACME"]}}
+    own = make(request={}, answer={}, recognizers=[badge], profiles=["pci"])
+    assert cleared_text(own, f"ACME-123456 {MAIL} 4111 1111 1111 1111").startswith("[BADGE_")
+    assert whole(own, clear(own, chat("x")).vault, "badge ACME-123456, ok")[0] == "badge <BADGE>, ok"
+
+
+def test_the_same_value_has_the_same_placeholder_everywhere(redactor: Redactor) -> None:
+    again = make()
+    texts = {cleared_text(redactor, f"hi {MAIL}"), cleared_text(again, f"hi {MAIL}")}
+    assert len(texts) == 1
+    other = Redactor.__new__(Redactor)
+    other.__init__(again._block, b"another tenant's key of 32 bytes")  # type: ignore[misc]
+    assert cleared_text(other, f"hi {MAIL}") not in texts
+
+
+def test_a_placeholder_typed_by_the_caller_never_becomes_a_value(redactor: Redactor) -> None:
+    mark = cleared_text(redactor, MAIL)
+    cleared = clear(redactor, chat(f"{MAIL} typed {mark}"))
+    content = cleared.body["messages"][0]["content"]
+    assert content.endswith(f"typed {mark}")
+    assert not content.startswith(mark)
+    assert whole(redactor, cleared.vault, content)[1] == f"{MAIL} typed {mark}"
+
+
+def test_index_entries_do_not_depend_on_how_a_value_is_written(redactor: Redactor) -> None:
+    one, other = (clear(redactor, chat(text)).vault.hmacs for text in ("4111 1111 1111 1111", "4111-1111-1111-1111"))
+    assert one == other
+    assert "4111" not in one[0].hmac or len(one[0].hmac) == 32
+
+
+def test_labels_are_cleared_and_never_refused() -> None:
+    assert make(request={"contact": {"operator": "block"}}).clear_label(f"run of {MAIL}") == "<EMAIL_ADDRESS>"
+
+
+@given(st.text(max_size=200))
+def test_whatever_is_cleared_comes_back_byte_for_byte(redactor: Redactor, text: str) -> None:
+    text = f"{text} {MAIL} 4111 1111 1111 1111 {text}"
+    cleared = clear(redactor, chat(text))
+    sent = cleared.body["messages"][0]["content"]
+    assert MAIL not in sent
+    assert whole(redactor, cleared.vault, sent)[1] == text
+
+
+def naming(words: WordDetector, **block: Any) -> Redactor:
+    return Redactor(make(names="balanced", **block)._block, KEY, words)
+
+
+def test_names_of_the_detector_are_replaced_and_spread_over_all_texts() -> None:
+    words = WordDetector({"Maria Schmidt": "PERSON"})
+    body = {
+        "messages": [
+            {"role": "system", "content": "Help the customer."},
+            {"role": "user", "content": "Maria Schmidt wrote."},
+        ]
+    }
+    own = naming(words)
+    first = asyncio.run(own.clear(body, "chat.completions"))
+    assert first.body["messages"][1]["content"].startswith("[PERSON_")
+    asyncio.run(
+        own.clear({"messages": [*body["messages"], {"role": "user", "content": "And now?"}]}, "chat.completions")
+    )
+    assert words.asked[1] == ["And now?"]
+
+
+@pytest.mark.parametrize("words", [WordDetector({}, down=True), WordDetector({}, delay_s=5)])
+def test_a_failing_detector_blocks_or_passes_as_the_policy_says(words: WordDetector) -> None:
+    with pytest.raises(RedactionFailed):
+        asyncio.run(naming(words, timeout_ms=20).clear(chat("Maria"), "chat.completions"))
+    passing = naming(words, timeout_ms=20, on_failure="pass")
+    assert asyncio.run(passing.clear(chat("Maria"), "chat.completions")).body == chat("Maria")
