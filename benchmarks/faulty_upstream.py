@@ -19,6 +19,7 @@ from benchmarks.payload import answer_body, stream_events
 SSE = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 PLAIN_SSE = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
 BUSY = b'{"error":{"message":"slow down","type":"requests","code":"rate_limit_exceeded"}}'
+EMBEDDING = b'{"object":"list","model":"ok","data":[{"index":0,"embedding":[0.5]}],"usage":{"prompt_tokens":3}}'
 MIB = 1 << 20
 FOREVER_S = 3600.0
 
@@ -115,6 +116,9 @@ class Connection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         self.body = b""
 
+    def on_url(self, url: bytes) -> None:
+        self.url = url
+
     def on_body(self, body: bytes) -> None:
         self.body += body
 
@@ -140,7 +144,7 @@ class Connection(asyncio.Protocol):
         elif request.get("stream"):
             await self.send(streamed(*events()))
         else:
-            await self.send(whole(answer_body(1)))
+            await self.send(whole(EMBEDDING if self.url.endswith(b"/embeddings") else answer_body(1)))
 
 
 async def hang(to: Connection, _rest: str, _stream: bool) -> None:
