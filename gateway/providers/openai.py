@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from time import monotonic
 from typing import Final
 
 import aiohttp
@@ -54,13 +55,15 @@ class OpenAIProvider:
         self._base = base_url.rstrip("/")
         self._session, self._timeouts = session, timeouts
         self._headers = _TEXT | ({"authorization": f"Bearer {api_key}"} if api_key else {})
+        # The total is watched at each read (see OpenAIReply): a timer for it would cost a tenth of the request.
         self._timeout = aiohttp.ClientTimeout(
-            total=timeouts.total_s, sock_connect=timeouts.connect_s, sock_read=timeouts.first_byte_s
+            total=None, sock_connect=timeouts.connect_s, sock_read=timeouts.first_byte_s
         )
         self._urls: dict[str, URL] = {}
 
     async def send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> "OpenAIReply":
         """Send one request; see `gateway.providers.base.Provider`."""
+        ends_s = monotonic() + self._timeouts.total_s
         try:
             response = await self._session.request(
                 method,
@@ -72,7 +75,7 @@ class OpenAIProvider:
             )
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise translated(error) from error
-        return OpenAIReply(response, self._timeouts.idle_s)
+        return OpenAIReply(response, self._timeouts.idle_s, ends_s)
 
     async def close(self) -> None:
         """The pool belongs to the worker, which closes it."""
@@ -87,12 +90,15 @@ class OpenAIProvider:
 
 
 class OpenAIReply:
-    """A reply whose body is read with a limit on bytes and on silence."""
+    """A reply whose body is read with limits: on bytes, on silence, and on the time of the whole reply.
 
-    __slots__ = ("_bytes", "_ended", "_idle_s", "_response", "headers", "status")
+    A reply that never falls silent is given up at its first byte after `ends_s` (of the monotonic clock).
+    """
 
-    def __init__(self, response: aiohttp.ClientResponse, idle_s: float) -> None:
-        self._response, self._idle_s = response, idle_s
+    __slots__ = ("_bytes", "_ended", "_ends_s", "_idle_s", "_response", "headers", "status")
+
+    def __init__(self, response: aiohttp.ClientResponse, idle_s: float, ends_s: float) -> None:
+        self._response, self._idle_s, self._ends_s = response, idle_s, ends_s
         self._bytes, self._ended = 0, False
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
@@ -121,6 +127,9 @@ class OpenAIReply:
         if not self._bytes:
             self._expect_idle()
         self._bytes += len(part)
+        if monotonic() > self._ends_s:
+            self.close()
+            raise UpstreamTimeout("The upstream did not finish its answer in time.")
         if self._bytes > MAX_REPLY_BYTES:
             self.close()
             raise UpstreamError("The upstream's reply is too large.", code="upstream_too_large")

@@ -117,6 +117,22 @@ def test_no_reply_raises(scene: str, code: str, scenes: Scenes) -> None:
     scenes.run(scene, ask)
 
 
+def test_a_reply_that_never_ends_is_given_up() -> None:
+    async def ask(upstream: Upstream) -> None:
+        patience = Timeouts(connect_s=0.5, first_byte_s=0.5, idle_s=0.5, total_s=0.3)
+        async with new_session() as session:
+            answer = await OpenAIProvider("real", upstream.base_url, None, patience, session).send(
+                "GET", "/x", None, {}
+            )
+            with pytest.raises(UpstreamTimeout):
+                await answer.read()
+
+    with running_upstream() as upstream:
+        upstream.scripts.append(stream(*([b": still here\n\n", 0.05] * 40), done=False))
+        asyncio.run(ask(upstream))
+        assert upstream.wait_closed()
+
+
 def test_the_real_provider_sends_its_key_and_follows_no_redirect() -> None:
     async def ask(upstream: Upstream) -> None:
         async with new_session() as session:
