@@ -124,8 +124,8 @@ def _of_call(event: Event) -> Attributes:
     found |= {name: value for name, value in given.items() if isinstance(value, str) and value}
     found |= {name: body[key] for key, name in _FACTS.items() if _fits(body.get(key))}
     for side, kinds in table(body.get("entities")).items():
-        if kinds:
-            found[f"sluice.entities.{side}"] = int(total(table(kinds), list(kinds)))
+        if counts := table(kinds):
+            found[f"sluice.entities.{side}"] = _whole(total(counts, list(counts)))
     return found
 
 
@@ -150,8 +150,8 @@ def _of_usage(usage: Mapping[str, Any]) -> Attributes:
         return {}
     apart = {"cached_input_tokens": n.CACHE_READ_TOKENS, "cache_write_tokens": n.CACHE_WRITE_TOKENS,
              "reasoning_tokens": n.REASONING_TOKENS}  # fmt: skip
-    found: Attributes = {n.INPUT_TOKENS: int(total(usage, _INPUT)), n.OUTPUT_TOKENS: int(total(usage, _OUTPUT))}
-    return found | {name: int(amount) for bucket, name in apart.items() if (amount := number(usage.get(bucket)))}
+    found: Attributes = {n.INPUT_TOKENS: _whole(total(usage, _INPUT)), n.OUTPUT_TOKENS: _whole(total(usage, _OUTPUT))}
+    return found | {name: _whole(amount) for bucket, name in apart.items() if (amount := number(usage.get(bucket)))}
 
 
 def _of_answer(body: Mapping[str, Any]) -> Attributes:
@@ -163,6 +163,10 @@ def _of_answer(body: Mapping[str, Any]) -> Attributes:
     if isinstance(reasons, list) and (said := [reason for reason in reasons if isinstance(reason, str)]):
         found[n.FINISH_REASONS] = said
     return found
+
+
+def _whole(amount: float) -> int:
+    return int(min(amount, _MAX))
 
 
 def _fits(value: object) -> TypeGuard[str | int | float | bool]:
