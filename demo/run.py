@@ -27,6 +27,7 @@ from gateway.up import is_ready
 SIMULATED = "simulated"
 FAULT_RATE = 0.02
 POLL_S = 0.25
+WELCOME_S = 1.0  # `sluice up` says where everything is once it knows; our lines look better after its own
 PARTS = {"gateway": "/readyz", "recorder": "/readyz", "dashboard": "/_stcore/health"}
 STOP_S = 60.0
 
@@ -57,7 +58,8 @@ def main(count: int | None, model: str | None, fault_rate: float) -> None:
     try:
         settings = load(environ, Path.cwd())
     except SettingsError as error:
-        raise SystemExit(_said(error)) from error
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
     sys.exit(_run(settings, environ, Wanted(count, model, fault_rate)))
@@ -136,6 +138,7 @@ def _wait_until_ready(settings: Settings, up: subprocess.Popen[bytes]) -> bool:
     """Wait until all parts answer; False when `sluice up` ended before."""
     while up.poll() is None:
         if all(_part_is_ready(settings, part, path) for part, path in PARTS.items()):
+            time.sleep(WELCOME_S)
             return True
         time.sleep(POLL_S)
     return False
@@ -188,10 +191,6 @@ def _with_progress(plan: Plan, chosen: list[Job]) -> Tally:
     with bar:
         task = bar.add_task("samples", total=len(chosen))
         return asyncio.run(send(plan, chosen, lambda _job: bar.advance(task)))
-
-
-def _said(error: SettingsError) -> str:
-    return f"Error: {error}"
 
 
 if __name__ == "__main__":
