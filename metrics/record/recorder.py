@@ -44,8 +44,13 @@ class Pace:
     """How often the recorder looks, and what it may use."""
 
     poll_s: float = 0.08
+    longest_wait_s: float = 0.25
     retry_s: float = 0.5
     memory_limit: str = "1GB"
+
+    def wait_s(self, spent_s: float) -> float:
+        """Rest three times as long as the last batch took: a batch costs much the same whatever its size."""
+        return max(self.poll_s, min(3 * spent_s, self.longest_wait_s))
 
 
 @dataclass(slots=True)
@@ -190,6 +195,7 @@ class Recorder:
         """Take in what is new; yield the time after each step."""
         look_at = house_at = time.monotonic() + _LOOK_EVERY_S
         while not self._stop.is_set() and self._ingest and not self._doubt.is_set():
+            began = time.monotonic()
             taken = self._ingest.step()
             self.state.last_step_us = self._clock()
             if taken:
@@ -203,7 +209,7 @@ class Recorder:
                 house_at = now + _HOUSE_EVERY_S
                 compress_finished(self._files.journal, ledger.positions(), self._clock())
             if taken < _BUSY_RECORDS:
-                self._stop.wait(self._pace.poll_s)
+                self._stop.wait(self._pace.wait_s(now - began if taken else 0.0))
 
     def _refresh(self, ledger: Ledger, now: float) -> None:
         """Bring runs and days up to date, spending at most a tenth of the time on it."""
