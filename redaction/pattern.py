@@ -63,7 +63,7 @@ def analyse(pattern: str, ignore_case: bool = False) -> Parts:
 
 
 def split_group(pattern: str) -> tuple[str, str, str]:
-    """Part a pattern at its group 1: what leads to the value, the value and the rest, and the pattern of the value's beginnings."""
+    """Part a pattern at its group 1: what leads there, the value and the rest, and the pattern of their beginnings."""
     items = list(_parse(pattern))
     place = next((n for n, item in enumerate(items) if str(item[0]) == "SUBPATTERN" and item[1][0] == 1), None)
     if place is None:

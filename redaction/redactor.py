@@ -93,6 +93,8 @@ class Redactor:
 
 
 def _asks_for_json(body: dict[str, Any]) -> bool:
-    wanted = body.get("response_format") or (body.get("text") or {})
-    kind = wanted.get("type") or (wanted.get("format") or {}).get("type") if isinstance(wanted, dict) else None
-    return kind in _JSON_FORMATS
+    wanted = body.get("response_format") or body.get("text")
+    kind = None
+    while kind is None and isinstance(wanted, dict):
+        kind, wanted = wanted.get("type"), wanted.get("format")
+    return isinstance(kind, str) and kind in _JSON_FORMATS

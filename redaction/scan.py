@@ -42,7 +42,7 @@ class Compiled:
     level: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Match:
     """A pattern's match before it is judged: the value in [start, end), the whole match in [began, stop)."""
 
@@ -76,10 +76,7 @@ class Scanner:
             end = min(start + _STEP, len(data)) if len(data) > _STEP + _OVERLAP else len(data)
             here = hits if end - start == len(data) else self._set.Match(data[max(0, start - 1) : end + _OVERLAP])
             for compiled in self._able(here or (), seen):
-                for match in _between(compiled, data, max(start, resume.get(compiled, 0)), end):
-                    resume[compiled] = match.stop
-                    if min(covered[match.start : match.end], default=0) >= compiled.level:
-                        continue
+                for match in _uncovered(compiled, data, max(start, resume.get(compiled, 0)), end, covered, resume):
                     entity = _judge_whole(match, data)
                     if entity is not None:
                         found.append(entity)
@@ -121,10 +118,10 @@ def before(match: Match, data: bytes) -> bytes:
     return data[max(0, match.start - match.compiled.recognizer.reach) : match.start]
 
 
-def matches(compiled: Compiled, data: bytes, since: int, until: int) -> Iterator[Match]:
-    """Give a recognizer's matches in [since, until)."""
+def matches(compiled: Compiled, data: bytes, since: int) -> Iterator[Match]:
+    """Give a recognizer's matches from an offset on."""
     group = compiled.recognizer.group
-    for found in compiled.search.finditer(data, since, until):
+    for found in compiled.search.finditer(data, since):
         began, stop = found.span()
         start, end = found.span(group) if group else (began, stop)
         yield Match(compiled, began, start, stop if compiled.recognizer.run else end, stop)
@@ -171,13 +168,23 @@ def _is_alnum(code: int) -> bool:
     return 48 <= code <= 57 or 65 <= code <= 90 or 97 <= code <= 122
 
 
-def _between(compiled: Compiled, data: bytes, since: int, until: int) -> Iterator[Match]:
-    """Give the matches that begin in [since, until); only as much of the text is read as they can need."""
+def _uncovered(
+    compiled: Compiled, data: bytes, since: int, until: int, covered: bytearray, resume: dict[Compiled, int]
+) -> Iterator[Match]:
+    """Give the matches that begin in [since, until) and are not inside better ones; note where they stop.
+
+    Only as much of the text is read as they can need.
+    """
     border = len(data) if compiled.is_long else min(len(data), until + _OVERLAP)
-    for match in matches(compiled, data, since, border):
-        if match.began >= until:
+    group, level = compiled.recognizer.group, compiled.level
+    for found in compiled.search.finditer(data, since, border):
+        began, stop = found.span()
+        if began >= until:
             return
-        yield match
+        resume[compiled] = stop
+        start, end = found.span(group) if group else (began, stop)
+        if min(covered[start:end], default=0) < level:
+            yield Match(compiled, began, start, stop if compiled.recognizer.run else end, stop)
 
 
 def _compile(recognizer: Recognizer, needs: int) -> Compiled:

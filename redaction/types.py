@@ -11,6 +11,10 @@ class RedactionFailed(Exception):
     """Something could not be looked at completely, so nothing may leave."""
 
 
+class Unsearchable(RedactionFailed):
+    """A text can never be searched, whoever tries: it is nested too deeply, or it is no text."""
+
+
 class Blocked(Exception):
     """A rule with the operator `block` met a value."""
 

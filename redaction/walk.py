@@ -4,7 +4,7 @@ import json
 import re
 from typing import Any, Protocol
 
-from redaction.types import RedactionFailed
+from redaction.types import Unsearchable
 
 _PROTOCOL = frozenset(
     {
@@ -138,8 +138,8 @@ class Walk:
     def _message(self, message: Any, index: int, site: str) -> Any:
         if not isinstance(message, dict):
             return self._node(message, f"{site}:{index}", "", 1)
-        role = _SITE_OF_ROLE.get(str(message.get("role")), site)
-        place = f"{'tool' if message.get('type') in _TOOL_ITEMS else role}:{index}"
+        role = _SITE_OF_ROLE.get(_word(message.get("role")), site)
+        place = f"{'tool' if _word(message.get('type')) in _TOOL_ITEMS else role}:{index}"
         return _changed(message, {key: self._field(key, value, place, 1) for key, value in message.items()})
 
     def _field(self, key: str, value: Any, site: str, depth: int) -> Any:
@@ -156,7 +156,7 @@ class Walk:
         out: list[Any] = []
         run: list[dict[str, Any]] = []
         for part in parts:
-            if isinstance(part, dict) and part.get("type") in _TEXT_PARTS and isinstance(part.get("text"), str):
+            if isinstance(part, dict) and _word(part.get("type")) in _TEXT_PARTS and isinstance(part.get("text"), str):
                 run.append(part)
                 continue
             out += self._texts(run, site)
@@ -175,7 +175,7 @@ class Walk:
 
     def _node(self, node: Any, site: str, hint: str, depth: int) -> Any:
         if depth > _DEPTH:
-            raise RedactionFailed("the request is nested too deeply to be looked at")
+            raise Unsearchable("the request is nested too deeply to be looked at")
         if isinstance(node, str):
             return self._leaf(node, site, "", depth)
         if isinstance(node, list):
@@ -208,7 +208,7 @@ class Walk:
     def _free(self, node: Any, site: str, hint: str, depth: int) -> Any:
         """Rewrite free-form data, in which every string counts and keys say what their values are."""
         if depth > _DEPTH:
-            raise RedactionFailed("a value of the request is nested too deeply to be looked at")
+            raise Unsearchable("a value of the request is nested too deeply to be looked at")
         if isinstance(node, str):
             return self._leaf(node, site, hint, depth)
         if isinstance(node, list):
@@ -246,6 +246,11 @@ class Walk:
         return json.dumps(new, ensure_ascii=value.isascii(), separators=(",", ":") if compact else None)
 
 
+def _word(value: Any) -> str:
+    """Return a text, or nothing where another type stands in its place."""
+    return value if isinstance(value, str) else ""
+
+
 def _is_media(key: str, value: Any) -> bool:
     """Say whether a string is nothing but encoded bytes: a data URL, or base64 under a key for it."""
     if not isinstance(value, str) or len(value) < _MEDIA_FROM:
@@ -264,7 +269,7 @@ def _refuse_tokens(value: list[Any]) -> None:
     """Refuse lists of token numbers: nobody can look into them without the model's own vocabulary."""
     first = value[0] if value else None
     if isinstance(first, int) or (isinstance(first, list) and first and isinstance(first[0], int)):
-        raise RedactionFailed("the input is a list of token numbers, which cannot be looked at; send text instead")
+        raise Unsearchable("the input is a list of token numbers, which cannot be looked at; send text instead")
 
 
 def _changed(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
