@@ -49,10 +49,11 @@ class StaticDirectory:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Ceilings on what a client may send."""
+    """Ceilings on what a client may send, and how often one that waits for a buffered stream hears from us."""
 
     body_bytes: int = 32 * 1024 * 1024
     body_s: float = 30.0
+    keep_alive_s: float = 10.0
 
 
 def authenticate(headers: Mapping[bytes, bytes], directory: KeyDirectory) -> KeyHolder:

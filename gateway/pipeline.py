@@ -58,8 +58,12 @@ class Pipeline:
 
     async def _whole(self, route: Route, watch: Watch, http: Exchange) -> None:
         """The answer is complete, screened and judged before any of it is shown."""
+        streamed = route.request.governed.call.stream
         with watch("invoke"):
-            answer = await invoke(route, watch.attempts)
+            asking = invoke(route, watch.attempts)
+            if streamed:
+                asking = http.keep_alive_while(asking, watch.opening, self.limits.keep_alive_s)
+            answer = await asking
         with watch("screen"):
             watch.answer = screened = screen(answer)
         with watch("judge"):
@@ -69,11 +73,12 @@ class Pipeline:
         with watch("restore"):
             reply = restore(released)
         recorded = await watch.record(reply)
-        if route.request.governed.call.stream:
-            await http.begin_stream(recorded.headers)
-            await http.end_stream(recorded.body)
-        else:
+        if not streamed:
             await http.reply(200, recorded.headers, recorded.body)
+            return
+        if not http.started:
+            await http.begin_stream(recorded.headers)
+        await http.end_stream(recorded.body)
 
     async def _live(self, route: Route, watch: Watch, http: Exchange) -> None:
         """The answer is screened and restored as it comes; its last part waits for the record."""

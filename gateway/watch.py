@@ -111,7 +111,7 @@ class Watch:
         facts = headers.closing(judged.judgement.verdict, bill.cost.usd, self._overhead_ms(), route.dropped)
         if commit.deferred:
             facts.append(headers.DEFERRED)
-        if route.live:
+        if self.http.started:  # what could not stand in the headers any more goes into a last comment
             names = {name.decode().removeprefix("x-sluice-"): text.decode() for name, text in facts}
             return Recorded(reply.body + sse.comment(call=self.call_id, **names) + sse.DONE_EVENT, ())
         if route.request.governed.call.stream:

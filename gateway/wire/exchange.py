@@ -1,11 +1,12 @@
 """One HTTP request and its reply over ASGI: reads within limits, writes, and notices when the client leaves."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping, Sequence
 from time import perf_counter_ns
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from gateway.errors import BadRequest, TooLarge
+from gateway.wire.sse import KEEP_ALIVE
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -13,6 +14,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 Headers = Sequence[tuple[bytes, bytes]]
 
+_T = TypeVar("_T")
 # A call that is answered sooner never pays for the task that waits for the client to leave.
 WATCH_AFTER_S: Final = 0.1
 
@@ -116,6 +118,25 @@ class Exchange:
         before = perf_counter_ns()
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
         self.waited_ns += perf_counter_ns() - before
+
+    async def keep_alive_while(
+        self, work: Coroutine[Any, Any, _T], headers: Callable[[], Headers], every_s: float
+    ) -> _T:
+        """Return what the work gives; while it lasts, send the client of a stream a comment now and then.
+
+        The stream begins with the first comment, so an answer that comes sooner still chooses its status.
+        """
+        task = asyncio.get_running_loop().create_task(work)
+        try:
+            while not (await asyncio.wait({task}, timeout=every_s))[0]:
+                if not self.started:
+                    await self.begin_stream(headers())
+                await self.write(KEEP_ALIVE)
+            return task.result()
+        finally:
+            if not task.done():
+                task.cancel()
+                await asyncio.wait({task})
 
     async def end_stream(self, data: bytes = b"") -> None:
         await self._send({"type": "http.response.body", "body": data})

@@ -8,6 +8,7 @@ import httpx2 as httpx
 import openai
 import pytest
 
+from gateway.admission import Limits
 from metrics.record.journal import MemoryJournal
 from tests.e2e.conftest import Start, new_client
 from tests.e2e.wire import ASK, chunk, text_chunks, usage_chunk
@@ -123,6 +124,17 @@ def test_a_live_stream_ends_with_what_was_not_known_at_its_start(upstream: Upstr
     assert b" decision=pass" in comment
     assert b" cost-usd=0.000" in comment
     assert b" overhead-ms=" in comment
+
+
+def test_a_buffered_stream_is_kept_alive_while_it_is_judged(upstream: Upstream, start: Start) -> None:
+    gateway = start("buffered", limits=Limits(keep_alive_s=0.1))
+    upstream.scripts.append(stream(*text_chunks("Hello.")[:2], 0.5, *text_chunks("Hello.")[2:]))
+    body = raw_stream(gateway)
+    assert body.startswith(b": keep-alive\n\n: keep-alive\n\n")
+    assert b"decision=pass" in body
+    assert body.endswith(b"data: [DONE]\n\n")
+    upstream.scripts.append(stream(*text_chunks("Hello.")[:2], 0.3, "reset", done=False))
+    assert b'"code":"upstream_disconnected"' in raw_stream(gateway)
 
 
 class SlowJournal(MemoryJournal):
