@@ -5,11 +5,12 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from redaction import placeholders
+from redaction.linear import Linear, LinearSet
 from redaction.normalise import Normaliser
-from redaction.pattern import MAX_WIDTH, analyse, characters, compile_linear, split_group
+from redaction.pattern import MAX_WIDTH, analyse, characters, split_group
 from redaction.recognizers.base import Recognizer
 from redaction.recognizers.catalogue import BUILT_IN
-from redaction.scan import FLOOR, Scanner, scan_set
+from redaction.scan import FLOOR, Scanner
 
 LOOK_BACK = 128  # folded characters kept before the undecided text, for context and word borders
 ENCODED = "ENCODED"
@@ -28,14 +29,14 @@ _WORDS = (
 _PLAIN = re.compile(
     r"[A-Za-z\s,.;!?'\"À-ÖØ-öø-ſ’‘“”–—…-]*+(?<!-)(?<!\b[A-Z])(?<!\b[A-Z]{2})(?<!\b[A-Z]\s)(?<!\b[A-Z]{2}\s)"
 )
-_CALM_BREAK = compile_linear(rf"(?i)--|[A-Za-z]{{16}}|{_WORDS}")
+_CALM_BREAK = Linear(rf"(?i)--|[A-Za-z]{{16}}|{_WORDS}")
 _SPACES = frozenset(b" \t\n\r")
 _SPACE_BYTES = (b" ", b"\n", b"\t", b"\r")
 _NUMBER_BYTES = b"0123456789 ./()+-,"
 _NUMBER = frozenset(_NUMBER_BYTES)
 _NUMBER_JOINTS = b" ./)-,"
 _BUILT_IN = frozenset((placeholders.REWRITTEN, _PIECE, *BUILT_IN))
-_KEYWORD = compile_linear(f"(?i){_WORDS}")
+_KEYWORD = Linear(f"(?i){_WORDS}")
 
 
 class AnswerEngine:
@@ -47,10 +48,10 @@ class AnswerEngine:
         self.scanner = Scanner(found)
         self._knows_calm = frozenset(found) <= _BUILT_IN
         begins = [analyse(r.pattern, r.ignore_case).begins for r in found if not r.group and _is_spaced(r.pattern)]
-        self._live = compile_linear(f"(?:{'|'.join(f'(?:{part})' for part in begins)})\\z")
+        self._live = Linear(f"(?:{'|'.join(f'(?:{part})' for part in begins)})\\z")
         values = [_value_begins(r) for r in found if r.group and _is_spaced(split_group(r.pattern)[1])]
-        self._values = tuple(compile_linear(value) for value in values)
-        self._value_set = scan_set(values)
+        self._values = tuple(Linear(value) for value in values)
+        self._value_set = LinearSet(values)
 
     def is_calm(self, text: str) -> bool:
         """Say whether nothing in `text` can be a match, or begin one that reaches over a space.
@@ -59,18 +60,18 @@ class AnswerEngine:
         """
         if not self._knows_calm or _PLAIN.fullmatch(text) is None:
             return False
-        return _CALM_BREAK.search(_ascii(text)) is None
+        return _CALM_BREAK.first(_ascii(text)) < 0
 
     def live(self, data: bytes, base: int) -> int:
         """Give the offset from which on a match may have begun that more text could complete."""
         start = max(base, _word_or_number(data))
-        found = self._live.search(data, base)
-        start = min(start, int(found.start())) if found else start
+        found = self._live.first(data, base)
+        start = min(start, found) if found >= 0 else start
         since = max(0, base - MAX_WIDTH)
-        for index in self._value_set.Match(data[since:]) or ():
-            value = self._values[index].search(data, since)
-            if value is not None:
-                start = min(start, max(base, int(value.start(1))))
+        for index in self._value_set.hits(data[since:]):
+            value = self._values[index].first(data, since, group=1)
+            if value >= 0:
+                start = min(start, max(base, value))
         return start
 
 
@@ -86,7 +87,7 @@ def _word_or_number(data: bytes) -> int:
 
 def has_keyword(text: str) -> bool:
     """Say whether a word stands in `text` after which plain words can be values."""
-    return _KEYWORD.search(_ascii(text)) is not None
+    return _KEYWORD.first(_ascii(text)) >= 0
 
 
 def _ascii(text: str) -> bytes:

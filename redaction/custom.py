@@ -6,7 +6,8 @@ from types import MappingProxyType
 
 from policy.blocks_redaction import CustomRecognizer, Redaction
 from redaction.fold import GONE, fold_char
-from redaction.pattern import MAX_WIDTH, PatternError, analyse
+from redaction.linear import PatternError
+from redaction.pattern import MAX_WIDTH, analyse
 from redaction.recognizers import checks, national
 from redaction.recognizers.base import Recognizer
 from redaction.scan import Scanner

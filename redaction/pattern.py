@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import re2
+from redaction.linear import PatternError
 
 # The standard library's own parser of patterns; it has no public name.
 _parser: Any = importlib.import_module("re._parser")
@@ -31,10 +31,6 @@ _CATEGORIES = {
         "CATEGORY_NOT_SPACE": r"\S",
     }.items()
 }
-
-
-class PatternError(ValueError):
-    """A pattern that cannot be used, with the reason as a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,18 +102,6 @@ def _class_codes(members: list[Any]) -> Iterator[int]:
     for kind, arg in members[1:] if negated else members:
         inside |= _member_codes(str(kind), arg)
     yield from _ASCII - inside if negated else inside
-
-
-def compile_linear(pattern: str) -> Any:
-    """Compile with the linear-time engine, for folded ASCII bytes."""
-    options = re2.Options()
-    options.max_mem = 32 << 20
-    options.encoding = re2.Options.Encoding.LATIN1
-    options.log_errors = False
-    try:
-        return re2.compile(pattern.encode("ascii"), options)
-    except (re2.error, UnicodeEncodeError) as error:
-        raise PatternError(f"the pattern cannot be used by the linear-time engine: {error}") from error
 
 
 def _begins(items: list[Any]) -> str:

@@ -3,13 +3,10 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import re2
 
 from policy.kinds import GROUPS
 from redaction import placeholders
-from redaction.pattern import compile_linear
+from redaction.linear import Linear, LinearSet
 from redaction.recognizers.base import Recognizer
 from redaction.types import Entity
 
@@ -31,10 +28,10 @@ class Compiled:
     """
 
     recognizer: Recognizer
-    search: Any
-    confirm: Any
-    until: Any
-    run: Any
+    search: Linear
+    confirm: Linear | None
+    until: Linear | None
+    run: Linear | None
     is_long: bool
     context: re.Pattern[bytes] | None
     needs: int
@@ -61,11 +58,11 @@ class Scanner:
         contexts = tuple(dict.fromkeys(r.context for r in found if r.context))
         self.compiled = tuple(_compile(r, len(found) + contexts.index(r.context) if r.context else -1) for r in found)
         self._count = len(found)
-        self._set = scan_set([r.source() for r in found] + [f"(?i){context}" for context in contexts])
+        self._set = LinearSet([r.source() for r in found] + [f"(?i){context}" for context in contexts])
 
     def entities(self, data: bytes) -> list[Entity]:
         """Give the entities of a complete text; a weaker one inside the characters of stronger ones is left out."""
-        hits = self._set.Match(data)
+        hits = self._set.hits(data)
         if not hits:
             return []
         seen = frozenset(hits)
@@ -74,8 +71,8 @@ class Scanner:
         resume: dict[Compiled, int] = {}
         for start in range(0, len(data), _STEP) if len(data) > _STEP + _OVERLAP else (0,):
             end = min(start + _STEP, len(data)) if len(data) > _STEP + _OVERLAP else len(data)
-            here = hits if end - start == len(data) else self._set.Match(data[max(0, start - 1) : end + _OVERLAP])
-            for compiled in self._able(here or (), seen):
+            here = hits if end - start == len(data) else self._set.hits(data[max(0, start - 1) : end + _OVERLAP])
+            for compiled in self._able(here, seen):
                 for match in _uncovered(compiled, data, max(start, resume.get(compiled, 0)), end, covered, resume):
                     entity = _judge_whole(match, data)
                     if entity is not None:
@@ -86,7 +83,7 @@ class Scanner:
 
     def candidates(self, data: bytes) -> list[Compiled]:
         """Give the recognizers that match somewhere and whose context, where they cannot do without, is there."""
-        hits = self._set.Match(data)
+        hits = self._set.hits(data)
         return self._able(hits, frozenset(hits)) if hits else []
 
     def _able(self, hits: Sequence[int], seen: frozenset[int]) -> list[Compiled]:
@@ -121,9 +118,7 @@ def before(match: Match, data: bytes) -> bytes:
 def matches(compiled: Compiled, data: bytes, since: int) -> Iterator[Match]:
     """Give a recognizer's matches from an offset on."""
     group = compiled.recognizer.group
-    for found in compiled.search.finditer(data, since):
-        began, stop = found.span()
-        start, end = found.span(group) if group else (began, stop)
+    for began, stop, start, end in compiled.search.spans(data, since, len(data), group):
         yield Match(compiled, began, start, stop if compiled.recognizer.run else end, stop)
 
 
@@ -131,8 +126,7 @@ def settle(match: Match, data: bytes) -> int:
     """Give the end of a complete match's value, or its start when it is none."""
     compiled = match.compiled
     if compiled.confirm is not None:
-        found = compiled.confirm.match(data[match.start : match.end])
-        return match.start + int(found.end()) if found else match.start
+        return match.start + max(0, compiled.confirm.here(data[match.start : match.end]))
     end = match.end
     while end > match.start and data[end - 1] in b" .,:;\n":
         end -= 1
@@ -177,12 +171,10 @@ def _uncovered(
     """
     border = len(data) if compiled.is_long else min(len(data), until + _OVERLAP)
     group, level = compiled.recognizer.group, compiled.level
-    for found in compiled.search.finditer(data, since, border):
-        began, stop = found.span()
+    for began, stop, start, end in compiled.search.spans(data, since, border, group):
         if began >= until:
             return
         resume[compiled] = stop
-        start, end = found.span(group) if group else (began, stop)
         if min(covered[start:end], default=0) < level:
             yield Match(compiled, began, start, stop if compiled.recognizer.run else end, stop)
 
@@ -191,24 +183,13 @@ def _compile(recognizer: Recognizer, needs: int) -> Compiled:
     flag = "(?i)" if recognizer.ignore_case else ""
     return Compiled(
         recognizer,
-        compile_linear(recognizer.source()),
-        compile_linear(flag + recognizer.confirm) if recognizer.confirm else None,
-        compile_linear(flag + recognizer.until) if recognizer.until else None,
-        compile_linear(f"{flag}{recognizer.run}*") if recognizer.run else None,
+        Linear(recognizer.source()),
+        Linear(flag + recognizer.confirm) if recognizer.confirm else None,
+        Linear(flag + recognizer.until) if recognizer.until else None,
+        Linear(f"{flag}{recognizer.run}*") if recognizer.run else None,
         bool(recognizer.run or recognizer.until),
         re.compile(recognizer.context.encode("ascii"), re.IGNORECASE) if recognizer.context else None,
         needs if recognizer.score < FLOOR else -1,
         frozenset(recognizer.joints.encode("ascii")),
         255 if recognizer.kind in SECRETS or recognizer.kind == placeholders.KIND else _best(recognizer),
     )
-
-
-def scan_set(patterns: Sequence[str]) -> Any:
-    options = re2.Options()
-    options.max_mem = 64 << 20
-    options.encoding = re2.Options.Encoding.LATIN1
-    built = re2.Set.SearchSet(options)
-    for pattern in patterns:
-        built.Add(pattern.encode("ascii"))
-    built.Compile()
-    return built

@@ -197,6 +197,6 @@ def _source_end(view: View, size: int) -> int:
 def _run_end(compiled: Compiled, data: bytes, since: int) -> int:
     """Give where a run that is under way at `since` ends."""
     if compiled.until is not None:
-        found = compiled.until.search(data, max(0, since - MAX_WIDTH))
-        return int(found.end()) if found else len(data)
-    return int(compiled.run.match(data, since).end())
+        stop = compiled.until.stop(data, max(0, since - MAX_WIDTH))
+        return stop if stop >= 0 else len(data)
+    return compiled.run.here(data, since) if compiled.run is not None else since
