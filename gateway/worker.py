@@ -81,26 +81,38 @@ async def _serve(app: Gateway, listener: socket.socket, parts: Parts) -> None:
     server = Server(config)
     sweeping = asyncio.create_task(door.watch(server.server_state.connections))
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, server.stop)
+        asyncio.get_running_loop().add_signal_handler(number, server.stop, number)
     tune_garbage_collection()
     await server.serve(sockets=[listener])
-    # Calls that were cut short at the deadline still write their records.
-    if server.server_state.tasks:
-        await asyncio.wait(server.server_state.tasks, timeout=_RECORDS_S)
+    # Calls that were cut short at the deadline, or now, still write their records.
+    left = list(server.server_state.tasks)
+    if server.force_exit:
+        for task in left:
+            task.cancel()
+    if left:
+        await asyncio.wait(left, timeout=_RECORDS_S)
     sweeping.cancel()
 
 
 class Server(uvicorn.Server):
     """Stops without raising the signal again: the journal is closed after the server."""
 
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._asked: set[int] = set()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         """Leave signals to `_serve`."""
         yield
 
-    def stop(self) -> None:
-        """Finish the calls in flight and return; asked twice, cut them short."""
-        self.force_exit = self.should_exit
+    def stop(self, number: int) -> None:
+        """Finish the calls in flight and return; asked twice by the same signal, cut them short.
+
+        Ctrl-C reaches a worker both from the terminal and, as SIGTERM, from its parent: that is one wish.
+        """
+        self.force_exit = number in self._asked
+        self._asked.add(number)
         self.should_exit = True
 
 

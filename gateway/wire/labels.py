@@ -41,7 +41,8 @@ def read(headers: Mapping[bytes, bytes], metadata: Mapping[str, Any] | None) -> 
     for name, header in _HEADERS:
         if header in headers:
             found[name] = _text(headers[header].decode("utf-8", "replace"), header.decode())
-    return Labels(**found) if found else NONE
+    kept = {name: value for name, value in found.items() if value.strip()}
+    return Labels(**kept) if kept else NONE
 
 
 def without_labels(body: dict[str, Any]) -> dict[str, Any]:

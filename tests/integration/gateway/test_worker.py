@@ -175,3 +175,33 @@ def test_sigterm_ends_a_stuck_stream_honestly_at_the_deadline(worker: Worker, up
     assert worker.process.wait(10) == 0
     assert time.monotonic() - asked < 10
     assert [end["outcome"] for end in worker.ends()] == ["interrupted"]
+
+
+def test_ctrl_c_and_the_parents_sigterm_are_one_wish_and_a_second_ctrl_c_another(
+    worker: Worker, upstream: Upstream
+) -> None:
+    first, *rest = text_chunks("One ", "two.")
+    upstream.scripts.append(stream(first, *(part for chunk in rest for part in (0.1, chunk))))
+    with worker.http.stream("POST", "/v1/chat/completions", json=STREAM) as response:
+        chunks = response.iter_raw()
+        body = next(chunks)
+        worker.process.send_signal(signal.SIGINT)
+        worker.process.send_signal(signal.SIGTERM)
+        body += b"".join(chunks)
+    assert body.endswith(b"data: [DONE]\n\n")
+    assert worker.process.wait(10) == 0
+
+
+def test_a_second_ctrl_c_cuts_calls_short_and_still_records_them(worker: Worker, upstream: Upstream) -> None:
+    first, *_ = text_chunks("One ")
+    upstream.scripts.append(stream(first, *([0.5, first] * 60), done=False))
+    with worker.http.stream("POST", "/v1/chat/completions", json=STREAM) as response:
+        chunks = response.iter_raw()
+        body = next(chunks)
+        worker.process.send_signal(signal.SIGINT)
+        time.sleep(0.1)
+        worker.process.send_signal(signal.SIGINT)
+        body += b"".join(chunks)
+    assert b'"code":"interrupted"' in body
+    assert worker.process.wait(10) == 0
+    assert [end["outcome"] for end in worker.ends()] == ["interrupted"]

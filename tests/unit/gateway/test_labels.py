@@ -18,6 +18,7 @@ def test_header_beats_metadata_beats_baggage() -> None:
 
 def test_a_call_without_labels_has_none() -> None:
     assert labels.read({b"content-type": b"application/json"}, None) is labels.NONE
+    assert labels.read({b"x-sluice-run-id": b" "}, {"step": ""}) is labels.NONE
 
 
 def test_our_metadata_is_stripped_and_theirs_stays() -> None:
