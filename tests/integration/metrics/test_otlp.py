@@ -138,7 +138,6 @@ def test_a_collector_that_is_down_costs_records_nothing_and_gets_all_when_it_is_
         with exporting(recorder, NOWHERE) as exporter:
             write_traced(tmp_path, "call_1", "call_2")
             wait_until(lambda: caught_up(recorder))
-            wait_until(lambda: gauges(exporter)["sluice.otlp.failing"] == 1)
         assert exporter.position.dropped_spans == 0
         with collecting() as collector, exporting(recorder, collector.url) as exporter:
             until_sent(exporter, recorder)
@@ -176,13 +175,12 @@ def test_what_is_given_up_is_counted_exactly_and_stays_counted(tmp_path: Path) -
         collector.status = 500
         with exporting(recorder, collector.url, pace) as exporter:
             write_traced(tmp_path, *calls)
-            wait_until(lambda: caught_up(recorder) and gauges(exporter)["sluice.otlp.behind"] <= 8)
-            wait_until(lambda: exporter.position.dropped_calls > 0)
+            wait_until(lambda: exporter.position.dropped_calls == 5)  # number 12 of 20 is within 8 of the newest
             collector.status = 200
             until_sent(exporter, recorder)
         arrived = collector.calls()
         given_up = exporter.position.dropped_calls
-        assert given_up + len(arrived) == 10
+        assert given_up == 5
         assert arrived == calls[given_up:]
         assert exporter.position.dropped_spans == 2 * given_up
         with exporting(recorder, collector.url, pace) as again:
@@ -212,7 +210,3 @@ def test_metrics_carry_the_same_totals_as_the_record(tmp_path: Path) -> None:
     assert tokens == {"input": 6, "output": 4}
     assert collector.metrics["gen_ai.client.operation.time_to_first_chunk"].unit == "s"
     assert collector.metrics["sluice.ledger.seq"].gauge.data_points[0].as_double == 4
-
-
-def gauges(exporter: Exporter) -> dict[str, float]:
-    return {family.spec.name: family.points[0].value for family in exporter.families()}
