@@ -61,6 +61,7 @@ def create_app(pipeline: Pipeline, routers: Sequence[APIRouter] = (), lifespan: 
     app.add_exception_handler(GatewayError, _own(pipeline.desk))
     app.add_exception_handler(HTTPException, _foreign)
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(Exception, _broken)
     return app
 
 
@@ -97,6 +98,10 @@ async def _invalid(_request: Request, error: Exception) -> Response:
     first: Mapping[str, Any] = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path", "header"))
     return error_response(BadRequest(f"{where or 'The request'}: {first['msg']}.", param=where or None))
+
+
+async def _broken(_request: Request, _error: Exception) -> Response:
+    return error_response(GatewayError("The gateway failed to handle this request."))
 
 
 def _part(path: str) -> str:
