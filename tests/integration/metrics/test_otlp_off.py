@@ -1,0 +1,145 @@
+"""/metrics of a recorder and of a gateway, with and without each other; no collector, no OpenTelemetry."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import aiohttp
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from gateway.admission import Holder, StaticDirectory
+from gateway.errors import GatewayError
+from gateway.routes import metrics as gateway_metrics
+from gateway.settings import load
+from gateway.wiring import Parts
+from metrics.record.otel import Telemetry
+from metrics.record.prometheus import CONTENT_TYPE, add_metrics
+from metrics.record.recorder import Recorder
+from policy.model import Facts
+from tests.integration.metrics.support import caught_up, recording, wait_until, write_calls
+
+KEY = "sk-sluice-test"
+
+
+def application(recorder: Recorder, environ: dict[str, str] | None = None) -> FastAPI:
+    app = FastAPI()
+    add_metrics(app, Telemetry(recorder, environ or {}).families)
+    return app
+
+
+def samples(text: str) -> dict[str, float]:
+    return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line[0] != "#"}
+
+
+def test_the_recorder_shows_calls_its_own_place_and_the_gateways_workers(tmp_path: Path) -> None:
+    (tmp_path / "status").mkdir()
+    for name, journal in (("w1", True), ("w2", False)):
+        said = {"pid": 1, "snapshot": "abc", "journal": journal, "stale_since": None}
+        (tmp_path / "status" / f"{name}.json").write_text(json.dumps(said))
+    with recording(tmp_path) as recorder, TestClient(application(recorder)) as client:
+        write_calls(tmp_path, "call_1", "call_2")
+        wait_until(lambda: caught_up(recorder) and recorder.state.progress.seq == 4)
+        answer = client.get("/metrics")
+    assert answer.headers["content-type"] == CONTENT_TYPE
+    found = samples(answer.text)
+    about = 'sluice_tenant="acme",sluice_automation="triage",sluice_outcome="ok",sluice_verdict=""'
+    expected = {
+        f"sluice_calls_total{{{about}}}": 2,
+        "sluice_recorder_running": 1,
+        "sluice_recorder_behind_bytes": 0,
+        "sluice_ledger_seq": 4,
+        "sluice_workers": 2,
+        "sluice_workers_journal_unavailable": 1,
+        "sluice_workers_snapshots": 1,
+    }
+    assert {name: found[name] for name in expected} == expected
+    assert not [name for name in found if name.startswith("sluice_otlp")]
+
+
+def test_torn_records_are_counted(tmp_path: Path) -> None:
+    write_calls(tmp_path, "call_1")
+    (segment,) = (tmp_path / "journal" / "meta").glob("*/*")
+    segment.write_bytes(segment.read_bytes() + b'{"event_id":"half a line')
+    with (
+        recording(tmp_path, lambda r: bool(r.counters.damaged)) as recorder,
+        TestClient(application(recorder)) as client,
+    ):
+        assert samples(client.get("/metrics").text)['sluice_journal_damaged_total{sluice_reason="torn"}'] == 1
+
+
+def test_a_variable_that_cannot_be_followed_turns_sending_off_and_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
+    recorder = Recorder(tmp_path, {})
+    telemetry = Telemetry(recorder, environ)
+    telemetry.start()
+    telemetry.close()
+    recorder.close()
+    assert "OTEL_EXPORTER_OTLP_PROTOCOL" in caplog.text
+
+
+def test_without_a_collector_the_recorder_does_without_opentelemetrys_sdk() -> None:
+    program = "import sys, metrics.record.main; print([m for m in sys.modules if m.startswith('opentelemetry.sdk')])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+class Asking:
+    """The gateway's route, asked with or without a recorder behind it."""
+
+    def __init__(self, data: Path, said: str | None) -> None:
+        self.settings = load({"SLUICE_DATA": str(data), "SLUICE_RECORDER_PORT": "9"}, data)
+        self.said, self.asked = said, cast("dict[str, str]", {})
+        self.directory = StaticDirectory({KEY.encode(): Holder("k", Facts("acme", None, "triage", None, None))})
+
+    def get(self, _url: str, params: dict[str, str], timeout: aiohttp.ClientTimeout) -> Any:
+        if self.said is None:
+            raise aiohttp.ClientConnectionError
+        self.asked = params
+        return _Answer(self.said.encode())
+
+    def answer(self, key: str | None) -> Any:
+        parts = SimpleNamespace(settings=self.settings, session=self, directory=self.directory)
+        app = FastAPI()
+        app.include_router(gateway_metrics.router(cast("Parts", parts)))
+        with TestClient(app) as client:
+            return client.get("/metrics", headers={"authorization": f"Bearer {key}"} if key else {})
+
+
+class _Answer:
+    status = 200
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    async def __aenter__(self) -> "_Answer":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.sleep(0)
+
+    async def read(self) -> bytes:
+        return self._body
+
+
+def test_the_gateway_forwards_the_recorders_numbers_about_the_keys_tenant(tmp_path: Path) -> None:
+    asking = Asking(tmp_path, "sluice_recorder_up 1\n")
+    assert asking.answer(KEY).text == "sluice_recorder_up 1\n"
+    assert asking.asked == {"tenant": "acme"}
+
+
+def test_the_gateway_says_that_the_recorder_is_down(tmp_path: Path) -> None:
+    found = samples(Asking(tmp_path, None).answer(KEY).text)
+    assert (found["sluice_recorder_up"], found["sluice_workers"]) == (0, 0)
+
+
+def test_the_gateways_numbers_need_a_key(tmp_path: Path) -> None:
+    with pytest.raises(GatewayError):
+        Asking(tmp_path, "secret").answer(None)
