@@ -40,7 +40,7 @@ class Committer:
         going = True
         while going:
             batch, going = self._take()
-            if batch or self._deferred or self._store.stranded:
+            if batch or self._deferred or self._gaps.open or self._store.stranded:
                 self._guarded(batch, last=not going)
         self._store.close()
 

@@ -23,6 +23,11 @@ class Gaps:
         self._writer, self._make_id = writer, make_id
         self._open: dict[tuple[str, str, str], _Gap] = {}
 
+    @property
+    def open(self) -> bool:
+        """Say whether there is anything to report."""
+        return bool(self._open)
+
     def note(self, what: str, reason: str, event: Event) -> None:
         """Count one event; `what` is lost, deferred or content_shed."""
         gap = self._open.setdefault((event.tenant, what, reason), _Gap(0, event.ts_us, event.ts_us))

@@ -65,8 +65,7 @@ class Ingest:
 
     @property
     def behind(self) -> int:
-        """Bytes of records that stand in segments and not yet in the ledger."""
-        self._segments.discover()
+        """Bytes of records that stand in segments and not yet in the ledger; any thread may ask."""
         return self._segments.behind
 
     def step(self) -> int:

@@ -48,10 +48,11 @@ class Ledger:
         self.path = path
         spill = {"memory_limit": memory_limit, "temp_directory": str(path.with_name("ledger.spill"))}
         self._db = duckdb.connect(str(path), config={**_CONFIG, **spill})
+        self._spare = self._db.cursor()  # cursors for others come from here: the first connection may be at work
         try:
             self._set_up()
         except BaseException:
-            self._db.close()
+            self.close()
             raise
         self._newest_us = self.progress().ts_us
         self._segments = set(self.positions())
@@ -67,8 +68,8 @@ class Ledger:
             raise NewerLedgerError(f"{self.path.name} has layout {found[0]}; this Sluice knows {SCHEMA_VERSION}")
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
-        """Return a connection for another thread."""
-        return self._db.cursor()
+        """Return a connection for another thread; only one thread may ask at a time."""
+        return self._spare.cursor()
 
     def progress(self) -> Progress:
         """Return how far the ledger got."""
@@ -147,6 +148,7 @@ class Ledger:
 
     def close(self) -> None:
         """Write everything into the file and close it."""
+        self._spare.close()
         self._db.close()
 
     def _by_time(self, events: Sequence[Event]) -> set[str]:

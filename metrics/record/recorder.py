@@ -85,6 +85,7 @@ class Recorder:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self.run, name="recorder")
         self._ingest: Ingest | None = None
+        self._refresh_at = 0.0
 
     def start(self) -> None:
         """Work on a thread of its own."""
@@ -220,8 +221,6 @@ class Recorder:
         self.state.aggregated_seq = seq
         spent = time.monotonic() - now
         self._refresh_at = now + spent + max(0.3, 9 * spent)
-
-    _refresh_at = 0.0
 
 
 def rebuild(data: Path, environ: Mapping[str, str]) -> Recorder:

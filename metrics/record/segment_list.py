@@ -52,8 +52,15 @@ class SegmentList:
 
     @property
     def behind(self) -> int:
-        """Bytes of meta segments not read yet."""
-        return sum(tail.behind for tail in self.tails(META))
+        """Bytes of meta segments not read yet, those that were not discovered yet included.
+
+        Other threads may ask: nothing is changed here, and the lists are copied in one go.
+        """
+        tails = [tail for tail in list(self._tails.values()) if tail.name.family == META]
+        seen = {tail.name.relative for tail in tails}
+        names = [name.relative for name in self._files(META, everything=False)]
+        fresh = [name for name in names if name not in seen and name not in self._done]
+        return sum(tail.behind for tail in tails) + sum(size_of(self._journal / name) for name in fresh)
 
     def discover(self, everything: bool = False) -> None:
         """Look for new segments: always in the newest days, now and then in all."""
