@@ -22,7 +22,7 @@ def _thresholds(person: float, place: float, organisation: float) -> Thresholds:
 
 # A token counts when the model gives it at least this probability of being part of a name, by its label.
 LEVELS = {
-    "balanced": _thresholds(0.4, 0.5, 0.5),
+    "balanced": _thresholds(0.35, 0.4, 0.5),
     "strict": _thresholds(0.15, 0.25, 0.3),
     "paranoid": _thresholds(0.08, 0.12, 0.15),
 }

@@ -104,11 +104,11 @@ def _large_places() -> Iterator[tuple[str, str]]:
 
 
 def code_words() -> set[str]:
-    """Return the words that Python's standard library has in lower case at least thirty times."""
+    """Return the words that Python's standard library has in lower case at least ten times."""
     seen: Counter[str] = Counter()
     for path in code_files():
         seen.update(_LOWER_WORD.findall(path.read_text(encoding="utf-8", errors="ignore")))
-    return {word for word, count in seen.items() if count >= 30}
+    return {word for word, count in seen.items() if count >= 10}
 
 
 def build(everyday: set[str]) -> dict[str, str]:
