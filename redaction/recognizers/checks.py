@@ -60,8 +60,12 @@ def fit_iban(value: str) -> tuple[int, int] | None:
 
 def _fit(value: str, check: Callable[[str], bool]) -> tuple[int, int] | None:
     """Find the longest run of whole groups that passes, the first of equals."""
-    starts = [0, *(gap.end() for gap in _GAP.finditer(value))]
-    spans = [(start, end) for start in starts for end in _ends(value) if end > start]
+    if check(value):
+        return 0, len(value)
+    gaps = [gap.span() for gap in _GAP.finditer(value)]
+    starts = [0, *(after for _, after in gaps)]
+    ends = [*(before for before, _ in gaps), len(value)]
+    spans = [(start, end) for start in starts for end in ends if 12 <= end - start < len(value)]
     fitting = (span for span in spans if check(value[span[0] : span[1]]))
     return max(fitting, key=lambda span: (span[1] - span[0], -span[0]), default=None)
 
@@ -94,12 +98,12 @@ def ipv4(value: str) -> bool:
 
 
 def ipv6(value: str) -> bool:
-    """Check an IPv6 address with at least one digit or three groups."""
+    """Check an IPv6 address, and that it is longer than a slice such as `1::2`."""
     try:
         ipaddress.IPv6Address(value)
     except ValueError:
         return False
-    return value.count(":") >= 2 and any(char.isdigit() for char in value)
+    return value.count(":") >= 2 and (len(alnum_of(value)) >= 4 or value == "::1") and has_digit(value)
 
 
 def aba(value: str) -> bool:

@@ -16,7 +16,7 @@ _NUMBER_OF = (
     r"\b(?:part|sku|order|invoice|ref(?:erence)?|ticket|article|item|serial|batch|lot|model|case|id"
     r"|no|number)\b"
 )
-_EXT = r"(?: ?(?:x|ext\.?) ?\d{1,5})?"
+_EXT = r"(?: ?(?:x|ext\.?) ?\d{1,5}|\b)"
 _SEP = r"[ ./()-]{0,2}"
 _MAIL_WORDS = r"\b(?:e-?mail|mail|mailto|contact|address|adresse|correo)\b"
 _STREET = (
@@ -36,7 +36,7 @@ _ROMANCE = (
     r"|plaza|paseo|rua|travessa|praca"
     r"|ulica|ul\.|jalan|jl\.)"
 )
-_PARTICLE = r"(?:(?:de|del|della|di|da|do|dos|des|du|la|le|les|los|las|l'|d') ?){0,3}"
+_PARTICLE = r"(?:(?:de|del|della|di|da|das|do|dos|des|du|la|le|les|los|las|l'|d') ?){0,3}"
 _COORD = re.compile(r"-?\d+\.\d+")
 
 
@@ -84,6 +84,14 @@ RECOGNIZERS = (
         answers=False,
     ),
     Recognizer(
+        "email_in_words",
+        "EMAIL_ADDRESS",
+        r"\b\w[\w.+-]{0,39} at \w[\w-]{0,30}(?: dot \w[\w-]{0,20}){0,2} dot (?:com|org|net|edu|gov|io|co|de|fr|uk|eu)\b",
+        0.7,
+        ignore_case=True,
+        answers=False,
+    ),
+    Recognizer(
         "phone_international",
         "PHONE_NUMBER",
         rf"\+\d(?:{_SEP}\d){{7,14}}{_EXT}",
@@ -103,7 +111,7 @@ RECOGNIZERS = (
     Recognizer(
         "phone_nanp",
         "PHONE_NUMBER",
-        rf"(?:\b(?:001|1)[ .-])?(?:\(\d{{3}}\) ?|\b\d{{3}}[ .-])\d{{3}}[ .-]\d{{4}}\b{_EXT}",
+        rf"(?:\b(?:001|1)[ .-])?(?:\(\d{{3}}\) ?|\b\d{{3}}[ .-])\d{{3}}[ .-]\d{{4}}{_EXT}",
         0.6,
         context=PHONE_WORDS,
         near=0.9,
@@ -113,7 +121,7 @@ RECOGNIZERS = (
     Recognizer(
         "phone_trunk",
         "PHONE_NUMBER",
-        rf"(?:\(0\d{{1,4}}\)|\b0\d{{1,4}})(?:[ ./-]{{1,3}}\d{{2,8}}){{1,4}}\b{_EXT}",
+        rf"(?:\(0\d{{1,4}}\)|\b0\d{{1,4}})(?:[ ./-]{{1,3}}\d{{2,8}}){{1,4}}{_EXT}",
         0.55,
         context=_NUMBER_OF,
         near=0.25,
@@ -124,13 +132,13 @@ RECOGNIZERS = (
     Recognizer(
         "phone_near_word",
         "PHONE_NUMBER",
-        rf"(?:\(|\b)\d(?:{_SEP}\d){{5,13}}\b{_EXT}",
+        rf"(?:\(|\b)\d(?:{_SEP}\d){{5,13}}{_EXT}",
         0.1,
         context=PHONE_WORDS,
         near=0.6,
         check=lone_number,
         joints=JOINTS,
-        reach=28,
+        reach=40,
     ),
     Recognizer(
         "street_number_first",

@@ -11,6 +11,10 @@ _PLACEHOLDER = re.compile(
     r"|string|required|optional|process\.env.*|os\.environ.*|getenv.*|env\..*|secrets?\..*|config\..*"
     r"|settings\..*)|[$%{<].*)\Z"
 )
+# A call, or an attribute of something that programs hold.
+_CODE = re.compile(
+    r"(?:[A-Za-z_][\w.]*\(.*|(?:self|this|cls|os|env|args|opts?|options|request|user|ctx|data)\.[A-Za-z_][\w.]*)\Z"
+)
 
 
 def bits(value: str) -> float:
@@ -36,7 +40,8 @@ def random_looking(value: str) -> bool:
 
 def stands_for_nothing(value: str) -> bool:
     """Say whether a value only shows where a secret belongs."""
-    return _PLACEHOLDER.match(value) is not None or len(set(value)) < 3
+    value = value.rstrip(").;,")
+    return _PLACEHOLDER.match(value) is not None or _CODE.match(value) is not None or len(set(value)) < 3
 
 
 def tokenish(value: str) -> bool:

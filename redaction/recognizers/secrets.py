@@ -253,6 +253,14 @@ _GENERIC = (
         check=entropy.passwordish,
     ),
     Recognizer(
+        "pin",
+        "PASSWORD",
+        r"\bpin(?: code| number| no)?[\"']?[ :=#is]{1,5}(\d{4,8})\b",
+        0.7,
+        group=1,
+        ignore_case=True,
+    ),
+    Recognizer(
         "curl_user",
         "PASSWORD",
         r"\bcurl\b[^\n|;]{0,20} -u ?[\"']?[\w.@-]{1,20}:([^\s\"'@]{4})",
