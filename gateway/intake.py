@@ -14,6 +14,7 @@ from gateway import errors
 from gateway.admission import KeyHolder, Limits, authenticate, refuse_loops
 from gateway.errors import BadRequest, RecordDown, TooLarge
 from gateway.pipeline import Pipeline
+from gateway.stages.clear import not_searched
 from gateway.wire.body import parse
 from metrics.record.commits import JournalUnavailableError
 from metrics.record.content import Content
@@ -111,7 +112,7 @@ async def _sealed(reporter: Reporter, report: Report) -> Content | None:
     except Blocked as error:
         raise errors.Refused(f"The policy {reporter.bound.name} does not allow {error.kind} in a report.") from error
     except RedactionFailed as error:
-        raise errors.RedactionDown("The report could not be searched for personal data.") from error
+        raise not_searched(error) from error
     index = tuple((value.kind, value.hmac) for value in cleared.vault.hmacs)
     days = reporter.bound.policy.retention.content.days
     return Content(report.subject, f"content:{days}d", {"texts": orjson.dumps(cleared.body)}, index)

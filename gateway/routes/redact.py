@@ -9,6 +9,7 @@ from gateway.admission import authenticate, refuse_loops
 from gateway.errors import BadRequest
 from gateway.intake import known_only, limited_body
 from gateway.pipeline import Pipeline
+from gateway.stages.clear import not_searched
 from gateway.wire.body import parse
 from policy.model import Ungoverned
 from redaction.types import Blocked, Cleared, RedactionFailed
@@ -37,7 +38,7 @@ def router(pipeline: Pipeline) -> APIRouter:
         except Blocked as error:
             return {"object": "redaction", "policy": bound.name, "blocked": {"kind": error.kind, "site": error.site}}
         except RedactionFailed as error:
-            raise errors.RedactionDown("The text could not be searched for personal data.") from error
+            raise not_searched(error) from error
         shown = cleared.body["messages"][0]["content"] if "text" in body else cleared.body
         return {"object": "redaction", "policy": bound.name, "result": shown, **_found(cleared)}
 

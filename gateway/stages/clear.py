@@ -1,9 +1,9 @@
 """Stage clear: nothing governed leaves the gateway."""
 
 from gateway.call import ClearRequest, Governed
-from gateway.errors import RedactionDown, Refused
+from gateway.errors import BadRequest, GatewayError, RedactionDown, Refused
 from gateway.wire.labels import without_labels
-from redaction.types import Blocked, RedactionFailed
+from redaction.types import Blocked, RedactionFailed, Unsearchable
 
 
 async def clear(governed: Governed) -> ClearRequest:
@@ -12,6 +12,7 @@ async def clear(governed: Governed) -> ClearRequest:
     Raises:
         Refused: a rule blocks a value in it.
         RedactionDown: it could not be searched completely.
+        BadRequest: nobody could search it.
     """
     call = governed.call
     try:
@@ -22,5 +23,12 @@ async def clear(governed: Governed) -> ClearRequest:
             param=error.site,
         ) from error
     except RedactionFailed as error:
-        raise RedactionDown("The request could not be searched for personal data, so it was not sent.") from error
+        raise not_searched(error) from error
     return ClearRequest(governed, cleared)
+
+
+def not_searched(error: RedactionFailed) -> GatewayError:
+    """Say whose fault it is that a text was not searched."""
+    if isinstance(error, Unsearchable):
+        return BadRequest(f"This cannot be searched for personal data: {error}.", code="unsearchable")
+    return RedactionDown("The request could not be searched for personal data, so it was not sent.")
