@@ -16,8 +16,8 @@ Thresholds = Mapping[str, float]
 
 
 def _thresholds(person: float, place: float, organisation: float) -> Thresholds:
-    other = {"TITLE": place, "NRP": place}
-    return {"PER": person, "LOC": place, "ADDR": place, "ORG": organisation, **other}
+    places = dict.fromkeys(("LOC", "ADDR", "TITLE"), place)
+    return {"PER": person, "ORG": organisation, "NRP": place / 2, **places}
 
 
 # A token counts when the model gives it at least this probability of being part of a name, by its label.
