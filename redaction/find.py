@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from redaction import placeholders
 from redaction.normalise import MAX_DEPTH, Normaliser
@@ -67,13 +68,19 @@ class Memory:
             self._room += len(self._known.popitem(last=False)[1])
 
 
+@lru_cache(maxsize=8)
+def _scanner(recognizers: tuple[Recognizer, ...]) -> Scanner:
+    """Give the scanner of a set of recognizers, compiled once for all policies and tenants that use it."""
+    return Scanner(recognizers)
+
+
 class Finder:
     """Finds entities with the built-in and a policy's own recognizers."""
 
     def __init__(self, recognizers: Iterable[Recognizer], key: bytes, allow: Iterable[str] = ()) -> None:
         self._memory = Memory(key)
         self._normaliser = Normaliser()
-        self._scanner = Scanner((*recognizers, placeholders.WRITTEN, _PIECE))
+        self._scanner = _scanner((*recognizers, placeholders.WRITTEN, _PIECE))
         self._allow = frozenset(value.casefold() for value in allow)
 
     def cached(self, text: str, hint: str) -> Sequence[Entity]:

@@ -5,8 +5,12 @@ from typing import Any
 from redaction.answers import AnswerEngine
 from redaction.channels import Channels
 from redaction.events import EventScreen
-from redaction.types import Finding, ScreenedBody
+from redaction.types import Finding, RedactionFailed, ScreenedBody
 from redaction.writer import Shared
+
+# What code meets when an answer is not built as answers are: then it cannot be looked at, and nothing is shown.
+_UNEXPECTED = (AttributeError, KeyError, TypeError, ValueError, RecursionError)
+_SHAPE = "the answer is not built as expected, so it cannot be looked at"
 
 
 class Screen:
@@ -34,12 +38,18 @@ class Screen:
 
     def whole(self, body: dict[str, Any]) -> ScreenedBody:
         """Screen an unstreamed answer."""
-        clean, reply = self._channels.node(body, "answer", 0)
+        try:
+            clean, reply = self._channels.node(body, "answer", 0)
+        except _UNEXPECTED as error:
+            raise RedactionFailed(_SHAPE) from error
         return ScreenedBody(clean, reply)
 
     def chunk(self, event: dict[str, Any]) -> tuple[ScreenedBody, ...]:
         """Take one event of a stream; give the events that may now be sent."""
-        return tuple(self._events.take(event))
+        try:
+            return tuple(self._events.take(event))
+        except _UNEXPECTED as error:
+            raise RedactionFailed(_SHAPE) from error
 
     def close(self) -> tuple[ScreenedBody, ...]:
         """Give what was still held when the stream ended."""

@@ -86,7 +86,7 @@ RECOGNIZERS = (
     Recognizer(
         "email_in_words",
         "EMAIL_ADDRESS",
-        r"\b\w[\w.+-]{0,39} at \w[\w-]{0,30}(?: dot \w[\w-]{0,20}){0,2} dot (?:com|org|net|edu|gov|io|co|de|fr|uk|eu)\b",
+        r"\b\w[\w.+-]{0,39} at \w[\w-]{0,30}(?: dot \w[\w-]{0,20}){0,2} dot (?:com|org|net|edu|gov|io|co|de|fr|uk)\b",
         0.7,
         ignore_case=True,
         answers=False,

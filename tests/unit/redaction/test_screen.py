@@ -7,7 +7,7 @@ import pytest
 
 from redaction.redactor import Redactor
 from redaction.screen import Screen
-from redaction.types import Blocked, Vault
+from redaction.types import Blocked, RedactionFailed, Vault
 from tests.unit.redaction.conftest import FINISH, chat, clear, delta, make, streamed, whole
 
 VALUE = 'line one\n"two" john@example.com'
@@ -183,3 +183,16 @@ def test_values_the_model_made_are_kept_apart_from_those_of_the_caller() -> None
     assert clean == reply
     assert list(vault.made.values()) == ["bob@example.com"]
     assert vault.values == {}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"choices": [None]},
+        {"choices": [{"index": "x", "delta": {"content": "a"}}]},
+        {"choices": [{"delta": {"tool_calls": [{"index": "x", "function": {"arguments": "a"}}]}}]},
+    ],
+)
+def test_answers_of_another_shape_are_refused(redactor: Redactor, event: dict[str, Any]) -> None:
+    with pytest.raises(RedactionFailed):
+        redactor.screen(Vault(), "chat.completions").chunk(event)
