@@ -6,7 +6,7 @@ from redaction.presidio.frames import Query
 from redaction.presidio.pool import Pool
 from redaction.types import Entity
 
-NAMES = "redaction.names.worker"
+NAMES = "redaction.presidio.names_worker"
 PRESIDIO = "redaction.presidio.worker"
 # Presidio's recognizers cost more than linear in the length of a text, so their pieces are shorter.
 _PRESIDIO_PIECE_CHARS = 4_000

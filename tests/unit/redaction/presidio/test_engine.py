@@ -8,9 +8,9 @@ import tldextract
 
 from redaction.find import Finder
 from redaction.names.recognizer import Names, load_names
-from redaction.names.worker import NamesEngine
 from redaction.presidio.engine import PresidioEngine, host
 from redaction.presidio.frames import Query
+from redaction.presidio.names_worker import NamesEngine
 from redaction.presidio.recognizers import OfflineEmailRecognizer, Wrapped
 from redaction.presidio.serve import search
 from redaction.recognizers.catalogue import BUILT_IN

@@ -17,4 +17,4 @@ def test_the_parent_side_stays_light() -> None:
 
 
 def test_a_names_process_loads_no_presidio() -> None:
-    assert loaded_by("redaction.names.worker") & HEAVY == {"numpy"}
+    assert loaded_by("redaction.presidio.names_worker") & HEAVY == {"numpy"}

@@ -1,4 +1,4 @@
-"""Detector process for names alone: `python -m redaction.names.worker`, without Presidio's start-up and memory."""
+"""Detector process for names alone, without the start-up time and memory of Presidio; runs with `python -m`."""
 
 from redaction.names.recognizer import Names, load_names
 from redaction.presidio.frames import Query
