@@ -5,10 +5,11 @@ before the caller sees the end of the answer; `Watch` writes it however the call
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.admission import KeyDirectory, Limits
 from gateway.call import Route
+from gateway.meter import Meter, memory_meter
 from gateway.providers.base import Upstreams
 from gateway.stages.act import act
 from gateway.stages.admit import admit, identify
@@ -19,6 +20,8 @@ from gateway.stages.invoke import invoke, open_live
 from gateway.stages.judge import judge
 from gateway.stages.restore import restore
 from gateway.stages.screen import screen
+from gateway.stages.shape import shape
+from gateway.stages.tools import called_tools
 from gateway.watch import Desk, Watch
 from gateway.wire.endpoint import Endpoint
 from gateway.wire.exchange import Exchange
@@ -35,6 +38,7 @@ class Pipeline:
     upstreams: Callable[[Snapshot], Upstreams]
     desk: Desk
     limits: Limits
+    meter: Meter = field(default_factory=memory_meter)
 
     async def run(self, http: Exchange, endpoint: Endpoint) -> None:
         """Govern one request and answer it."""
@@ -47,10 +51,15 @@ class Pipeline:
                 snapshot = self.snapshot()
                 governed = bind(call, snapshot, self.redactors)
                 watch.begin(governed)
+                if governed.bound.policy.metered:
+                    watch.ticket = await self.meter.enter(governed, watch.notes)
             with watch("clear"):
-                watch.request = request = await clear(governed)
+                watch.request = request = await clear(shape(governed, watch.notes))
             with watch("choose"):
-                watch.route = route = choose(request, self.upstreams(snapshot))
+                watch.route = route = choose(request, self.upstreams(snapshot), watch.notes)
+                if watch.ticket is not None:
+                    await self.meter.reserve(watch.ticket, route, watch.notes)
+                    watch.reserved()
             if route.live:
                 await self._live(route, watch, http)
             else:
@@ -67,6 +76,7 @@ class Pipeline:
         with watch("screen"):
             watch.answer = screened = screen(answer)
         with watch("judge"):
+            called_tools(screened, watch.notes)
             judged = judge(screened)
         with watch("act"):
             released = act(judged)
@@ -89,7 +99,9 @@ class Pipeline:
             if events:
                 await http.write(events)
         with watch("judge"):
-            judged = judge(live.so_far())
+            said = live.so_far()
+            called_tools(said, watch.notes)
+            judged = judge(said)
         recorded = await watch.record(live.last(act(judged)))
         await http.end_stream(recorded.body)
         await live.settle()

@@ -13,6 +13,7 @@ from gateway.admission import KeyHolder
 from gateway.attempt import Attempts
 from gateway.brake import Brake, braked
 from gateway.call import ClearAnswer, ClearRequest, Governed, Judged, Recorded, Reply, Route
+from gateway.meter import Ticket
 from gateway.stages import record
 from gateway.stages.live import Live
 from gateway.stages.record import Bill, End
@@ -83,6 +84,8 @@ class Watch:
         self.live: Live | None = None
         self.answer: ClearAnswer | None = None
         self.judged: Judged | None = None
+        self.ticket: Ticket | None = None
+        self.notes: dict[str, Any] = {}  # what stages found worth recording
         self._known: dict[str, Any] = {"call_id": self.call_id, "endpoint": endpoint}
         self._ended = False
         self._quiet = False  # its end is logged already, or not worth a line
@@ -96,6 +99,11 @@ class Watch:
         call = governed.call
         self._known |= {"stream": call.stream, "key_id": call.holder.key_id, **record.policy_facts(governed)}
         self.desk.journal.write(self._event("b", "call.begin", self._known))
+
+    def reserved(self) -> None:
+        """Write down what the call set aside of budgets: should this worker die, that much counts as spent."""
+        if self.ticket is not None and (charges := self.ticket.reserved):
+            self.desk.journal.write(self._event("r", "call.reserved", {"call_id": self.call_id, "charges": charges}))
 
     async def record(self, reply: Reply) -> Recorded:
         """Make the call's record durable; only then is its end for the caller's eyes.
@@ -130,6 +138,8 @@ class Watch:
         found = headers.identity(self.call_id, self.trace.header, governed.tags.run if governed else None)
         if governed is not None:
             found.append(headers.policy(governed.bound.name, governed.bound.hash12))
+        if self.ticket is not None:
+            found += self.ticket.headers
         tried = self.attempts.target
         if tried is not None and tried.provider.simulated:
             found.append(headers.SIMULATED)
@@ -145,6 +155,7 @@ class Watch:
         if self.live is not None:
             self.live.close()
         if error is None:
+            self._free()
             return False
         if isinstance(error, asyncio.CancelledError) and (task := asyncio.current_task()) is not None:
             task.uncancel()
@@ -153,9 +164,14 @@ class Watch:
             shown = self._braked(shown)
         if not self._ended:
             await self._end_badly(error, shown)
+        self._free()
         if shown is not None:
             await self._tell(shown)
         return not isinstance(error, KeyboardInterrupt | SystemExit)
+
+    def _free(self) -> None:
+        if self.ticket is not None:
+            self.ticket.close()
 
     def _shown(self, error: BaseException) -> errors.GatewayError | None:
         """Return what the caller is told; nothing when nobody is there to read it."""
@@ -219,7 +235,10 @@ class Watch:
             raise errors.RecordDown("The call could not be recorded, so its answer is withheld.") from error
 
     def _body(self, end: End, bill: Bill | None) -> dict[str, Any]:
-        body = dict(self._known)
+        body = self._known | self.notes
+        if self.ticket is not None:
+            used = (bill.cost.usd, bill.usage.total_tokens) if bill else (None, None)
+            body["charges"] = self.ticket.settle(*used)
         if self.holder is not None:
             body["key_id"] = self.holder.key_id
         if self.route is not None:

@@ -12,14 +12,17 @@ import aiohttp
 
 from gateway.admission import Limits
 from gateway.brake import Brake, shared_brake
+from gateway.control.budgets import ControlStore
 from gateway.control.database import Database, open_database
 from gateway.control.directory import Directory
 from gateway.control.watch import ChangeWatch
 from gateway.inforce import InForce
+from gateway.meter import Meter
 from gateway.pipeline import Pipeline
 from gateway.ports import is_own_listener
 from gateway.providers.openai import new_session
 from gateway.providers.pool import ProviderPool
+from gateway.purses import Purses
 from gateway.redactors import CompiledRedactors, needs_detectors
 from gateway.settings import Settings
 from gateway.watch import Desk
@@ -47,6 +50,7 @@ class Parts:
     detectors: Detectors
     session: aiohttp.ClientSession
     pipeline: Pipeline
+    purses: Purses
     writer: str
 
 
@@ -65,12 +69,16 @@ async def open_parts(settings: Settings, environ: Mapping[str, str], role: str) 
     changes = ChangeWatch(database, (directory, in_force))
     pool = ProviderPool(session, settings.upstream, environ, lambda url: is_own_listener(url, settings))
     recording = desk(journal, shared_brake(settings.data))
-    pipeline = Pipeline(directory, in_force.current, redactors, pool.of, recording, Limits())
+    purses = Purses(ControlStore(database, writer), utc_us)
+    meter = Meter(purses, utc_us)
+    pipeline = Pipeline(directory, in_force.current, redactors, pool.of, recording, Limits(), meter)
     try:
         yield Parts(
-            settings, database, directory, in_force, changes, journal, master, detectors, session, pipeline, writer
-        )
+            settings, database, directory, in_force, changes, journal, master, detectors, session, pipeline, purses,
+            writer,
+        )  # fmt: skip
     finally:
+        await purses.close()
         await detectors.close()
         await session.close()
         await journal.close()

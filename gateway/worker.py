@@ -37,6 +37,7 @@ def main() -> None:
     """Run one worker."""
     name = os.environ.get(PROGRAM_NAME, "worker")
     configure(name)
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # each refused request has its line already
     try:
         settings = load(os.environ, Path.cwd())
         hold_lifeline(os.environ, settings.grace_s + _MARGIN_S)
@@ -52,7 +53,8 @@ async def serve(listener: socket.socket, name: str, settings: Settings, environ:
     async with open_parts(settings, environ, name) as parts:
         await asyncio.to_thread(parts.changes.check)
         status = StatusFile(settings.data, parts.writer, lambda: worker_facts(parts))
-        pollers = [asyncio.create_task(parts.changes.run()), asyncio.create_task(status.run())]
+        running = (parts.changes.run(), status.run(), parts.purses.run())
+        pollers = [asyncio.create_task(each) for each in running]
         try:
             await _serve(create_app(parts.pipeline, routers(parts)), listener, parts)
         finally:

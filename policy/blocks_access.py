@@ -78,6 +78,9 @@ class Budget(Block):
 
     rules: tuple[BudgetRule, ...] = Field(min_length=1, description="All of them hold at once.")
     alerts: tuple[Share, ...] = Field(default=(0.5, 0.8, 1.0), description="Shares of a ceiling that raise an alert.")
+    answer_tokens: Positive | None = Field(
+        default=None, description="Largest answer of a call that names no maximum: sent along, and set aside."
+    )
 
 
 class Limits(Block):

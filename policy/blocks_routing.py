@@ -166,6 +166,14 @@ class Routing(Block):
     sticky: Literal["none", "run"] = Field(default="none", description="`run`: a run keeps the model it began with.")
 
     @cached_property
+    def by_cost(self) -> bool:
+        """Say whether any choice needs the cost of a call."""
+        objectives = {self.objective, *(rule.objective for rule in self.rules)}
+        limits = [self.constraints, *(rule.constraints for rule in self.rules if rule.constraints)]
+        asked = bool(objectives & {"cost", "balanced", "cost_per_success"})
+        return asked or any(limit.max_cost_usd is not None for limit in limits)
+
+    @cached_property
     def last_rule(self) -> RouteRule | None:
         """Give `candidates` as the rule that takes every call."""
         return RouteRule(candidates=self.candidates, fallbacks=self.fallbacks) if self.candidates else None

@@ -6,7 +6,17 @@ from typing import Any
 
 from policy.problems import KeyPath, Problem, Source, problem
 
-_ROUTE = frozenset({"models", "candidates", "candidates.model", "enforce"})
+_CANDIDATE = ("model", "quality", "latency_s", "region", "capabilities", "context_tokens", "weight", "when")
+_CONSTRAINTS = ("min_quality", "max_cost_usd", "max_latency_s", "regions")
+_SHARED = frozenset({
+    "candidates", *(f"candidates.{key}" for key in _CANDIDATE),
+    "constraints", *(f"constraints.{key}" for key in _CONSTRAINTS), "objective",
+})  # fmt: skip
+_SPLIT = ("name", "arms", "arms.name", "arms.model", "arms.share")
+_ROUTE = _SHARED | {
+    "models", "when", "split", *(f"split.{key}" for key in _SPLIT),
+    "prefer", "prefer.label", "prefer.label.*", "prefer.models", "enforce",
+}  # fmt: skip
 
 # Keys of blocks that are enforced otherwise.
 NOT_YET = frozenset({"redaction.window_chars"})
@@ -21,7 +31,12 @@ ENFORCED: Mapping[str, frozenset[str] | None] = MappingProxyType(
         "applies_to": None,
         "redaction": None,
         "retention": None,
-        "routing": frozenset({"candidates", "candidates.model", "rules", *(f"rules.{key}" for key in _ROUTE)}),
+        "limits": None,
+        "budget": None,
+        "minimise": None,
+        "prompts": None,
+        "tools": None,
+        "routing": _SHARED | {"rules", "sticky", *(f"rules.{key}" for key in _ROUTE)},
         "delivery": None,
         "failure": None,
         "logging": None,
@@ -66,6 +81,8 @@ def _unlisted_keys(path: KeyPath, name: str, value: Any, listed: frozenset[str])
     elif isinstance(value, dict):
         for key, inner in value.items():
             below = f"{name}.{key}".removeprefix(".")
+            if f"{name}.*" in listed:
+                continue
             if below in listed:
                 yield from _unlisted_keys((*path, key), below, inner, listed)
             else:

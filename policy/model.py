@@ -1,6 +1,7 @@
 """A policy as a typed, immutable value: who it governs, and every rule in the order of a call."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -110,6 +111,16 @@ class Policy(Blocks, Head):  # in this order the head's keys come first
         if self.delivery == "live" and (reason := self.withholds()):
             raise ValueError(f"`delivery: live` cannot take back what was sent, but {reason}; use `delivery: buffered`")
         return self
+
+    @cached_property
+    def metered(self) -> bool:
+        """Say whether anything about a call is counted against a ceiling."""
+        return self.limits is not None or self.budget is not None
+
+    @cached_property
+    def shapes(self) -> bool:
+        """Say whether anything but redaction may change or refuse a request before it is sent."""
+        return self.prompts is not None or self.tools is not None or self.minimise is not None
 
     def withholds(self) -> str | None:
         """Name the first enforced rule that can withhold an output, if any."""

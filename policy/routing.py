@@ -1,5 +1,6 @@
 """Choosing models for a call: pure, and every candidate that is passed over says why."""
 
+import hashlib
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ class Request:
     max_output_tokens: int = 0
     messages: int = 0
     needs: frozenset[str] = frozenset()
+    run: str = ""
     facts: Facts = field(default_factory=Facts)
     labels: Mapping[str, str] = field(default_factory=dict)
 
@@ -64,6 +66,7 @@ class Measured:
     quality: float | None = None
     cost_per_success_usd: float | None = None
     available: bool = True
+    typical_cost_usd: float | None = None  # of a call of usual size: the same for every call of a run
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,7 @@ class Choice:
     passed: tuple[Passed, ...] = ()
     fallbacks: tuple[Fallback, ...] = ()
     observed: tuple[str, ...] = ()
+    arm: str | None = None
 
     def after(self, cause: Cause) -> tuple[str, ...]:
         """Give the models to try next after a failure."""
@@ -121,6 +125,11 @@ def pick_arm(split: Split, point: float) -> Arm:
     return split.arms[-1]
 
 
+def point(split: Split, run: str) -> float:
+    """Give where a run falls in a split, in 0..1: the same in every worker, and independent between splits."""
+    return int.from_bytes(hashlib.blake2b(f"{split.name}\0{run}".encode(), digest_size=7).digest()) / (1 << 56)
+
+
 def _choose(
     name: str, scope: tuple[RouteRule, Routing], request: Request, measure: Measure, observed: tuple[str, ...]
 ) -> Choice:
@@ -136,9 +145,25 @@ def _choose(
             admitted.append(candidate)
         else:
             passed.append(Passed(candidate.model, reason))
-    ordered = sorted(admitted, key=lambda candidate: _rank(candidate, facts[candidate.model], objective))
+    known = {model: _order(each, steady=routing.sticky == "run") for model, each in facts.items()}
+    ordered = sorted(admitted, key=lambda candidate: _rank(candidate, known[candidate.model], objective))
     models = _preferred([candidate.model for candidate in ordered], rule.prefer, request.labels)
-    return Choice(tuple(models), name, tuple(passed), rule.fallbacks, observed)
+    arm = pick_arm(rule.split, point(rule.split, request.run)) if rule.split else None
+    if arm is not None:
+        models = _armed(models, arm, passed)
+    return Choice(tuple(models), name, tuple(passed), rule.fallbacks, observed, arm.name if arm else None)
+
+
+def _order(known: Measured, *, steady: bool) -> Measured:
+    """Give what may order candidates: a run keeps its model if nothing that changes from call to call counts."""
+    return Measured(cost_usd=known.typical_cost_usd) if steady else known
+
+
+def _armed(models: list[str], arm: Arm, passed: Iterable[Passed]) -> list[str]:
+    """Move an arm's model to the front, unless it is a candidate that may not answer this call."""
+    if any(each.model == arm.model for each in passed):
+        return models
+    return [arm.model, *(model for model in models if model != arm.model)]
 
 
 def _matches(rule: RouteRule, request: Request) -> bool:

@@ -17,6 +17,7 @@ _ADVISORY_LOCK: Final = 7_316_204
 # databases speak. A new database is created in the present layout, and all names count as applied.
 STEPS: Final[Mapping[str, Step]] = {
     "0001-first-layout": schema.METADATA.create_all,
+    "0002-allowances": schema.METADATA.create_all,
 }
 
 

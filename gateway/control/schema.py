@@ -208,6 +208,33 @@ sealed: Final = Table(
     Index("sealed_subject", "tenant", "subject_ref"),
 )
 
+# What may be used up: money, tokens, calls, places for calls under way. `taken` is all that was ever leased to workers
+# less what they gave back, so it never passes the ceiling; `granted` is the last lease. `alerted` in thousandths.
+allowances: Final = Table(
+    "allowances",
+    METADATA,
+    Column("tenant", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("period_us", BigInteger, primary_key=True, autoincrement=False),
+    Column("until_us", BigInteger, nullable=False, index=True),
+    Column("taken", BigInteger, nullable=False),
+    Column("granted", BigInteger, nullable=False),
+    Column("alerted", Integer, nullable=False),
+)
+
+# What each living worker holds of an allowance; a dead worker's row counts as spent until it is reconciled.
+allowance_leases: Final = Table(
+    "allowance_leases",
+    METADATA,
+    Column("holder", String, primary_key=True),
+    Column("tenant", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("period_us", BigInteger, primary_key=True, autoincrement=False),
+    Column("taken", BigInteger, nullable=False),
+    Column("since_us", BigInteger, nullable=False),
+    Column("seen_us", BigInteger, nullable=False, index=True),
+)
+
 leases: Final = Table(
     "leases",
     METADATA,

@@ -1,49 +1,87 @@
 """Stage choose: which models may answer, best first, and what travels to them."""
 
+from datetime import UTC, datetime
+from typing import Final
+
 from gateway.call import ClearRequest, Route, Target
 from gateway.errors import NoRoute
 from gateway.providers.base import Upstreams
 from gateway.wire.endpoint import Json
+from policy.estimate import CHARS_PER_TOKEN, measuring
 from policy.providers import split_model
-from policy.routing import Choice, Request, route
+from policy.routing import Choice, Request, route, unmeasured
+
+_MOST: Final = {"responses": "max_output_tokens", "completions": "max_tokens"}
 
 
-def choose(request: ClearRequest, upstreams: Upstreams) -> Route:
+def choose(request: ClearRequest, upstreams: Upstreams, notes: Json) -> Route:
     """Apply the policy's routing; a model name that no rule mentions goes to the default provider unchanged.
 
     Raises:
         NoRoute: no model may answer, or none of their providers is set up.
     """
     call, body = request.governed.call, dict(request.cleared.body)
-    choice = _choice(request)
+    choice = _choice(request, upstreams.default, notes)
     targets = tuple(target for model in choice.models if (target := _target(model, upstreams)) is not None)
     if not targets:
         raise NoRoute("No provider is set up for this model: see providers.yaml and the policy's routing.")
     dropped = _never_stored(body)
+    _bounded(request, body, notes)
     forced = call.stream and _usage_forced(body)
     live = call.stream and request.governed.bound.policy.delivery == "live"
     return Route(request, targets, body, choice.rule, usage_forced=forced, live=live, dropped=dropped)
 
 
-def _choice(request: ClearRequest) -> Choice:
-    call, routing = request.governed.call, request.governed.bound.policy.routing
+def _choice(request: ClearRequest, default: str, notes: Json) -> Choice:
+    governed = request.governed
+    call, routing = governed.call, governed.bound.policy.routing
     model: str = request.cleared.body["model"]
     if not routing.rules and not routing.candidates:
         return Choice((model,), "unmatched")
+    features = notes["features"]
     wanted = Request(
         model=model,
         endpoint=call.endpoint.name,
         stream=call.stream,
+        input_tokens=request.cleared.chars // CHARS_PER_TOKEN,
+        max_output_tokens=features["max_output_tokens"],
+        messages=features["messages"],
+        needs=frozenset(features["needs"]),
+        run=governed.tags.run,
         facts=call.holder.facts,
         labels=call.labels.for_policy(),
     )
-    return route(routing, wanted)
+    snapshot = governed.snapshot
+    at = datetime.now(UTC)
+    costs = measuring(snapshot.prices, snapshot.providers, default, wanted, at) if routing.by_cost else unmeasured
+    choice = route(routing, wanted, costs)
+    notes["route"] = _explained(choice)
+    return choice
+
+
+def _explained(choice: Choice) -> Json:
+    """Say who may answer, and why each other candidate was passed over."""
+    said: Json = {"rule": choice.rule, "candidates": list(choice.models)}
+    said["passed"] = [[passed.model, passed.reason] for passed in choice.passed]
+    if choice.observed:
+        said["observed"] = list(choice.observed)
+    return said | {"arm": choice.arm} if choice.arm else said
 
 
 def _target(model: str, upstreams: Upstreams) -> Target | None:
     name, short = split_model(model, upstreams.providers, upstreams.default)
     provider = upstreams.providers.get(name)
     return None if provider is None else Target(provider, short)
+
+
+def _bounded(request: ClearRequest, body: Json, notes: Json) -> None:
+    """Send the largest answer that the budget allows for along, where the caller named none."""
+    policy, endpoint = request.governed.bound.policy, request.governed.call.endpoint.name
+    if policy.budget is None or policy.budget.answer_tokens is None or notes["features"]["max_output_tokens"]:
+        return
+    if endpoint != "embeddings":
+        name = _MOST.get(endpoint, "max_completion_tokens")
+        body[name] = policy.budget.answer_tokens
 
 
 def _never_stored(body: Json) -> tuple[str, ...]:

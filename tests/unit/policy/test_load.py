@@ -81,14 +81,17 @@ def test_every_refusal_has_its_place_and_says_what_to_do(tmp_path: Path, text: s
 @pytest.mark.parametrize(
     ("text", "where", "path"),
     [
-        ("budget: {rules: [{period: day, usd: 5}]}\n", "4:1", "budget"),
-        ("tools: {rules: [{tool: a, at: offered, action: deny}], default: allow}\n", "4:1", "tools"),
-        ("routing: {objective: cost, candidates: [{model: m, quality: 0.9}]}\n", "4:11", "routing.objective"),
-        ("routing: {candidates: [{model: m, quality: 0.9}]}\n", "4:35", "routing.candidates[0].quality"),
+        ("cache: {mode: exact}\n", "4:1", "cache"),
+        ("routing: {retries: {attempts: 1}, candidates: [{model: m}]}\n", "4:11", "routing.retries"),
         (
-            "routing:\n  rules:\n    - {models: [a], when: request.stream, candidates: [{model: m}]}\n",
-            "6:21",
-            "rules[0].when",
+            "routing: {candidates: [{model: m}], fallbacks: [{after: [timeout], models: [n]}]}\n",
+            "4:37",
+            "routing.fallbacks",
+        ),
+        (
+            "routing:\n  rules:\n    - {models: [a], candidates: [{model: m}], shadow: {model: n, share: 0.1}}\n",
+            "6:47",
+            "rules[0].shadow",
         ),
         ("tighten:\n  - when: {a: b}\n    cache: {mode: off}\n", "6:5", "tighten[0].cache"),
     ],

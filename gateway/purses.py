@@ -1,0 +1,126 @@
+"""What this worker holds of each allowance: calls are paid from memory, which the control database fills in blocks."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from gateway.control.budgets import Allowance, AllowanceStore, Wish
+from gateway.control.errors import ControlError
+
+_LOG: Final = logging.getLogger("sluice.gateway")
+TIDY_S: Final = 1.0
+_SEEN_EVERY: Final = 10
+_DENIED_US: Final = 250_000
+
+
+@dataclass(slots=True)
+class Purse:
+    """One allowance in this worker's hands. `left` may be below 0 when calls used more than they had reserved."""
+
+    left: int = 0
+    taken: int = 0
+    open: int = 0
+    waiting: int = 0
+    idle: bool = False
+    denied: int = 0
+    denied_until_us: int = 0
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class Purses:
+    """All allowances of one worker; used from its event loop only, while the store works in threads."""
+
+    def __init__(self, store: AllowanceStore, clock_us: Callable[[], int]) -> None:
+        self._store, self._clock_us = store, clock_us
+        self._purses: dict[Allowance, Purse] = {}
+
+    async def reserve(self, allowance: Allowance, wish: Wish) -> bool:
+        """Set aside what a call may use; tell whether the ceiling allowed it.
+
+        Raises:
+            ControlError: more was needed than this worker holds, and the control database cannot be reached.
+        """
+        purse = self._purses.setdefault(allowance, Purse())
+        purse.idle = False
+        if purse.left < wish.need and not await self._fill(allowance, purse, wish):
+            return False
+        purse.left -= wish.need
+        purse.open += 1
+        return True
+
+    def settle(self, allowance: Allowance, reserved: int, used: int) -> None:
+        """Replace what was set aside by what was used."""
+        purse = self._purses.get(allowance)
+        if purse is not None:
+            purse.left += reserved - used
+            purse.open -= 1
+
+    def remaining(self, allowance: Allowance, cap: int) -> int:
+        """Give what is left of the ceiling, as far as this worker knows."""
+        purse = self._purses.get(allowance)
+        return cap if purse is None else max(0, min(cap, cap - purse.taken + purse.left))
+
+    async def run(self) -> None:
+        """Give back what nobody uses and show that this worker lives, until cancelled."""
+        beat = 0
+        while True:
+            await asyncio.sleep(TIDY_S)
+            beat += 1
+            try:
+                await self.tidy()
+                if beat % _SEEN_EVERY == 0 and self._purses:
+                    await asyncio.to_thread(self._store.seen)
+            except ControlError as error:
+                _LOG.warning("allowances wait: %s", error)
+
+    async def tidy(self, everything: bool = False) -> None:
+        """Give back what was not used for a while, and pay what calls used beyond their reservation."""
+        now = self._clock_us()
+        for allowance, purse in list(self._purses.items()):
+            over = 0 < allowance.until_us <= now
+            still, purse.idle = everything or purse.idle or over, True
+            lapsed = over and not allowance.kept
+            if purse.left < 0 or (still and purse.left and not lapsed):
+                await self._give_back(allowance, purse)
+            if still and not purse.open and (lapsed or not purse.left) and not purse.lock.locked():
+                del self._purses[allowance]
+
+    async def close(self) -> None:
+        """Give everything back."""
+        try:
+            await self.tidy(everything=True)
+        except ControlError:
+            _LOG.warning("allowances were not given back; they count as spent until they are reconciled")
+
+    async def _fill(self, allowance: Allowance, purse: Purse, wish: Wish) -> bool:
+        """Lease enough for this call, and for those that wait behind it if there is plenty."""
+        purse.waiting += wish.need
+        try:
+            async with purse.lock:
+                short = wish.need - purse.left
+                if short <= 0:
+                    return True
+                if purse.denied <= short and self._clock_us() < purse.denied_until_us:
+                    return False
+                ask = replace(wish, need=short, block=max(wish.block, purse.waiting))
+                grant = await asyncio.to_thread(self._store.take, allowance, ask)
+                purse.left += grant.granted
+                purse.taken = grant.taken
+                if not grant.granted:  # a caller that does not stop asking must not keep the database busy
+                    purse.denied, purse.denied_until_us = short, self._clock_us() + _DENIED_US
+                return purse.left >= wish.need
+        finally:
+            purse.waiting -= wish.need
+
+    async def _give_back(self, allowance: Allowance, purse: Purse) -> None:
+        async with purse.lock:
+            amount, purse.left = purse.left, 0
+            purse.taken -= amount
+            try:
+                await asyncio.to_thread(self._store.give_back, allowance, amount)
+            except ControlError:
+                purse.left += amount
+                purse.taken += amount
+                raise
