@@ -160,8 +160,8 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--data", type=Path, required=True, help="folder of the public corpora")
     args = parser.parse_args()
-    plain = plain_words(args.data)
-    write(args.out, build({*plain, *code_words()}), plain)
+    plain = {*plain_words(args.data), *code_words()}
+    write(args.out, build(plain), sorted(plain))
 
 
 if __name__ == "__main__":
