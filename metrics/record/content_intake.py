@@ -51,7 +51,8 @@ class ContentIntake:
         header = opened.header
         rows.append((header.event_id, header.tenant, segment, piece.start))
         index.extend(
-            IndexRow(header.tenant, kind, value, header.event_id, header.subject_ref) for kind, value in opened.index
+            IndexRow(header.tenant, kind, value, header.event_id, header.subject_ref, header.day_key_id)
+            for kind, value in opened.index
         )
 
     def _open(self, payload: bytes | None) -> Opened | None:

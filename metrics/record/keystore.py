@@ -37,8 +37,10 @@ CREATE TABLE IF NOT EXISTS subjects (
     PRIMARY KEY (tenant, subject_hmac));
 CREATE TABLE IF NOT EXISTS value_index (
     tenant TEXT NOT NULL, kind TEXT NOT NULL, value_hmac TEXT NOT NULL, event_id TEXT NOT NULL, subject_ref TEXT,
+    key_id TEXT NOT NULL,  -- the day's key: the row goes with it
     PRIMARY KEY (tenant, kind, value_hmac, event_id)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS value_index_subject ON value_index (subject_ref) WHERE subject_ref IS NOT NULL;
+CREATE INDEX IF NOT EXISTS value_index_key ON value_index (key_id);
 """
 
 
@@ -56,13 +58,17 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class IndexRow:
-    """One value that the redactor found in one event's content; the value itself only as its HMAC."""
+    """One value that the redactor found in one event's content; the value itself only as its HMAC.
+
+    `key_id` names the key of the content's day: when that is destroyed, the row goes too.
+    """
 
     tenant: str
     kind: str
     value_hmac: str
     event_id: str
     subject_ref: str | None
+    key_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +151,10 @@ class KeyStore:
 
     def index(self, rows: Iterable[IndexRow]) -> None:
         """Remember found values; a row that is there already changes nothing."""
-        values = [(row.tenant, row.kind, row.value_hmac, row.event_id, row.subject_ref) for row in rows]
+        values = [(r.tenant, r.kind, r.value_hmac, r.event_id, r.subject_ref, r.key_id) for r in rows]
         if values:
             with self.transaction():
-                self._db.executemany("INSERT OR IGNORE INTO value_index VALUES (?, ?, ?, ?, ?)", values)
+                self._db.executemany("INSERT OR IGNORE INTO value_index VALUES (?, ?, ?, ?, ?, ?)", values)
 
     def events_with(self, tenant: str, kind: str, value_hmac: str) -> list[tuple[str, str | None]]:
         """Return (event id, subject reference) of every event in whose content a value was found."""
@@ -174,10 +180,14 @@ class KeyStore:
         return erased
 
     def destroy_days(self, tenant: str, retention_class: str, before_day: str) -> int:
-        """Destroy the keys of all days before one; what they sealed is unreadable then. Return their number."""
-        sql = "DELETE FROM keys WHERE subject_ref = '' AND tenant = ? AND retention_class = ? AND day < ?"
+        """Destroy the keys of all days before one, and the index rows of what they sealed. Return how many keys."""
+        scope = (tenant, retention_class, before_day)
+        rows = """DELETE FROM value_index WHERE key_id IN (
+            SELECT key_id FROM keys WHERE subject_ref = '' AND tenant = ? AND retention_class = ? AND day < ?)"""
+        keys = "DELETE FROM keys WHERE subject_ref = '' AND tenant = ? AND retention_class = ? AND day < ?"
         with self.transaction():
-            destroyed = self._delete(sql, tenant, retention_class, before_day)
+            self._delete(rows, *scope)
+            destroyed = self._delete(keys, *scope)
             self._bump()
         self._empty_log()
         return destroyed

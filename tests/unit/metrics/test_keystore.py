@@ -45,7 +45,7 @@ def test_a_subject_of_another_tenant_is_another_subject(store: KeyStore) -> None
 
 def test_erasure_leaves_no_byte_of_the_erased_keys_in_the_file(store: KeyStore, tmp_path: Path) -> None:
     refs = [store.subject_key("acme", f"subject {n}")[0] for n in range(300)]
-    store.index(IndexRow("acme", "EMAIL", f"{n:064x}", f"e{n}", ref) for n, ref in enumerate(refs))
+    store.index(IndexRow("acme", "EMAIL", f"{n:064x}", f"e{n}", ref, "k") for n, ref in enumerate(refs))
     path = tmp_path / "keys" / "keystore.sqlite"
     with sqlite3.connect(path) as reader:
         wrapped = dict(reader.execute("SELECT subject_ref, wrapped FROM keys").fetchall())
@@ -63,7 +63,7 @@ def test_erasure_leaves_no_byte_of_the_erased_keys_in_the_file(store: KeyStore, 
 
 def test_erasure_is_idempotent_and_counts_what_it_destroyed(store: KeyStore) -> None:
     ref, key = store.subject_key("acme", "anna")
-    store.index([IndexRow("acme", "EMAIL", "00", "e1", ref)])
+    store.index([IndexRow("acme", "EMAIL", "00", "e1", ref, "k")])
     first, second = store.erase(ref), store.erase(ref)
     assert (first.keys, first.subjects, first.index_rows) == (1, 1, 1)
     assert (second.keys, second.subjects, second.index_rows) == (0, 0, 0)
@@ -75,8 +75,10 @@ def test_the_end_of_retention_destroys_the_keys_of_past_days_only(store: KeyStor
     old = store.day_key("acme", "content", "2026-10-01")
     audit = store.day_key("acme", "audit", "2026-10-01")
     new = store.day_key("acme", "content", "2026-11-01")
+    store.index(IndexRow("acme", "EMAIL", "00", f"e{n}", None, key.key_id) for n, key in enumerate((old, new)))
     assert store.destroy_days("acme", "content", "2026-11-01") == 1
     assert store.key(old.key_id) is None
+    assert store.events_with("acme", "EMAIL", "00") == [("e1", None)]
     assert store.key(audit.key_id)
     assert store.key(new.key_id)
 
