@@ -91,6 +91,8 @@ class Connection(HttpToolsProtocol):
             self._head_bytes += len(data)
         super().data_received(data)
         state = self._state
+        if state is State.BROKEN:
+            return
         if state is State.DONE:
             self._deadline = math.inf
             if self.cycle.response_complete:  # refused before it was all here; it may be followed by another

@@ -186,6 +186,7 @@ class Watch:
         where = " < ".join(f"{frame.filename}:{frame.lineno}" for frame in reversed(frames))
         _LOG.error("call %s failed: %s at %s", self.call_id, type(error).__name__, where)
         self._quiet = True
+        self.answer = self.live = None  # what broke the call must not break its record as well
         return errors.GatewayError(_BROKEN)
 
     def _braked(self, error: errors.GatewayError) -> errors.GatewayError:

@@ -243,7 +243,8 @@ class Walk:
         if new is parsed:
             return value
         compact = '": ' not in value
-        return json.dumps(new, ensure_ascii=value.isascii(), separators=(",", ":") if compact else None)
+        escaped = value.isascii() or "\\ud" in value.lower()  # half a pair cannot be sent but as an escape
+        return json.dumps(new, ensure_ascii=escaped, separators=(",", ":") if compact else None)
 
 
 def _word(value: Any) -> str:

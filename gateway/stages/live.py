@@ -33,8 +33,8 @@ class Live:
         assert call.endpoint.assemble is not None
         self.screen = route.request.governed.redactor.screen(route.request.cleared.vault, call.endpoint.name)
         self._route, self._reply, self._attempt, self._attempts = route, reply, attempt, attempts
-        self._assembly = call.endpoint.assemble()
-        self._wanted: int = call.body.get("n") or 1
+        self._assembly, self._check = call.endpoint.assemble(), call.endpoint.check_event
+        self._wanted = call.endpoint.wanted(call.body)
         self._reader = sse.SseReader()
         self._first: bytes | None = first
         self._tail: list[bytes] = []
@@ -125,6 +125,7 @@ class Live:
             event = None
         if not isinstance(event, dict):
             raise UpstreamError("The upstream's stream is malformed.", code="upstream_invalid_response")
+        self._check(event)
         if event.get("error"):
             raise refusal(502, {}, payload, self._route.request.governed.redactor.clear_label)
         return event

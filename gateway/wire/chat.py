@@ -10,6 +10,7 @@ Json = dict[str, Any]
 # Strings of a delta that are whole every time instead of growing.
 _TEXTS: Final = ("content", "refusal", "reasoning", "reasoning_content")
 _WHOLE: Final = frozenset({"role", "id", "type"})
+_INDEX: Final = (int, type(None))
 
 
 def check(body: Json) -> None:
@@ -34,8 +35,37 @@ def check(body: Json) -> None:
 def check_answer(body: Json) -> None:
     """Refuse an answer without a choice: it is none."""
     choices = body.get("choices")
-    if not isinstance(choices, list) or not choices or not all(isinstance(choice, dict) for choice in choices):
+    if not isinstance(choices, list) or not choices:
         raise UpstreamError("The upstream's answer has no choices.", code="upstream_invalid_response")
+    _check_choices(choices, "message")
+
+
+def check_event(event: Json) -> None:
+    """Refuse an event whose choices have another shape; without choices it may be anything."""
+    if event.get("choices"):
+        _check_choices(event["choices"], "delta")
+
+
+def _check_choices(choices: object, name: str) -> None:
+    # Exact types: this runs on every event of every stream.
+    if type(choices) is not list:
+        raise _misshapen()
+    for choice in choices:
+        if type(choice) is not dict or type(choice.get("index", 0)) not in _INDEX:
+            raise _misshapen()
+        said = choice.get(name) or {}
+        if type(said) is not dict or (said.get("tool_calls") and not _are_calls(said["tool_calls"])):
+            raise _misshapen()
+
+
+def _are_calls(calls: object) -> bool:
+    return type(calls) is list and all(
+        type(call) is dict and isinstance(call.get("function") or {}, dict) for call in calls
+    )
+
+
+def _misshapen() -> UpstreamError:
+    return UpstreamError("The upstream's answer has another shape.", code="upstream_invalid_response")
 
 
 def reasons(answer: Json) -> list[str]:
@@ -73,10 +103,10 @@ class ChatAssembly:
         if not self._head:
             self._head = event
             self.model = event.get("model")
-        if event.get("usage"):
+        if isinstance(event.get("usage"), dict):
             self.usage = event["usage"]
         for piece in event.get("choices") or ():
-            index = piece.get("index", 0)
+            index = piece.get("index") or 0
             choice = self._choices.get(index)
             if choice is None:
                 choice = self._choices[index] = _Choice()
@@ -154,4 +184,6 @@ def _merged_list(old: list[Any], new: list[Any]) -> list[Any]:
     return result
 
 
-CHAT: Final = Endpoint("chat.completions", "/chat/completions", check, check_answer, reasons, chars, ChatAssembly)
+CHAT: Final = Endpoint(
+    "chat.completions", "/chat/completions", check, check_answer, reasons, chars, ChatAssembly, check_event
+)

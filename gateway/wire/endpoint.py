@@ -27,12 +27,22 @@ class Assembly(Protocol):
         """Return what the events so far amount to, in the shape of a whole answer."""
 
 
+def accept_any(_event: Json) -> None:
+    """Check nothing."""
+
+
+def choices_wanted(body: Json) -> int:
+    """Return how many answers a request asks for."""
+    count: int = body.get("n") or 1
+    return count
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """One model endpoint.
 
     `path` lies below the provider's base URL. `reasons` and `chars` read an answer's reasons to finish and the
-    length of its texts. Without `assemble` the endpoint never streams.
+    length of its texts. Without `assemble` the endpoint never streams; `check_event` refuses events of another shape.
     """
 
     name: str
@@ -42,3 +52,5 @@ class Endpoint:
     reasons: Callable[[Json], list[str]]
     chars: Callable[[Json], int]
     assemble: Callable[[], Assembly] | None = None
+    check_event: Callable[[Json], None] = accept_any
+    wanted: Callable[[Json], int] = choices_wanted
