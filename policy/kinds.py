@@ -34,7 +34,7 @@ _PEOPLE = _kinds("PERSON LOCATION")
 PROFILES: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "hipaa_safe_harbor": _PEOPLE.union(
-            *(GROUPS[g] for g in ("contact", "identity", "health", "technical", "finance"))
+            _kinds("DATE_TIME"), *(GROUPS[g] for g in ("contact", "identity", "health", "technical", "finance"))
         ),
         "gdpr": _PEOPLE.union(*(GROUPS[g] for g in ("contact", "identity", "finance", "technical"))),
         "pci": _kinds("CREDIT_CARD CARD_CVV CARD_EXPIRY"),

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from redaction.channels import PROTOCOL, Channels, is_protocol
-from redaction.logprobs import Logprobs
+from redaction.logprobs import Logprobs, legacy_entries, legacy_lists
 from redaction.stream import Channel
 from redaction.types import ScreenedBody
 
@@ -133,6 +133,8 @@ class EventScreen:
     def _logprobs_of(self, choice: dict[str, Any], root: Path) -> dict[str, Any] | None:
         """Give the log probabilities of the text that may go now, without those of text that was changed."""
         out: dict[str, Any] = {}
+        if isinstance(choice["logprobs"].get("tokens"), list):
+            return self._legacy_logprobs(choice, root)
         for key, entries in choice["logprobs"].items():
             path = (*root, "delta", key)
             channel = self._open.get((*root, key))
@@ -142,6 +144,13 @@ class EventScreen:
             kept = self._logprobs.setdefault(path, Logprobs()).take(entries, text, channel)
             out[key] = kept
         return out or None
+
+    def _legacy_logprobs(self, choice: dict[str, Any], root: Path) -> dict[str, Any] | None:
+        channel = self._open.get((*root, "text"))
+        if channel is None:
+            return None
+        kept = self._logprobs.setdefault((*root, "text"), Logprobs())
+        return legacy_lists(kept.take(legacy_entries(choice["logprobs"]), choice.get("text"), channel))
 
     def _around(self, event: dict[str, Any]) -> Pair:
         """Screen the fields around the choices."""

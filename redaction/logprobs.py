@@ -5,6 +5,27 @@ from typing import Any
 from redaction.stream import Channel
 
 
+_LEGACY = ("token_logprobs", "top_logprobs", "text_offset")
+
+
+def legacy_entries(logprobs: dict[str, Any]) -> list[dict[str, Any]]:
+    """Give the entries of legacy completions, which come as parallel lists, one by one."""
+    others = {name: values for name in _LEGACY if isinstance(values := logprobs.get(name), list)}
+    return [
+        {"token": token} | {name: values[at] for name, values in others.items() if at < len(values)}
+        for at, token in enumerate(logprobs["tokens"])
+    ]
+
+
+def legacy_lists(entries: list[Any]) -> dict[str, Any] | None:
+    """Give entries as parallel lists again; nothing where none is left."""
+    if not entries:
+        return None
+    names = {name for entry in entries for name in entry if name != "token"}
+    lists = {name: [entry.get(name) for entry in entries] for name in _LEGACY if name in names}
+    return {"tokens": [entry["token"] for entry in entries], **lists}
+
+
 class Logprobs:
     """Holds the entries of one channel until its text is decided."""
 

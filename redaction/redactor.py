@@ -12,8 +12,8 @@ from redaction.detect import Detector
 from redaction.find import Finder
 from redaction.named import Collector, NameFinder
 from redaction.placeholders import Minter
-from redaction.recognizers.catalogue import BUILT_IN
-from redaction.rules import ANSWER, RuleBook
+from redaction.recognizers.catalogue import BUILT_IN, OPTIONAL
+from redaction.rules import ANSWER, REQUEST, SITES, RuleBook
 from redaction.screen import Screen
 from redaction.types import Blocked, Clean, Cleared, Entity, Vault
 from redaction.walk import Walk
@@ -30,7 +30,8 @@ class Redactor:
         self._book = RuleBook(rules)
         self._minter = Minter(tenant_key)
         self._allow = frozenset(value.casefold() for value in rules.allow)
-        recognizers = (*own_recognizers(rules), *BUILT_IN)
+        optional = (r for r in OPTIONAL if any(self._book.rule(site, r.kind) for site in (REQUEST, ANSWER, *SITES)))
+        recognizers = (*own_recognizers(rules), *optional, *BUILT_IN)
         self._finder = Finder(recognizers, tenant_key, rules.allow)
         self._answers = answer_engine(tuple(r for r in recognizers if self._acts_on(r.kind)))
         asks = detector is not None and (rules.names != "off" or rules.presidio)

@@ -11,3 +11,5 @@ BUILT_IN: tuple[Recognizer, ...] = (
     *health.RECOGNIZERS,
     *technical.RECOGNIZERS,
 )
+# Used only by policies that speak of their kinds.
+OPTIONAL: tuple[Recognizer, ...] = health.DATES

@@ -101,3 +101,11 @@ RECOGNIZERS = (
         joints=".%",
     ),
 )
+
+# Dates are everywhere and seldom personal: looked for only where a policy speaks of them.
+DATES = (
+    Recognizer("date", "DATE_TIME", rf"\b{_DATE}\b", 0.6, ignore_case=True, joints="-._"),
+    Recognizer(
+        "date_month", "DATE_TIME", rf"\b(?:{_MONTH}\.? \d{{1,2}}|\d{{1,2}}\.? {_MONTH})\b", 0.5, ignore_case=True
+    ),
+)

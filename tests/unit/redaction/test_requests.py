@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from redaction.detect import WordDetector
 from redaction.redactor import Redactor
-from redaction.types import Blocked, RedactionFailed
+from redaction.types import Blocked, RedactionFailed, Vault
 from tests.unit.redaction.conftest import KEY, chat, clear, cleared_text, make, whole
 
 MAIL = "john@example.com"
@@ -236,6 +236,13 @@ def test_custom_recognizers_and_profiles_act_without_a_rule() -> None:
     own = make(request={}, answer={}, recognizers=[badge], profiles=["pci"])
     assert cleared_text(own, f"ACME-123456 {MAIL} 4111 1111 1111 1111").startswith("[BADGE_")
     assert whole(own, clear(own, chat("x")).vault, "badge ACME-123456, ok")[0] == "badge <BADGE>, ok"
+
+
+def test_dates_are_left_unless_a_policy_speaks_of_them(redactor: Redactor) -> None:
+    text = "admitted on March 3, 2024, discharged 2024-03-09."
+    assert cleared_text(redactor, text) == text
+    assert cleared_text(make(profiles=["hipaa_safe_harbor"], request={}), text).count("[DATE_TIME_") == 2
+    assert whole(make(answer={"DATE_TIME": {"operator": "replace"}}), Vault(), text)[0].count("<DATE_TIME>") == 2
 
 
 def test_the_same_value_has_the_same_placeholder_everywhere(redactor: Redactor) -> None:
