@@ -14,6 +14,7 @@ from gateway.brake import braked
 from gateway.errors import BadRequest, GatewayError, NotFound, WrongKey, WrongMethod
 from gateway.pipeline import Pipeline
 from gateway.routes.chat import chat
+from gateway.routes.completions import completions
 from gateway.routes.embeddings import embeddings
 from gateway.routes.models import PATH as MODELS
 from gateway.routes.models import models
@@ -33,6 +34,7 @@ class Gateway(FastAPI):
         super().__init__(title="Sluice", docs_url=None, redoc_url=None, lifespan=lifespan)
         self._direct: Mapping[str, App] = {
             "/v1/chat/completions": chat(pipeline),
+            "/v1/completions": completions(pipeline),
             "/v1/embeddings": embeddings(pipeline),
             MODELS: models(pipeline),
         }

@@ -4,7 +4,6 @@ from typing import Any
 
 from redaction.stream import Channel
 
-
 _LEGACY = ("token_logprobs", "top_logprobs", "text_offset")
 
 

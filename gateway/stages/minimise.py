@@ -32,7 +32,7 @@ def minimise(governed: Governed, notes: Json) -> Governed:
     return governed._replace(call=call._replace(body=call.body | fields))
 
 
-_PLACES: Final = frozenset({"messages", "input", "prediction", "instructions"})
+_PLACES: Final = frozenset({"messages", "input", "prompt", "prediction", "instructions"})
 
 
 def _node(node: Any, clean: Callable[[str], str]) -> Any:
