@@ -89,9 +89,18 @@ def test_nothing_is_published_but_gateway_and_dashboard_on_loopback() -> None:
 
 def test_services_wait_for_healthy_ones_and_every_one_can_be_healthy() -> None:
     assert all("healthcheck" in service for service in SERVICES.values())
-    waits = {name: service.get("depends_on", {}) for name, service in SERVICES.items()}
-    assert all(on["condition"] == "service_healthy" for wait in waits.values() for on in wait.values())
-    assert set(waits["dashboard"]) == {"gateway", "recorder"}
+    waits = {
+        name: {on: how["condition"] for on, how in service.get("depends_on", {}).items()}
+        for name, service in SERVICES.items()
+    }
+    assert waits["dashboard"] == {"gateway": "service_healthy", "recorder": "service_healthy"}
+    assert waits["gateway"]["postgres"] == "service_healthy"
+
+
+def test_calls_go_on_without_the_recorder_and_it_stops_after_the_gateway() -> None:
+    """What is started later is stopped earlier: the recorder reads the gateway's last records."""
+    assert SERVICES["gateway"]["depends_on"]["recorder"]["condition"] == "service_started"
+    assert "depends_on" not in SERVICES["recorder"]
 
 
 def test_gateway_and_recorder_share_the_data_folder_and_the_master_key() -> None:
