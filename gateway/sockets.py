@@ -85,14 +85,14 @@ class Connection(HttpToolsProtocol):
         self._within(self._door.limits.silent_s)
 
     def data_received(self, data: bytes) -> None:
-        if self._state is State.BROKEN:
+        if self._broken:
             return
         if self._state is not State.BODY:
             self._head_bytes += len(data)
         super().data_received(data)
-        state = self._state
-        if state is State.BROKEN:
+        if self._broken:
             return
+        state = self._state
         if state is State.DONE:
             self._deadline = math.inf
             if self.cycle.response_complete:  # refused before it was all here; it may be followed by another
@@ -104,6 +104,10 @@ class Connection(HttpToolsProtocol):
             self._break(_too_large())
         else:  # line ends before a request are part of its head
             self._time(State.HEAD, self._door.limits.head_s)
+
+    @property
+    def _broken(self) -> bool:
+        return self._state is State.BROKEN
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
