@@ -11,6 +11,10 @@ ANSWER = "answer"
 SITES = ("system", "user", "assistant", "tool", "metadata")
 
 
+# Rules for these kinds of one country act on the general kind that recognizers give.
+_ALSO = {"PASSPORT": "US_PASSPORT", "DRIVER_LICENSE": "US_DRIVER_LICENSE"}
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """What to do with one kind at one site."""
@@ -38,7 +42,7 @@ class RuleBook:
 
     def _find(self, site: str, kind: str) -> Rule | None:
         for rules in self._layers(site):
-            rule = rules.get(kind) or rules.get(group_of(kind) or "")
+            rule = rules.get(kind) or rules.get(_ALSO.get(kind, "")) or rules.get(group_of(kind) or "")
             if rule is not None:
                 return self._compiled(rule)
         if kind in self._declared():

@@ -220,6 +220,11 @@ def test_a_kind_beats_its_group_and_a_site_beats_the_request() -> None:
     assert [message["content"] for message in messages] == [MAIL, "<EMAIL_ADDRESS> +49 30 901820"]
 
 
+def test_rules_for_a_country_act_on_the_general_kind() -> None:
+    own = make(request={"US_PASSPORT": {"operator": "replace", "with": "<PASS>"}})
+    assert cleared_text(own, "passport C01X00T47") == "passport <PASS>"
+
+
 def test_allow_and_deny_lists() -> None:
     own = make(allow=["help@example.com"], deny={"ORGANIZATION": ["Project Falcon"]})
     text = cleared_text(own, "help@example.com about Project Falcon and project falcon")
