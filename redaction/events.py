@@ -10,9 +10,10 @@ from redaction.types import ScreenedBody
 
 Path = tuple[str | int, ...]
 Pair = tuple[Any, Any]
-_ENVELOPE = frozenset({*PROTOCOL, "choices"})
+_ENVELOPE = frozenset({*PROTOCOL, "choices", "usage"})
 _KNOWN = _ENVELOPE | {"usage"}
 _WHOLE = frozenset({"name"})
+_ENDS = (".done", "_stop", ".completed", ".failed", ".incomplete")
 _IDS = ("item_id", "output_index", "content_index", "summary_index", "index")
 
 
@@ -113,6 +114,9 @@ class EventScreen:
         return self._channels.node(item, _site(path, ""), 3)
 
     def _string(self, value: str, path: Path, key: str) -> Pair:
+        if key == "data" and "audio" in path:
+            self._tells = True
+            return value, value
         if is_protocol(key, value) or key in _WHOLE:
             self._tells = self._tells or bool(value)
             return self._channels.field(key, value, _site(path, key), 3)
@@ -177,10 +181,13 @@ class EventScreen:
         delta = event["delta"]
         clean, reply = self._piece(delta, root, key) if isinstance(delta, str) else self._pieces(delta, root)
         if not self._withheld or self._tells:
-            yield ScreenedBody({**event, "delta": clean}, {**event, "delta": reply})
+            around = {**event, "logprobs": []} if event.get("logprobs") and not clean == reply == delta else event
+            yield ScreenedBody({**around, "delta": clean}, {**around, "delta": reply})
 
     def _item_ends(self, event: dict[str, Any]) -> Iterator[ScreenedBody]:
-        """Flush the items that an event speaks of: a `done` of its own, or the end of everything."""
+        """Flush the items that an event ends: its own, or with the end of the answer all of them."""
+        if not str(event.get("type", "")).endswith(_ENDS):
+            return
         ids = [(name, event[name]) for name in _IDS if name in event]
         for root in list(self._templates):
             if root[0] == "items" and all(self._templates[root].get(name) == value for name, value in ids):
@@ -205,18 +212,15 @@ class EventScreen:
 def _only_text(event: dict[str, Any]) -> dict[str, Any] | None:
     """Give the only choice of an event that is a piece of text and nothing else."""
     choices = event.get("choices")
-    if not isinstance(choices, list) or len(choices) != 1 or not _ENVELOPE.issuperset(event):
+    if not isinstance(choices, list) or len(choices) != 1 or not _ENVELOPE.issuperset(event) or event.get("usage"):
         return None
     choice = choices[0]
+    for key, value in choice.items():
+        if value is not None and key not in {"index", "delta"}:
+            return None
     delta = choice.get("delta")
-    usual = len(choice) == 2 + ("finish_reason" in choice) + ("logprobs" in choice) and "index" in choice
-    if not usual or choice.get("finish_reason") is not None or choice.get("logprobs") is not None:
-        return None
-    return (
-        choice
-        if isinstance(delta, dict) and len(delta) == 1 and delta.get("content") and type(delta["content"]) is str
-        else None
-    )
+    usual = isinstance(delta, dict) and len(delta) == 1 and "index" in choice
+    return choice if usual and type(text := delta.get("content")) is str and text else None
 
 
 def _root(event: dict[str, Any]) -> Path:

@@ -1,6 +1,7 @@
 """The redactor: rewrites requests before they leave and screens answers before they are shown."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from policy.blocks_redaction import Redaction
@@ -19,6 +20,7 @@ from redaction.types import Blocked, Clean, Cleared, Entity, Vault
 from redaction.walk import Walk
 from redaction.writer import Shared
 
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 _JSON_FORMATS = frozenset({"json_object", "json_schema"})
 
 
@@ -37,15 +39,17 @@ class Redactor:
         asks = detector is not None and (rules.names != "off" or rules.presidio)
         self._names = NameFinder(detector, rules, tenant_key) if detector is not None and asks else None
 
-    async def clear(self, body: dict[str, Any], endpoint: str) -> Cleared:
+    async def clear(self, body: dict[str, Any], endpoint: str, stored: Mapping[str, str] = _NOTHING) -> Cleared:
         """Rewrite every string of a request as the policy says.
 
+        `stored` holds placeholders and values of the conversation that the request goes on with; they are restored too.
         Raises Blocked when a rule refuses a value, RedactionFailed when something cannot be looked at.
         """
         named = await self._named(body)
         clearing, cleared = self._pass(body, frozenset(), named)
-        if clearing.literals & set(clearing.vault.values):
-            clearing, cleared = self._pass(body, frozenset(clearing.literals), named)
+        if clearing.literals & set(clearing.vault.values) - set(stored):
+            clearing, cleared = self._pass(body, frozenset(clearing.literals - set(stored)), named)
+        clearing.vault.values.update(stored)
         clearing.vault.json_mode = _asks_for_json(body)
         return Cleared(cleared, tuple(clearing.findings), clearing.vault, clearing.chars, tuple(clearing.media_parts))
 

@@ -268,6 +268,15 @@ def test_a_placeholder_typed_by_the_caller_never_becomes_a_value(redactor: Redac
     assert whole(redactor, cleared.vault, content)[1] == f"{MAIL} typed {mark}"
 
 
+def test_values_of_the_stored_conversation_are_restored_too(redactor: Redactor) -> None:
+    first = clear(redactor, chat(f"I am {MAIL}")).vault
+    mark = next(iter(first.values))
+    body = chat(f"write to {mark} again, I am {MAIL}")
+    cleared = asyncio.run(redactor.clear(body, "responses", first.values))
+    assert cleared.body["messages"][0]["content"] == f"write to {mark} again, I am {mark}"
+    assert whole(redactor, cleared.vault, f"sent to {mark}")[1] == f"sent to {MAIL}"
+
+
 def test_index_entries_do_not_depend_on_how_a_value_is_written(redactor: Redactor) -> None:
     one, other = (clear(redactor, chat(text)).vault.hmacs for text in ("4111 1111 1111 1111", "4111-1111-1111-1111"))
     assert one == other

@@ -196,3 +196,35 @@ def test_values_the_model_made_are_kept_apart_from_those_of_the_caller() -> None
 def test_answers_of_another_shape_are_refused(redactor: Redactor, event: dict[str, Any]) -> None:
     with pytest.raises(RedactionFailed):
         redactor.screen(Vault(), "chat.completions").chunk(event)
+
+
+def test_events_between_deltas_do_not_cut_a_value(redactor: Redactor) -> None:
+    ids = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
+    events: list[dict[str, Any]] = []
+    for char in "mail bob@example.com":
+        events += [
+            {"type": "response.output_text.delta", **ids, "delta": char, "logprobs": [{"token": char}]},
+            {"type": "ping"},
+        ]
+    screen = redactor.screen(Vault(), "responses")
+    assert response_text(screen, [*events, {"type": "response.completed", "response": {}}]) == "mail <EMAIL_ADDRESS>"
+
+
+def test_audio_pieces_pass_in_order(redactor: Redactor) -> None:
+    screen = redactor.screen(Vault(), "chat.completions")
+    for data in ("UklGRiQ" * 20, "short", "UklGRiQ" * 20):
+        event = {"choices": [{"index": 0, "delta": {"audio": {"id": "a", "data": data}}, "finish_reason": None}]}
+        assert [body.reply for body in screen.chunk(event)] == [event]
+
+
+def test_usual_extras_of_events_keep_the_short_way(redactor: Redactor) -> None:
+    screen = redactor.screen(Vault(), "chat.completions")
+    event = {**delta("two words"), "usage": None, "service_tier": "default"}
+    event["choices"][0]["logprobs"] = None
+    (body,) = screen.chunk(event)
+    assert body.reply["choices"][0] == {
+        "index": 0,
+        "delta": {"content": "two "},
+        "finish_reason": None,
+        "logprobs": None,
+    }
