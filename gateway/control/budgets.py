@@ -184,20 +184,23 @@ def _is(columns: "object", allowance: Allowance) -> Iterable[ColumnElement[bool]
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What a holder that is gone took of an allowance."""
+    """What a holder took of an allowance."""
 
     holder: str
     allowance: Allowance
     taken: int
     since_us: int
+    seen_us: int
 
 
-def left_behind(database: Database, silent_since_us: int) -> list[Left]:
-    """List what holders took that were not seen since a moment."""
-    table = schema.allowance_leases
+def held(database: Database) -> list[Left]:
+    """List what holders, dead or alive, have of allowances."""
     with database.read() as conn:
-        rows = conn.execute(select(table).where(table.c.seen_us < silent_since_us)).all()
-    return [Left(row.holder, Allowance(row.tenant, row.name, row.period_us), row.taken, row.since_us) for row in rows]
+        rows = conn.execute(select(schema.allowance_leases)).all()
+    return [
+        Left(row.holder, Allowance(row.tenant, row.name, row.period_us), row.taken, row.since_us, row.seen_us)
+        for row in rows
+    ]
 
 
 def reconcile(database: Database, left: Left, spent: int) -> bool:
@@ -234,7 +237,7 @@ def states(database: Database, tenant: str, now_us: int) -> list[State]:
 
 def sweep(tx: Write, keep_us: int) -> int:
     """Delete allowances whose period ended that long ago; return how many."""
-    table, held = schema.allowances, schema.allowance_leases
+    table, left = schema.allowances, schema.allowance_leases
     over = (table.c.until_us > 0) & (table.c.until_us < tx.now_us - keep_us)
-    tx.execute(delete(held).where(held.c.period_us > 0, held.c.seen_us < tx.now_us - keep_us, held.c.taken == 0))
+    tx.execute(delete(left).where(left.c.period_us > 0, left.c.seen_us < tx.now_us - keep_us))
     return tx.execute(delete(table).where(over)).rowcount

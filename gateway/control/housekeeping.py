@@ -4,11 +4,12 @@ from typing import Final
 
 from sqlalchemy import Column, Table, delete, select
 
-from gateway.control import outbox, schema, sealed
+from gateway.control import budgets, outbox, schema, sealed
 from gateway.control.database import Database, Write
 
 KEEP_CHANGES: Final = 10_000
 KEEP_ENDED_S: Final = 30 * 24 * 3600
+KEEP_PERIODS_S: Final = 35 * 24 * 3600
 
 
 def sweep(database: Database) -> dict[str, int]:
@@ -20,6 +21,7 @@ def sweep(database: Database) -> dict[str, int]:
             "login_attempts": _drop(tx, schema.login_attempts, schema.login_attempts.c.window_until_us, 0),
             "outbox": outbox.drop_relayed(tx),
             "change_log": _drop_old_changes(tx),
+            "allowances": budgets.sweep(tx, KEEP_PERIODS_S * 1_000_000),
         }
     return counts | {"sealed": sealed.sweep(database)}
 

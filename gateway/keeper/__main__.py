@@ -10,6 +10,7 @@ from gateway.control.database import open_database
 from gateway.control.errors import ControlError
 from gateway.keeper.activator import Activator
 from gateway.keeper.duties import Keeper
+from gateway.keeper.reconcile import Reconciler
 from gateway.keeper.relay import Relay
 from gateway.keeper.tenure import Tenure, alone, holder_name
 from gateway.logs import configure
@@ -31,7 +32,8 @@ async def keep(settings: Settings, environ: Mapping[str, str]) -> None:
     journal = FileJournal(settings.data, writer_id("keeper"), keystore)
     tenure = Tenure(database, holder_name(settings.data))
     try:
-        await Keeper(database, tenure, Activator(database, settings.policies), Relay(database, journal)).keep(stop)
+        activator, relay = Activator(database, settings.policies), Relay(database, journal)
+        await Keeper(database, tenure, activator, relay, Reconciler(database, settings.data)).keep(stop)
     finally:
         await journal.close()
         database.close()

@@ -12,6 +12,7 @@ from gateway.control.database import Database
 from gateway.control.errors import ControlError
 from gateway.control.leases import Lease
 from gateway.keeper.activator import Activator
+from gateway.keeper.reconcile import Reconciler
 from gateway.keeper.relay import Relay
 from gateway.keeper.tenure import Tenure
 from metrics.record.journal import JournalUnavailable
@@ -21,6 +22,7 @@ _log = logging.getLogger("gateway.keeper")
 LOOK_S: Final = 0.2
 RELAY_S: Final = 0.25
 SWEEP_S: Final = 60.0
+SETTLE_S: Final = 2.0
 Duty = Callable[[Lease], Awaitable[object]]
 
 
@@ -32,6 +34,7 @@ class Keeper:
     tenure: Tenure
     activator: Activator
     relay: Relay
+    reconciler: Reconciler | None = None
 
     async def keep(self, stop: asyncio.Event) -> None:
         """Do all duties until told to stop; then pass on what still waits, and give the lease back."""
@@ -40,6 +43,9 @@ class Keeper:
             tasks.create_task(self._repeat("activation", LOOK_S, stop, self._while_held(self._look)))
             tasks.create_task(self._repeat("relay", RELAY_S, stop, self._while_held(self.relay.pass_on)))
             tasks.create_task(self._repeat("sweep", SWEEP_S, stop, self._while_held(self._sweep)))
+            if self.reconciler is not None:
+                settle = self._while_held(self.reconciler.settle)
+                tasks.create_task(self._repeat("reconciliation", SETTLE_S, stop, settle))
         with suppress(ControlError, JournalUnavailable):
             await self._while_held(self.relay.pass_on)()
         await asyncio.to_thread(self.tenure.give_up)
