@@ -148,7 +148,11 @@ class Exporter:
         return False
 
     def _next(self) -> tuple[Batch, list[ReadableSpan]] | None:
-        batch = self._follower.next(self._head(), self._pace.calls_at_once)
+        try:
+            batch = self._follower.next(self._head(), self._pace.calls_at_once)
+        except OSError as problem:  # too many open files, a disk that is away: looked at again
+            _LOG.warning("the order file cannot be read: %s", problem.strerror)
+            return None
         if batch is None:
             return None
         return batch, [span for call in batch.calls for span in self._maker.spans(call)]

@@ -84,7 +84,7 @@ class OrderTail:
             return False
         if self._path is None:
             self._path = self._first(paths)
-        while not self._read(self._path):
+        while self._path not in paths or not self._read(self._path):  # a file may have passed its retention
             later = [path for path in paths if path > self._path]
             if not later:
                 return False

@@ -68,6 +68,16 @@ def test_a_garbled_line_is_passed_over(tmp_path: Path) -> None:
     assert numbers(OrderTail(tmp_path / "order", 0), 2) == [(1, 1), (2, 1)]
 
 
+def test_a_days_file_that_is_removed_is_left_behind(tmp_path: Path) -> None:
+    order = OrderFile(tmp_path)
+    order.append([entry(1)])
+    tail = OrderTail(tmp_path / "order", 0)
+    assert numbers(tail, 1) == [(1, 1)]
+    order.append([entry(1, day=1)])
+    min((tmp_path / "order").iterdir()).unlink()
+    assert numbers(tail, 2) == [(2, 1)]
+
+
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3)), max_size=12), st.data())
 def test_starting_anywhere_gives_exactly_the_rest(
     tmp_path_factory: pytest.TempPathFactory, stretches: list[tuple[int, int]], data: st.DataObject
