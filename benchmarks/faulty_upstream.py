@@ -48,7 +48,6 @@ HEAD = events()[0]
 WORDS = events()[1:4]
 # Bodies of streams, each sent whole; what is wrong with them is in their names.
 STREAMS: dict[str, bytes] = {
-    "no-finish": streamed(*WORDS, b"data: [DONE]\n\n"),
     "no-done": streamed(*WORDS),
     "empty-stream": streamed(),
     "only-done": streamed(b"data: [DONE]\n\n"),

@@ -38,7 +38,7 @@ class Live:
         self._reader = sse.SseReader()
         self._first: bytes | None = first
         self._tail: list[bytes] = []
-        self._done = self._ended = False
+        self._done = self._said_done = self._ended = False
         self.screened_ns = 0
 
     async def read(self) -> bytes | None:
@@ -117,7 +117,7 @@ class Live:
         if self._done:
             return None
         if payload.strip() == sse.DONE:
-            self._done = True
+            self._done = self._said_done = True
             return None
         try:
             event = orjson.loads(payload)
@@ -160,6 +160,8 @@ class Live:
         return rest
 
     def _complete(self) -> None:
-        if not self._assembly.begun or not self._assembly.finished(wanted=1):
+        """Accept the answer if the upstream ended it in words: a finish reason, or `[DONE]`. Silence is no end."""
+        ended = self._said_done or self._assembly.finished(wanted=1)
+        if not self._assembly.begun or not ended:
             raise self._failed(UpstreamCut("The upstream's stream ended before the answer was complete."))
         self._attempts.end(self._attempt)

@@ -137,6 +137,17 @@ def test_a_buffered_stream_is_kept_alive_while_it_is_judged(upstream: Upstream, 
     assert b'"code":"upstream_disconnected"' in raw_stream(gateway)
 
 
+@BOTH
+def test_done_without_a_finish_reason_is_an_end_and_none_is_made_up(
+    upstream: Upstream, start: Start, delivery: str
+) -> None:
+    upstream.scripts.append(stream(*text_chunks("Hello there.")[:-1]))
+    body = raw_stream(start(delivery))
+    assert b"there." in body
+    assert body.endswith(b"data: [DONE]\n\n")
+    assert b'"finish_reason":"stop"' not in body
+
+
 class SlowJournal(MemoryJournal):
     """Needs a while for each commit."""
 
