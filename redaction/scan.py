@@ -11,6 +11,7 @@ from redaction.recognizers.base import Recognizer
 from redaction.types import Entity
 
 SECRETS = GROUPS["secrets"]
+_COLON = ord(":")
 FLOOR = 0.2  # findings below this score are nothing at all
 AFTER = 30  # how far behind a match context is looked for, in requests
 _STEP = 256  # long texts are looked at in steps, so that each recognizer reads only where it can match
@@ -153,13 +154,13 @@ def judge(match: Match, end: int, data: bytes, around: Callable[[], bytes]) -> E
 
 
 def joined(data: bytes, start: int, end: int, joints: frozenset[int]) -> bool:
-    """Say whether a joint ties the match to a letter or digit on either side."""
-    left = start >= 2 and data[start - 1] in joints and _is_alnum(data[start - 2])
-    return left or (end + 1 < len(data) and data[end] in joints and _is_alnum(data[end + 1]))
+    """Say whether a joint ties the match to a letter or digit on either side; a colon ties digits only."""
+    left = start >= 2 and data[start - 1] in joints and _ties(data[start - 1], data[start - 2])
+    return left or (end + 1 < len(data) and data[end] in joints and _ties(data[end], data[end + 1]))
 
 
-def _is_alnum(code: int) -> bool:
-    return 48 <= code <= 57 or 65 <= code <= 90 or 97 <= code <= 122
+def _ties(joint: int, code: int) -> bool:
+    return 48 <= code <= 57 or (joint != _COLON and (65 <= code <= 90 or 97 <= code <= 122))
 
 
 def _uncovered(

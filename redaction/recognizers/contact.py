@@ -20,13 +20,18 @@ _EXT = r"(?: ?(?:x|ext\.?) ?\d{1,5}|\b)"
 _SEP = r"[ ./()-]{0,2}"
 _MAIL_WORDS = r"\b(?:e-?mail|mail|mailto|contact|address|adresse|correo)\b"
 _STREET = (
-    r"(?:street|st|road|rd|avenue|ave|boulevard|blvd|lane|ln|drive|dr|court|ct|place|pl|square|sq|terrace"
-    r"|ter|way|parkway"
-    r"|pkwy|highway|hwy|close|crescent|cres|gardens|grove|row|circle|cir|trail|trl|plaza|quay|walk|mews"
-    r"|alley|loop|pike)"
+    r"(?:street|st|road|rd|avenue|ave|boulevard|blvd|lane|ln|terrace|highway|hwy|parkway|pkwy|crescent|gardens"
+    r"|mews|quay)"
+)
+# Words that are more than streets: they count after a house number of two digits and more.
+_STREET_TOO = (
+    r"(?:drive|dr|court|ct|place|pl|square|sq|ter|way|close|cres|grove|row|circle|cir|trail|trl|plaza|walk|alley"
+    r"|loop|pike)"
 )
 _WORD = r"[A-Z][A-Za-z'.-]{1,14}"
-_HOUSE = r"(?:\d{1,3}|[13-9]\d{3}|2[1-9]\d\d|\d{5})[A-Za-z]?"  # no year
+_YEARLESS = r"[13-9]\d{3}|2[1-9]\d\d|\d{5})[A-Za-z]?"
+_HOUSE = rf"(?:\d{{1,3}}|{_YEARLESS}"
+_HOUSE_TOO = rf"(?:\d{{2,3}}|{_YEARLESS}"
 _DE = (
     r"[A-Z][A-Za-z-]{1,24}(?:strasse|straxe|strase|str\.|gasse|platz|weg|allee|ufer|damm|gatan|vagen"
     r"|veien|gade|vej|katu|laan|straat|plein|utca)"
@@ -111,7 +116,7 @@ RECOGNIZERS = (
     Recognizer(
         "phone_nanp",
         "PHONE_NUMBER",
-        rf"(?:\b(?:001|1)[ .-])?(?:\(\d{{3}}\) ?|\b\d{{3}}[ .-])\d{{3}}[ .-]\d{{4}}{_EXT}",
+        rf"(?:\b(?:001|1)[ .-])?(?:\(\d{{3}}\) ?|\b\d{{3}}[ ./-])\d{{3}}[ .-]\d{{4}}{_EXT}",
         0.6,
         context=PHONE_WORDS,
         near=0.9,
@@ -144,6 +149,12 @@ RECOGNIZERS = (
         "street_number_first",
         "STREET_ADDRESS",
         rf"\b{_HOUSE}(?:[-/]\d{{1,4}})? (?:[NSEW]{{1,2}}\.? )?(?:{_WORD} ){{1,2}}(?i:{_STREET})\b\.?",
+        0.75,
+    ),
+    Recognizer(
+        "street_number_first_too",
+        "STREET_ADDRESS",
+        rf"\b{_HOUSE_TOO}(?:[-/]\d{{1,4}})? (?:[NSEW]{{1,2}}\.? )?(?:{_WORD} ){{1,2}}(?i:{_STREET_TOO})\b\.?",
         0.75,
     ),
     Recognizer("street_german", "STREET_ADDRESS", rf"\b{_DE} \d{{1,4}} ?[a-z]?\b", 0.75),

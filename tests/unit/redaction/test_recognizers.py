@@ -29,7 +29,9 @@ FOUND = [
     ("PHONE_NUMBER", "«415.555.0132»"),
     ("PHONE_NUMBER", "«020 7946 0958»"),
     ("PHONE_NUMBER", "«01 23 45 67 89»"),
-    ("PHONE_NUMBER", "phone: «5551234567»"),
+    ("PHONE_NUMBER", "phone:«5551234567»"),
+    ("PHONE_NUMBER", "«001-799-123-4567x123»"),
+    ("PHONE_NUMBER", "fax «415/555-0132»"),
     ("PHONE_NUMBER", "Telefon «089 / 12345678»"),
     ("PHONE_NUMBER", "call 0044 then no: tel «0044 20 7946 0958»"),
     ("STREET_ADDRESS", "lives at «742 Evergreen Terrace», Springfield"),
@@ -41,6 +43,7 @@ FOUND = [
     ("GPS_COORDINATES", "at «52.520008, 13.404954»"),
     ("URL", "see «linkedin.com/in/jane-doe-1234»"),
     # identity
+    ("US_SSN", "ssn:«914276083»"),
     ("US_SSN", "«123-45-6789»"),
     ("US_SSN", "«914-27-6083»"),
     ("US_SSN", "ssn «914 27 6083»"),
@@ -110,6 +113,7 @@ CLEAN = [
     "data 12:30:45 and ratio 16:9, tel aviv, call me maybe, card games, iban",
     "ticket INC0012345, part 0445 110 376, SKU 8412345678905, tracking 1Z999AA10123456784",
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
+    "In 2019 Apple Drive grew; 3 Big Drive bays, 5 Easy Way steps; at 12:30:45 we met.",
     "main.py imports server.py; x = a[1:2] if b::c else d",
     "The S3 bucket and EKS cluster in us-east-1 cost 42 USD; nginx listens on port 8080.",
 ]

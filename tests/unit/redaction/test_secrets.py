@@ -91,6 +91,8 @@ FORMATS = [
     "-----BEGIN RSA PRIVATE " + "KEY-----\nMIIEowIBAAKCAQEA\n-----END RSA PRIVATE " + "KEY-----",
     "-----BEGIN OPENSSH PRIVATE " + "KEY-----\n" + A * 30,
     "AGE-SECRET-KEY-1" + U * 3,
+    'password: "correct horse ' + 'battery"',
+    "SECRET_KEY_BASE=" + H * 3,
 ]
 
 
