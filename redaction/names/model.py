@@ -22,9 +22,9 @@ def _thresholds(person: float, place: float, organisation: float) -> Thresholds:
 
 # A token counts when the model gives it at least this probability of being part of a name, by its label.
 LEVELS = {
-    "balanced": _thresholds(0.35, 0.4, 0.5),
-    "strict": _thresholds(0.15, 0.25, 0.3),
-    "paranoid": _thresholds(0.08, 0.12, 0.15),
+    "balanced": _thresholds(0.3, 0.4, 0.45),
+    "strict": _thresholds(0.12, 0.2, 0.25),
+    "paranoid": _thresholds(0.07, 0.1, 0.12),
 }
 # A sign (comma, dash) belongs to a name only when the model is at least this sure, whatever the level.
 _SIGN_SHARE = 0.5
