@@ -1,7 +1,7 @@
 """Find entities in a view: one linear scan says which recognizers can match, and those look closer."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from policy.kinds import GROUPS
@@ -102,18 +102,7 @@ def _strength(recognizer: Recognizer) -> tuple[bool, bool, float]:
 
 def _judge_whole(match: Match, data: bytes) -> Entity | None:
     end = settle(match, data)
-    if end <= match.start:
-        return None
-
-    def around() -> bytes:
-        return before(match, data) + b" | " + data[end : end + AFTER]
-
-    return judge(match, end, data, around)
-
-
-def before(match: Match, data: bytes) -> bytes:
-    """Give the text before a match in which its context may stand."""
-    return data[max(0, match.start - match.compiled.recognizer.reach) : match.start]
+    return judge(match, end, data, AFTER) if end > match.start else None
 
 
 def matches(compiled: Compiled, data: bytes, since: int) -> Iterator[Match]:
@@ -134,8 +123,8 @@ def settle(match: Match, data: bytes) -> int:
     return end
 
 
-def judge(match: Match, end: int, data: bytes, around: Callable[[], bytes]) -> Entity | None:
-    """Score a complete match, or give None when it is not one."""
+def judge(match: Match, end: int, data: bytes, after: int = 0) -> Entity | None:
+    """Score a complete match, or give None when it is not one; `after` is how far context counts behind it."""
     compiled, recognizer = match.compiled, match.compiled.recognizer
     start = match.start
     if recognizer.fit is not None:
@@ -148,9 +137,16 @@ def judge(match: Match, end: int, data: bytes, around: Callable[[], bytes]) -> E
     if recognizer.check is not None and not recognizer.check(data[start:end].decode("ascii")):
         return None
     score = recognizer.score
-    if compiled.context is not None and compiled.context.search(around()):
+    if compiled.context is not None and _is_near(compiled.context, match, end, data, after):
         score = recognizer.near
     return Entity(recognizer.kind, start, end, score, recognizer.name) if score >= FLOOR else None
+
+
+def _is_near(context: re.Pattern[bytes], match: Match, end: int, data: bytes, after: int) -> bool:
+    since = max(0, match.start - match.compiled.recognizer.reach)
+    if context.search(data, since, match.start) is not None:
+        return True
+    return after > 0 and context.search(data, end, end + after) is not None
 
 
 def joined(data: bytes, start: int, end: int, joints: frozenset[int]) -> bool:

@@ -12,7 +12,7 @@ from redaction.answers import ENCODED, LOOK_BACK, AnswerEngine, has_keyword
 from redaction.normalise import Normaliser, View, open_escape
 from redaction.pattern import MAX_WIDTH
 from redaction.resolve import rank
-from redaction.scan import CAP, Compiled, Match, before, judge, matches, settle
+from redaction.scan import CAP, Compiled, Match, judge, matches, settle
 from redaction.types import Entity
 from redaction.writer import Found, Writer
 
@@ -139,7 +139,7 @@ class Channel:
         end = match.start + CAP if long else settle(match, data)
         if end <= match.start:
             return None
-        entity = judge(match, end, data, lambda: before(match, data))
+        entity = judge(match, end, data)
         return (
             Entity(entity.kind, entity.start, match.stop, entity.score, entity.recognizer)
             if entity and long
