@@ -74,6 +74,7 @@ def _mapped(path: Path, size: int) -> mmap.mmap:
     except ValueError as error:  # shorter than mapped: the disk is full
         raise OSError(str(error)) from error
     finally:
+        fcntl.flock(fd, fcntl.LOCK_UN)  # the mapping keeps the file open, and would keep the lock
         os.close(fd)
 
 

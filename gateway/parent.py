@@ -23,14 +23,21 @@ class Commands:
     keeper: tuple[str, ...] = python("gateway.keeper")
 
 
-async def serve(settings: Settings, environ: Mapping[str, str], commands: Commands | None = None) -> int:
+async def serve(
+    settings: Settings,
+    environ: Mapping[str, str],
+    commands: Commands | None = None,
+    listener: socket.socket | None = None,
+) -> int:
     """Run the gateway on this machine until SIGTERM or SIGINT; return the exit code.
+
+    A `listener` that several gateways share lets one take over from another without a lost connection.
 
     Raises:
         SettingsError: the listening socket cannot be bound.
     """
     stop = stop_signals()
-    listener = open_listener(settings)
+    listener = listener or open_listener(settings)
     settings = replace(settings, port=listener.getsockname()[1])
     lifeline = Lifeline()
     programs = _programs(settings, environ, commands or Commands(), listener)

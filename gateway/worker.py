@@ -5,6 +5,7 @@ import contextlib
 import gc
 import logging
 import os
+import resource
 import signal
 import socket
 from collections.abc import Generator, Mapping
@@ -36,6 +37,7 @@ _KEEP_ALIVE_S: Final = 75
 def main() -> None:
     """Run one worker."""
     name = os.environ.get(PROGRAM_NAME, "worker")
+    allow_many_files()
     configure(name)
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # each refused request has its line already
     try:
@@ -56,7 +58,7 @@ async def serve(listener: socket.socket, name: str, settings: Settings, environ:
         running = (parts.changes.run(), status.run(), parts.purses.run())
         pollers = [asyncio.create_task(each) for each in running]
         try:
-            await _serve(create_app(parts.pipeline, routers(parts)), listener, parts)
+            await _serve(create_app(parts.pipeline, routers(parts), store=parts.responses), listener, parts)
         finally:
             for poller in pollers:
                 poller.cancel()
@@ -116,6 +118,13 @@ class Server(uvicorn.Server):
         self.force_exit = number in self._asked
         self._asked.add(number)
         self.should_exit = True
+
+
+def allow_many_files() -> None:
+    """Use all the open files that this user may have: a call needs two."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most != resource.RLIM_INFINITY:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def tune_garbage_collection() -> None:

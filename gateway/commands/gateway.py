@@ -9,7 +9,7 @@ import click
 from gateway.commands.common import setting_option, settings_with
 from gateway.logs import configure
 from gateway.parent import MARGIN_S, serve
-from gateway.processes import hold_lifeline, python
+from gateway.processes import hold_lifeline, inherited_listener, python
 from gateway.settings import Settings, as_environment
 
 
@@ -31,10 +31,11 @@ Examples:
 def gateway(host: str | None, port: str | None, workers: str | None) -> None:
     settings = settings_with(host=host, port=port, workers=workers)
     supervised = hold_lifeline(os.environ, settings.grace_s + 2 * MARGIN_S)
+    listener = inherited_listener(os.environ)
     configure("gateway")
     if not supervised:  # `sluice up` prepares before it starts its parts
         _prepare(settings)
-    raise SystemExit(asyncio.run(serve(settings, os.environ)))
+    raise SystemExit(asyncio.run(serve(settings, os.environ, listener=listener)))
 
 
 def _prepare(settings: Settings) -> None:

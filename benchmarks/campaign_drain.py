@@ -1,0 +1,288 @@
+"""`make campaign-drain`: stop gateways under load, replace them without a failed call, slow readers, overload."""
+
+import asyncio
+import os
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+import click
+import psutil
+
+from benchmarks.hostile_requests import KEY, chat
+from benchmarks.rawhttp import Reply, ask
+from benchmarks.servers import free_port, python, started, wait_ready
+from benchmarks.stand import SLUICE, ended_calls, environment_of, processes, write_policies
+
+GRACE_S = 2.0
+MIB = 1 << 20
+STREAMS, HUNG = 50, 20
+
+
+@dataclass
+class Site:
+    """One data folder and one upstream, on which gateways start and stop."""
+
+    folder: Path
+    environment: dict[str, str]
+    bad: list[str] = field(default_factory=list)
+    calls: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def port(self) -> int:
+        return int(self.environment["SLUICE_PORT"])
+
+    def note(self, name: str, reply: Reply) -> None:
+        if reply.call_id:
+            self.calls[reply.call_id] = name
+
+
+def say(name: str, value: object) -> None:
+    click.echo(f"{name:44} {value}")
+
+
+def gateway(site: Site, listener: socket.socket | None = None, **more: str) -> subprocess.Popen[bytes]:
+    """Start a gateway, on a socket that is handed to it if one is."""
+    fds = [listener.fileno()] if listener else []
+    given = {"SLUICE_LISTENER_FD": str(fds[0])} if fds else {}
+    log = (site.folder / "gateway.log").open("ab")
+    env = {**os.environ, **site.environment, **given, **more}
+    return subprocess.Popen([SLUICE, "gateway"], env=env, pass_fds=fds, stdout=log, stderr=log, cwd=site.folder)
+
+
+def workers(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    return processes(process.pid, "gateway.worker")
+
+
+def wait_serving(process: subprocess.Popen[bytes], site: Site, count: int) -> None:
+    """Wait until all workers of this gateway have written what they serve."""
+    for _ in range(600):
+        words = [file.read_text("utf-8") for file in (site.folder / "data" / "status").glob("*.json")]
+        said = [pid for pid in (worker.pid for worker in workers(process)) if any(f'"pid": {pid},' in w for w in words)]
+        if len(said) >= count and any('"snapshot": "' in word for word in words):
+            return
+        time.sleep(0.05)
+    raise TimeoutError("the gateway does not serve")
+
+
+async def one_stop(site: Site, process: subprocess.Popen[bytes]) -> tuple[float, Counter[str]]:
+    """Stop a gateway with streams that end in time, streams that do not, and calls that hang."""
+    shapes = ["words-20-20", "words-2000-20"] * (STREAMS // 2) + ["hang"] * HUNG
+    calls = [asyncio.create_task(ask(site.port, chat(model=model, stream=True), 20)) for model in shapes]
+    await asyncio.sleep(0.3)
+    began = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    code = await asyncio.to_thread(process.wait, 60)
+    seconds = time.monotonic() - began
+    ends: Counter[str] = Counter()
+    for shape, reply in zip(shapes, await asyncio.gather(*calls), strict=True):
+        end = how_it_ended(reply)
+        ends[f"{'hung' if shape == 'hang' else 'stream'}: {end}"] += 1
+        site.note(end, reply)
+        if end == "cut" or (shape == "words-20-20" and end != "complete"):
+            site.bad.append(f"{shape} ended as {end}: {reply.status} {reply.body[-150:]!r}")
+    if code:
+        site.bad.append(f"exit code {code}")
+    return seconds, ends
+
+
+def how_it_ended(reply: Reply) -> str:
+    if reply.body.endswith(b"data: [DONE]\n\n"):
+        return "complete"
+    if b'"code":"interrupted"' in reply.body:
+        return "interrupted"
+    return "cut"
+
+
+def stops(site: Site, cycles: int) -> None:
+    times, ends = [], Counter[str]()
+    for _ in range(cycles):
+        process = gateway(site, SLUICE_WORKERS="1", SLUICE_GRACE_S=str(GRACE_S))
+        wait_serving(process, site, 1)
+        seconds, said = asyncio.run(one_stop(site, process))
+        times.append(seconds)
+        ends += said
+    if max(times) > GRACE_S + 1:
+        site.bad.append(f"a stop took {max(times):.2f} s with a grace of {GRACE_S:g} s")
+    say(
+        f"stops with {STREAMS} streams and {HUNG} hung calls",
+        f"{cycles}; slowest exit {max(times):.2f} s, grace {GRACE_S:g} s",
+    )
+    for name, count in sorted(ends.items()):
+        say(f"  {name}", count)
+
+
+async def rolling(site: Site, rounds: int) -> None:
+    """Replace gateways on one shared socket, again and again, under load."""
+    listener = socket.create_server(("127.0.0.1", site.port), backlog=1024)
+    results: Counter[str] = Counter()
+    stop = asyncio.Event()
+
+    async def client(seed: int) -> None:
+        async with aiohttp.ClientSession(headers={"authorization": f"Bearer {KEY}"}) as session:
+            while not stop.is_set():
+                stream = seed % 2 == 0
+                body = {"model": "words-10-10" if stream else "ok", "stream": stream}
+                try:
+                    results[await one_call(session, site, body)] += 1
+                except aiohttp.ClientError as error:
+                    results[type(error).__name__] += 1
+
+    old = await asyncio.to_thread(gateway, site, listener)
+    await asyncio.to_thread(wait_serving, old, site, 2)
+    clients = [asyncio.create_task(client(seed)) for seed in range(8)]
+    for _ in range(rounds):
+        new = await asyncio.to_thread(gateway, site, listener)
+        await asyncio.to_thread(wait_serving, new, site, 2)
+        old.send_signal(signal.SIGTERM)
+        await asyncio.to_thread(old.wait, 60)
+        old = new
+    stop.set()
+    await asyncio.gather(*clients)
+    old.send_signal(signal.SIGTERM)
+    await asyncio.to_thread(old.wait, 60)
+    listener.close()
+    failed = sum(count for name, count in results.items() if name != "ok")
+    if failed:
+        site.bad.append(f"rolling restarts: {dict(results)}")
+    say(
+        f"rolling restarts, {rounds} rounds under load",
+        f"{results['ok']} calls, {failed} failed {dict(results) if failed else ''}",
+    )
+
+
+async def one_call(session: aiohttp.ClientSession, site: Site, changes: dict[str, object]) -> str:
+    body = {"messages": [{"role": "user", "content": "hi"}], **changes}
+    async with session.post(f"http://127.0.0.1:{site.port}/v1/chat/completions", json=body) as answer:
+        data = await answer.read()
+        whole = b"[DONE]" in data if changes["stream"] else bool(data)
+        if answer.status != 200 or not whole:
+            return f"{answer.status} {data[-80:]!r}"
+        site.calls[answer.headers["x-sluice-call-id"]] = "complete"
+        return "ok"
+
+
+async def slow_readers(site: Site, process: subprocess.Popen[bytes], clients: int) -> None:
+    """Read 10 MB answers a byte a second: memory must not grow with the answers."""
+    (worker,) = workers(process)
+    before = worker.memory_info().rss
+    body = chat(model="flood-10", stream=True)
+    socks = []
+    for _ in range(clients):
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.connect(("127.0.0.1", site.port))
+        sock.sendall(body)
+        socks.append(sock)
+    peak = before
+    for _ in range(10):
+        await asyncio.sleep(1)
+        for sock in socks:
+            sock.recv(1)
+        peak = max(peak, worker.memory_info().rss)
+    honest = await ask(site.port, chat())
+    for sock in socks:
+        sock.close()
+    each = (peak - before) / clients / 1024
+    if honest.status != 200 or (peak - before) > clients * 1024 * 1024 + 20 * MIB:
+        site.bad.append(f"slow readers: {each:.0f} KiB each, then {honest.status}")
+    say(f"slow readers of 10 MB answers: {clients}", f"{(peak - before) / MIB:.0f} MiB more, {each:.0f} KiB each")
+
+
+async def overload(site: Site, more: int) -> None:
+    """Fill the one worker with calls that hang, then ask for more."""
+    hung = [asyncio.create_task(ask(site.port, chat(model="hang"), 60)) for _ in range(1000)]
+    await asyncio.sleep(3)
+    refused = [await ask(site.port, chat()) for _ in range(more)]
+    alive = await ask(site.port, b"GET /healthz HTTP/1.1\r\nhost: sluice\r\n\r\n")
+    for task in hung:
+        task.cancel()
+    await asyncio.gather(*hung, return_exceptions=True)
+    await asyncio.sleep(1)
+    after = await ask(site.port, chat())
+    times = sorted(reply.seconds for reply in refused)
+    told = sum(reply.status == 503 and reply.headers.get("retry-after") == "1" for reply in refused)
+    p99_ms = times[int(len(times) * 0.99)] * 1e3
+    if told < more or alive.status != 200 or after.status != 200:
+        site.bad.append(f"overload: {told} of {more} told, health {alive.status}, after it {after.status}")
+    if p99_ms > 50:
+        site.bad.append(f"overload: p99 {p99_ms:.0f} ms")
+    for reply in refused:
+        site.note("refused", reply)
+    say("refused while 1,000 calls hang in one worker", f"{told} of {more} with Retry-After; p99 {p99_ms:.1f} ms")
+
+
+@contextmanager
+def site_of(folder: Path) -> Iterator[Site]:
+    upstream = free_port()
+    with started(python("benchmarks.faulty_upstream", str(upstream)), upstream):
+        policies = write_policies(folder / "policies", "block", 60, 60)
+        yield Site(folder, environment_of(folder, policies, upstream))
+
+
+def audit(site: Site) -> None:
+    """Let a recorder read what all those gateways left, and compare."""
+    recorder = int(site.environment["SLUICE_RECORDER_PORT"])
+    with started([SLUICE, "recorder"], recorder, env=site.environment):
+        wait_ready(recorder, "/readyz")
+        time.sleep(4)
+    known = ended_calls(site.folder / "data" / "ledger.duckdb")
+    wanted = {"complete": "ok", "interrupted": "interrupted", "refused": "refused"}
+    missing = [call for call in site.calls if call not in known]
+    wrong = [
+        (end, known[call][0]) for call, end in site.calls.items() if call in known and known[call][0] != wanted.get(end)
+    ]
+    if missing or wrong:
+        site.bad.append(f"{len(missing)} calls without a record; recorded otherwise: {Counter(wrong)}")
+    say("calls with an id; without a record", f"{len(site.calls)}; {len(missing)}")
+
+
+def loaded(site: Site, act: Callable[[subprocess.Popen[bytes]], None]) -> None:
+    """Run something against a gateway of one worker."""
+    process = gateway(site, SLUICE_WORKERS="1", SLUICE_GRACE_S="1")
+    try:
+        wait_serving(process, site, 1)
+        act(process)
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+@click.command()
+@click.option("--cycles", default=100, show_default=True, help="Stops under load.")
+@click.option("--rounds", default=10, show_default=True, help="Rolling restarts.")
+@click.option("--readers", default=100, show_default=True, help="Slow readers.")
+def main(cycles: int, rounds: int, readers: int) -> None:
+    """Stop and replace gateways and print the counts; exit 1 when something happened that should not."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    began = time.monotonic()
+    with ExitStack() as stack:
+        folder = Path(tempfile.mkdtemp(prefix="sluice-drain-"))
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        site = stack.enter_context(site_of(folder))
+        stops(site, cycles)
+        asyncio.run(rolling(site, rounds))
+        loaded(site, lambda process: asyncio.run(slow_readers(site, process, readers)))
+        loaded(site, lambda _process: asyncio.run(overload(site, 200)))
+        audit(site)
+    say("what should not have happened", len(site.bad))
+    say("seconds", f"{time.monotonic() - began:.0f}")
+    for line in site.bad[:40]:
+        click.echo(f"  {line}", err=True)
+    sys.exit(1 if site.bad else 0)
+
+
+if __name__ == "__main__":
+    main()
