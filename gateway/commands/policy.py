@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from gateway.cli import Sentence
-from gateway.commands import questions
+from gateway.commands import policy_replay, questions
 from gateway.commands.common import settings_with
 from gateway.commands.output import json_option, print_json
 from gateway.policy_tools.cases import Setting, run_cases
@@ -138,6 +138,27 @@ def explain(*, as_json: bool, folder: Path | None, call: str) -> None:
     if note := questions.other_version(record, loaded.snapshot):
         click.echo(note, err=True)
     click.echo("\n".join(map(str, reasons)))
+
+
+@policy.command(
+    help="""Say what a candidate would have done to recorded calls: routes, cost, redactions, refusals, budget stops,
+retention, by automation, with example calls, and what cannot be known from the records.
+
+CANDIDATE is a policy folder or a git revision. Exit code 1 when a threshold is passed. Reads the running recorder, or
+the ledger of one that is stopped.
+
+\b
+Examples:
+  sluice policy replay ./policies --base origin/main --since 7d
+  sluice policy replay my-branch --automation support-drafting --markdown --max-cost-increase 5%
+"""
+)
+@click.argument("candidate")
+@policy_replay.options
+def replay(*, candidate: str, **given: Any) -> None:
+    with _printed_problems():
+        passed = policy_replay.run(candidate, **given)
+    raise SystemExit(0 if passed else 1)
 
 
 @policy.command(

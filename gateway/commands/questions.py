@@ -96,7 +96,7 @@ def _found(own: Record) -> Iterator[Found]:
 def _by_site(site: str, kind: str) -> Found:
     """Tell where a finding was; `user:3` is the user's part of message 3."""
     part = site.partition(":")[0]
-    return Found(kind, "answer") if part == "answer" else Found(kind, "request", part)
+    return Found(kind, "answer") if part.startswith("answer") else Found(kind, "request", part)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

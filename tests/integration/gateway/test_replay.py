@@ -1,0 +1,158 @@
+"""Replay over real records: the policy they were made under changes nothing, another one exactly what it must."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.commands.policy_replay import Thresholds, replayed
+from gateway.policy_tools.replay_base import Trees, needs_run, needs_size
+from gateway.policy_tools.replay_report import Report, markdown, text
+from gateway.providers.scripted import ScriptedReply
+from metrics.health.replay import Ask, Span
+from metrics.health.replay_ledger import stopped_ledger
+from metrics.record.journal import FileJournal
+from policy.load import load_tree
+from policy.snapshot import Snapshot
+from tests.integration.gateway.test_policy_blocks import ROUTING, TOOLS, World, answer, call, offer, with_prompts
+from tests.integration.metrics.support import TS, recording, write
+from tests.unit.gateway.making import snapshot
+
+SPAN = Span(TS - 10**9, TS + 10**9)
+SPLIT = """
+routing:
+  rules:
+    - when: "request.input_tokens > 10"
+      candidates: [{model: a}, {model: b}]
+      split: {name: canary, arms: [{name: old, model: a, share: 0.5}, {name: new, model: b, share: 0.5}]}
+    - candidates: [{model: gpt-test, quality: 0.5}, {model: c, quality: 0.9}]
+      objective: balanced
+"""
+LABELS = "tighten: [{when: {data_class: health}, redaction: {request: {US_SSN: {operator: block}}}}]\n"
+TEXTS = (
+    "Write to ann@example.com please.",
+    "My card 4111 1111 1111 1111 was charged.",
+    "SSN 536-22-8726, call +1 415 555 2671, from 10.1.2.3",
+    "Nothing to see. " * 20,
+)
+
+
+def bodies() -> Iterator[dict[str, Any]]:
+    for index, content in enumerate(TEXTS):
+        for more in ({}, {"max_tokens": 10 * index + 1}, offer("read_mail"), offer("delete_all")):
+            yield {"messages": [{"role": "user", "content": content}], **more}
+
+
+def play(tree: Snapshot, *replies: ScriptedReply) -> World:
+    """Make all sorts of calls."""
+    world = World(tree, *(replies or tuple(answer() for _ in range(40))))
+    for index, body in enumerate(bodies()):
+        labels = {"x_sluice_data_class": "health"} if index % 3 == 0 else {}
+        world.ask(body, x_sluice_run_id=f"run-{index}", **labels)
+    return world
+
+
+@contextmanager
+def ledger(data: Path, world: World) -> Iterator[Ask]:
+    async def copy(journal: FileJournal) -> None:
+        for event in world.journal.written:
+            journal.write(event)
+        await asyncio.gather(*(journal.commit(event, None) for event, _ in world.journal.committed))
+
+    write(data, copy)
+    with recording(data):
+        pass
+    with stopped_ledger(data, "acme") as ask:
+        yield ask
+
+
+def replay(ask: Ask, candidate: Snapshot, base: Snapshot) -> Report:
+    trees = Trees(candidate, base, "test")
+    return replayed(trees, ask, Span(SPAN.since_us, SPAN.until_us, None, needs_size(candidate), needs_run(candidate)))
+
+
+def effects(report: Report) -> dict[tuple[str, str, str], int]:
+    return {tuple(effect): change.calls for part in report.parts.values() for effect, change in part.effects.items()}
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        "",
+        ROUTING,
+        SPLIT,
+        LABELS,
+        "minimise: {drop: [a]}\nlimits: {requests_per_minute: 9}\n",
+        "budget: {rules: [{period: day, usd: 0.001}, {period: week, tokens: 9000}]}\n",
+        "tools: {rules: [{tool: read_mail, action: allow}], enforce: observe}\n",
+    ],
+    ids=["plain", "routing", "split", "labels", "limits", "budget", "tools"],
+)
+def test_the_policy_of_the_calls_changes_nothing(tmp_path: Path, block: str) -> None:
+    tree = snapshot(tmp_path / "policies", routing=block)
+    with ledger(tmp_path / "data", world := play(tree)) as ask:
+        report = replay(ask, tree, tree)
+    assert report.calls == len(world.ends) == 16
+    assert (report.changed, report.cost_increase, report.refusals, report.stops) == (0, 0.0, 0, [])
+    assert not any(part.effects for part in report.parts.values())
+
+
+def test_denied_tools_and_prompts_stay_denied(tmp_path: Path) -> None:
+    with_prompts(tmp_path / "policies", "")
+    tree = snapshot(tmp_path / "policies", delivery="buffered", routing="prompts: {unregistered: flag}\n" + TOOLS)
+    replies = [answer(**call("refund", '{"amount": 5000}')) if index % 2 else answer() for index in range(40)]
+    with ledger(tmp_path / "data", play(tree, *replies)) as ask:
+        report = replay(ask, tree, tree)
+    assert report.changed == 0
+
+
+def changed(tmp_path: Path, before: str, after: str, delivery: str = "live") -> Report:
+    old = snapshot(tmp_path / "old", routing=before)
+    new = snapshot(tmp_path / "new", routing=after, delivery=delivery)
+    with ledger(tmp_path / "data", play(old)) as ask:
+        return replay(ask, new, old)
+
+
+def test_another_model_is_seen_and_priced(tmp_path: Path) -> None:
+    report = changed(tmp_path, "", "routing: {candidates: [{model: second/large}]}\n")
+    assert effects(report) == {("route", "gpt-test", "second/large"): 12}  # four were blocked for their card
+    part = report.parts["drafting"]
+    assert part.unpriced == 12
+    assert all(line for line in (*text(report), *markdown(report)))
+    assert any("gpt-test -> second/large" in line and "call_" in line for line in markdown(report))
+
+
+def test_other_rules_of_redaction_are_seen_by_kind(tmp_path: Path) -> None:
+    old = snapshot(tmp_path / "old")
+    tree = tmp_path / "new"
+    snapshot(tree)
+    file = tree / "structured.yaml"
+    file.write_text(file.read_text().replace("CREDIT_CARD: {operator: block}", "US_SSN: {operator: block}"))
+    new = load_tree(tree)
+    with ledger(tmp_path / "data", play(old)) as ask:
+        report = replay(ask, new, old)
+    found = effects(report)
+    assert found["refusal", "content_blocked", "answered"] == 4
+    assert found["refusal", "answered", "content_blocked"] == 4
+    assert found["redaction", "US_SSN keep", "US_SSN block"] == 4
+    assert report.refusals == 4
+    assert "what calls would have cost that were refused" in report.parts["drafting"].unknown
+    assert not Thresholds(None, 3, None).passed(report)
+    assert Thresholds(None, 4, 0.9).passed(report)
+
+
+def test_retention_delivery_and_what_needs_texts(tmp_path: Path) -> None:
+    after = "retention: {content: 10d}\nminimise: {drop: [a]}\n"
+    report = changed(tmp_path, "", after)
+    assert effects(report) == {("retention", "content 30d", "content 10d"): 16}
+    assert report.parts["drafting"].unknown == {"which fields `minimise` would take out, which needs the texts": 16}
+
+
+def test_a_new_budget_stops_calls(tmp_path: Path) -> None:
+    report = changed(tmp_path, "", "budget: {rules: [{period: day, usd: 0.00001, scope: team}]}\n")
+    (stop,) = report.stops
+    assert (stop.rule, stop.scope, stop.periods) == ("budget.rules[0]", "team support", 1)
+    assert stop.calls > 0
