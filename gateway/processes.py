@@ -23,8 +23,8 @@ LISTENER_FD: Final = "SLUICE_LISTENER_FD"
 PROGRAM_NAME: Final = "SLUICE_PROGRAM"  # how a child calls itself in its log
 MISCONFIGURED: Final = 2  # exit code of a program that cannot start with these settings
 NOT_STARTED: Final = 127
-STEADY_S: Final = 30.0  # a child that ran this long starts again at once
-LONGEST_DELAY_S: Final = 30.0
+STEADY_S: Final = 10.0  # a child that ran this long starts again at once
+LONGEST_DELAY_S: Final = 4.0  # capacity that is missing longer than this hurts more than a start that fails
 MAX_LOG_BYTES: Final = 50_000_000
 
 Say = Callable[[str], None]
