@@ -224,7 +224,7 @@ ACTS: dict[str, Act] = {
 
 
 async def serve(port: int) -> None:
-    server = await asyncio.get_running_loop().create_server(Connection, "127.0.0.1", port)
+    server = await asyncio.get_running_loop().create_server(Connection, "127.0.0.1", port, backlog=2048)
     await server.serve_forever()
 
 

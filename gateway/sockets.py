@@ -5,6 +5,7 @@ uvicorn alone never closes a connection that says nothing, sends a request drop 
 
 import asyncio
 import math
+import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
@@ -16,6 +17,9 @@ from gateway.errors import BadHttp, GatewayError, HeadTooLarge, Overloaded
 from gateway.wire import headers
 from gateway.wire.exchange import App
 
+# How much of an answer the system takes before the client wants it; its own limit is megabytes.
+_UNSENT: Final = getattr(socket, "TCP_NOTSENT_LOWAT", None)
+_UNSENT_BYTES: Final = 64 * 1024
 _CALLS: Final = b"/v1/"
 _EMPTY: Final[dict[str, Any]] = {"type": "http", "http_version": "1.1", "method": "?", "path": "", "headers": []}
 
@@ -82,6 +86,8 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        if _UNSENT is not None:
+            transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, _UNSENT, _UNSENT_BYTES)
         self._within(self._door.limits.silent_s)
 
     def data_received(self, data: bytes) -> None:
@@ -135,6 +141,8 @@ class Connection(HttpToolsProtocol):
             self._half_close()
         elif more or not self.cycle.response_complete:
             return
+        elif self._draining:
+            self.shutdown()
         elif self._state is State.BODY:
             self._timed = State.BODY
             self._deadline = min(self._deadline, self.loop.time() + self._door.limits.linger_s)
@@ -149,7 +157,8 @@ class Connection(HttpToolsProtocol):
         """Finish the request in flight; an idle connection gets a moment, as a request may be on its way."""
         self._draining = True
         if self.cycle is not None and not self.cycle.response_complete:
-            self.cycle.keep_alive = False
+            # An answer that has begun did not say that the connection closes, so it stays for a moment after it.
+            self.cycle.keep_alive = self.cycle.response_started and self.cycle.keep_alive
         elif self._state is not State.BROKEN:
             self._unset_keepalive_if_required()
             self._within(self._door.limits.drain_s)
