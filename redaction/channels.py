@@ -36,6 +36,7 @@ PROTOCOL = frozenset(
     }
 )
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/+=-]{0,255}\Z")
+_SEALED = re.compile(r"[A-Za-z0-9+/_-]{64,}={0,2}\Z")
 _OPAQUE = frozenset({"embedding", "b64_json", "encrypted_content", "obfuscation"})
 _JSON_SOURCE = frozenset({"arguments", "partial_json"})
 _MEDIA_FROM = 64
@@ -49,21 +50,40 @@ class Channels:
         self._engine = engine
         self.shared = shared
         self._normaliser = engine.normaliser
+        self._told: dict[tuple[bool, str], tuple[str, str]] | None = None
 
     def open(self, site: str, key: str) -> Channel:
         """Make a channel for pieces of the field `key`."""
-        in_json = key in _JSON_SOURCE or (key == "content" and self.shared.vault.json_mode)
+        in_json = self._in_json(key)
         return Channel(self._engine, self._normaliser, Writer(self.shared, site, in_json), self.inside, in_json)
 
     def string(self, value: str, site: str, key: str) -> tuple[str, str]:
         """Screen a complete string."""
         if len(value) < 3:
             return value, value
+        if self._told is not None and (told := self._told.get((self._in_json(key), value))) is not None:
+            return told
         channel = self.open(site, key)
         channel.feed(value)
         channel.close()
         clean, reply = channel.writer.take()
-        return (value if clean == value else clean), (value if reply == value else reply)
+        pair = (value if clean == value else clean), (value if reply == value else reply)
+        if self._told is not None:
+            self._told[self._in_json(key), value] = pair
+        return pair
+
+    def remember(self, value: str, key: str, pair: tuple[str, str]) -> None:
+        """Give the same text the same way when the answer says it again, without finding everything once more."""
+        self.expect_repeats()
+        if self._told is not None:
+            self._told[self._in_json(key), value] = pair
+
+    def expect_repeats(self) -> None:
+        """Remember the texts from now on: this answer says everything again when it ends."""
+        self._told = self._told if self._told is not None else {}
+
+    def _in_json(self, key: str) -> bool:
+        return key in _JSON_SOURCE or (key == "content" and self.shared.vault.json_mode)
 
     def node(self, node: Any, site: str, depth: int) -> Pair:
         """Screen every string of a value; what does not change stays the same object."""
@@ -121,6 +141,8 @@ class Channels:
 
 def is_protocol(key: str, value: str) -> bool:
     """Say whether a string is a word of the protocol or data that cannot be read."""
+    if key == "encrypted_content" and _SEALED.match(value):
+        return True
     if key in PROTOCOL:
         return _WORD.match(value) is not None
     return (key in _OPAQUE or key == "data") and len(value) >= _MEDIA_FROM

@@ -25,6 +25,7 @@ class EventScreen:
         self._open: dict[Path, Channel] = {}
         self._logprobs: dict[Path, Logprobs] = {}
         self._templates: dict[Path, dict[str, Any]] = {}
+        self._told: dict[Path, tuple[list[str], list[str], list[str]]] = {}  # source, clean, reply of an item's text
         self._withheld = False  # whether this event's text is all held back
         self._tells = False  # whether this event says something else
 
@@ -39,6 +40,8 @@ class EventScreen:
         elif "delta" in event and isinstance(event["delta"], str | dict):
             yield from self._item(event)
         else:
+            if "response" in event:
+                self._channels.expect_repeats()
             yield from self._item_ends(event)
             yield ScreenedBody(*self._channels.node(event, "answer", 0))
 
@@ -180,9 +183,16 @@ class EventScreen:
         key = _key(event)
         delta = event["delta"]
         clean, reply = self._piece(delta, root, key) if isinstance(delta, str) else self._pieces(delta, root)
+        if isinstance(delta, str):
+            self._tell((*root, key), delta, clean, reply)
         if not self._withheld or self._tells:
             around = {**event, "logprobs": []} if event.get("logprobs") and not clean == reply == delta else event
             yield ScreenedBody({**around, "delta": clean}, {**around, "delta": reply})
+
+    def _tell(self, path: Path, source: str, clean: str, reply: str) -> None:
+        """Gather an item's text: events that end it will say it again."""
+        for parts, piece in zip(self._told.setdefault(path, ([], [], [])), (source, clean, reply), strict=True):
+            parts.append(piece)
 
     def _item_ends(self, event: dict[str, Any]) -> Iterator[ScreenedBody]:
         """Flush the items that an event ends: its own, or with the end of the answer all of them."""
@@ -202,6 +212,10 @@ class EventScreen:
             channel = self._open.pop(path)
             channel.close()
             text, value = channel.writer.take()
+            if path in self._told:
+                self._tell(path, "", text, value)
+                source, *pair = ("".join(parts) for parts in self._told.pop(path))
+                self._channels.remember(source, str(path[-1]), (pair[0], pair[1]))
             if text or value:
                 _place(clean, path[len(root) :], text)
                 _place(reply, path[len(root) :], value)

@@ -59,12 +59,15 @@ def analyse(pattern: str, ignore_case: bool = False) -> Parts:
 
 
 def split_group(pattern: str) -> tuple[str, str, str]:
-    """Part a pattern at its group 1: what leads there, the value and the rest, and the pattern of their beginnings."""
+    """Part a pattern at its group 1: what leads there, the value and the rest, and the pattern of their beginnings.
+
+    The lead is made lazy, so that the value found after it begins as early as it can.
+    """
     items = list(_parse(pattern))
     place = next((n for n, item in enumerate(items) if str(item[0]) == "SUBPATTERN" and item[1][0] == 1), None)
     if place is None:
         raise PatternError("the pattern's group 1 must not stand inside another group")
-    return _write_all(items[:place]), _write_all(items[place:]), _begins(items[place:])
+    return _write_all(_lazy(items[:place])), _write_all(items[place:]), _begins(items[place:])
 
 
 def characters(pattern: str) -> frozenset[int]:
@@ -163,6 +166,22 @@ def _write(item: Any) -> str:
     if name not in writers:
         raise PatternError(f"the pattern uses {name.lower()}, which a linear-time engine does not have")
     return writers[name]()
+
+
+def _lazy(items: Iterable[Any]) -> list[tuple[str, Any]]:
+    """Let every repeat take as little as it can."""
+    out: list[tuple[str, Any]] = []
+    for item in items:
+        name, arg = str(item[0]), item[1]
+        if name == "MAX_REPEAT":
+            out.append(("MIN_REPEAT", (arg[0], arg[1], _lazy(arg[2]))))
+        elif name == "SUBPATTERN":
+            out.append((name, (*arg[:3], _lazy(arg[3]))))
+        elif name == "BRANCH":
+            out.append((name, (arg[0], [_lazy(branch) for branch in arg[1]])))
+        else:
+            out.append((name, arg))
+    return out
 
 
 def _scoped(arg: Any, inner: str) -> str:

@@ -145,6 +145,8 @@ class Walk:
     def _field(self, key: str, value: Any, site: str, depth: int) -> Any:
         if isinstance(value, str) and key in _PROTOCOL and _WORD.match(value):
             return value
+        if key == "encrypted_content" and isinstance(value, str) and _BASE64.match(value):
+            return value
         if isinstance(value, list) and len(value) > 1 and key in {"content", "parts", "output"}:
             return self._content(value, site, depth)
         if isinstance(value, list | dict):

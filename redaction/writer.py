@@ -16,9 +16,7 @@ from redaction.types import Blocked, Entity, Finding, ValueHash, Vault
 _TARGET = re.compile(
     r"(?:\]\(\s*<?|\]:\s*<?|\b(?:src|href|srcset|action|background)\s*=\s*[\"']?)([^\s)>\"']*)\Z", re.IGNORECASE
 )
-_TARGET_END = re.compile(r"[\s)>\"']")
 _LONGEST_TARGET = 4096
-_TAIL = 16
 
 
 @dataclass(slots=True)
@@ -57,7 +55,6 @@ class Writer:
     clean: list[str] = field(default_factory=list)
     reply: list[str] = field(default_factory=list)
     _in_string: bool = False
-    _target: str | None = None  # the link or image target being written, if any
     _recent: str = ""
     _begun: bool = False
     _noted: int = 0  # source offset up to which findings were noted
@@ -80,7 +77,7 @@ class Writer:
         if self._looks_json:
             self._follow_strings(text)
         if self.shared.index:
-            self._follow_targets(text)
+            self._remember(text)
 
     def wants(self, found: Found) -> bool:
         """Say whether an entity is to be written over; notes it when it is not."""
@@ -130,12 +127,10 @@ class Writer:
         mark = self.shared.index.get(placeholders.canonical(folded))
         if mark is None:
             self.shared.unknown += 1
-            self.clean.append(source)
-            self.reply.append(source)
-            return
-        if not self.shared.restores or self._made_up_target():
-            self.clean.append(mark)
-            self.reply.append(mark)
+        if mark is None or not self.shared.restores or self._made_up_target():
+            self.clean.append(mark or source)
+            self.reply.append(mark or source)
+            self._remember(mark or source)
             return
         self.shared.restored += 1
         self._write(mark, self.shared.vault.values[mark], _escape_like(source))
@@ -149,6 +144,7 @@ class Writer:
             value = escape(value)
         self.clean.append(mark)
         self.reply.append(value)
+        self._remember(mark)
 
     def _rule(self, entity: Entity) -> Rule | None:
         return self.shared.book.rule(ANSWER, entity.kind)
@@ -167,18 +163,15 @@ class Writer:
         quotes = text.count('"') if "\\" not in text else _UNESCAPED.sub("", text).count('"')
         self._in_string ^= quotes % 2 == 1
 
-    def _follow_targets(self, text: str) -> None:
-        """Follow whether the writing is inside the target of a link or an image, however long it is."""
-        if self._target is not None and _TARGET_END.search(text) is None:
-            self._target = (self._target + text)[:_LONGEST_TARGET]
-            return
-        found = _TARGET.search(self._recent + text)
-        self._target = found[1] if found else None
-        self._recent = (self._recent + text)[-_TAIL:]
+    def _remember(self, text: str) -> None:
+        """Keep the end of what was written, in which the target of a link or an image may have begun."""
+        self._recent += text
+        if len(self._recent) > 2 * _LONGEST_TARGET:
+            self._recent = self._recent[-_LONGEST_TARGET:]
 
     def _made_up_target(self) -> bool:
-        target = self._target
-        return target is not None and not target.startswith(("mailto:", "tel:")) and target != ""
+        found = _TARGET.search(self._recent[-_LONGEST_TARGET:])
+        return found is not None and found[1] != "" and not found[1].startswith(("mailto:", "tel:"))
 
 
 _UNESCAPED = re.compile(r"\\.", re.DOTALL)

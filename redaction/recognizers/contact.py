@@ -211,7 +211,7 @@ RECOGNIZERS = (
         "postcode_near_word",
         "POSTCODE",
         r"\b(?:zip(?: ?code)?|postal ?code|post ?code|plz|cap|cp|codigo postal"
-        r"|code postal)\b[ :#=is]{1,5}([A-Z0-9][A-Z0-9 -]{2,8}[A-Z0-9])\b",
+        r"|code postal)\b[ :#=]{1,4}(?:is\b[ :]{1,2})?([A-Z0-9][A-Z0-9 -]{2,8}[A-Z0-9])\b",
         0.75,
         group=1,
         ignore_case=True,

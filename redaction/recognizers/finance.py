@@ -39,7 +39,7 @@ RECOGNIZERS = (
         "cvv",
         "CARD_CVV",
         r"\b(?:cvv2?|cvc2?|csc|cid|card verification(?: (?:value|code|number))?|security code"
-        r"|sicherheitscode)\b[\"' :=#is]{1,6}(\d{3,4})\b",
+        r"|sicherheitscode)\b[\"' :=#]{1,4}(?:is\b[ :]{1,2})?(\d{3,4})\b",
         0.8,
         group=1,
         ignore_case=True,
@@ -48,7 +48,7 @@ RECOGNIZERS = (
         "card_expiry",
         "CARD_EXPIRY",
         r"\b(?:exp(?:iry|ires|iration|\.)?(?: date)?|valid (?:thru|through|until|to)"
-        r"|gultig bis)\b[\"' :=.is]{1,6}((?:0[1-9]|1[0-2]) ?[/-] ?(?:20)?\d{2})\b",
+        r"|gultig bis)\b[\"' :=.]{1,4}(?:is\b[ :]{1,2})?((?:0[1-9]|1[0-2]) ?[/-] ?(?:20)?\d{2})\b",
         0.75,
         group=1,
         ignore_case=True,

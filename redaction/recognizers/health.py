@@ -29,7 +29,7 @@ RECOGNIZERS = (
         "member_id",
         "HEALTH_MEMBER_ID",
         r"\b(?:member|subscriber|policy|claim|beneficiary|insurance|medicare|medicaid|health plan|group"
-        r"|prior auth|rx) ?(?:id|number|no|nr|#)[\"' :=#.is]{0,6}"
+        r"|prior auth|rx) ?(?:id|number|no|nr|#)[\"' :=#.]{0,4}(?:is\b[ :]{1,2})?"
         r"([A-Z0-9][A-Z0-9-]{4,19})\b",
         0.7,
         group=1,
@@ -78,7 +78,7 @@ RECOGNIZERS = (
         "DATE_OF_BIRTH",
         rf"\b(?:dob|d\.o\.b\.?|date[ _]of[ _]birth|birth[ _]?da(?:te|y)|born(?: on)?|geboren(?: am)?"
         rf"|geburtsdatum|ne(?:e)? le|date de naissance|fecha de nacimiento)\b"
-        rf"[\"' :=,.()is]{{1,6}}({_DATE})\b",
+        rf"[\"' :=,.()]{{1,4}}(?:is\b[ :]{{1,2}})?({_DATE})\b",
         0.85,
         group=1,
         ignore_case=True,

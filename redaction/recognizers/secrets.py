@@ -264,7 +264,7 @@ _GENERIC = (
     Recognizer(
         "pin",
         "PASSWORD",
-        r"\bpin(?: code| number| no)?[\"']?[ :=#is]{1,5}(\d{4,8})\b",
+        r"\bpin(?: code| number| no)?[\"']?[ :=#]{1,4}(?:is\b[ :]{1,2})?(\d{4,8})\b",
         0.7,
         group=1,
         ignore_case=True,

@@ -61,7 +61,8 @@ RECOGNIZERS = (
         "LICENSE_PLATE",
         r"\b(?:licen[cs]e plate|number ?plate|plates?|registration|reg(?:istration)? (?:no|plate|number)"
         r"|kennzeichen|immatriculation|matricula|targa)\b"
-        r"[\"' :=#.is]{1,6}([A-Z]{1,3}[ -]?[A-Z0-9]{1,4}[ -]?[A-Z0-9]{0,4}|\d{1,4}[ -]?[A-Z]{1,3}[ -]?\d{0,4})\b",
+        r"[\"' :=#.]{1,4}(?:is\b[ :]{1,2})?([A-Z]{1,3}[ -]?[A-Z0-9]{1,4}[ -]?[A-Z0-9]{0,4}"
+        r"|\d{1,4}[ -]?[A-Z]{1,3}[ -]?\d{0,4})\b",
         0.7,
         group=1,
         ignore_case=True,

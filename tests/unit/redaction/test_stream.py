@@ -75,6 +75,21 @@ _WORDS += ["March 3, 1980", "%40", "&#64;", "\\u0040", "\u200b", _BEGIN, _END, "
 _ALPHABET = st.sampled_from([*"abXYz019 \n.,:;@-_/+=%&#()[]<>\"'\\{}é中", *_WORDS])
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "88 license plate In 2019 Apple Drive grew",
+        "passport is isX123456 and passport number is no 12AB3456 ok",
+        "Telefon p:pa55word@db.internal:5432/appunseDE89 3704 0044 0532 0130 00 please",
+        "glc_" + "a8Kd03jfLq92mXz7Pw5T" * 3 + "\u200b\\53",
+    ],
+)
+def test_leads_that_could_end_in_several_places_stream_alike(redactor: Redactor, text: str) -> None:
+    expected = whole(redactor, Vault(), text)
+    for pieces in (*two_parts(text), list(text)):
+        assert streamed(redactor, Vault(), pieces) == expected, pieces
+
+
 @settings(max_examples=150)
 @given(st.lists(_ALPHABET, max_size=40).map("".join), st.lists(st.integers(0, 400), max_size=8))
 def test_any_text_streams_alike_however_it_is_cut(redactor: Redactor, text: str, cuts: list[int]) -> None:
