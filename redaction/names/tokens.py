@@ -17,11 +17,8 @@ class Tokens(NamedTuple):
 
 def tokenize(text: str) -> Tokens:
     """Return the tokens of `text` with their offsets."""
-    words: list[str] = []
-    starts: list[int] = []
-    ends: list[int] = []
-    for match in _TOKEN.finditer(text):
-        words.append(match.group())
-        starts.append(match.start())
-        ends.append(match.end())
+    matches = list(_TOKEN.finditer(text))
+    words = [match[0] for match in matches]
+    starts = [match.start() for match in matches]
+    ends = [start + len(word) for start, word in zip(starts, words, strict=True)]
     return Tokens(words, starts, ends)
