@@ -12,7 +12,7 @@ from redaction.presidio.frames import Query, encode, pack, read
 from redaction.types import Entity
 
 # What a text can make a recognizer raise; the caller sees the class name, never a message, which could quote the text.
-_FAILURES = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+_FAILURES = (ArithmeticError, AttributeError, ImportError, LookupError, OSError, RuntimeError, TypeError, ValueError)
 # The process ends itself this long after its request's deadline, should nobody be left to kill it.
 _GRACE_S = 2.0
 

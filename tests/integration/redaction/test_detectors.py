@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import psutil
+import pytest
 
+from redaction.detect import DetectorDown
 from redaction.presidio.detectors import Detectors
 
 LONG = "Nothing else changed since the last update of the plan, see the notes of the meeting.\n"
@@ -78,5 +80,16 @@ def test_presidio_starts_for_the_policy_that_enables_it_and_opens_no_socket() ->
         } <= kinds
         for child in psutil.Process().children():
             assert not child.net_connections()
+
+    with_detectors(work)
+
+
+def test_a_recognizer_that_does_not_exist_fails_its_request_and_no_other() -> None:
+    async def work(detectors: Detectors) -> None:
+        for name in ("NoSuchRecognizer", "spacy:no_such_pipeline"):
+            with pytest.raises(DetectorDown):
+                await detectors.detector((name,)).find(["Ivana Petrov"], "en", "balanced", 60)
+        (found,) = await detectors.detector(("UsSsnRecognizer",)).find(["ssn 536-90-4399"], "en", "off", 60)
+        assert [e.kind for e in found] == ["US_SSN"]
 
     with_detectors(work)
