@@ -19,9 +19,11 @@ class Detectors:
         self._names = Pool(NAMES, processes)
         self._presidio = Pool(PRESIDIO, processes, piece_chars=_PRESIDIO_PIECE_CHARS)
         self._pools: list[Pool] = [self._names]
+        self._started = False
 
     def start(self) -> None:
         """Begin to start the processes of the pools in use; returns at once."""
+        self._started = True
         for pool in self._pools:
             pool.start()
 
@@ -30,9 +32,14 @@ class Detectors:
         return all(pool.ready() for pool in self._pools)
 
     def detector(self, presidio: Sequence[str] = ()) -> "PoolDetector":
-        """Return the detector of a policy that enables these Presidio recognizers."""
+        """Return the detector of a policy that enables these Presidio recognizers.
+
+        Their processes begin to start now when `start` was called before; then this needs the running event loop.
+        """
         if presidio and self._presidio not in self._pools:
             self._pools.append(self._presidio)
+            if self._started:
+                self._presidio.start()
         return PoolDetector(self._presidio if presidio else self._names, tuple(presidio))
 
     async def close(self) -> None:

@@ -93,3 +93,15 @@ def test_a_recognizer_that_does_not_exist_fails_its_request_and_no_other() -> No
         assert [e.kind for e in found] == ["US_SSN"]
 
     with_detectors(work)
+
+
+def test_a_policy_that_comes_later_is_ready_without_a_first_request() -> None:
+    async def work(detectors: Detectors) -> None:
+        detectors.start()
+        detectors.detector(("UsSsnRecognizer",))
+        assert not detectors.ready()
+        async with asyncio.timeout(60):
+            while not detectors.ready():
+                await asyncio.sleep(0.02)
+
+    with_detectors(work)
