@@ -202,8 +202,11 @@ async def slow_readers(site: Site, process: subprocess.Popen[bytes], clients: in
 
 async def overload(site: Site, more: int) -> None:
     """Fill the one worker with calls that hang, then ask for more."""
-    hung = [asyncio.create_task(ask(site.port, chat(model="hang"), 60)) for _ in range(1000)]
-    await asyncio.sleep(3)
+    hung = [asyncio.create_task(ask(site.port, chat(model="hang"), 60)) for _ in range(1100)]
+    for _ in range(200):
+        await asyncio.sleep(0.1)
+        if (await ask(site.port, chat())).status == 503:
+            break
     refused = [await ask(site.port, chat()) for _ in range(more)]
     alive = await ask(site.port, b"GET /healthz HTTP/1.1\r\nhost: sluice\r\n\r\n")
     for task in hung:
