@@ -19,11 +19,9 @@ class Detectors:
         self._names = Pool(NAMES, processes)
         self._presidio = Pool(PRESIDIO, processes, piece_chars=_PRESIDIO_PIECE_CHARS)
         self._pools: list[Pool] = [self._names]
-        self._started = False
 
     def start(self) -> None:
         """Begin to start the processes of the pools in use; returns at once."""
-        self._started = True
         for pool in self._pools:
             pool.start()
 
@@ -34,12 +32,10 @@ class Detectors:
     def detector(self, presidio: Sequence[str] = ()) -> "PoolDetector":
         """Return the detector of a policy that enables these Presidio recognizers.
 
-        Their processes begin to start now when `start` was called before; then this needs the running event loop.
+        It may be called from any thread; call `start` on the event loop afterwards, or the first request starts them.
         """
         if presidio and self._presidio not in self._pools:
             self._pools.append(self._presidio)
-            if self._started:
-                self._presidio.start()
         return PoolDetector(self._presidio if presidio else self._names, tuple(presidio))
 
     async def close(self) -> None:
