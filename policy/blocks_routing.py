@@ -5,6 +5,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from policy.conditions import mentioned
 from policy.values import (
     Amount,
     Block,
@@ -146,9 +147,9 @@ class RouteRule(Block):
 
 
 class Retries(Block):
-    attempts: Count = Field(default=2, description="Further tries of the same model.")
+    attempts: Count = Field(default=2, description="Further tries of the same model, in the whole call.")
     after: tuple[Cause, ...] = Field(
-        default=("timeout", "rate_limited", "server_error"), description="Causes worth a retry."
+        default=("timeout", "rate_limited", "server_error", "unavailable"), description="Causes worth a retry."
     )
 
 
@@ -164,6 +165,14 @@ class Routing(Block):
     )
     retries: Retries = Field(default=Retries(), description="Further tries of the same model.")
     sticky: Literal["none", "run"] = Field(default="none", description="`run`: a run keeps the model it began with.")
+
+    @cached_property
+    def asked(self) -> tuple[frozenset[str], frozenset[str]]:
+        """List the features of a request, and the facts, that conditions ask for."""
+        rules = (*self.rules, *((self.last_rule,) if self.last_rule else ()))
+        candidates = [candidate for rule in rules for candidate in rule.candidates]
+        conditions = [each.when for each in (*rules, *candidates) if each.when is not None]
+        return mentioned(conditions, "request"), mentioned(conditions, "facts")
 
     @cached_property
     def by_cost(self) -> bool:

@@ -1,7 +1,7 @@
 """Conditions in policy files: small CEL expressions, checked when a policy is loaded and cheap to evaluate."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
@@ -52,6 +52,21 @@ ROUTING = Vocabulary({"request": _REQUEST, "facts": _FACTS})
 TOOLS = Vocabulary({"tool": "issue_refund", "arguments": {}, "facts": _FACTS}, frozenset({"arguments"}))
 ANSWER = Vocabulary({"answer": {}, "text": "", "request": _REQUEST}, frozenset({"answer"}))
 SCORE = Vocabulary(ANSWER.examples, ANSWER.open_maps, float)
+
+
+def mentioned(sources: Iterable[str], name: str) -> frozenset[str]:
+    """List the members of a variable that conditions speak of; all of them where it is used in another way.
+
+    Handing a value over costs as much as a small condition.
+    """
+    members: set[str] = set()
+    for source in sources:
+        bare = _STRING.sub("''", source)
+        named = [member for each, member in _MEMBER.findall(bare) if each == name]
+        if len(named) != len(re.findall(rf"\b{name}\b", bare)):
+            return frozenset(ROUTING.examples[name])
+        members.update(named)
+    return frozenset(members)
 
 
 class Values:

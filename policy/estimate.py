@@ -3,16 +3,16 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from policy.prices import PriceList, cost_usd, find_price
+from policy.prices import PriceList, find_price
 from policy.providers import Provider, split_model
 from policy.routing import Measure, Measured, Request
-from policy.usage import Usage
 
 CHARS_PER_TOKEN = 4
 # The answer of a call that names no maximum.
 ASSUMED_OUTPUT_TOKENS = 1000
 _TOKENS_PER_PRICE = 1_000_000
-_TYPICAL = Usage(input_tokens=1000, output_tokens=300)
+_TYPICAL = (1000, 300)
+UNMEASURED = Measured()
 
 
 def measuring(
@@ -20,11 +20,13 @@ def measuring(
 ) -> Measure:
     """Give a measure of candidates that knows what this request would cost at each."""
     made = min(request.max_output_tokens or ASSUMED_OUTPUT_TOKENS, ASSUMED_OUTPUT_TOKENS)
-    usage = Usage(input_tokens=request.input_tokens, output_tokens=made)
 
     def measure(model: str) -> Measured:
-        provider, short = split_model(model, providers, default)
-        cost, typical = (cost_usd(prices, provider, short, each, at).usd for each in (usage, _TYPICAL))
+        found = find_price(prices, *split_model(model, providers, default), at)
+        if found is None:
+            return UNMEASURED
+        taken, given = found[0].input_usd / _TOKENS_PER_PRICE, found[0].output_usd / _TOKENS_PER_PRICE
+        cost, typical = request.input_tokens * taken + made * given, _TYPICAL[0] * taken + _TYPICAL[1] * given
         return Measured(cost_usd=cost, typical_cost_usd=typical)
 
     return measure

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
+from types import MappingProxyType
 
 from policy.blocks_routing import (
     Arm,
@@ -20,7 +21,7 @@ from policy.blocks_routing import (
     Split,
 )
 from policy.conditions import Undecided, Values, condition
-from policy.model import Facts
+from policy.model import FACT_NAMES, Facts
 
 
 @dataclass(frozen=True)
@@ -37,24 +38,31 @@ class Request:
     run: str = ""
     facts: Facts = field(default_factory=Facts)
     labels: Mapping[str, str] = field(default_factory=dict)
+    asked: tuple[frozenset[str], frozenset[str]] | None = None  # features and facts that conditions ask for; None: any
 
     @cached_property
     def values(self) -> Values:
         """Give the variables of conditions; made once per call, and only when a condition asks."""
-        request = {
-            "model": self.model,
-            "endpoint": self.endpoint,
-            "stream": self.stream,
-            "input_tokens": self.input_tokens,
-            "max_output_tokens": self.max_output_tokens,
-            "has_images": "vision" in self.needs,
-            "has_audio": "audio" in self.needs,
-            "has_tools": "tools" in self.needs,
-            "json_schema": "json_schema" in self.needs,
-            "messages": self.messages,
-        }
-        names = ("tenant", "team", "automation", "environment", "data_class")
-        return Values({"request": request, "facts": {name: getattr(self.facts, name) or "" for name in names}})
+        features, facts = self.asked or (frozenset(_FEATURES), frozenset(FACT_NAMES))
+        request = {name: _FEATURES[name](self) for name in features}
+        return Values({"request": request, "facts": {name: getattr(self.facts, name) or "" for name in facts}})
+
+
+# Each feature of a request that a condition may speak of.
+_FEATURES: Mapping[str, Callable[[Request], object]] = MappingProxyType(
+    {
+        "model": lambda request: request.model,
+        "endpoint": lambda request: request.endpoint,
+        "stream": lambda request: request.stream,
+        "input_tokens": lambda request: request.input_tokens,
+        "max_output_tokens": lambda request: request.max_output_tokens,
+        "has_images": lambda request: "vision" in request.needs,
+        "has_audio": lambda request: "audio" in request.needs,
+        "has_tools": lambda request: "tools" in request.needs,
+        "json_schema": lambda request: "json_schema" in request.needs,
+        "messages": lambda request: request.messages,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +159,19 @@ def _choose(
     arm = pick_arm(rule.split, point(rule.split, request.run)) if rule.split else None
     if arm is not None:
         models = _armed(models, arm, passed)
-    return Choice(tuple(models), name, tuple(passed), rule.fallbacks, observed, arm.name if arm else None)
+    fallbacks = tuple(_admitted(fallback, rule, limits, request, measure) for fallback in rule.fallbacks)
+    return Choice(tuple(models), name, tuple(passed), fallbacks, observed, arm.name if arm else None)
+
+
+def _admitted(fallback: Fallback, rule: RouteRule, limits: Constraints, request: Request, measure: Measure) -> Fallback:
+    """Keep the models of a fallback that may answer this call; constraints bind it like the candidates."""
+    named = {candidate.model: candidate for candidate in rule.candidates}
+    kept = [
+        model
+        for model in fallback.models
+        if _obstacle(named.get(model) or Candidate(model=model), measure(model), limits, request) is None
+    ]
+    return fallback.model_copy(update={"models": tuple(kept)})
 
 
 def _order(known: Measured, *, steady: bool) -> Measured:

@@ -3,9 +3,10 @@
 from datetime import UTC, datetime
 from typing import Final
 
-from gateway.call import ClearRequest, Route, Target
+from gateway.call import Chain, ClearRequest, Route, Target
 from gateway.errors import NoRoute
 from gateway.providers.base import Upstreams
+from gateway.stages.turn import pinned
 from gateway.wire.endpoint import Json
 from policy.estimate import CHARS_PER_TOKEN, measuring
 from policy.providers import split_model
@@ -25,11 +26,15 @@ def choose(request: ClearRequest, upstreams: Upstreams, notes: Json) -> Route:
     targets = tuple(target for model in choice.models if (target := _target(model, upstreams)) is not None)
     if not targets:
         raise NoRoute("No provider is set up for this model: see providers.yaml and the policy's routing.")
+    targets = pinned(request.governed, targets)
     dropped = _never_stored(body)
     _bounded(request, body, notes)
-    forced = call.stream and _usage_forced(body)
+    forced = call.stream and call.endpoint.turn is None and _usage_forced(body)
     live = call.stream and request.governed.bound.policy.delivery == "live"
-    return Route(request, targets, body, choice.rule, usage_forced=forced, live=live, dropped=dropped)
+    return Route(
+        request, targets, body, choice.rule, usage_forced=forced, live=live, dropped=dropped,
+        fallbacks=_fallbacks(request, choice, upstreams),
+    )  # fmt: skip
 
 
 def _choice(request: ClearRequest, default: str, notes: Json) -> Choice:
@@ -50,6 +55,7 @@ def _choice(request: ClearRequest, default: str, notes: Json) -> Choice:
         run=governed.tags.run,
         facts=call.holder.facts,
         labels=call.labels.for_policy(),
+        asked=routing.asked,
     )
     snapshot = governed.snapshot
     at = datetime.now(UTC)
@@ -66,6 +72,18 @@ def _explained(choice: Choice) -> Json:
     if choice.observed:
         said["observed"] = list(choice.observed)
     return said | {"arm": choice.arm} if choice.arm else said
+
+
+def _fallbacks(request: ClearRequest, choice: Choice, upstreams: Upstreams) -> tuple[Chain, ...]:
+    """Name whom to ask next, by what went wrong; a conversation stays where it is."""
+    turn = request.governed.call.endpoint.turn
+    pin = turn.earlier.provider if turn is not None and turn.earlier is not None else None
+    chains = []
+    for fallback in choice.fallbacks:
+        found = [_target(model, upstreams) for model in fallback.models]
+        kept = tuple(target for target in found if target and pin in (None, target.provider.name))
+        chains.append(Chain(fallback.after, kept))
+    return tuple(chains)
 
 
 def _target(model: str, upstreams: Upstreams) -> Target | None:

@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 from gateway.wire.endpoint import Json
 
 _PARTS: Final = {"image_url": "vision", "input_image": "vision", "input_audio": "audio", "audio": "audio"}
+_USUAL: Final = frozenset({"model", "messages", "input", "stream", "temperature", "max_tokens", "top_p", "user"})
 
 
 class Features(NamedTuple):
@@ -23,7 +24,9 @@ def features(body: Json) -> Features:
     """Read the features of a request of any model endpoint."""
     given = body.get("messages") or body.get("input")
     items: list[Any] = given if isinstance(given, list) else [given] if given else []
-    needs = set(_asked(body)) | set(_carried(items))
+    needs = set(_carried(items))
+    if not _USUAL.issuperset(body):  # most requests have nothing more to say
+        needs.update(_asked(body))
     return Features(len(items), _most(body), tuple(sorted(needs)))
 
 
