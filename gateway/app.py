@@ -13,11 +13,14 @@ from starlette.types import Receive, Scope, Send
 from gateway.brake import braked
 from gateway.errors import BadRequest, GatewayError, NotFound, WrongKey, WrongMethod
 from gateway.pipeline import Pipeline
+from gateway.responses.store import MemoryStore, ResponseStore
 from gateway.routes.chat import chat
 from gateway.routes.completions import completions
 from gateway.routes.embeddings import embeddings
 from gateway.routes.models import PATH as MODELS
 from gateway.routes.models import models
+from gateway.routes.responses import PATH as RESPONSES
+from gateway.routes.responses import responses
 from gateway.routes.unknown import unknown
 from gateway.watch import Desk
 from gateway.wire import headers
@@ -30,15 +33,18 @@ _HINT: Final = "There is no such path. The OpenAI endpoints are below /v1: does 
 class Gateway(FastAPI):
     """One app object. Paths of the OpenAI wire never reach FastAPI's routing, which costs more than a call."""
 
-    def __init__(self, pipeline: Pipeline, routers: Sequence[APIRouter], lifespan: Lifespan | None = None) -> None:
+    def __init__(
+        self, pipeline: Pipeline, routers: Sequence[APIRouter], store: ResponseStore, lifespan: Lifespan | None = None
+    ) -> None:
         super().__init__(title="Sluice", docs_url=None, redoc_url=None, lifespan=lifespan)
         self._direct: Mapping[str, App] = {
             "/v1/chat/completions": chat(pipeline),
             "/v1/completions": completions(pipeline),
             "/v1/embeddings": embeddings(pipeline),
             MODELS: models(pipeline),
+            RESPONSES: responses(pipeline, store),
         }
-        self._models, self._unknown = self._direct[MODELS], unknown(pipeline)
+        self._unknown = unknown(pipeline)
         for router in routers:
             self.include_router(router)
         # The first part below /v1 of what FastAPI serves there.
@@ -52,14 +58,20 @@ class Gateway(FastAPI):
         found = self._direct.get(path)
         if found is not None or not path.startswith("/v1/"):
             return found
-        if path.startswith(MODELS + "/"):
-            return self._models
+        for below in (MODELS, RESPONSES):
+            if path.startswith(below + "/"):
+                return self._direct[below]
         return None if _part(path) in self._ours else self._unknown
 
 
-def create_app(pipeline: Pipeline, routers: Sequence[APIRouter] = (), lifespan: Lifespan | None = None) -> Gateway:
-    """Build the application; every error has OpenAI's shape."""
-    app = Gateway(pipeline, routers, lifespan)
+def create_app(
+    pipeline: Pipeline,
+    routers: Sequence[APIRouter] = (),
+    lifespan: Lifespan | None = None,
+    store: ResponseStore | None = None,
+) -> Gateway:
+    """Build the application; every error has OpenAI's shape. Without a `store`, responses are kept in memory only."""
+    app = Gateway(pipeline, routers, store or MemoryStore(), lifespan)
     app.add_exception_handler(GatewayError, _own(pipeline.desk))
     app.add_exception_handler(HTTPException, _foreign)
     app.add_exception_handler(RequestValidationError, _invalid)

@@ -6,6 +6,7 @@ from time import perf_counter_ns
 from typing import Any
 
 from gateway.call import Target
+from gateway.wire.turn import Speech
 from policy.usage import Usage
 
 
@@ -22,6 +23,7 @@ class Attempt:
     ended_ns: int | None = None
     usage: Usage | None = None
     cost_usd: float | None = None
+    speech: Speech | None = None  # where the provider is spoken to in its own way
 
     def record(self) -> dict[str, Any]:
         """Return the attempt in the shape of `call.end`."""

@@ -22,6 +22,7 @@ from gateway.stages.restore import restore
 from gateway.stages.screen import screen
 from gateway.stages.shape import shape
 from gateway.stages.tools import called_tools
+from gateway.stages.turn import keep, resume
 from gateway.watch import Desk, Watch
 from gateway.wire.endpoint import Endpoint
 from gateway.wire.exchange import Exchange
@@ -54,6 +55,7 @@ class Pipeline:
                 if governed.bound.policy.metered:
                     watch.ticket = await self.meter.enter(governed, watch.notes)
             with watch("clear"):
+                governed = await resume(governed)
                 watch.request = request = await clear(shape(governed, watch.notes))
             with watch("choose"):
                 watch.route = route = choose(request, self.upstreams(snapshot), watch.notes)
@@ -83,6 +85,7 @@ class Pipeline:
         with watch("restore"):
             reply = restore(released)
         recorded = await watch.record(reply)
+        await keep(released)
         if not streamed:
             await http.reply(200, recorded.headers, recorded.body)
             return
@@ -102,6 +105,8 @@ class Pipeline:
             said = live.so_far()
             called_tools(said, watch.notes)
             judged = judge(said)
-        recorded = await watch.record(live.last(act(judged)))
+            released = act(judged)
+        recorded = await watch.record(live.last(released))
+        await keep(released)
         await http.end_stream(recorded.body)
         await live.settle()

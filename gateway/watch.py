@@ -119,11 +119,12 @@ class Watch:
         facts = headers.closing(judged.judgement.verdict, bill.cost.usd, self._overhead_ms(), route.dropped)
         if commit.deferred:
             facts.append(headers.DEFERRED)
+        done = route.request.governed.call.endpoint.done
         if self.http.started:  # what could not stand in the headers any more goes into a last comment
             names = {name.decode().removeprefix("x-sluice-"): text.decode() for name, text in facts}
-            return Recorded(reply.body + sse.comment(call=self.call_id, **names) + sse.DONE_EVENT, ())
+            return Recorded(reply.body + sse.comment(call=self.call_id, **names) + done, ())
         if route.request.governed.call.stream:
-            return Recorded(reply.body + sse.DONE_EVENT, (*self.opening(), *facts))
+            return Recorded(reply.body + done, (*self.opening(), *facts))
         return Recorded(reply.body, (headers.JSON, *self.opening(), *facts))
 
     async def record_plain(self, body: bytes) -> Recorded:
@@ -211,7 +212,9 @@ class Watch:
     async def _tell(self, error: errors.GatewayError) -> None:
         """Show the caller the error, as an event when the answer has begun."""
         if self.http.started:
-            await self.http.end_stream(sse.event(error.body()))
+            numbered = self.governed is not None and self.governed.call.endpoint.turn is not None
+            number = self.live.shown if self.live else 0
+            await self.http.end_stream(sse.error_event(error.body(), number if numbered else None))
         else:
             await self.http.reply(error.status, [*self.opening(), *headers.of_error(error)], error.encoded())
 
@@ -236,7 +239,7 @@ class Watch:
             raise errors.RecordDown("The call could not be recorded, so its answer is withheld.") from error
 
     def _body(self, end: End, bill: Bill | None) -> dict[str, Any]:
-        body = self._known | self.notes
+        body = self._known | self.notes | self.attempts.facts()
         if self.ticket is not None:
             used = (bill.cost.usd, bill.usage.total_tokens) if bill else (None, None)
             body["charges"] = self.ticket.settle(*used)

@@ -24,6 +24,7 @@ from gateway.providers.openai import new_session
 from gateway.providers.pool import ProviderPool
 from gateway.purses import Purses
 from gateway.redactors import CompiledRedactors, needs_detectors
+from gateway.responses.store import ResponseStore, SealedStore
 from gateway.settings import Settings
 from gateway.watch import Desk
 from metrics.record.ids import utc_us
@@ -51,6 +52,7 @@ class Parts:
     session: aiohttp.ClientSession
     pipeline: Pipeline
     purses: Purses
+    responses: ResponseStore
     writer: str
 
 
@@ -72,10 +74,11 @@ async def open_parts(settings: Settings, environ: Mapping[str, str], role: str) 
     purses = Purses(ControlStore(database, writer), utc_us)
     meter = Meter(purses, utc_us)
     pipeline = Pipeline(directory, in_force.current, redactors, pool.of, recording, Limits(), meter)
+    responses = SealedStore(database, master, lambda tenant, subject: keystore.subject_key(tenant, subject)[0])
     try:
         yield Parts(
             settings, database, directory, in_force, changes, journal, master, detectors, session, pipeline, purses,
-            writer,
+            responses, writer,
         )  # fmt: skip
     finally:
         await purses.close()

@@ -33,6 +33,11 @@ class ProviderBlock(Block):
     )
     region: Name | None = Field(default=None, description="Where its models run.")
     simulated: Flag = Field(default=False, description="Its answers come from no real model, and are marked so.")
+    responses: Literal["native", "translated"] | None = Field(
+        default=None,
+        description="`translated`: it has no Responses API, so those calls reach it as chat completions. "
+        "Without it `native`, and `translated` where `simulated` is true.",
+    )
     timeouts: Timeouts = Field(default=Timeouts(), description="Limits of patience.")
 
     @model_validator(mode="after")
@@ -50,6 +55,11 @@ class Provider(ProviderBlock):
     """A provider with its name."""
 
     name: Name
+
+    @property
+    def translates_responses(self) -> bool:
+        """Say whether calls of the Responses API reach it as chat completions."""
+        return self.responses == "translated" or (self.responses is None and self.simulated)
 
     def address(self, environment: Mapping[str, str]) -> str | None:
         """Give the base URL: the environment's if set, else the file's; without a trailing slash."""

@@ -42,6 +42,10 @@ class Provider(Protocol):
     @property
     def simulated(self) -> bool: ...
 
+    @property
+    def translated(self) -> bool:
+        """True: it has no Responses API, so those calls reach it as chat completions."""
+
     async def send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Reply:
         """Send one request and return when the reply's headers have arrived.
 

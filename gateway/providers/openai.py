@@ -50,8 +50,9 @@ class OpenAIProvider:
         session: aiohttp.ClientSession,
         *,
         simulated: bool = False,
+        translated: bool = False,
     ) -> None:
-        self.name, self.simulated = name, simulated
+        self.name, self.simulated, self.translated = name, simulated, translated
         self._base = base_url.rstrip("/")
         self._session, self._timeouts = session, timeouts
         self._headers = _TEXT | ({"authorization": f"Bearer {api_key}"} if api_key else {})

@@ -45,4 +45,12 @@ class ProviderPool:
         patience = entry.timeouts
         timeouts = Timeouts(patience.connect_s, patience.first_byte_s, patience.idle_s, patience.total_s)
         key = entry.api_key(self._environ)
-        return OpenAIProvider(entry.name, address, key, timeouts, self._session, simulated=entry.simulated)
+        return OpenAIProvider(
+            entry.name,
+            address,
+            key,
+            timeouts,
+            self._session,
+            simulated=entry.simulated,
+            translated=entry.translates_responses,
+        )

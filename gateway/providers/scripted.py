@@ -63,6 +63,7 @@ class ScriptedProvider:
     replies: list[ScriptedReply | UpstreamError]
     name: str = "scripted"
     simulated: bool = True
+    translated: bool = False
     sent: list[Sent] = field(default_factory=list)
 
     async def send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> ScriptedReply:

@@ -2,6 +2,7 @@
 
 from gateway.call import ClearRequest, Governed
 from gateway.errors import BadRequest, GatewayError, RedactionDown, Refused
+from gateway.stages.turn import with_earlier
 from gateway.wire.labels import without_labels
 from redaction.types import Blocked, RedactionFailed, Unsearchable
 
@@ -17,6 +18,7 @@ async def clear(governed: Governed) -> ClearRequest:
     call = governed.call
     try:
         cleared = await governed.redactor.clear(without_labels(call.body), call.endpoint.name)
+        cleared = await with_earlier(governed, cleared)
     except Blocked as error:
         raise Refused(
             f"The policy {governed.bound.name} does not allow {error.kind} in a request ({error.site}).",

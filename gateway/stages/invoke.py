@@ -67,8 +67,11 @@ async def _answer(route: Route, attempt: Attempt, attempts: Attempts) -> Answer:
         raw = await reply.read()
     finally:
         reply.close()
-    body = _object(raw)
-    route.request.governed.call.endpoint.check_answer(body)
+    body, speech = _object(raw), attempt.speech
+    if speech is not None:
+        body, raw = speech.answer(body), b""
+    else:
+        route.request.governed.call.endpoint.check_answer(body)
     attempts.end(attempt)
     return Answer(route, attempt.target, (body,), raw)
 
@@ -85,9 +88,13 @@ async def _live(route: Route, attempt: Attempt, attempts: Attempts) -> Live:
 async def _accepted(route: Route, attempt: Attempt, attempts: Attempts) -> Reply:
     """Send the request; anything but a success is an error."""
     call, target = route.request.governed.call, attempt.target
-    wire = orjson.dumps(route.body if route.body["model"] == target.model else route.body | {"model": target.model})
+    body = route.body if route.body["model"] == target.model else route.body | {"model": target.model}
+    path = call.endpoint.path
+    if call.endpoint.turn is not None:
+        attempt.speech = speech = call.endpoint.turn.speech(target.provider.translated)
+        path, body = speech.path, speech.request(body)
     headers = {_HOP: "1", "traceparent": call.trace.header}
-    reply = await target.provider.send("POST", call.endpoint.path, wire, headers)
+    reply = await target.provider.send("POST", path, orjson.dumps(body), headers)
     attempt.status = reply.status
     attempts.first_byte(attempt)
     if reply.status == 200:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from typing import Final
 
 import orjson
@@ -10,7 +11,7 @@ from gateway.attempt import Attempt, Attempts
 from gateway.call import Answer, ClearAnswer, Released, Reply, Route
 from gateway.errors import RedactionDown, UpstreamCut, UpstreamError
 from gateway.providers import base
-from gateway.stages.restore import event_bytes
+from gateway.stages.restore import event_bytes, numbered
 from gateway.wire import sse
 from gateway.wire.endpoint import Json
 from gateway.wire.refusal import refusal
@@ -34,12 +35,12 @@ class Live:
         self.screen = route.request.governed.redactor.screen(route.request.cleared.vault, call.endpoint.name)
         self._route, self._reply, self._attempt, self._attempts = route, reply, attempt, attempts
         self._assembly, self._check = call.endpoint.assemble(), call.endpoint.check_event
-        self._wanted = call.endpoint.wanted(call.body)
+        self._wanted, self._speech = call.endpoint.wanted(call.body), attempt.speech
         self._reader = sse.SseReader()
         self._first: bytes | None = first
         self._tail: list[bytes] = []
         self._done = self._said_done = self._ended = False
-        self.screened_ns = 0
+        self.screened_ns = self.shown = 0
 
     async def read(self) -> bytes | None:
         """Return the events that may be sent now, perhaps none; None at the end of a complete answer.
@@ -96,8 +97,8 @@ class Live:
             data = await self._next()
             if data is None:
                 self._done = True
-                return []
-            return [event for payload in self._reader.feed(data) if (event := self._event(payload)) is not None]
+            events = [event for payload in self._reader.feed(data or b"") for event in self._event(payload)]
+            return [*events, *self._speech.end(self._said_done)] if self._done and self._speech else events
         except sse.EventTooLong:
             raise self._failed(UpstreamError("An event is too long.", code="upstream_invalid_response")) from None
         except UpstreamError as error:
@@ -113,22 +114,24 @@ class Live:
         finally:
             self._attempts.waited_ns += self._attempts.now_ns() - began
 
-    def _event(self, payload: bytes) -> Json | None:
+    def _event(self, payload: bytes) -> Sequence[Json]:
         if self._done:
-            return None
+            return ()
         if payload.strip() == sse.DONE:
             self._done = self._said_done = True
-            return None
+            return ()
         try:
             event = orjson.loads(payload)
         except orjson.JSONDecodeError:
             event = None
         if not isinstance(event, dict):
             raise UpstreamError("The upstream's stream is malformed.", code="upstream_invalid_response")
-        self._check(event)
-        if event.get("error"):
+        if event.get("error") or event.get("type") == "error":
             raise refusal(502, {}, payload, self._route.request.governed.redactor.clear_label)
-        return event
+        if self._speech is not None:
+            return self._speech.event(event)
+        self._check(event)
+        return (event,)
 
     def _failed(self, error: UpstreamError) -> UpstreamError:
         self._attempts.end(self._attempt, error.code)
@@ -143,7 +146,8 @@ class Live:
     def _encoded(self, piece: ScreenedBody) -> bytes:
         """Encode one event for the caller, or keep it for the end."""
         self._assembly.add(piece.clean)
-        shown = event_bytes(piece.reply, self._route.usage_forced)
+        shown = event_bytes(numbered(piece.reply, self.shown), self._route.usage_forced)
+        self.shown += 1
         if not shown or not self._assembly.finished(self._wanted):
             return shown
         self._tail.append(shown)

@@ -3,6 +3,7 @@
 import orjson
 
 from gateway.call import Released, Reply
+from gateway.wire import sse
 from gateway.wire.endpoint import Json
 
 
@@ -11,9 +12,11 @@ def restore(released: Released) -> Reply:
     answer = released.judged.answer.answer
     if answer.route.request.governed.call.stream:
         hide = answer.route.usage_forced
-        return Reply(released, b"".join(event_bytes(event, hide) for event in released.shown))
+        shown = [event_bytes(numbered(event, place), hide) for place, event in enumerate(released.shown)]
+        return Reply(released, b"".join(shown))
     (body,) = released.shown
-    return Reply(released, answer.raw if body == answer.events[0] else orjson.dumps(body))
+    unchanged = answer.raw and body == answer.events[0]
+    return Reply(released, answer.raw if unchanged else orjson.dumps(body))
 
 
 def event_bytes(event: Json, hide_usage: bool) -> bytes:
@@ -22,4 +25,11 @@ def event_bytes(event: Json, hide_usage: bool) -> bytes:
         if event["usage"] and not event.get("choices"):
             return b""
         event = {name: value for name, value in event.items() if name != "usage"}
+    if "sequence_number" in event:
+        return sse.named_event(event)
     return b"data: " + orjson.dumps(event) + b"\n\n"
+
+
+def numbered(event: Json, place: int) -> Json:
+    """Number an event anew where events have numbers: some are held back, and some are ours."""
+    return event | {"sequence_number": place} if "sequence_number" in event else event

@@ -4,6 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from gateway.wire.sse import DONE_EVENT
+from gateway.wire.turn import Turn
+
 Json = dict[str, Any]
 
 
@@ -43,6 +46,7 @@ class Endpoint:
 
     `path` lies below the provider's base URL. `reasons` and `chars` read an answer's reasons to finish and the
     length of its texts. Without `assemble` the endpoint never streams; `check_event` refuses events of another shape.
+    `done` ends a stream. A `turn` belongs to one call; endpoints without conversations have none.
     """
 
     name: str
@@ -54,3 +58,5 @@ class Endpoint:
     assemble: Callable[[], Assembly] | None = None
     check_event: Callable[[Json], None] = accept_any
     wanted: Callable[[Json], int] = choices_wanted
+    done: bytes = DONE_EVENT
+    turn: Turn | None = None

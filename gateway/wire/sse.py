@@ -1,5 +1,6 @@
 """Server-sent events: a tolerant reader that gives the same events under every split of the bytes, and a writer."""
 
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ DONE_EVENT: Final = b"data: [DONE]\n\n"
 KEEP_ALIVE: Final = b": keep-alive\n\n"
 MAX_EVENT_BYTES: Final = 8 * 1024 * 1024
 _BOM: Final = b"\xef\xbb\xbf"
+_NAME: Final = re.compile(r"[a-z][a-z_.]{0,99}")
 
 
 class EventTooLong(ValueError):
@@ -67,6 +69,23 @@ def _data(block: bytes) -> bytes | None:
 def event(payload: dict[str, Any]) -> bytes:
     """Encode one JSON object as an event."""
     return b"data: " + orjson.dumps(payload) + b"\n\n"
+
+
+def named_event(payload: dict[str, Any]) -> bytes:
+    """Encode one JSON object as an event that carries its type as its name, too."""
+    kind = payload.get("type")
+    name = b"event: " + kind.encode() + b"\n" if isinstance(kind, str) and _NAME.fullmatch(kind) else b""
+    return name + event(payload)
+
+
+def error_event(body: dict[str, Any], number: int | None) -> bytes:
+    """Encode an error as the last event of a stream, with a `number` where the stream's events have one.
+
+    Clients of numbered events know errors by their type; some look into `error`, some beside it.
+    """
+    if number is None:
+        return event(body)
+    return named_event(body["error"] | body | {"type": "error", "sequence_number": number})
 
 
 def comment(**facts: object) -> bytes:

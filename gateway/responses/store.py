@@ -1,0 +1,133 @@
+"""What is kept of responses, so that callers can read them again and go on from them."""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+import orjson
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from gateway.control import sealed
+from gateway.control.database import Database
+from metrics.record.master import MasterKey
+
+KIND: Final = "response"
+_NONCE_BYTES: Final = 12
+_DAY_US: Final = 24 * 3600 * 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One response: the cleared input items and the clean answer, and apart from them the values of placeholders."""
+
+    response_id: str
+    automation: str | None
+    provider: str
+    items: list[Any] = field(default_factory=list)
+    answer: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, str] = field(default_factory=dict)
+
+    def encoded(self) -> bytes:
+        """Return the response as JSON."""
+        return orjson.dumps(self)
+
+
+class ResponseStore(Protocol):
+    """Keeps responses by tenant and id, each for a number of days."""
+
+    async def put(self, tenant: str, subject: str | None, stored: Stored, days: int) -> None:
+        """Keep a response, in place of an earlier state of it.
+
+        Raises:
+            ControlError: it could not be kept.
+        """
+
+    async def get(self, tenant: str, response_id: str) -> Stored | None:
+        """Return a response that was not deleted and has not expired.
+
+        Raises:
+            ControlError: the store does not answer.
+        """
+
+    async def remove(self, tenant: str, response_id: str) -> bool:
+        """Forget a response; tell whether there was one.
+
+        Raises:
+            ControlError: the store does not answer.
+        """
+
+
+class MemoryStore:
+    """The fake beside the protocol: nothing expires."""
+
+    def __init__(self) -> None:
+        self.kept: dict[tuple[str, str], bytes] = {}
+
+    async def put(self, tenant: str, subject: str | None, stored: Stored, days: int) -> None:
+        """Keep a response."""
+        self.kept[tenant, stored.response_id] = stored.encoded()
+
+    async def get(self, tenant: str, response_id: str) -> Stored | None:
+        """Return a response."""
+        found = self.kept.get((tenant, response_id))
+        return Stored(**orjson.loads(found)) if found is not None else None
+
+    async def remove(self, tenant: str, response_id: str) -> bool:
+        """Forget a response."""
+        return self.kept.pop((tenant, response_id), None) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class SealedStore:
+    """Keeps responses in the control database, which sees ciphertext only.
+
+    `subject_ref` gives the random reference of a subject id, by which everything about a subject is erased.
+    """
+
+    database: Database
+    master: MasterKey
+    subject_ref: Callable[[str, str], str]
+
+    async def put(self, tenant: str, subject: str | None, stored: Stored, days: int) -> None:
+        """Keep a response."""
+        await asyncio.to_thread(self._put, tenant, subject, stored, days)
+
+    async def get(self, tenant: str, response_id: str) -> Stored | None:
+        """Return a response."""
+        item = await asyncio.to_thread(sealed.get, self.database, tenant, KIND, response_id)
+        return None if item is None else self._opened(tenant, item)
+
+    async def remove(self, tenant: str, response_id: str) -> bool:
+        """Forget a response."""
+        return await asyncio.to_thread(self._remove, tenant, response_id)
+
+    def _put(self, tenant: str, subject: str | None, stored: Stored, days: int) -> None:
+        ref = None if subject is None else self.subject_ref(tenant, subject)
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        about = _about(tenant, stored.response_id)
+        ciphertext = nonce + self._cipher(tenant).encrypt(nonce, stored.encoded(), about)
+        until = self.database.clock_us() + days * _DAY_US
+        with self.database.write() as tx:
+            sealed.replace(tx, tenant, sealed.SealedItem(KIND, stored.response_id, ciphertext, ref, until))
+
+    def _remove(self, tenant: str, response_id: str) -> bool:
+        with self.database.write() as tx:
+            return sealed.remove(tx, tenant, KIND, response_id)
+
+    def _opened(self, tenant: str, item: sealed.SealedItem) -> Stored | None:
+        nonce, ciphertext = item.ciphertext[:_NONCE_BYTES], item.ciphertext[_NONCE_BYTES:]
+        try:
+            raw = self._cipher(tenant).decrypt(nonce, ciphertext, _about(tenant, item.item_id))
+        except InvalidTag:  # sealed with another master key, or damaged: nobody can read it any more
+            return None
+        return Stored(**orjson.loads(raw))
+
+    def _cipher(self, tenant: str) -> AESGCM:
+        return AESGCM(self.master.derive(f"gateway/responses/{tenant}"))
+
+
+def _about(tenant: str, response_id: str) -> bytes:
+    return f"{tenant}\0{response_id}".encode()

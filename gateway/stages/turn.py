@@ -1,0 +1,84 @@
+"""Conversations, where an endpoint has them: the turns before a call, and what is kept of it in the end."""
+
+from gateway.call import Governed, Released, Target
+from gateway.errors import BadRequest
+from gateway.wire.turn import Asker, Said
+from redaction.types import Cleared, Vault
+
+
+async def resume(governed: Governed) -> Governed:
+    """Find the turns before this one.
+
+    Raises:
+        BadRequest: they cannot be found.
+    """
+    call = governed.call
+    if call.endpoint.turn is None:
+        return governed
+    body = await call.endpoint.turn.resume(_asker(governed), call.body)
+    return governed._replace(call=call._replace(body=body))
+
+
+async def with_earlier(governed: Governed, cleared: Cleared) -> Cleared:
+    """Put the earlier turns before the request, and their values into its vault.
+
+    They were cleared when they came; the policy of today looks at them once more.
+    """
+    turn = governed.call.endpoint.turn
+    if turn is None or turn.earlier is None:
+        return cleared
+    before = await governed.redactor.clear({"input": turn.earlier.items}, governed.call.endpoint.name)
+    vault = Vault(
+        values={**turn.earlier.values, **before.vault.values, **cleared.vault.values},
+        hmacs=[*before.vault.hmacs, *cleared.vault.hmacs],
+        json_mode=cleared.vault.json_mode,
+    )
+    return Cleared(
+        cleared.body | {"input": [*before.body["input"], *cleared.body["input"]]},
+        (*before.findings, *cleared.findings),
+        vault,
+        before.chars + cleared.chars,
+        (*before.media, *cleared.media),
+    )
+
+
+def pinned(governed: Governed, targets: tuple[Target, ...]) -> tuple[Target, ...]:
+    """Keep the targets of the provider that a conversation began with.
+
+    Raises:
+        BadRequest: there is none among them.
+    """
+    turn = governed.call.endpoint.turn
+    if turn is None or turn.earlier is None:
+        return targets
+    name = turn.earlier.provider
+    kept = tuple(target for target in targets if target.provider.name == name)
+    if not kept and targets:
+        text = f"The earlier response came from the provider {name}, and this model is another one's."
+        raise BadRequest(text, code="previous_response_elsewhere", param="previous_response_id")
+    return kept
+
+
+async def keep(released: Released) -> None:
+    """Remember the call for the turns after it."""
+    answer = released.judged.answer
+    request = answer.answer.route.request
+    governed = request.governed
+    turn = governed.call.endpoint.turn
+    if turn is None:
+        return
+    said = Said(
+        asker=_asker(governed),
+        subject=governed.call.labels.subject,
+        request=request.cleared.body,
+        answer=answer.clean,
+        values=request.cleared.vault.values,
+        provider=answer.answer.target.provider.name,
+        days=governed.bound.policy.retention.content.days,
+    )
+    await turn.keep(said)
+
+
+def _asker(governed: Governed) -> Asker:
+    facts = governed.call.holder.facts
+    return Asker(facts.tenant, facts.automation)

@@ -1,0 +1,81 @@
+"""A call that belongs to a conversation: what it goes on from, how providers are spoken to, what is kept of it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+Json = dict[str, Any]
+
+
+class Speech(Protocol):
+    """How one call is put to one provider, and how what it says is read. One for each try: it may remember."""
+
+    @property
+    def path(self) -> str:
+        """Below the provider's base URL."""
+
+    def request(self, body: Json) -> Json:
+        """Return what travels; the model's name is set already."""
+
+    def answer(self, body: Json) -> Json:
+        """Return a whole answer in the endpoint's own shape.
+
+        Raises:
+            UpstreamError: it is none.
+        """
+
+    def event(self, event: Json) -> Sequence[Json]:
+        """Return what one event of the provider's stream is in the endpoint's own events.
+
+        Raises:
+            UpstreamError: it has another shape.
+        """
+
+    def end(self, said_done: bool) -> Sequence[Json]:
+        """Return what is still to be said when the stream has ended, with `[DONE]` or in silence."""
+
+
+class Asker(NamedTuple):
+    """Whose conversation it is: nobody else may go on with it."""
+
+    tenant: str
+    automation: str | None
+
+
+class Earlier(NamedTuple):
+    """The turns before this one: their items, cleared, the values of their placeholders, and who answered."""
+
+    items: list[Any]
+    values: Mapping[str, str]
+    provider: str
+
+
+class Said(NamedTuple):
+    """One finished call as a conversation keeps it: cleared request, clean answer, and the values apart."""
+
+    asker: Asker
+    subject: str | None
+    request: Json
+    answer: Json
+    values: Mapping[str, str]
+    provider: str
+    days: int
+
+
+class Turn(Protocol):
+    """One call of a conversation. `earlier` holds the turns before it, once it was resumed; their provider answers."""
+
+    @property
+    def earlier(self) -> Earlier | None: ...
+
+    async def resume(self, asker: Asker, body: Json) -> Json:
+        """Find the turns before this one; return the request without what only concerns us.
+
+        Raises:
+            BadRequest: there is no such conversation, or the request cannot be part of one.
+        """
+
+    def speech(self, translated: bool) -> Speech:
+        """Return how this call is put to a provider; `translated`: to one that knows chat completions only."""
+
+    async def keep(self, said: Said) -> None:
+        """Remember the call if the caller wants that; a store that is away is no error."""
