@@ -1,5 +1,7 @@
 """How databases are opened: private files, safe settings, and no secret in a complaint."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,20 @@ def test_the_files_belong_to_their_owner_alone(database: Database, tmp_path: Pat
     assert {file.name for file in files} >= {"control.db", "control.db-wal"}
     assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
     assert (tmp_path / "db").stat().st_mode & 0o777 == 0o700
+
+
+_VISITOR = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM changes'); c.close()"
+
+
+def test_another_process_that_leaves_takes_no_log_away(database: Database, tmp_path: Path) -> None:
+    """SQLite's locks belong to the process: a second connection must not drop those of the first."""
+    log = tmp_path / "db" / "control.db-wal"
+    with database.read() as first, database.read() as second:
+        assert first.execute(text("SELECT version FROM changes")).scalar() is not None
+        assert second.execute(text("SELECT version FROM changes")).scalar() is not None
+    before = log.stat().st_ino
+    subprocess.run([sys.executable, "-c", _VISITOR, str(tmp_path / "db" / "control.db")], check=True)
+    assert log.stat().st_ino == before
 
 
 @pytest.mark.parametrize(
