@@ -77,6 +77,7 @@ COMMANDS: Final = {
     "keys": Lazy("gateway.commands.keys:keys", "Create, list and revoke API keys."),
     "users": Lazy("gateway.commands.users:users", "Create people who sign in to the dashboard."),
     "policy": Lazy("gateway.commands.policy:policy", "Check, test, compare and explain policy files."),
+    "prices": Lazy("gateway.commands.prices:prices", "Find models without a price."),
     "calls": Lazy("gateway.commands.calls:calls", "List calls, or show one in full."),
     "ledger": Lazy("gateway.commands.ledger:ledger", "Rebuild the ledger from the journal."),
     "redact": Lazy("gateway.commands.redact:redact", "Show what a policy redacts in a text."),

@@ -8,23 +8,20 @@ from typing import Any, NamedTuple
 import click
 
 from gateway.cli import Sentence
-from gateway.commands.common import program, settings_with
+from gateway.commands.ask import asking
+from gateway.commands.common import settings_with
 from gateway.commands.control import tenant_option
 from gateway.commands.moments import moment_us
 from gateway.commands.output import json_option, print_json
 from gateway.control.database import utc_now_us
-from gateway.local_access import LocalAccess, NotReachedError
 from gateway.policy_tools.replay_base import Trees, needs_run, needs_size
 from gateway.policy_tools.replay_report import Report, judge, markdown, text
 from gateway.policy_tools.replay_spend import stops
 from gateway.policy_tools.revisions import at_revision
-from gateway.settings import Settings
-from metrics.client import RecorderClient, RecorderError
+from metrics.client import RecorderError
 from metrics.health.replay import Ask, Span, groups, spending
 from policy.load import load_tree
 from policy.snapshot import Snapshot
-
-_PATIENCE_S = 60.0
 
 
 class Thresholds(NamedTuple):
@@ -69,9 +66,7 @@ def options(command: Any) -> Any:
                 "--max-cost-increase", type=Share(), help="Exit code 1 when calls would cost more, such as 5%."
             ),
             click.option("--max-refusals", type=int, help="Exit code 1 when more answered calls would be refused."),
-            click.option(
-                "--max-changed", type=Share(), help="Exit code 1 when a larger share would go otherwise."
-            ),
+            click.option("--max-changed", type=Share(), help="Exit code 1 when a larger share would go otherwise."),
             tenant_option,
             json_option,
         )
@@ -97,7 +92,7 @@ def run(candidate: str, *, as_json: bool, as_markdown: bool, tenant: str, **give
         )
         by_size, by_run = needs_size(trees.candidate), needs_run(trees.candidate)
         since = moment_us("--since", given["since"], now_us)
-        ask = stack.enter_context(_asking(settings, tenant))
+        ask = stack.enter_context(asking(settings, tenant))
         report = replayed(trees, ask, Span(since, until, given["automation"], by_size, by_run))
     if as_json:
         print_json(report.as_dict())
@@ -126,22 +121,3 @@ def _tree(folder: Path, name: str | None) -> Iterator[Snapshot]:
         return
     with at_revision(folder, name) as copy:
         yield load_tree(copy)
-
-
-@contextmanager
-def _asking(settings: Settings, tenant: str) -> Iterator[Ask]:
-    """Ask the recorder; where none runs, its ledger."""
-    try:
-        access = LocalAccess(settings)
-        client = RecorderClient(access.recorder_url(), access.query_token, _PATIENCE_S)
-        client.status()
-        access.query_token()
-    except (NotReachedError, RecorderError) as error:
-        ledgers = program("metrics.health.replay_ledger", extra="recorder")
-        try:
-            with ledgers.stopped_ledger(settings.data, tenant) as ask:
-                yield ask
-        except ledgers.NoLedgerError as missing:
-            raise Sentence(f"{error} And {missing}.") from error
-        return
-    yield client.query

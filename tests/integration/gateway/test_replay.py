@@ -11,12 +11,13 @@ import pytest
 from gateway.commands.policy_replay import Thresholds, replayed
 from gateway.policy_tools.replay_base import Trees, needs_run, needs_size
 from gateway.policy_tools.replay_report import Report, markdown, text
-from gateway.providers.scripted import ScriptedReply
+from gateway.providers.scripted import ScriptedReply, json_reply
 from metrics.health.replay import Ask, Span
 from metrics.health.replay_ledger import stopped_ledger
 from metrics.record.journal import FileJournal
 from policy.load import load_tree
 from policy.snapshot import Snapshot
+from tests.e2e.wire import completion
 from tests.integration.gateway.test_policy_blocks import ROUTING, TOOLS, World, answer, call, offer, with_prompts
 from tests.integration.metrics.support import TS, recording, write
 from tests.unit.gateway.making import snapshot
@@ -156,3 +157,13 @@ def test_a_new_budget_stops_calls(tmp_path: Path) -> None:
     (stop,) = report.stops
     assert (stop.rule, stop.scope, stop.periods) == ("budget.rules[0]", "team support", 1)
     assert stop.calls > 0
+
+
+def test_models_without_a_price_are_found(tmp_path: Path) -> None:
+    tree = snapshot(tmp_path / "policies")
+    world = World(tree, answer(), json_reply(completion(model="nobody-knows")))
+    world.ask()
+    world.ask({"model": "nobody-knows"})
+    with ledger(tmp_path / "data", world) as ask:
+        (row,) = ask("unpriced").dicts()
+    assert (row["provider"], row["model"], row["calls"]) == ("test", "nobody-knows", 1)
