@@ -1,6 +1,6 @@
 # One list of habits. `make run` and `make test` do their own set-up; see README.md for the plain lines behind them.
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint types imports policy lock bench campaign-kill clean
+.PHONY: help run test check format lint types imports policy lock bench campaign-kill campaign-inputs campaign-faults campaign-drain campaign-soak clean
 
 UPSTREAM ?= simulated
 BIN := .venv/bin
@@ -46,6 +46,22 @@ bench: ## measure CPU per call, latency, memory and cold start
 campaign-kill: ## kill -9 gateway workers and the recorder under load; count what is lost
 	@tools/install.sh dev
 	@$(BIN)/python -m benchmarks.campaign_kill
+
+campaign-inputs: ## bad requests of every kind; count what is answered otherwise than with a 4xx (2 minutes)
+	@tools/install.sh dev
+	@$(BIN)/python -m benchmarks.campaign_inputs $(ARGS)
+
+campaign-faults: ## broken upstreams, disks and stores; count what is lost or made up (10 minutes)
+	@tools/install.sh dev
+	@$(BIN)/python -m benchmarks.campaign_faults $(ARGS)
+
+campaign-drain: ## stop and replace gateways under load; slow readers, overload (10 minutes)
+	@tools/install.sh dev
+	@$(BIN)/python -m benchmarks.campaign_drain $(ARGS)
+
+campaign-soak: ## ten minutes of mixed calls; memory and descriptors must stay flat (ARGS="--minutes 60" for longer)
+	@tools/install.sh dev
+	@$(BIN)/python -m benchmarks.campaign_soak $(ARGS)
 
 clean: ## remove the virtual environment and caches (never your data)
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

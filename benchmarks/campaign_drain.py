@@ -56,9 +56,9 @@ def gateway(site: Site, listener: socket.socket | None = None, **more: str) -> s
     """Start a gateway, on a socket that is handed to it if one is."""
     fds = [listener.fileno()] if listener else []
     given = {"SLUICE_LISTENER_FD": str(fds[0])} if fds else {}
-    log = (site.folder / "gateway.log").open("ab")
     env = {**os.environ, **site.environment, **given, **more}
-    return subprocess.Popen([SLUICE, "gateway"], env=env, pass_fds=fds, stdout=log, stderr=log, cwd=site.folder)
+    with (site.folder / "gateway.log").open("ab") as log:
+        return subprocess.Popen([SLUICE, "gateway"], env=env, pass_fds=fds, stdout=log, stderr=log, cwd=site.folder)
 
 
 def workers(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
@@ -73,6 +73,8 @@ def wait_serving(process: subprocess.Popen[bytes], site: Site, count: int) -> No
         if len(said) >= count and any('"snapshot": "' in word for word in words):
             return
         time.sleep(0.05)
+    process.kill()
+    process.wait()
     raise TimeoutError("the gateway does not serve")
 
 
@@ -125,7 +127,11 @@ def stops(site: Site, cycles: int) -> None:
 
 async def rolling(site: Site, rounds: int) -> None:
     """Replace gateways on one shared socket, again and again, under load."""
-    listener = socket.create_server(("127.0.0.1", site.port), backlog=1024)
+    with socket.create_server(("127.0.0.1", site.port), backlog=1024) as listener:
+        await replacing(site, rounds, listener)
+
+
+async def replacing(site: Site, rounds: int, listener: socket.socket) -> None:
     results: Counter[str] = Counter()
     stop = asyncio.Event()
 
@@ -152,7 +158,6 @@ async def rolling(site: Site, rounds: int) -> None:
     await asyncio.gather(*clients)
     old.send_signal(signal.SIGTERM)
     await asyncio.to_thread(old.wait, 60)
-    listener.close()
     failed = sum(count for name, count in results.items() if name != "ok")
     if failed:
         site.bad.append(f"rolling restarts: {dict(results)}")

@@ -67,7 +67,7 @@ def test_a_stream_that_is_cut_at_any_byte_ends_with_an_error(how: str, upstream:
     raw = b"".join(events)
     complete = len(b"".join(events[:4]))  # with the finish reason, the answer is complete
     head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
-    for at in range(0, complete, 23):
+    for at in range(0, complete, 61):
         upstream.scripts.append([head, raw[:at], how] if at else [head, how])
         response = post(gateway)
         assert is_error(response), (at, response.content)
