@@ -15,6 +15,7 @@ import click
 
 from benchmarks.hostile_requests import by_hand, chat, head, mutations, sent
 from benchmarks.rawhttp import Reply, ask
+from benchmarks.spec_fuzz import fuzz_own_spec
 from benchmarks.stand import Stand, ended_calls, standing
 
 SLOW_S = 1.0
@@ -224,11 +225,13 @@ async def campaign(stand: Stand, counts: Counts, sizes: tuple[int, int, int, int
 @click.option("--seed", default=1, show_default=True)
 @click.option("--wrong-keys", "keys", default=10_000, show_default=True)
 @click.option("--slow", "each", default=500, show_default=True, help="Slow connections of each of three kinds.")
-def main(count: int, seed: int, keys: int, each: int) -> None:
+@click.option("--schemathesis", "program", default="st", show_default=True, help="Where schemathesis is.")
+def main(count: int, seed: int, keys: int, each: int, program: str) -> None:
     """Send bad requests and print the counts; exit 1 when something happened that should not."""
     counts, began = Counts(), time.monotonic()
     with standing() as stand:
         asyncio.run(campaign(stand, counts, (count, seed, keys, each)))
+        counts.bad += fuzz_own_spec(stand, program, max(10, count // 20), counts.say)
         traces = sum("Traceback" in line or '"traceback"' in line for line in stand.log_lines())
         stand.server.process.terminate()
         stand.server.process.wait(60)
