@@ -10,7 +10,7 @@ from redaction.normalise import Normaliser
 from redaction.pattern import MAX_WIDTH, analyse, characters, split_group
 from redaction.recognizers.base import Recognizer
 from redaction.recognizers.catalogue import BUILT_IN
-from redaction.scan import FLOOR, Scanner
+from redaction.scan import FLOOR, Match, Scanner
 
 LOOK_BACK = 128  # folded characters kept before the undecided text, for context and word borders
 ENCODED = "ENCODED"
@@ -52,6 +52,8 @@ class AnswerEngine:
         values = [_value_begins(r) for r in found if r.group and _is_spaced(split_group(r.pattern)[1])]
         self._values = tuple(Linear(value) for value in values)
         self._value_set = LinearSet(values)
+        leading = {r.name: analyse(r.pattern, r.ignore_case).begins for r in found if r.group}
+        self._whole = {name: Linear(f"(?:{begins})\\z") for name, begins in leading.items()}
 
     def is_calm(self, text: str) -> bool:
         """Say whether nothing in `text` can be a match, or begin one that reaches over a space.
@@ -61,6 +63,11 @@ class AnswerEngine:
         if not self._knows_calm or _PLAIN.fullmatch(text) is None:
             return False
         return _CALM_BREAK.first(_ascii(text)) < 0
+
+    def may_end_elsewhere(self, match: Match, data: bytes) -> bool:
+        """Say whether more text could move the value of a match that has a lead, from where it began."""
+        whole = self._whole.get(match.compiled.recognizer.name)
+        return whole is not None and whole.here(data, match.began) == len(data)
 
     def live(self, data: bytes, base: int) -> int:
         """Give the offset from which on a match may have begun that more text could complete."""

@@ -106,7 +106,7 @@ class Channel:
         for compiled in self.engine.scanner.candidates(data):
             since = max(base - MAX_WIDTH, 0) if compiled.recognizer.group else base
             for match in matches(compiled, data, max(since, self._resume.get(compiled, 0) - shift)):
-                if not closing and self._is_open(match, data):
+                if not closing and (self._is_open(match, data) or self.engine.may_end_elsewhere(match, data)):
                     frontier = min(frontier, max(base, match.start))
                 found.append(match)
         decided = []

@@ -158,3 +158,14 @@ def has_digit(value: str) -> bool:
 def two_digits(value: str) -> bool:
     """Say whether a value holds two digits or more."""
     return sum(char.isdigit() for char in value) >= 2
+
+
+def plate(value: str) -> bool:
+    """Say whether a value has the length of a number plate, a digit, and not only words."""
+    text = alnum_of(value)
+    return 4 <= len(text) <= 9 and has_digit(text) and not (text[:-4].isalpha() and len(text) > 7)
+
+
+def four_digits(value: str) -> bool:
+    """Say whether a value holds four digits or more."""
+    return sum(char.isdigit() for char in value) >= 4

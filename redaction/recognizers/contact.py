@@ -9,7 +9,8 @@ from redaction.recognizers.checks import digits_of, has_digit
 PHONE_WORDS = (
     r"\b(?:tel|tele?phones?|phones?|call(?:ed|ing|s)?|mobile?|mob|cell(?:ular|ulare|phone)?|fax|whats ?app|signal|sms"
     r"|text(?:ed|ing)?|reach(?:ed|able)?|ring|rang|dial|contact|land ?line|hotline|voicemail|callback|handy|telefono?"
-    r"|telefoon|telefone|celular|movil|portable|rappel|ruf\w*|numero|direct|desk|office|work|home|ph)\b|\b[tmpfohwc]:"
+    r"|telefoon|telefone|celular|movil|portable|rappel|ruf\w*|numero|direct"
+    r"|desk|office|work|home|ph)\b|\b(?:my|his|her|our|their) (?:new |old |own )?number\b|\b[tmpfohwc]:"
 )
 # Words that say a number counts or names something else.
 _NUMBER_OF = (
@@ -23,18 +24,25 @@ _STREET = (
     r"(?:street|st|road|rd|avenue|ave|boulevard|blvd|lane|ln|terrace|highway|hwy|parkway|pkwy|crescent|gardens"
     r"|mews|quay)"
 )
-# Words that are more than streets: they count after a house number of two digits and more.
+# Other words of the US postal service's list: they count in title case, after a house number of two digits.
 _STREET_TOO = (
-    r"(?:drive|dr|court|ct|place|pl|square|sq|ter|way|close|cres|grove|row|circle|cir|trail|trl|plaza|walk|alley"
-    r"|loop|pike)"
+    r"(?:Alley|Arcade|Bayou|Beach|Bend|Bluffs?|Branch|Bridge|Brooks?|Burgs?|Bypass|Camp|Canyon|Cape|Causeway|Centers?|Cir"
+    r"|Circles?|Cliffs?|Close|Club|Commons?|Corners?|Course|Courts?|Coves?|Cres|Creek|Crest|Crossing|Crossroads?|Ct|Curve"
+    r"|Dale|Dam|Divide|Dr|Drives?|Estates?|Expressway|Extensions?|Falls?|Ferry|Fields?|Flats?|Fords?|Forest|Forges?|Forks?"
+    r"|Fort|Freeway|Gateway|Glens?|Greens?|Groves?|Harbors?|Haven|Heights|Hills?|Hollow|Inlet|Islands?|Isle|Junctions?|Keys?"
+    r"|Knolls?|Lakes?|Land|Landing|Lights?|Loaf|Locks?|Lodge|Loop|Mall|Manors?|Meadows?|Mills?|Mission|Motorway|Mount"
+    r"|Mountains?|Neck|Orchard|Oval|Overpass|Parks?|Pass|Passage|Path|Pike|Pines?|Pl|Place|Plains?|Plaza|Points?|Ports?"
+    r"|Prairie|Ramp|Ranch|Rapids?|Rest|Ridges?|River|Route|Row|Run|Shoals?|Shores?|Skyway|Springs?|Spurs?|Sq|Squares?|Station"
+    r"|Stravenue|Stream|Summit|Ter|Throughway|Trace|Track|Trail|Trl|Trailer|Tunnel|Turnpike|Underpass|Unions?|Valleys?"
+    r"|Viaduct|Views?|Villages?|Ville|Vista|Walks?|Wall|Ways?|Wells?)"
 )
 _WORD = r"[A-Z][A-Za-z'.-]{1,14}"
 _YEARLESS = r"[13-9]\d{3}|2[1-9]\d\d|\d{5})[A-Za-z]?"
 _HOUSE = rf"(?:\d{{1,3}}|{_YEARLESS}"
 _HOUSE_TOO = rf"(?:\d{{2,3}}|{_YEARLESS}"
 _DE = (
-    r"[A-Z][A-Za-z-]{1,24}(?:strasse|straxe|strase|str\.|gasse|platz|weg|allee|ufer|damm|gatan|vagen"
-    r"|veien|gade|vej|katu|laan|straat|plein|utca)"
+    r"[A-Z][A-Za-z-]{1,24}(?:(?i:strasse|straxe|strase|str\.|gasse|platz|weg|allee|ufer|damm|steig|pfad|chaussee)|-Ring"
+    r"|gatan|vagen|veien|gade|vej|katu|laan|straat|plein|utca)"
 )
 _ROMANCE = (
     r"(?:rue|avenue|boulevard|chemin|place|impasse|quai|via|viale|piazza|corso|largo|calle|avenida|av\."
@@ -107,7 +115,7 @@ RECOGNIZERS = (
         "phone_00",
         "PHONE_NUMBER",
         rf"\b00[1-9](?:{_SEP}\d){{7,13}}{_EXT}",
-        0.4,
+        0.5,
         context=PHONE_WORDS,
         near=0.8,
         check=phones.international,
@@ -126,12 +134,19 @@ RECOGNIZERS = (
     Recognizer(
         "phone_trunk",
         "PHONE_NUMBER",
-        rf"(?:\(0\d{{1,4}}\)|\b0\d{{1,4}})(?:[ ./-]{{1,3}}\d{{2,8}}){{1,4}}{_EXT}",
+        rf"(?:\(0\d{{1,4}}\)[ ./-]{{0,3}}|\b0\d{{1,4}}[ ./-]{{1,3}})\d{{2,8}}(?:[ ./-]{{1,3}}\d{{2,8}}){{0,3}}{_EXT}",
         0.55,
         context=_NUMBER_OF,
         near=0.25,
         reach=16,
         check=phones.trunk,
+        joints=JOINTS,
+    ),
+    Recognizer(
+        "phone_brazil",
+        "PHONE_NUMBER",
+        r"(?:\(\d{2}\)|\b\d{2}) ?9?\d{4}-\d{4}\b",
+        0.5,
         joints=JOINTS,
     ),
     Recognizer(
@@ -154,10 +169,24 @@ RECOGNIZERS = (
     Recognizer(
         "street_number_first_too",
         "STREET_ADDRESS",
-        rf"\b{_HOUSE_TOO}(?:[-/]\d{{1,4}})? (?:[NSEW]{{1,2}}\.? )?(?:{_WORD} ){{1,2}}(?i:{_STREET_TOO})\b\.?",
+        rf"\b{_HOUSE_TOO}(?:[-/]\d{{1,4}})? (?:[NSEW]{{1,2}}\.? )?(?:{_WORD} ){{1,2}}{_STREET_TOO}\b\.?",
         0.75,
     ),
-    Recognizer("street_german", "STREET_ADDRESS", rf"\b{_DE} \d{{1,4}} ?[a-z]?\b", 0.75),
+    Recognizer(
+        "street_with_unit",
+        "STREET_ADDRESS",
+        rf"\b\d{{1,5}}[A-Za-z]? (?:{_WORD} ){{1,3}}(?i:apt|apartment|suite|ste|unit)\b\.? ?#?[A-Za-z0-9]{{1,5}}\b",
+        0.8,
+        answers=False,
+    ),
+    Recognizer(
+        "street_before_state",
+        "STREET_ADDRESS",
+        rf"\b\d{{1,5}}[A-Za-z]? (?:{_WORD},? ){{2,5}}[A-Z]{{2}} \d{{5}}(?:-\d{{4}})?\b",
+        0.8,
+        answers=False,
+    ),
+    Recognizer("street_german", "STREET_ADDRESS", rf"\b{_DE} \d{{1,4}}(?:[/-]\d{{1,4}})? ?[a-z]?\b", 0.75),
     Recognizer(
         "street_romance",
         "STREET_ADDRESS",
@@ -194,7 +223,7 @@ RECOGNIZERS = (
         "zip_after_state",
         "POSTCODE",
         r"\b(?:A[KLRZ]|C[AOT]|D[CE]|FL|GA|HI|I[ADLN]|K[SY]|LA|M[ADEINOST]|N[CDEHJMVY]|O[HKR]|PA|RI|S[CD]"
-        r"|T[NX]|UT|V[AT]|W[AIVY]) (\d{5}(?:-\d{4})?)\b",
+        r"|T[NX]|UT|V[AT]|W[AIVY]|PR|GU|VI|AS|MP|FM|MH|PW|A[AEP]) (\d{5}(?:-\d{4})?)\b",
         0.6,
         group=1,
     ),
@@ -210,7 +239,7 @@ RECOGNIZERS = (
     Recognizer(
         "postcode_near_word",
         "POSTCODE",
-        r"\b(?:zip(?: ?code)?|postal ?code|post ?code|plz|cap|cp|codigo postal"
+        r"\b(?:zip(?: ?code)?|postal ?code|post ?code|plz|codigo postal"
         r"|code postal)\b[ :#=]{1,4}(?:is\b[ :]{1,2})?([A-Z0-9][A-Z0-9 -]{2,8}[A-Z0-9])\b",
         0.75,
         group=1,

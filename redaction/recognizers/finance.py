@@ -121,6 +121,15 @@ RECOGNIZERS = (
         joints=JOINTS,
         reach=32,
     ),
+    Recognizer(
+        "account_with_letters",
+        "US_BANK_NUMBER",
+        r"\b(?:account|acct|a/c|bban)(?: (?:no|nr|number|num|id))?[\"' :=#.]{1,4}(?:is\b[ :]{1,2})?([A-Z0-9]{8,24})\b",
+        0.6,
+        group=1,
+        ignore_case=True,
+        check=checks.four_digits,
+    ),
     Recognizer("ethereum", "CRYPTO", r"\b0x[0-9a-fA-F]{40}\b", 0.8, check=eth),
     Recognizer("bitcoin_segwit", "CRYPTO", r"\b(?:bc1|tb1)[ac-hj-np-z02-9]{25,59}\b", 0.8),
     Recognizer(

@@ -59,14 +59,12 @@ RECOGNIZERS = (
     Recognizer(
         "plate",
         "LICENSE_PLATE",
-        r"\b(?:licen[cs]e plate|number ?plate|plates?|registration|reg(?:istration)? (?:no|plate|number)"
-        r"|kennzeichen|immatriculation|matricula|targa)\b"
-        r"[\"' :=#.]{1,4}(?:is\b[ :]{1,2})?([A-Z]{1,3}[ -]?[A-Z0-9]{1,4}[ -]?[A-Z0-9]{0,4}"
-        r"|\d{1,4}[ -]?[A-Z]{1,3}[ -]?\d{0,4})\b",
+        r"\b(?i:licen[cs]e plate|number ?plate|plate|(?:vehicle |car )?reg(?:istration)? (?:no|plate|number)|kennzeichen"
+        r"|immatriculation|matricula|targa)(?i: (?:no|nr|number))?\b[\"' :=#.]{1,4}(?:is\b[ :]{1,2})?"
+        r"([A-Z0-9]{1,7}(?:[ -][A-Z0-9]{1,5}){0,2}|[a-z]{0,3}\d[a-z0-9]{2,6})\b",
         0.7,
         group=1,
-        ignore_case=True,
-        check=checks.has_digit,
+        check=checks.plate,
     ),
     Recognizer(
         "cookie",
