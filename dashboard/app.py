@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboard.data import LiveData
 from dashboard.gateway import Gateway, GatewayUnreachable, SignInRequired, User
-from dashboard.pages import calls, overview
+from dashboard.pages import calls, overview, policies
 from dashboard.sign_in import COOKIE
 from metrics.client import RecorderClient, RecorderError
 
@@ -29,6 +29,7 @@ def main() -> None:
         pages = [
             st.Page(lambda: overview.show(data, datetime.now(UTC)), title="Overview", url_path="", default=True),
             st.Page(lambda: calls.show(data, datetime.now(UTC)), title="Calls", url_path="calls"),
+            st.Page(lambda: policies.show(data, datetime.now(UTC)), title="Policies", url_path="policies"),
         ]
         page = st.navigation(pages)
         who_is_here(user)

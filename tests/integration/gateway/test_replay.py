@@ -167,3 +167,18 @@ def test_models_without_a_price_are_found(tmp_path: Path) -> None:
     with ledger(tmp_path / "data", world) as ask:
         (row,) = ask("unpriced").dicts()
     assert (row["provider"], row["model"], row["calls"]) == ("test", "nobody-knows", 1)
+
+
+def test_what_observed_rules_would_have_done_is_counted(tmp_path: Path) -> None:
+    block = "limits: {requests_per_minute: 1, enforce: observe}\nbudget: {rules: [{period: day, usd: 1}]}\n"
+    tools = "tools: {rules: [{tool: '*', action: deny, enforce: observe}], default: allow}\n"
+    world = World(snapshot(tmp_path / "policies", routing=block + tools), answer(), answer())
+    world.ask(offer("delete_all"))
+    world.ask()
+    with ledger(tmp_path / "data", world) as ask:
+        found = {(row["what"], row["rule"]): row["calls"] for row in ask("observed").dicts()}
+        (budget,) = ask("budgets").dicts()
+    assert found == {("would refuse", "limits.requests"): 1, ("would refuse", "tools.rules[0]: deny"): 1}
+    spent = sum(end["cost_usd"] for end in world.ends)
+    assert (budget["allowance"], budget["calls"]) == ("automation:drafting|usd|day", 2)
+    assert budget["used"] == round(spent * 1e9)

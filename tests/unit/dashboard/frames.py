@@ -41,6 +41,10 @@ AUTOMATION = {"automation": "triage", "team": "support", "calls": 40, "runs": 20
               "total_p50_ms": 210.0, "total_p95_ms": 900.0, "last_ts_us": TS}  # fmt: skip
 POLICY = {"policy": "support", "policy_hash": "abc123abc123", "git_commit": "0123456789abcdef", "dirty": True,
           "calls": 40,          "first_ts_us": TS, "last_ts_us": TS, "automations": ["triage", None]}  # fmt: skip
+OBSERVED = {"policy": "support", "automation": None, "what": "would refuse", "rule": "limits.requests", "calls": 3}
+BUDGET = {"allowance": "team:support|usd|day", "period_ts_us": TS, "calls": 40, "used": 1_250_000_000}
+ALERT_BODY = '{"snapshot": "0123456789abcdef", "share": 0.8, "cap": 2000000000, "unit": "usd", "period": "day"}'
+ALERT = {"ts_us": TS, "actor": "keeper", "automation": "triage", "body": ALERT_BODY}
 
 
 def busy(totals: dict[str, Any] | None = None, status: dict[str, Any] | None = None) -> MemoryData:
@@ -58,6 +62,9 @@ def busy(totals: dict[str, Any] | None = None, status: dict[str, Any] | None = N
             "policies": rows(POLICY),
             "calls": rows(CALL),
             "call": rows(FULL),
+            "observed": rows(OBSERVED),
+            "budgets": rows(BUDGET),
+            "events": rows(ALERT),
         },
         status,
     )
@@ -66,6 +73,10 @@ def busy(totals: dict[str, Any] | None = None, status: dict[str, Any] | None = N
 def empty() -> MemoryData:
     found = busy(dict.fromkeys(TOTALS, 0) | {"cost_usd": None})
     found.frames["automations"] = rows(columns=tuple(AUTOMATION))
+    found.frames |= {
+        name: rows(columns=tuple(kind))
+        for name, kind in {"policies": POLICY, "observed": OBSERVED, "budgets": BUDGET, "events": ALERT}.items()
+    }
     return found
 
 

@@ -31,6 +31,15 @@ def calls_page(case: str) -> None:
     calls.show(CASES[case](), datetime(2026, 11, 22, tzinfo=UTC))
 
 
+def policies_page(case: str) -> None:
+    from datetime import UTC, datetime  # noqa: PLC0415
+
+    from dashboard.pages import policies  # noqa: PLC0415
+    from tests.unit.dashboard.frames import CASES  # noqa: PLC0415
+
+    policies.show(CASES[case](), datetime(2026, 11, 22, tzinfo=UTC))
+
+
 def run(page: Any, case: str, **query: str) -> AppTest:
     app = AppTest.from_function(page, args=(case,), default_timeout=30)
     for name, value in query.items():
@@ -114,3 +123,17 @@ def test_numbers_read_well() -> None:
 def test_policy_problems_may_be_missing() -> None:
     assert policy_problems({}) == []
     assert pd.DataFrame().empty
+
+
+def test_policies_shows_what_is_in_force_on_trial_and_spent() -> None:
+    app = run(policies_page, "busy")
+    tables = "\n".join(table.value.to_string() for table in app.dataframe)
+    for words in ("support", "0123456789ab with local changes", "limits.requests", "team:support", "$1.25"):
+        assert words in tables
+    assert any("80% of $2.00 a day are taken" in warning.value for warning in app.warning)
+
+
+def test_policies_says_when_there_is_nothing() -> None:
+    said = [caption.value for caption in run(policies_page, "empty").caption]
+    assert any("No budget governs" in each for each in said)
+    assert any("No rule under" in each for each in said)
