@@ -83,9 +83,8 @@ class Scanner:
         return found
 
     def candidates(self, data: bytes) -> list[Compiled]:
-        """Give the recognizers that match somewhere and whose context, where they cannot do without, is there."""
-        hits = self._set.hits(data)
-        return self._able(hits, frozenset(hits)) if hits else []
+        """Give the recognizers that match somewhere, whatever stands around."""
+        return [self.compiled[index] for index in sorted(self._set.hits(data)) if index < self._count]
 
     def _able(self, hits: Sequence[int], seen: frozenset[int]) -> list[Compiled]:
         own = (self.compiled[index] for index in sorted(hits) if index < self._count)
