@@ -49,6 +49,12 @@ def remove(tx: Write, tenant: str, kind: str, item_id: str) -> bool:
     return tx.execute(delete(schema.sealed).where(*_is(tenant, kind, item_id))).rowcount == 1
 
 
+def remove_expired(tx: Write, tenant: str, kind: str, item_id: str) -> None:
+    """Delete an item that has expired and was not swept yet."""
+    table = schema.sealed
+    tx.execute(delete(table).where(*_is(tenant, kind, item_id), table.c.expires_us <= tx.now_us))
+
+
 def sweep(database: Database) -> int:
     """Delete what has expired; return how many items."""
     table = schema.sealed

@@ -1,0 +1,186 @@
+"""Answers given again: a request repeated under the same Idempotency-Key, or one equal to a cached one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Final, Self
+
+import orjson
+
+from gateway.answers import AnswerStore, Known, MemoryAnswers
+from gateway.call import ClearAnswer, ClearRequest, Recorded
+from gateway.control.errors import ControlError
+from gateway.errors import BadRequest, GatewayError, RedactionDown
+from gateway.stages.restore import event_bytes
+from gateway.wire import headers, sse
+from gateway.wire.endpoint import Json
+from policy.usage import Usage
+from redaction.types import Blocked, RedactionFailed
+
+IDEMPOTENCY, CACHE = "idempotency", "cache"
+_HEADER: Final = b"idempotency-key"
+_KEY_CHARS: Final = 255
+_DAY_S: Final = 24 * 3600.0
+_LONGEST_CALL_S: Final = 900.0
+# They change how an answer travels, not what it says.
+_MANNER: Final = frozenset({"stream", "stream_options"})
+
+
+class Conflict(GatewayError):
+    """The Idempotency-Key was used for another request."""
+
+    status, code, type = 409, "idempotency_key_reused", "invalid_request_error"
+    layer, outcome = "admit", "refused"
+
+
+class InProgress(GatewayError):
+    """The first request under this Idempotency-Key is not answered yet."""
+
+    status, code, type, retryable = 409, "idempotency_in_progress", "invalid_request_error", True
+    layer, outcome = "admit", "refused"
+
+
+class StoreDown(GatewayError):
+    """Whether this request was answered before cannot be asked."""
+
+    status, code, retryable = 503, "idempotency_unavailable", True
+    layer = "admit"
+
+
+@dataclass(slots=True)
+class Place:
+    """Where the answer of one call will be kept: `async with` keeps `said` in the end, or frees the names."""
+
+    store: AnswerStore
+    tenant: str
+    asked: str = ""
+    names: dict[str, tuple[str, float]] = field(default_factory=dict)
+    known: tuple[str, Json] | None = None
+    said: ClearAnswer | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, _kind: type[BaseException] | None, _e: BaseException | None, _t: TracebackType | None
+    ) -> None:
+        if self.known is not None:
+            return
+        for kind, (name, seconds) in self.names.items():
+            try:
+                if self.said is not None and _can_be_given_again(self.said):
+                    await self.store.put(self.tenant, kind, name, Known(self.asked, self.said.clean), seconds)
+                elif kind == IDEMPOTENCY:
+                    await self.store.drop(self.tenant, kind, name)
+            except ControlError:
+                continue  # the answer was given; a repeated request will ask the model again
+
+
+@dataclass(frozen=True, slots=True)
+class Reuse:
+    """Looks for answers that may be given again."""
+
+    store: AnswerStore = field(default_factory=MemoryAnswers)
+
+    async def look(self, request: ClearRequest, sent: Mapping[bytes, bytes], notes: Json) -> Place | None:
+        """Find an answer, or the place where this call's will be kept; None when it is not to be kept.
+
+        Raises:
+            Conflict, InProgress, BadRequest, StoreDown: see `gateway.stages.reuse`.
+        """
+        policy = request.governed.bound.policy
+        key = sent.get(_HEADER)
+        if key is None and policy.cache.mode == "off":
+            return None
+        place = Place(self.store, request.governed.call.holder.facts.tenant)
+        try:
+            if key is not None:
+                await self._repeated(place, request, key)
+            if place.known is None and policy.cache.mode == "exact" and request.governed.call.labels.subject is None:
+                await self._cached(place, request, notes)
+        except ControlError as error:
+            raise StoreDown("Whether this request was answered before cannot be asked; try again.") from error
+        if place.known is not None:
+            notes |= {"reused": place.known[0], "cost_usd": 0.0, "usage": Usage().as_dict()}
+        return place
+
+    async def _repeated(self, place: Place, request: ClearRequest, key: bytes) -> None:
+        call = request.governed.call
+        if not key or len(key) > _KEY_CHARS:
+            raise BadRequest(f"The Idempotency-Key has 1 to {_KEY_CHARS} characters.", param="idempotency-key")
+        name = self.store.hidden(place.tenant, call.holder.key_id.encode(), key)
+        place.asked = self.store.hidden(place.tenant, call.endpoint.name.encode(), orjson.dumps(call.body))
+        known = await self.store.claim(place.tenant, IDEMPOTENCY, name, place.asked, _LONGEST_CALL_S)
+        if known is None:
+            place.names[IDEMPOTENCY] = (name, _DAY_S)
+        elif known.asked != place.asked:
+            raise Conflict("This Idempotency-Key was used for another request; use a new one.")
+        elif known.answer is None:
+            raise InProgress("The first request under this Idempotency-Key is not answered yet.")
+        else:
+            place.known = (IDEMPOTENCY, known.answer)
+
+    async def _cached(self, place: Place, request: ClearRequest, notes: Json) -> None:
+        """Look for an equal request: cleared alike, under the same policy version, of the same tenant."""
+        governed = request.governed
+        body = {name: value for name, value in request.cleared.body.items() if name not in _MANNER}
+        parts = (governed.bound.hash12.encode(), governed.call.endpoint.name.encode(), _sorted(body))
+        name, rule = self.store.hidden(place.tenant, *parts), governed.bound.policy.cache
+        known = await self.store.get(place.tenant, CACHE, name)
+        place.names[CACHE] = (name, rule.ttl.total_seconds())
+        if known is None or known.answer is None:
+            return
+        if rule.enforce == "observe":
+            notes["would_reuse"] = True
+        else:
+            place.known = (CACHE, known.answer)
+
+
+def again(request: ClearRequest, clean: Json) -> bytes:
+    """Give a clean answer to this caller, with the values of the request's own placeholders restored.
+
+    Raises:
+        RedactionDown: it could not be screened.
+    """
+    governed = request.governed
+    screen = governed.redactor.screen(request.cleared.vault, governed.call.endpoint.name)
+    try:
+        body = screen.whole(clean).reply
+    except (Blocked, RedactionFailed) as error:
+        raise RedactionDown("The answer could not be searched for personal data.") from error
+    if not governed.call.stream:
+        return orjson.dumps(body)
+    options = governed.call.body.get("stream_options") or {}
+    events = _events(body, bool(options.get("include_usage")))
+    return b"".join(event_bytes(event, hide_usage=False) for event in events) + sse.DONE_EVENT
+
+
+def marked(recorded: Recorded, kind: str, *, streamed: bool) -> list[headers.Header]:
+    """Give the headers of an answer that was given before."""
+    kept = [header for header in recorded.headers if not (streamed and header == headers.JSON)]
+    return [*kept, (b"x-sluice-reused", kind.encode())]
+
+
+def _events(body: Json, with_usage: bool) -> list[Json]:
+    """Give a whole chat answer as a stream of one piece for each choice."""
+    head = {name: value for name, value in body.items() if name not in ("choices", "usage")}
+    head["object"] = "chat.completion.chunk"
+    events = []
+    for choice in body["choices"]:
+        rest = {name: value for name, value in choice.items() if name not in ("message", "finish_reason")}
+        delta = dict(choice.get("message") or {})
+        if delta.get("tool_calls"):
+            delta["tool_calls"] = [{"index": index, **call} for index, call in enumerate(delta["tool_calls"])]
+        events.append(head | {"choices": [rest | {"delta": delta, "finish_reason": None}]})
+        events.append(head | {"choices": [rest | {"delta": {}, "finish_reason": choice.get("finish_reason")}]})
+    return [*events, head | {"choices": [], "usage": body["usage"]}] if with_usage and body.get("usage") else events
+
+
+def _can_be_given_again(said: ClearAnswer) -> bool:
+    """Say whether an answer can travel a second time; streams of other endpoints than chat cannot."""
+    call = said.answer.route.request.governed.call
+    return not call.stream or call.endpoint.name == "chat.completions"
+
+
+def _sorted(body: Json) -> bytes:
+    return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
