@@ -11,6 +11,7 @@ import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cache
 
 import click
 import psutil
@@ -56,14 +57,15 @@ def faulty(die: random.Random) -> tuple[bytes, float]:
     """Return a bad request, a broken answer, or an impatient client; and how long the client waits."""
     pick = die.random()
     if pick < 0.4:
-        return die.choice(list(by_hand_small().values())), 10.0
+        return die.choice(small_by_hand()), 10.0
     if pick < 0.8:
         return chat(model=die.choice([*STREAMS, *BODIES]), stream=die.random() < 0.5), 10.0
     return chat(model="words-100-20", stream=True), die.uniform(0.05, 0.5)
 
 
-def by_hand_small() -> dict[str, bytes]:
-    return {name: data for name, data in by_hand().items() if len(data) < 10_000}
+@cache
+def small_by_hand() -> list[bytes]:
+    return [data for data in by_hand().values() if len(data) < 10_000]
 
 
 async def client(stand: Stand, soak: Soak, seed: int, until: float) -> None:
@@ -115,7 +117,7 @@ async def soaking(stand: Stand, soak: Soak, minutes: float) -> tuple[Sample, Sam
     task = asyncio.create_task(sampling(stand, soak, began, max(1.0, minutes * 60 / 200)))
     await asyncio.gather(*(client(stand, soak, seed, began + minutes * 60) for seed in range(CLIENTS)))
     task.cancel()
-    await asyncio.sleep(18)  # connections to the upstream are kept for 15 s
+    await asyncio.sleep(32)  # connections to the upstream are kept for 15 s, and looked at as often
     return before, sample(stand, began)
 
 
