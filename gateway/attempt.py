@@ -23,7 +23,13 @@ class Attempt:
     ended_ns: int | None = None
     usage: Usage | None = None
     cost_usd: float | None = None
+    output: bool = False  # a byte of an answer has come
     speech: Speech | None = None  # where the provider is spoken to in its own way
+
+    def fail(self, error_code: str) -> None:
+        """Note that no answer came; one that never began, or was refused, costs nothing."""
+        if self.status not in (None, 200) or error_code == "upstream_unreachable":
+            self.cost_usd = 0.0
 
     def record(self) -> dict[str, Any]:
         """Return the attempt in the shape of `call.end`."""
@@ -43,17 +49,24 @@ class Attempt:
 class Attempts:
     """All tries of one call, and how long the call waited for upstreams."""
 
-    __slots__ = ("_clock_ns", "all", "waited_ns")
+    __slots__ = ("_clock_ns", "all", "breakers", "decisions", "waited_ns")
 
     def __init__(self, clock_ns: Callable[[], int] = perf_counter_ns) -> None:
         self._clock_ns = clock_ns
         self.all: list[Attempt] = []
         self.waited_ns = 0
+        self.decisions: list[dict[str, Any]] = []  # what followed each failure, and why
+        self.breakers: dict[str, str] = {}  # those that were not closed, as they were seen
 
     @property
     def target(self) -> Target | None:
         """The model that was tried last."""
         return self.all[-1].target if self.all else None
+
+    def facts(self) -> dict[str, Any]:
+        """Return what `call.end` keeps of failures, where there were any."""
+        found = {"retries": self.decisions, "breakers": self.breakers}
+        return {name: value for name, value in found.items() if value}
 
     def begin(self, target: Target) -> Attempt:
         """Start the next try."""

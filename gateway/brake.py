@@ -1,14 +1,13 @@
 """A brake on guessing API keys: wrong keys per client address and minute, counted for all workers of this machine."""
 
-import fcntl
 import hashlib
 import mmap
-import os
 from pathlib import Path
 from struct import Struct
 from typing import Final, NamedTuple
 
 from gateway.errors import TooManyWrongKeys
+from gateway.shared_map import mapped
 
 WRONG_KEYS_A_MINUTE: Final = 20
 _SLOTS: Final = 4096  # two addresses that share one share its limit; right keys are never held up
@@ -57,25 +56,9 @@ class Brake:
 def shared_brake(data: Path) -> Brake:
     """Return the brake of a data folder; one of this process alone where the file cannot be had."""
     try:
-        return Brake(_mapped(data / "wrong-keys.map", _SLOTS * _SLOT.size))
+        return Brake(mapped(data / "wrong-keys.map", _SLOTS * _SLOT.size))
     except OSError:
         return Brake()
-
-
-def _mapped(path: Path, size: int) -> mmap.mmap:
-    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        if os.fstat(fd).st_size != size:
-            # Zeros, not a hole: writing into a hole of a full disk would end the process.
-            os.ftruncate(fd, 0)
-            os.pwrite(fd, bytes(size), 0)
-        return mmap.mmap(fd, size)
-    except ValueError as error:  # shorter than mapped: the disk is full
-        raise OSError(str(error)) from error
-    finally:
-        fcntl.flock(fd, fcntl.LOCK_UN)  # the mapping keeps the file open, and would keep the lock
-        os.close(fd)
 
 
 def _place(address: str) -> int:

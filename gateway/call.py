@@ -5,7 +5,8 @@
 Raw text lives only in `Call.body` and, until it is screened, in `Answer`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import NamedTuple
 
 from gateway.admission import KeyHolder
@@ -13,6 +14,7 @@ from gateway.providers.base import Provider
 from gateway.wire.endpoint import Endpoint, Json
 from gateway.wire.labels import Labels
 from gateway.wire.trace import Trace
+from policy.blocks_routing import Cause
 from policy.decide import Judgement
 from policy.model import Bound
 from policy.snapshot import Snapshot
@@ -76,6 +78,13 @@ class Target(NamedTuple):
     model: str
 
 
+class Chain(NamedTuple):
+    """Candidates that are asked next, by what went wrong."""
+
+    after: tuple[Cause, ...]
+    targets: tuple[Target, ...]
+
+
 class Route(NamedTuple):
     """Where a clear request may go, best target first. `body` is what travels, but for the target's model name."""
 
@@ -86,6 +95,12 @@ class Route(NamedTuple):
     usage_forced: bool
     live: bool
     dropped: tuple[str, ...] = ()
+    fallbacks: tuple[Chain, ...] = ()
+
+    @property
+    def reachable(self) -> Iterator[Target]:
+        """Every target that may be asked."""
+        return chain(self.targets, *(fallback.targets for fallback in self.fallbacks))
 
 
 class Answer(NamedTuple):

@@ -20,6 +20,7 @@
   - UpstreamError           502 upstream_error, upstream_unreachable, upstream_invalid_response, ...
     · UpstreamTimeout       504 upstream_timeout
     · UpstreamRefused       the upstream's own status and code (400, 404, 422, 429, ...)
+    · UpstreamDown          503 upstream_unavailable: its circuit breaker is open
     · UpstreamCut           502 upstream_truncated: a stream that ended without a finish
 """
 
@@ -150,6 +151,12 @@ class UpstreamError(GatewayError):
 
 class UpstreamTimeout(UpstreamError):
     status, code = 504, "upstream_timeout"
+
+
+class UpstreamDown(UpstreamError):
+    """The upstream failed so often that it is not asked now."""
+
+    status, code = 503, "upstream_unavailable"
 
 
 class UpstreamCut(UpstreamError):

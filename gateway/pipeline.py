@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gateway.admission import KeyDirectory, Limits
-from gateway.call import Route
+from gateway.call import ClearAnswer, ClearRequest, Route
 from gateway.meter import Meter, memory_meter
 from gateway.providers.base import Upstreams
 from gateway.stages.act import act
@@ -19,10 +19,12 @@ from gateway.stages.clear import clear
 from gateway.stages.invoke import invoke, open_live
 from gateway.stages.judge import judge
 from gateway.stages.restore import restore
+from gateway.stages.reuse import Place, Reuse, again, marked
 from gateway.stages.screen import screen
 from gateway.stages.shape import shape
 from gateway.stages.tools import called_tools
 from gateway.stages.turn import keep, resume
+from gateway.tries import Tries
 from gateway.watch import Desk, Watch
 from gateway.wire.endpoint import Endpoint
 from gateway.wire.exchange import Exchange
@@ -40,6 +42,8 @@ class Pipeline:
     desk: Desk
     limits: Limits
     meter: Meter = field(default_factory=memory_meter)
+    tries: Tries = field(default_factory=Tries)
+    reuse: Reuse = field(default_factory=Reuse)
 
     async def run(self, http: Exchange, endpoint: Endpoint) -> None:
         """Govern one request and answer it."""
@@ -57,21 +61,47 @@ class Pipeline:
             with watch("clear"):
                 governed = await resume(governed)
                 watch.request = request = await clear(shape(governed, watch.notes))
-            with watch("choose"):
-                watch.route = route = choose(request, self.upstreams(snapshot), watch.notes)
-                if watch.ticket is not None:
-                    await self.meter.reserve(watch.ticket, route, watch.notes)
-                    watch.reserved()
-            if route.live:
-                await self._live(route, watch, http)
-            else:
-                await self._whole(route, watch, http)
+                place = await self.reuse.look(request, http.headers, watch.notes)
+            if place is None:
+                await self._ask(request, watch, http)
+                return
+            async with place:
+                if place.known is None:
+                    place.said = await self._ask(request, watch, http)
+                else:
+                    await self._again(request, place, watch, http)
 
-    async def _whole(self, route: Route, watch: Watch, http: Exchange) -> None:
+    async def _ask(self, request: ClearRequest, watch: Watch, http: Exchange) -> ClearAnswer:
+        """Ask a model."""
+        with watch("choose"):
+            upstreams = self.upstreams(request.governed.snapshot)
+            watch.route = route = choose(request, upstreams, watch.notes)
+            if watch.ticket is not None:
+                await self.meter.reserve(watch.ticket, route, watch.notes)
+                watch.reserved()
+        with self.tries.budget.call():
+            return await (self._live if route.live else self._whole)(route, watch, http)
+
+    async def _again(self, request: ClearRequest, place: Place, watch: Watch, http: Exchange) -> None:
+        """Give an answer that was given before."""
+        assert place.known is not None
+        kind, clean = place.known
+        with watch("restore"):
+            body = again(request, clean)
+        streamed = request.governed.call.stream
+        recorded = await watch.record_plain(body)
+        headers = marked(recorded, kind, streamed=streamed)
+        if streamed:
+            await http.begin_stream(headers)
+            await http.end_stream(recorded.body)
+        else:
+            await http.reply(200, headers, recorded.body)
+
+    async def _whole(self, route: Route, watch: Watch, http: Exchange) -> ClearAnswer:
         """The answer is complete, screened and judged before any of it is shown."""
         streamed = route.request.governed.call.stream
         with watch("invoke"):
-            asking = invoke(route, watch.attempts)
+            asking = invoke(route, watch.attempts, self.tries)
             if streamed:
                 asking = http.keep_alive_while(asking, watch.opening, self.limits.keep_alive_s)
             answer = await asking
@@ -88,15 +118,16 @@ class Pipeline:
         await keep(released)
         if not streamed:
             await http.reply(200, recorded.headers, recorded.body)
-            return
+            return screened
         if not http.started:
             await http.begin_stream(recorded.headers)
         await http.end_stream(recorded.body)
+        return screened
 
-    async def _live(self, route: Route, watch: Watch, http: Exchange) -> None:
+    async def _live(self, route: Route, watch: Watch, http: Exchange) -> ClearAnswer:
         """The answer is screened and restored as it comes; its last part waits for the record."""
         with watch("invoke"):
-            watch.live = live = await open_live(route, watch.attempts)
+            watch.live = live = await open_live(route, watch.attempts, self.tries)
         await http.begin_stream(watch.opening())
         while (events := await live.read()) is not None:
             if events:
@@ -110,3 +141,4 @@ class Pipeline:
         await keep(released)
         await http.end_stream(recorded.body)
         await live.settle()
+        return said

@@ -11,6 +11,7 @@ from typing import Final
 import aiohttp
 
 from gateway.admission import Limits
+from gateway.answers import SealedAnswers
 from gateway.brake import Brake, shared_brake
 from gateway.control.budgets import ControlStore
 from gateway.control.database import Database, open_database
@@ -26,6 +27,8 @@ from gateway.purses import Purses
 from gateway.redactors import CompiledRedactors, needs_detectors
 from gateway.responses.store import ResponseStore, SealedStore
 from gateway.settings import Settings
+from gateway.stages.reuse import Reuse
+from gateway.tries import shared_tries
 from gateway.watch import Desk
 from metrics.record.ids import utc_us
 from metrics.record.journal import FileJournal, Journal, open_keystore, writer_id
@@ -72,8 +75,9 @@ async def open_parts(settings: Settings, environ: Mapping[str, str], role: str) 
     pool = ProviderPool(session, settings.upstream, environ, lambda url: is_own_listener(url, settings))
     recording = desk(journal, shared_brake(settings.data))
     purses = Purses(ControlStore(database, writer), utc_us)
-    meter = Meter(purses, utc_us)
-    pipeline = Pipeline(directory, in_force.current, redactors, pool.of, recording, Limits(), meter)
+    reuse = Reuse(SealedAnswers(database, master))
+    meter, tries = Meter(purses, utc_us), shared_tries(settings.data)
+    pipeline = Pipeline(directory, in_force.current, redactors, pool.of, recording, Limits(), meter, tries, reuse)
     responses = SealedStore(database, master, lambda tenant, subject: keystore.subject_key(tenant, subject)[0])
     try:
         yield Parts(

@@ -7,10 +7,12 @@ from typing import Any
 from policy.problems import KeyPath, Problem, Source, problem
 
 _CANDIDATE = ("model", "quality", "latency_s", "region", "capabilities", "context_tokens", "weight", "when")
+_FALLBACK = ("fallbacks", "fallbacks.after", "fallbacks.models")
 _CONSTRAINTS = ("min_quality", "max_cost_usd", "max_latency_s", "regions")
+_RETRIES = ("retries", "retries.attempts", "retries.after")
 _SHARED = frozenset({
     "candidates", *(f"candidates.{key}" for key in _CANDIDATE),
-    "constraints", *(f"constraints.{key}" for key in _CONSTRAINTS), "objective",
+    "constraints", *(f"constraints.{key}" for key in _CONSTRAINTS), "objective", *_FALLBACK,
 })  # fmt: skip
 _SPLIT = ("name", "arms", "arms.name", "arms.model", "arms.share")
 _ROUTE = _SHARED | {
@@ -36,7 +38,8 @@ ENFORCED: Mapping[str, frozenset[str] | None] = MappingProxyType(
         "minimise": None,
         "prompts": None,
         "tools": None,
-        "routing": _SHARED | {"rules", "sticky", *(f"rules.{key}" for key in _ROUTE)},
+        "routing": _SHARED | {"rules", "sticky", *_RETRIES, *(f"rules.{key}" for key in _ROUTE)},
+        "cache": None,
         "delivery": None,
         "failure": None,
         "logging": None,

@@ -7,10 +7,14 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, StringConstraints, model_validator
 
-from policy.values import Block, EnvName, Flag, ModelName, Name
+from policy.values import Block, EnvName, Flag, ModelName, Name, Positive, Share
 
 Seconds = Annotated[float, Field(strict=True, gt=0, le=3600, allow_inf_nan=False)]
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$", max_length=500)]
+
+ApiVersion = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}(-preview)?$")]
+Deployment = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+AZURE_VERSION = "2024-10-21"
 
 
 class Timeouts(Block):
@@ -20,25 +24,44 @@ class Timeouts(Block):
     total_s: Seconds = Field(default=600.0, description="For the whole call.")
 
 
-class ProviderBlock(Block):
-    """One upstream that speaks the OpenAI wire."""
+class Breaker(Block):
+    """When a model that fails is left alone; every provider and model has a breaker of its own."""
 
-    kind: Literal["openai"] = Field(default="openai", description="The wire it speaks.")
+    failures: Positive = Field(default=5, description="Failures in a row that open it.")
+    share: Share = Field(default=0.5, description="Share of failed calls that opens it.")
+    min_calls: Positive = Field(default=20, description="Calls in `window_s` before the share counts.")
+    window_s: Seconds = Field(default=30.0, description="How long calls are counted together.")
+    cooldown_s: Seconds = Field(default=10.0, description="How long it stays open before one call may probe.")
+
+
+class ProviderBlock(Block):
+    """One upstream that speaks the OpenAI wire, or Azure's variety of it."""
+
+    kind: Literal["openai", "azure"] = Field(default="openai", description="The wire it speaks.")
     base_url: Url | None = Field(
-        default=None, description="Address with its version path; the default of `base_url_env`."
+        default=None,
+        description="Address with its version path (`azure`: the resource's endpoint, without any path); "
+        "the default of `base_url_env`.",
     )
     base_url_env: EnvName | None = Field(default=None, description="Environment variable that holds the address.")
     api_key_env: EnvName | None = Field(
         default=None, description="Environment variable that holds the key; none: no key."
+    )
+    deployments: dict[ModelName, Deployment] = Field(
+        default_factory=dict, description="`azure`: model to deployment; a model that is not named is its own."
+    )
+    api_version: ApiVersion | None = Field(
+        default=None, description=f"`azure`: version of its interface; without it `{AZURE_VERSION}`."
     )
     region: Name | None = Field(default=None, description="Where its models run.")
     simulated: Flag = Field(default=False, description="Its answers come from no real model, and are marked so.")
     responses: Literal["native", "translated"] | None = Field(
         default=None,
         description="`translated`: it has no Responses API, so those calls reach it as chat completions. "
-        "Without it `native`, and `translated` where `simulated` is true.",
+        "Without it `native`, and `translated` where `simulated` is true or `kind` is `azure`.",
     )
     timeouts: Timeouts = Field(default=Timeouts(), description="Limits of patience.")
+    breaker: Breaker = Field(default=Breaker(), description="When it is left alone.")
 
     @model_validator(mode="after")
     def _has_an_address(self) -> Self:
@@ -50,6 +73,14 @@ class ProviderBlock(Block):
             )
         return self
 
+    @model_validator(mode="after")
+    def _azure_alone(self) -> Self:
+        if self.kind == "azure" and self.responses == "native":
+            raise ValueError("`responses: native` needs the address that ends in /openai/v1, with `kind: openai`")
+        if self.kind != "azure" and (self.deployments or self.api_version):
+            raise ValueError("`deployments` and `api_version` belong to `kind: azure`")
+        return self
+
 
 class Provider(ProviderBlock):
     """A provider with its name."""
@@ -59,7 +90,7 @@ class Provider(ProviderBlock):
     @property
     def translates_responses(self) -> bool:
         """Say whether calls of the Responses API reach it as chat completions."""
-        return self.responses == "translated" or (self.responses is None and self.simulated)
+        return self.responses == "translated" or (self.responses is None and (self.simulated or self.kind == "azure"))
 
     def address(self, environment: Mapping[str, str]) -> str | None:
         """Give the base URL: the environment's if set, else the file's; without a trailing slash."""

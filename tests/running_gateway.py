@@ -56,6 +56,7 @@ providers:
     base_url: BASE_URL
     api_key_env: UPSTREAM_KEY
     timeouts: {connect_s: 1.0, first_byte_s: 2.0, idle_s: 1.0, total_s: 20.0}
+    breaker: {failures: 1000, min_calls: 1000}
 """
 PRICES = """
 schema: 1
@@ -88,6 +89,7 @@ def write_policies(folder: Path, base_url: str, delivery: str = "live", failure:
     """Write a small policy tree."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "structured.yaml").write_text(POLICY.replace("DELIVERY", delivery).replace("FAILURE", failure))
+    (folder / "_defaults.yaml").write_text("schema: 1\nrouting: {retries: {attempts: 0}}\n")  # one try; others test more
     (folder / "providers.yaml").write_text(PROVIDERS.replace("BASE_URL", base_url))
     (folder / "prices.yaml").write_text(PRICES)
     return folder

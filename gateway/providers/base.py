@@ -46,6 +46,9 @@ class Provider(Protocol):
     def translated(self) -> bool:
         """True: it has no Responses API, so those calls reach it as chat completions."""
 
+    def place(self, path: str, model: str) -> str:
+        """Return where the endpoint of a model is, below the base URL; `path` as OpenAI has it."""
+
     async def send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Reply:
         """Send one request and return when the reply's headers have arrived.
 

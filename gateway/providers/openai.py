@@ -62,6 +62,10 @@ class OpenAIProvider:
         )
         self._urls: dict[str, URL] = {}
 
+    def place(self, path: str, model: str) -> str:
+        """Return the path as it is."""
+        return path
+
     async def send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> "OpenAIReply":
         """Send one request; see `gateway.providers.base.Provider`."""
         ends_s = monotonic() + self._timeouts.total_s

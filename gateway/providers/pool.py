@@ -6,6 +6,7 @@ from typing import Final
 
 import aiohttp
 
+from gateway.providers.azure import AzureProvider
 from gateway.providers.base import Provider, Upstreams
 from gateway.providers.openai import OpenAIProvider, Timeouts
 from policy import providers
@@ -45,6 +46,16 @@ class ProviderPool:
         patience = entry.timeouts
         timeouts = Timeouts(patience.connect_s, patience.first_byte_s, patience.idle_s, patience.total_s)
         key = entry.api_key(self._environ)
+        if entry.kind == "azure":
+            return AzureProvider(
+                entry.name,
+                address,
+                key,
+                timeouts,
+                self._session,
+                deployments=entry.deployments,
+                api_version=entry.api_version or providers.AZURE_VERSION,
+            )
         return OpenAIProvider(
             entry.name,
             address,

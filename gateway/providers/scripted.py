@@ -66,6 +66,9 @@ class ScriptedProvider:
     translated: bool = False
     sent: list[Sent] = field(default_factory=list)
 
+    def place(self, path: str, model: str) -> str:
+        return path
+
     async def send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> ScriptedReply:
         self.sent.append(Sent(method, path, body, headers))
         reply = self.replies.pop(0)

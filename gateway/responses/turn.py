@@ -7,6 +7,7 @@ from gateway.control.errors import ControlError
 from gateway.errors import BadRequest
 from gateway.responses.native import NativeSpeech, Told
 from gateway.responses.store import ResponseStore, Stored
+from gateway.responses.translated import TranslatedSpeech
 from gateway.wire.turn import Asker, Earlier, Json, Said, Speech
 
 _LOG: Final = logging.getLogger("sluice.gateway")
@@ -42,7 +43,7 @@ class ResponseTurn:
 
     def speech(self, translated: bool) -> Speech:
         """Return how this call is put to a provider."""
-        return NativeSpeech(self._told)
+        return TranslatedSpeech(self._told) if translated else NativeSpeech(self._told)
 
     async def keep(self, said: Said) -> None:
         """Remember the response if the caller wants that; a store that is away costs the caller nothing else."""

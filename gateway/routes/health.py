@@ -47,6 +47,7 @@ def router(parts: Parts) -> APIRouter:
             "policy": _policy(parts, workers),
             "journal": {"available": parts.journal.available},
             "control": {"changes": parts.changes.version, "stale_since": _iso(parts)},
+            "breakers": _breakers(parts),
             "recorder": await _recorder(parts, "status"),
         }
 
@@ -62,6 +63,13 @@ def worker_facts(parts: Parts) -> dict[str, Any]:
         "stale_since": _iso(parts),
         "journal": parts.journal.available,
     }
+
+
+def _breakers(parts: Parts) -> list[dict[str, Any]]:
+    """Describe the circuit breakers of this machine that are not closed."""
+    providers = parts.in_force.current().providers if parts.in_force.sha256 else {}
+    tries = parts.pipeline.tries
+    return tries.breakers.seen(providers, tries.clock_ms())
 
 
 def _needed(parts: Parts) -> dict[str, bool]:

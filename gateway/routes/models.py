@@ -47,7 +47,7 @@ async def _ask(provider: Provider, rest: str, watch: Watch) -> bytes:
         raise NotFound("There is no such model.", code="model_not_found")
     path = "/models" + (f"/{quote(name, safe='')}" if name else "")
     began = watch.attempts.now_ns()
-    reply = await provider.send("GET", path, None, {"traceparent": watch.trace.header, "x-sluice-hop": "1"})
+    reply = await provider.send("GET", provider.place(path, name), None, {"traceparent": watch.trace.header, "x-sluice-hop": "1"})
     try:
         raw = await reply.read()
     finally:

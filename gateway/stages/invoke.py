@@ -1,70 +1,52 @@
 """Stage invoke: the only code that talks to a model."""
 
-from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from typing import Final
 
 import orjson
 
 from gateway.attempt import Attempt, Attempts
 from gateway.call import Answer, Route
-from gateway.errors import NoRoute, UpstreamError
+from gateway.errors import UpstreamError
 from gateway.providers.base import Reply
+from gateway.stages.course import first_success
 from gateway.stages.live import Live
+from gateway.tries import Tries
 from gateway.wire.endpoint import Json
 from gateway.wire.refusal import MAX_ERROR_BYTES, error_of, refusal
 
 _HOP: Final = "x-sluice-hop"
-_Asked = TypeVar("_Asked")
 
 
-async def invoke(route: Route, attempts: Attempts) -> Answer:
+async def invoke(route: Route, attempts: Attempts, tries: Tries) -> Answer:
     """Return the complete answer of the first target that gives one.
 
     Raises:
         UpstreamError: none did; the last one's error.
     """
     if route.request.governed.call.stream:
-        live = await open_live(route, attempts)
+        live = await open_live(route, attempts, tries)
         try:
             return await live.collect()  # to its end, before anything of it is shown
         finally:
             live.close()
-    return await _first_success(route, attempts, _answer)
+    return await first_success(route, attempts, tries, _answer)
 
 
-async def open_live(route: Route, attempts: Attempts) -> Live:
+async def open_live(route: Route, attempts: Attempts, tries: Tries) -> Live:
     """Return a stream whose first bytes are there; until then nothing was promised to the caller.
 
     Raises:
         UpstreamError: no target gave a stream.
     """
-    return await _first_success(route, attempts, _live)
-
-
-async def _first_success(
-    route: Route, attempts: Attempts, ask: Callable[[Route, Attempt, Attempts], Awaitable[_Asked]]
-) -> _Asked:
-    """Ask the targets in order; the next one is asked only where trying again can help."""
-    for target in route.targets:
-        attempt, began_ns = attempts.begin(target), attempts.now_ns()
-        try:
-            return await ask(route, attempt, attempts)
-        except UpstreamError as error:
-            attempts.end(attempt, error.code)
-            if not error.retryable or target is route.targets[-1]:
-                raise
-        except BaseException:
-            attempts.end(attempt, "interrupted")
-            raise
-        finally:
-            attempts.waited_ns += attempts.now_ns() - began_ns
-    raise NoRoute("There is no target to ask.")
+    return await first_success(route, attempts, tries, _live)
 
 
 async def _answer(route: Route, attempt: Attempt, attempts: Attempts) -> Answer:
     reply = await _accepted(route, attempt, attempts)
     try:
-        raw = await reply.read()
+        first = await reply.next()
+        attempt.output = first is not None  # from here on an answer was made: nobody is asked for another
+        raw = (first or b"") + await reply.read()
     finally:
         reply.close()
     body, speech = _object(raw), attempt.speech
@@ -94,7 +76,7 @@ async def _accepted(route: Route, attempt: Attempt, attempts: Attempts) -> Reply
         attempt.speech = speech = call.endpoint.turn.speech(target.provider.translated)
         path, body = speech.path, speech.request(body)
     headers = {_HOP: "1", "traceparent": call.trace.header}
-    reply = await target.provider.send("POST", path, orjson.dumps(body), headers)
+    reply = await target.provider.send("POST", target.provider.place(path, target.model), orjson.dumps(body), headers)
     attempt.status = reply.status
     attempts.first_byte(attempt)
     if reply.status == 200:
@@ -110,6 +92,7 @@ async def _first_bytes(reply: Reply, attempt: Attempt, attempts: Attempts) -> by
     if not reply.headers.get("content-type", "text/event-stream").startswith("text/event-stream"):
         raise UpstreamError("The upstream's answer is not an event stream.", code="upstream_invalid_response")
     first = await reply.next()
+    attempt.output = first is not None
     attempts.first_byte(attempt)
     return first or b""
 

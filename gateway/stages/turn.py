@@ -43,13 +43,17 @@ async def with_earlier(governed: Governed, cleared: Cleared) -> Cleared:
 
 
 def pinned(governed: Governed, targets: tuple[Target, ...]) -> tuple[Target, ...]:
-    """Keep the targets of the provider that a conversation began with.
+    """Keep the targets of the provider that a conversation began with; see that all can be asked.
 
     Raises:
-        BadRequest: there is none among them.
+        BadRequest: there is none among them, or the request cannot be put to one.
     """
     turn = governed.call.endpoint.turn
-    if turn is None or turn.earlier is None:
+    if turn is None:
+        return targets
+    if any(target.provider.translated for target in targets):
+        turn.speech(translated=True).request(governed.call.body)
+    if turn.earlier is None:
         return targets
     name = turn.earlier.provider
     kept = tuple(target for target in targets if target.provider.name == name)

@@ -81,7 +81,6 @@ def test_every_refusal_has_its_place_and_says_what_to_do(tmp_path: Path, text: s
 @pytest.mark.parametrize(
     ("text", "where", "path"),
     [
-        ("cache: {mode: exact}\n", "4:1", "cache"),
         ("routing: {retries: {attempts: 1}, candidates: [{model: m}]}\n", "4:11", "routing.retries"),
         (
             "routing: {candidates: [{model: m}], fallbacks: [{after: [timeout], models: [n]}]}\n",
@@ -93,7 +92,6 @@ def test_every_refusal_has_its_place_and_says_what_to_do(tmp_path: Path, text: s
             "6:47",
             "rules[0].shadow",
         ),
-        ("tighten:\n  - when: {a: b}\n    cache: {mode: off}\n", "6:5", "tighten[0].cache"),
     ],
 )
 def test_what_this_version_does_not_enforce_is_refused(tmp_path: Path, text: str, where: str, path: str) -> None:
