@@ -82,7 +82,7 @@ def program(argv: list[str], environment: dict[str, str], output: Path) -> Itera
 
 
 @contextmanager
-def running_product(folder: Path, *flags: str) -> Iterator[Product]:
+def running_product(folder: Path, *flags: str, policies: Path = ROOT / "policies") -> Iterator[Product]:
     """Start the simulated provider and `sluice up`, and wait until every part is ready."""
     upstream, port, recorder, dashboard = (free_port() for _ in range(4))
     environment = {
@@ -90,7 +90,7 @@ def running_product(folder: Path, *flags: str) -> Iterator[Product]:
         "SLUICE_UPSTREAM": "simulated",
         "SLUICE_SIMULATED_BASE_URL": f"http://127.0.0.1:{upstream}/v1",
         "SLUICE_DATA": str(folder / "data"),
-        "SLUICE_POLICIES": str(ROOT / "policies"),
+        "SLUICE_POLICIES": str(policies),
         "SLUICE_PORT": str(port),
         "SLUICE_RECORDER_PORT": str(recorder),
         "SLUICE_DASHBOARD_PORT": str(dashboard),
