@@ -7,7 +7,7 @@ from functools import lru_cache
 from redaction import placeholders
 from redaction.linear import Linear, LinearSet
 from redaction.normalise import Normaliser
-from redaction.pattern import MAX_WIDTH, analyse, characters, split_group
+from redaction.pattern import MAX_WIDTH, analyse, characters, lead_of
 from redaction.recognizers.base import Recognizer
 from redaction.recognizers.catalogue import BUILT_IN
 from redaction.scan import FLOOR, Match, Scanner
@@ -47,13 +47,15 @@ class AnswerEngine:
         self.normaliser = Normaliser()
         self.scanner = Scanner(found)
         self._knows_calm = frozenset(found) <= _BUILT_IN
-        begins = [analyse(r.pattern, r.ignore_case).begins for r in found if not r.group and _is_spaced(r.pattern)]
+        leading = [r for r in found if r.group and analyse(lead_of(r.pattern)).least > 0]
+        plain = [r for r in found if r not in leading and _is_spaced(r.pattern)]
+        begins = [analyse(r.pattern, r.ignore_case).begins for r in plain]
         self._live = Linear(f"(?:{'|'.join(f'(?:{part})' for part in begins)})\\z")
-        values = [_value_begins(r) for r in found if r.group and _is_spaced(split_group(r.pattern)[1])]
-        self._values = tuple(Linear(value) for value in values)
-        self._value_set = LinearSet(values)
-        leading = {r.name: analyse(r.pattern, r.ignore_case).begins for r in found if r.group}
-        self._whole = {name: Linear(f"(?:{begins})\\z") for name, begins in leading.items()}
+        wholes = [f"(?:{analyse(r.pattern, r.ignore_case).begins})\\z" for r in leading]
+        self._lead_set = LinearSet([_lead(r) for r in leading])
+        self._wholes = tuple(Linear(whole) for whole in wholes)
+        self._leads = tuple(Linear(_lead(r)) for r in leading)
+        self._numbers = {r.name: number for number, r in enumerate(leading)}
 
     def is_calm(self, text: str) -> bool:
         """Say whether nothing in `text` can be a match, or begin one that reaches over a space.
@@ -66,8 +68,8 @@ class AnswerEngine:
 
     def may_end_elsewhere(self, match: Match, data: bytes) -> bool:
         """Say whether more text could move the value of a match that has a lead, from where it began."""
-        whole = self._whole.get(match.compiled.recognizer.name)
-        return whole is not None and whole.here(data, match.began) == len(data)
+        number = self._numbers.get(match.compiled.recognizer.name)
+        return number is not None and self._wholes[number].here(data, match.began) == len(data)
 
     def live(self, data: bytes, base: int) -> int:
         """Give the offset from which on a match may have begun that more text could complete."""
@@ -75,8 +77,9 @@ class AnswerEngine:
         found = self._live.first(data, base)
         start = min(start, found) if found >= 0 else start
         since = max(0, base - MAX_WIDTH)
-        for index in self._value_set.hits(data[since:]):
-            value = self._values[index].first(data, since, group=1)
+        for number in self._lead_set.hits(data[since:]):
+            began = self._wholes[number].first(data, since)
+            value = self._leads[number].here(data, began) if began >= 0 else -1
             if value >= 0:
                 start = min(start, max(base, value))
         return start
@@ -118,6 +121,6 @@ def _fits(recognizer: Recognizer) -> bool:
     return analyse(recognizer.pattern).most <= MAX_WIDTH
 
 
-def _value_begins(recognizer: Recognizer) -> str:
-    lead, _, value = split_group(recognizer.pattern)
-    return f"{'(?i)' if recognizer.ignore_case else ''}{lead}({value})\\z"
+def _lead(recognizer: Recognizer) -> str:
+    """Give the pattern of what leads to a value, as short as it can be."""
+    return ("(?i)" if recognizer.ignore_case else "") + lead_of(recognizer.pattern)

@@ -58,16 +58,13 @@ def analyse(pattern: str, ignore_case: bool = False) -> Parts:
     return Parts(least, min(most, 1_000_000), f"{'(?i)' if ignore_case else ''}{begins}")
 
 
-def split_group(pattern: str) -> tuple[str, str, str]:
-    """Part a pattern at its group 1: what leads there, the value and the rest, and the pattern of their beginnings.
-
-    The lead is made lazy, so that the value found after it begins as early as it can.
-    """
+def lead_of(pattern: str) -> str:
+    """Give the part of a pattern that leads to its group 1, made lazy: it ends where the value can first begin."""
     items = list(_parse(pattern))
     place = next((n for n, item in enumerate(items) if str(item[0]) == "SUBPATTERN" and item[1][0] == 1), None)
     if place is None:
         raise PatternError("the pattern's group 1 must not stand inside another group")
-    return _write_all(_lazy(items[:place])), _write_all(items[place:]), _begins(items[place:])
+    return _write_all(_lazy(items[:place]))
 
 
 def characters(pattern: str) -> frozenset[int]:
