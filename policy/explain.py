@@ -7,7 +7,7 @@ from policy.kinds import group_of
 from policy.load import Loaded
 from policy.model import FACT_NAMES, Bound, Facts, Policy, Ungoverned
 from policy.problems import KeyPath, Source, dotted, near
-from policy.routing import Choice, Request, route
+from policy.routing import Choice, Measure, Request, route, unmeasured
 from policy.rules import SITES, rule_for
 from policy.selection import matches
 from policy.snapshot import Snapshot
@@ -44,6 +44,7 @@ class Question:
     labels: Mapping[str, str]
     request: Request | None = None
     found: tuple[Found, ...] = ()
+    measure: Measure = unmeasured
 
 
 def explain(loaded: Loaded, question: Question) -> list[Reason]:
@@ -60,7 +61,7 @@ def explain(loaded: Loaded, question: Question) -> list[Reason]:
         *_selection(snapshot, base, question.facts, source),
         *_tightening(base, bound.tightened, source),
         *_redaction(base, bound, question.found, source),
-        *_routing(bound.policy, question.request, source),
+        *_routing(bound.policy, question, source),
         _at(source, ("delivery",), f"delivery is {bound.policy.delivery}"),
     ]
 
@@ -113,10 +114,11 @@ def _tightening_path(source: Source, found: Found, active: Iterable[str]) -> Key
     return next((path for path in paths if path in source.places), first)
 
 
-def _routing(policy: Policy, request: Request | None, source: Source) -> Iterator[Reason]:
+def _routing(policy: Policy, question: Question, source: Source) -> Iterator[Reason]:
+    request = question.request
     if request is None:
         return
-    choice = route(policy.routing, request)
+    choice = route(policy.routing, request, question.measure)
     yield _at(
         source,
         _route_path(choice),

@@ -129,9 +129,11 @@ Examples:
 @json_option
 def explain(*, as_json: bool, folder: Path | None, call: str) -> None:
     record = questions.from_file(Path(call)) if Path(call).is_file() else questions.from_ledger(call)
+    settings = settings_with()
     with _printed_problems():
-        loaded = load_with_places(folder or settings_with().policies)
-    reasons = explain_call(loaded, questions.question(record))
+        loaded = load_with_places(folder or settings.policies)
+    asked = questions.priced(questions.question(record), loaded.snapshot, settings.upstream)
+    reasons = explain_call(loaded, asked)
     if as_json:
         print_json([asdict(reason) for reason in reasons])
         return

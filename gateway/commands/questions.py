@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from gateway.cli import Sentence
 from gateway.commands.common import settings_with
 from gateway.local_access import LocalAccess, NotReachedError
 from metrics.client import RecorderClient, RecorderError
+from policy.estimate import CHARS_PER_TOKEN, measuring
 from policy.explain import Found, Question
 from policy.model import FACT_NAMES, Facts
 from policy.routing import Request
@@ -54,6 +57,15 @@ def question(record: Record) -> Question:
     return Question(facts, labels, _request(own, facts, labels), tuple(_found(own)))
 
 
+def priced(asked: Question, snapshot: Snapshot, default_provider: str) -> Question:
+    """Let routing know what the call would cost at each candidate."""
+    if asked.request is None:
+        return asked
+    at = datetime.now(UTC)
+    measure = measuring(snapshot.prices, snapshot.providers, default_provider, asked.request, at)
+    return replace(asked, measure=measure)
+
+
 def other_version(record: Record, now: Snapshot) -> str | None:
     """Say so when a call was made under another snapshot than the folder holds."""
     then = record.get("snapshot")
@@ -71,10 +83,11 @@ def _request(own: Record, facts: Facts, labels: Mapping[str, str]) -> Request | 
         model=model,
         endpoint=str(own.get("endpoint") or "chat.completions"),
         stream=bool(own.get("stream")),
-        input_tokens=_whole(features.get("input_tokens")),
+        input_tokens=_whole(own.get("request_chars")) // CHARS_PER_TOKEN,
         max_output_tokens=_whole(features.get("max_output_tokens")),
         messages=_whole(features.get("messages")),
         needs=frozenset(str(need) for need in features.get("needs") or ()),
+        run=str(own.get("run_id") or ""),
         facts=facts,
         labels=labels,
     )

@@ -10,6 +10,7 @@ from typing import Any
 from gateway.policy_tools.check import load_checked
 from policy.cases import Case, CaseFile, Expect, Given
 from policy.decide import judge
+from policy.estimate import measuring
 from policy.files import read_folder
 from policy.model import FACT_NAMES, Facts, Ungoverned
 from policy.prices import cost_usd
@@ -107,12 +108,14 @@ async def _come_of(snapshot: Snapshot, given: Given, setting: Setting) -> Outcom
         return Outcome("none")
     policy = bound.policy
     tightened = tuple(int(name.removeprefix("tighten[")[:-1]) for name in bound.tightened)
+    request = Request(given.model, input_tokens=given.input_tokens, facts=facts, labels=given.labels)
+    costs = measuring(snapshot.prices, snapshot.providers, setting.default_provider, request, setting.at)
     redactor = Redactor(policy.redaction, secrets.token_bytes(32), setting.detector)
     try:
         cleared = await redactor.clear(_body(given), "chat.completions")
     except Blocked as blocked:
         return Outcome(bound.name, tightened, blocked=blocked.kind)
-    models = route(policy.routing, Request(given.model, facts=facts, labels=given.labels)).models
+    models = route(policy.routing, request, costs).models
     return Outcome(
         bound.name,
         tightened,
