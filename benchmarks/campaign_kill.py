@@ -75,19 +75,35 @@ def processes(parent: int, module: str) -> list[psutil.Process]:
     return found
 
 
-async def killer(
-    parent: int, modules: tuple[str, ...], kills: int, gap_s: tuple[float, float], tick: Callable[[], None]
-) -> int:
-    """Send `kills` SIGKILLs to random processes of these names; return how many were sent."""
-    done = 0
-    while done < kills:
-        await asyncio.sleep(random.uniform(*gap_s))
-        victims = [p for module in modules for p in processes(parent, module)]
-        if victims:
-            os.kill(random.choice(victims).pid, signal.SIGKILL)
-            done += 1
-            tick()
-    return done
+async def worker_killer(parent: int, kills: int, receipts: Receipts, tick: Callable[[], None]) -> None:
+    """Kill a random gateway worker `kills` times, each time after some more calls were acknowledged.
+
+    So every kill meets a gateway under load: one that is only starting has nothing to lose.
+    """
+    for _ in range(kills):
+        wanted = len(receipts.acknowledged) + random.randint(5, 80)
+        while len(receipts.acknowledged) < wanted:
+            await asyncio.sleep(random.uniform(0.001, 0.02))
+        while not kill_one(parent, ("gateway.worker",)):
+            await asyncio.sleep(0.05)
+        tick()
+
+
+async def recorder_killer(parent: int, kills: int, tick: Callable[[], None]) -> None:
+    """Kill the recorder `kills` times, at random moments, starting up included."""
+    for _ in range(kills):
+        await asyncio.sleep(random.uniform(1.0, 8.0))
+        while not kill_one(parent, ("metrics.record.main", "recorder")):
+            await asyncio.sleep(0.05)
+        tick()
+
+
+def kill_one(parent: int, modules: tuple[str, ...]) -> bool:
+    """Send SIGKILL to a random process of these names, if there is one."""
+    victims = [process for module in modules for process in processes(parent, module)]
+    if victims:
+        os.kill(random.choice(victims).pid, signal.SIGKILL)
+    return bool(victims)
 
 
 def audit(ledger: Path, receipts: Receipts) -> dict[str, int]:
@@ -116,8 +132,8 @@ async def campaign(parent: int, port: int, worker_kills: int, recorder_kills: in
     clients = [asyncio.create_task(client(port, seed, stop, receipts)) for seed in range(20)]
     task = progress.add_task("kill -9", total=worker_kills + recorder_kills)
     await asyncio.gather(
-        killer(parent, ("gateway.worker",), worker_kills, (0.2, 0.8), lambda: progress.advance(task)),
-        killer(parent, ("metrics.record.main", "recorder"), recorder_kills, (1.0, 4.0), lambda: progress.advance(task)),
+        worker_killer(parent, worker_kills, receipts, lambda: progress.advance(task)),
+        recorder_killer(parent, recorder_kills, lambda: progress.advance(task)),
     )
     await asyncio.sleep(2)
     stop.set()
