@@ -82,9 +82,9 @@ async def worker_killer(parent: int, kills: int, receipts: Receipts, tick: Calla
     """
     for _ in range(kills):
         wanted = len(receipts.acknowledged) + random.randint(5, 80)
-        while len(receipts.acknowledged) < wanted:
+        while len(receipts.acknowledged) < wanted:  # noqa: ASYNC110 - the clients are plain coroutines of this loop
             await asyncio.sleep(random.uniform(0.001, 0.02))
-        while not kill_one(parent, ("gateway.worker",)):
+        while not kill_one(parent, ("gateway.worker",)):  # noqa: ASYNC110 - a process table has no events
             await asyncio.sleep(0.05)
         tick()
 
@@ -93,7 +93,7 @@ async def recorder_killer(parent: int, kills: int, tick: Callable[[], None]) -> 
     """Kill the recorder `kills` times, at random moments, starting up included."""
     for _ in range(kills):
         await asyncio.sleep(random.uniform(1.0, 8.0))
-        while not kill_one(parent, ("metrics.record.main", "recorder")):
+        while not kill_one(parent, ("metrics.record.main", "recorder")):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         tick()
 
