@@ -169,3 +169,15 @@ def test_an_unreachable_database_refuses_what_is_not_leased_yet(clock: Clock) ->
             await Purses(Gone(), clock).reserve(DAY, Wish(1, 1, 1))
 
     asyncio.run(play())
+
+
+def test_a_limit_over_two_processes_is_met_exactly(
+    database: Database, stores: Callable[[], AllowanceStore], clock: Clock
+) -> None:
+    minute = Allowance("acme", "key:k|requests|minute", 60_000_000, 120_000_000)
+
+    async def play() -> int:
+        workers = [Purses(stores(), clock) for _ in range(2)]
+        return sum([await workers[n % 2].reserve(minute, Wish(1, 5, 100)) for n in range(300)])
+
+    assert asyncio.run(play()) == 100
