@@ -23,7 +23,7 @@ import psutil
 from benchmarks.hostile_requests import KEY, chat
 from benchmarks.rawhttp import Reply, ask
 from benchmarks.servers import free_port, python, started, wait_ready
-from benchmarks.stand import SLUICE, ended_calls, environment_of, processes, write_policies
+from benchmarks.stand import SLUICE, ended_calls, environment_of, processes, say, write_policies
 
 GRACE_S = 2.0
 MIB = 1 << 20
@@ -46,10 +46,6 @@ class Site:
     def note(self, name: str, reply: Reply) -> None:
         if reply.call_id:
             self.calls[reply.call_id] = name
-
-
-def say(name: str, value: object) -> None:
-    click.echo(f"{name:44} {value}")
 
 
 def gateway(site: Site, listener: socket.socket | None = None, **more: str) -> subprocess.Popen[bytes]:
@@ -81,8 +77,13 @@ def wait_serving(process: subprocess.Popen[bytes], site: Site, count: int) -> No
 async def one_stop(site: Site, process: subprocess.Popen[bytes]) -> tuple[float, Counter[str]]:
     """Stop a gateway with streams that end in time, streams that do not, and calls that hang."""
     shapes = ["words-20-20", "words-2000-20"] * (STREAMS // 2) + ["hang"] * HUNG
-    calls = [asyncio.create_task(ask(site.port, chat(model=model, stream=True), 20)) for model in shapes]
-    await asyncio.sleep(0.3)
+    replies = [Reply() for _ in shapes]
+    calls = [
+        asyncio.create_task(ask(site.port, chat(model=model, stream=True), 20, into))
+        for model, into in zip(shapes, replies, strict=True)
+    ]
+    for _ in range(500):
+        await asyncio.sleep(0 if all(reply.headers for reply in replies[:STREAMS]) else 0.02)
     began = time.monotonic()
     process.send_signal(signal.SIGTERM)
     code = await asyncio.to_thread(process.wait, 60)

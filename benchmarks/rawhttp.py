@@ -48,9 +48,9 @@ async def _pour(writer: asyncio.StreamWriter, data: bytes) -> None:
             await writer.drain()
 
 
-async def ask(port: int, data: bytes, limit_s: float = 10.0) -> Reply:
-    """Send bytes over a connection of their own and read one reply."""
-    reply, began = Reply(), time.perf_counter()
+async def ask(port: int, data: bytes, limit_s: float = 10.0, into: Reply | None = None) -> Reply:
+    """Send bytes over a connection of their own and read one reply, which can be watched as it grows."""
+    reply, began = into or Reply(), time.perf_counter()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     pouring = asyncio.create_task(_pour(writer, data))
     parser = httptools.HttpResponseParser(reply)

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
 import duckdb
 import psutil
 
@@ -68,6 +69,11 @@ class Stand:
     def log_lines(self) -> list[str]:
         """Return every line that the programs have logged."""
         return [line for path in (self.data / "logs").glob("*.log") for line in path.read_text("utf-8").splitlines()]
+
+
+def say(name: str, value: object) -> None:
+    """Print one line of a campaign's counts."""
+    click.echo(f"{name:44} {value}")
 
 
 def processes(parent: int, module: str) -> list[psutil.Process]:
