@@ -12,7 +12,7 @@ from gateway.control.errors import ControlError
 from gateway.errors import GatewayError
 from gateway.purses import Purses
 from gateway.wire.endpoint import Json
-from gateway.wire.features import features
+from gateway.wire.features import most_output_tokens
 from gateway.wire.headers import Header
 from metrics.record.ids import utc_us
 from policy.blocks_access import Budget, BudgetRule, Limits
@@ -207,7 +207,7 @@ def _dollars(route: Route, tokens: tuple[int, int], now_us: int, enforce: Enforc
 
 def _tokens(route: Route, budget: Budget | None) -> tuple[int, int]:
     """Give the most tokens of request and answer: no token is shorter than a byte of the request's JSON."""
-    named = features(route.body).max_output_tokens
+    named = most_output_tokens(route.body)
     assumed = (budget.answer_tokens if budget else None) or DEFAULT_ANSWER_TOKENS
     answers = route.request.governed.call.endpoint.name != "embeddings"
     return len(orjson.dumps(route.body)), (named or assumed) if answers else 0

@@ -15,7 +15,7 @@ def shape(governed: Governed, notes: Json) -> Governed:
         Refused: a prompt or tool is not allowed.
         BadRequest: a prompt's variables do not fit.
     """
-    notes["features"] = features(governed.call.body).as_dict()
+    notes["features"] = features(governed.call.body)
     if governed.bound.policy.shapes or governed.snapshot.prompts:
         governed = prompts(governed, notes)
         offered_tools(governed, notes)

@@ -1,7 +1,7 @@
 """What a request asks for, as numbers and closed words: routing decides by it, and records keep it for replay."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from gateway.wire.endpoint import Json
 
@@ -9,28 +9,19 @@ _PARTS: Final = {"image_url": "vision", "input_image": "vision", "input_audio": 
 _USUAL: Final = frozenset({"model", "messages", "input", "stream", "temperature", "max_tokens", "top_p", "user"})
 
 
-class Features(NamedTuple):
-    """`needs` in the words of `routing.candidates[].capabilities`."""
-
-    messages: int
-    max_output_tokens: int
-    needs: tuple[str, ...]
-
-    def as_dict(self) -> Json:
-        return {"messages": self.messages, "max_output_tokens": self.max_output_tokens, "needs": list(self.needs)}
-
-
-def features(body: Json) -> Features:
-    """Read the features of a request of any model endpoint."""
+def features(body: Json) -> Json:
+    """Read the features of a request of any model endpoint; `needs` in the words of a candidate's capabilities."""
     given = body.get("messages") or body.get("input")
-    items: list[Any] = given if isinstance(given, list) else [given] if given else []
-    needs = set(_carried(items))
+    items: list[Any] = given if type(given) is list else [given] if given else []
+    needs = _carried(items)
     if not _USUAL.issuperset(body):  # most requests have nothing more to say
-        needs.update(_asked(body))
-    return Features(len(items), _most(body), tuple(sorted(needs)))
+        needs = [*needs, *_asked(body)]
+    most = most_output_tokens(body)
+    return {"messages": len(items), "max_output_tokens": most, "needs": sorted(set(needs)) if needs else []}
 
 
-def _most(body: Json) -> int:
+def most_output_tokens(body: Json) -> int:
+    """Give the longest answer that a request allows for, all choices together; 0: it names none."""
     for name in ("max_completion_tokens", "max_output_tokens", "max_tokens"):
         value = body.get(name)
         if type(value) is int and value > 0:
@@ -58,10 +49,7 @@ def _asked(body: Json) -> Iterator[str]:
         yield "json_schema"
 
 
-def _carried(items: Iterable[Any]) -> Iterator[str]:
-    for item in items:
-        content = item.get("content") if isinstance(item, dict) else None
-        for part in content if isinstance(content, list) else ():
-            kind = part.get("type") if isinstance(part, dict) else None
-            if isinstance(kind, str) and kind in _PARTS:
-                yield _PARTS[kind]
+def _carried(items: Iterable[Any]) -> list[str]:
+    contents = [item["content"] for item in items if type(item) is dict and type(item.get("content")) is list]
+    kinds = [part.get("type") for content in contents for part in content if isinstance(part, dict)]
+    return [_PARTS[kind] for kind in kinds if isinstance(kind, str) and kind in _PARTS]
