@@ -81,12 +81,6 @@ def test_every_refusal_has_its_place_and_says_what_to_do(tmp_path: Path, text: s
 @pytest.mark.parametrize(
     ("text", "where", "path"),
     [
-        ("routing: {retries: {attempts: 1}, candidates: [{model: m}]}\n", "4:11", "routing.retries"),
-        (
-            "routing: {candidates: [{model: m}], fallbacks: [{after: [timeout], models: [n]}]}\n",
-            "4:37",
-            "routing.fallbacks",
-        ),
         (
             "routing:\n  rules:\n    - {models: [a], candidates: [{model: m}], shadow: {model: n, share: 0.1}}\n",
             "6:47",
