@@ -10,6 +10,15 @@ from policy.snapshot import Snapshot
 Row = Mapping[str, Any]
 
 
+# Blocks whose change is not replayed call by call.
+_LATER = (
+    ("confidence", "verdicts under another `confidence` block, which need scores"),
+    ("hold", "how calls are held under another `hold` block"),
+    ("limits", "how many calls other `limits` would refuse: callers would pace themselves otherwise"),
+    ("cache", "how many calls another `cache` would answer"),
+)
+
+
 class Effect(NamedTuple):
     """One thing that would be otherwise: `what` is policy, refusal, route, redaction, delivery or retention."""
 
@@ -72,9 +81,16 @@ def _needs_text(base: Policy, new: Policy) -> Iterator[str]:
         yield f"which names are found with `names: {other.names}` instead of `{one.names}`, which needs the texts"
     if base.minimise != new.minimise:
         yield "which fields `minimise` would take out, which needs the texts"
-    for block in ("confidence", "hold"):
+    for block, reason in _LATER:
         if getattr(base, block) != getattr(new, block):
-            yield f"verdicts under another `{block}` block, which need scores"
+            yield reason
+    if _backup(base) != _backup(new):
+        yield "which models are asked after a failure, for no failure is the same twice"
+
+
+def _backup(policy: Policy) -> tuple[object, ...]:
+    routing = policy.routing
+    return (routing.retries, routing.fallbacks, *(rule.fallbacks for rule in routing.rules))
 
 
 def _looks_at_size(policy: Policy) -> bool:

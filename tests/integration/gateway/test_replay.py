@@ -152,6 +152,12 @@ def test_retention_delivery_and_what_needs_texts(tmp_path: Path) -> None:
     assert report.parts["drafting"].unknown == {"which fields `minimise` would take out, which needs the texts": 16}
 
 
+def test_what_cannot_be_replayed_is_said(tmp_path: Path) -> None:
+    after = "limits: {requests_per_minute: 1}\ncache: {mode: exact}\n"
+    unknown = changed(tmp_path, "", after).parts["drafting"].unknown
+    assert sorted(reason.split("`")[1] for reason in unknown) == ["cache", "limits"]
+
+
 def test_a_new_budget_stops_calls(tmp_path: Path) -> None:
     report = changed(tmp_path, "", "budget: {rules: [{period: day, usd: 0.00001, scope: team}]}\n")
     (stop,) = report.stops
