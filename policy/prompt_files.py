@@ -8,13 +8,13 @@ from pathlib import Path
 from policy.files import read_below
 from policy.problems import PolicyErrors, Pos, Problem, Source, near, problem
 from policy.prompts import Key, Prompt, PromptHead
+from policy.render import Unrenderable, placeholders
 from policy.validation import validated
 from policy.yaml_reader import MAX_BYTES, read_yaml
 
 FOLDER = "prompts"
 _FILE = re.compile(r"v([1-9][0-9]{0,5})\.md")
 _HEAD = re.compile(rb"---\r?\n(.*?)^---\r?\n", re.DOTALL | re.MULTILINE)
-_PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_]\w*)\s*\}\}")
 
 
 def read_prompts(directory: Path) -> tuple[dict[Key, Prompt], list[Problem]]:
@@ -59,7 +59,11 @@ def _misplaced(file: str, head: PromptHead, text: str, source: Source) -> Iterat
         yield near(source.places, ("id",), f"the folder is called `{folder}`; call both the same")
     if number is None or int(number[1]) != head.version:
         yield near(source.places, ("version",), f"the file is called `{name}`; call it v{head.version}.md")
-    used = set(_PLACEHOLDER.findall(text))
+    try:
+        used = placeholders(text)
+    except Unrenderable as error:
+        yield problem(Pos(file, 1, 1), (), f"the text is no template ({error}); correct it")
+        return
     for variable in sorted(used - set(head.variables)):
         yield near(source.places, ("variables",), f"the text uses `{variable}`; add it to the variables")
     for index, variable in enumerate(head.variables):

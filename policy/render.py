@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import lru_cache
 
-from jinja2 import StrictUndefined, Template, TemplateError
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 
@@ -19,17 +19,20 @@ def render(text: str, variables: Mapping[str, str]) -> str:
     """
     try:
         return _compiled(text).render(variables)
-    except TemplateError as error:
+    except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
         raise Unrenderable(str(error)[:200]) from error
 
 
-def check_template(text: str) -> str | None:
-    """Say what is wrong with a template; None when nothing is."""
+def placeholders(text: str) -> frozenset[str]:
+    """List the variables that a template uses.
+
+    Raises:
+        Unrenderable: it is no template; the text says what is wrong and in which of its lines.
+    """
     try:
-        _compiled(text)
-    except TemplateError as error:
-        return str(error)[:200]
-    return None
+        return frozenset(meta.find_undeclared_variables(_environment().parse(text)))
+    except TemplateSyntaxError as error:
+        raise Unrenderable(f"line {error.lineno} of the text: {(error.message or 'unreadable')[:200]}") from error
 
 
 @lru_cache(maxsize=1024)
