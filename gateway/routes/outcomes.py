@@ -1,5 +1,6 @@
 """POST /v1/outcomes: what became of a call or a run."""
 
+import re
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
@@ -9,6 +10,8 @@ from gateway.intake import Intake, Report, identifier, is_word, known_only, labe
 
 FIELDS: Final = ("id", "call_id", "run_id", "metric", "value", "source", "corrected", "comment", "ts")
 SOURCES: Final = ("system", "human", "judge")
+# Recorded in the open: nothing but our own ids fits, or any number that says something about a person would.
+_CALL_ID: Final = re.compile(r"call_[0-9a-f]{1,64}")
 
 
 def router(intake: Intake) -> APIRouter:
@@ -31,7 +34,7 @@ def read_outcome(item: dict[str, Any], where: str) -> Report:
     """
     known_only(item, FIELDS, where)
     name = identifier(item, "id", where)
-    call_id, run_id = identifier(item, "call_id", where, required=False), label(item, "run_id", where)
+    call_id, run_id = _call_id(item, where), label(item, "run_id", where)
     if (call_id is None) == (run_id is None):
         raise BadRequest(f"Give either '{where}call_id' or '{where}run_id'.", param=f"{where}call_id")
     source = item.get("source")
@@ -48,6 +51,13 @@ def read_outcome(item: dict[str, Any], where: str) -> Report:
         body |= {"value": value, "value_kind": _kind(value)}
     assert name is not None
     return Report(name, "outcome", timestamp_us(item, where), run_id, None, None, body, texts)
+
+
+def _call_id(item: dict[str, Any], where: str) -> str | None:
+    value = item.get("call_id")
+    if value is not None and not (isinstance(value, str) and _CALL_ID.fullmatch(value)):
+        raise BadRequest(f"'{where}call_id' must be the x-sluice-call-id of an answer.", param=f"{where}call_id")
+    return value
 
 
 def _value(item: dict[str, Any], where: str) -> bool | float | str:

@@ -45,6 +45,14 @@ def test_an_outcome_is_recorded(client: TestClient, journal: MemoryJournal) -> N
     assert content is None
 
 
+@pytest.mark.parametrize("call_id", ["DE89370400440532013000", "219-09-9999", "call_Ann", 4242424242424242, ""])
+def test_only_an_id_of_a_call_names_one(client: TestClient, journal: MemoryJournal, call_id: object) -> None:
+    response = client.post("/v1/outcomes", json=OUTCOME | {"call_id": call_id})
+    assert (response.status_code, response.json()["error"]["param"]) == (400, "call_id")
+    assert str(call_id) not in response.text or call_id == ""
+    assert not journal.committed
+
+
 def test_the_same_id_gives_the_same_event_and_another_id_another(client: TestClient, journal: MemoryJournal) -> None:
     for name in ("o-1", "o-1", "o-2"):
         client.post("/v1/outcomes", json=OUTCOME | {"id": name})
