@@ -8,6 +8,7 @@ import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import Final, Protocol
 
 from gateway.parent import MARGIN_S, first_of
@@ -123,18 +124,18 @@ class Supervisor:
 
     async def _until_ready(self, part: Part) -> None:
         host = reachable_host(self._host).strip("[]")
-        waited_s = 0.0
+        said_s = monotonic()
         while not await is_ready(host, part.port, part.ready_path):
             await asyncio.sleep(POLL_S)
-            waited_s += POLL_S
-            if waited_s >= PATIENCE_S:
+            if monotonic() - said_s >= PATIENCE_S:
                 self._terminal.say(f"Still waiting for the {part.name}; see {log_file(self._data, part.name)}")
-                waited_s = 0.0
+                said_s = monotonic()
 
     async def _until_caught_up(self, part: Part) -> None:
         """Let a part read what the parts before it wrote last; what it does not read now it reads at the next start."""
         host = reachable_host(self._host).strip("[]")
-        for _ in range(int(CATCH_UP_S / POLL_S)):
+        ends_s = monotonic() + CATCH_UP_S
+        while monotonic() < ends_s:
             if part.status_path is None or self._killed or self._children[part.name].ended:
                 return
             if await is_caught_up(host, part.port, part.status_path):
