@@ -54,13 +54,15 @@ async def ask(port: int, data: bytes, limit_s: float = 10.0, into: Reply | None 
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     pouring = asyncio.create_task(_pour(writer, data))
     parser = httptools.HttpResponseParser(reply)
-    with contextlib.suppress(TimeoutError, ConnectionError):
-        async with asyncio.timeout(limit_s):
-            while not reply.complete and (part := await reader.read(1 << 16)):
-                parser.feed_data(part)
+    try:
+        with contextlib.suppress(TimeoutError, ConnectionError):
+            async with asyncio.timeout(limit_s):
+                while not reply.complete and (part := await reader.read(1 << 16)):
+                    parser.feed_data(part)
+    finally:
+        pouring.cancel()
+        writer.transport.abort()
     reply.seconds = time.perf_counter() - began
     reply.status = parser.get_status_code() if reply.headers else 0
-    pouring.cancel()
     await asyncio.gather(pouring, return_exceptions=True)
-    writer.transport.abort()
     return reply
