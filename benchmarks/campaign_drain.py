@@ -63,7 +63,7 @@ def workers(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
 
 def wait_serving(process: subprocess.Popen[bytes], site: Site, count: int) -> None:
     """Wait until all workers of this gateway have written what they serve."""
-    for _ in range(600):
+    for _ in range(1800):
         words = [file.read_text("utf-8") for file in (site.folder / "data" / "status").glob("*.json")]
         said = [pid for pid in (worker.pid for worker in workers(process)) if any(f'"pid": {pid},' in w for w in words)]
         if len(said) >= count and any('"snapshot": "' in word for word in words):
