@@ -42,13 +42,15 @@ def check_upstreams(settings: Settings, providers: Mapping[str, Provider], envir
     """Return a sentence that says who answers by default.
 
     Raises:
-        SettingsError: the default provider is unknown or has no address, or a provider's address is our own listener.
+        SettingsError: the default provider is unknown or has no address, or a provider's address is none or our own
+            listener.
     """
     default = providers.get(settings.upstream)
     if default is None:
         known = ", ".join(sorted(providers)) or "none"
         raise SettingsError("SLUICE_UPSTREAM", f"is {settings.upstream!r}; providers.yaml has: {known}.")
     for provider in providers.values():
+        _refuse_no_address(provider, environ)
         _refuse_own_listener(settings, provider, environ)
     return _said(default, _address(default, environ), environ)
 
@@ -66,6 +68,22 @@ def _address(provider: Provider, environ: Mapping[str, str]) -> str:
         sentence = f"is not set; give it the address of the provider {provider.name!r}, or set another SLUICE_UPSTREAM."
         raise SettingsError(provider.base_url_env or "base_url", sentence)
     return address
+
+
+def _refuse_no_address(provider: Provider, environ: Mapping[str, str]) -> None:
+    """The file is checked when it is read; a variable is checked here, and not repeated: it may hold a password."""
+    address = provider.address(environ)
+    if address and not _leads_somewhere(address):
+        sentence = "is no address of a model provider; it must look like https://api.example.com/v1."
+        raise SettingsError(provider.base_url_env or f"base_url of {provider.name!r} in providers.yaml", sentence)
+
+
+def _leads_somewhere(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _refuse_own_listener(settings: Settings, provider: Provider, environ: Mapping[str, str]) -> None:

@@ -65,6 +65,16 @@ def test_our_own_listener_is_refused_for_every_provider(upstream: str, tmp_path:
         check_upstreams(settings(tmp_path, upstream=upstream), PROVIDERS, environ)
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["api.example.com/v1", "ftp://api.example.com", "https://", "http://u:hunter2@h:99999/v1", "http://[hunter2"],
+)
+def test_a_variable_that_holds_no_address_is_refused_without_repeating_it(tmp_path: Path, address: str) -> None:
+    with pytest.raises(SettingsError, match="OPENAI_BASE_URL is no address") as refused:
+        check_upstreams(settings(tmp_path, upstream="simulated"), PROVIDERS, {"OPENAI_BASE_URL": address})
+    assert "hunter2" not in str(refused.value)
+
+
 def test_our_own_listener_in_the_file_names_the_file(tmp_path: Path) -> None:
     own = {"openai": Provider(name="openai", base_url="http://127.0.0.1:8080/v1")}
     with pytest.raises(SettingsError, match=r"base_url of 'openai' in providers.yaml is"):
