@@ -1,6 +1,6 @@
 # One list of habits. `make run` and `make test` do their own set-up; see README.md for the plain lines behind them.
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint types imports policy lock bench campaign-kill campaign-inputs campaign-faults campaign-drain campaign-soak clean
+.PHONY: help run test check format lint types imports policy lock bench campaign-kill campaign-inputs campaign-faults campaign-drain campaign-soak campaign-retries clean
 
 UPSTREAM ?= simulated
 BIN := .venv/bin
@@ -62,6 +62,10 @@ campaign-drain: ## stop and replace gateways under load; slow readers, overload 
 campaign-soak: ## ten minutes of mixed calls; memory and descriptors must stay flat (ARGS="--minutes 60" for longer)
 	@tools/install.sh dev
 	@$(BIN)/python -m benchmarks.campaign_soak $(ARGS)
+
+campaign-retries: ## a storm of 429s and a broken upstream; count retries, waits and what the breaker lets through (2 minutes)
+	@tools/install.sh dev
+	@$(BIN)/python -m benchmarks.campaign_retries $(ARGS)
 
 clean: ## remove the virtual environment and caches (never your data)
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 import duckdb
@@ -30,8 +31,9 @@ redaction:
 delivery: live
 failure: {log: FAILURE}
 retention: {content: 30d, metadata: 400d}
+routing: {retries: {attempts: RETRIES}}
 """
-TIMES = "timeouts: {connect_s: 1, first_byte_s: FIRST, idle_s: IDLE, total_s: 600}"
+TIMES = "timeouts: {connect_s: CONNECT, first_byte_s: FIRST, idle_s: IDLE, total_s: 600}, breaker: BREAKER"
 PROVIDERS = f"""
 schema: 1
 providers:
@@ -39,6 +41,17 @@ providers:
   dead: {{base_url: "http://127.0.0.1:1/v1", {TIMES}}}
   nowhere: {{base_url: "http://sluice.invalid/v1", {TIMES}}}
 """
+
+
+class Tries(NamedTuple):
+    """What the policies say about tries and breakers; usually one try, to count what one broken answer does."""
+
+    retries: int = 0
+    breaker: str = "{failures: 1000000, min_calls: 1000000}"
+    connect_s: float = 1.0
+
+
+ONE_TRY = Tries()
 
 
 @dataclass(frozen=True)
@@ -88,10 +101,12 @@ def processes(parent: int, module: str) -> list[psutil.Process]:
     return found
 
 
-def write_policies(folder: Path, failure: str, first_byte_s: float, idle_s: float) -> Path:
+def write_policies(folder: Path, failure: str, first_byte_s: float, idle_s: float, tries: Tries = ONE_TRY) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "campaign.yaml").write_text(POLICY.replace("FAILURE", failure))
-    (folder / "providers.yaml").write_text(PROVIDERS.replace("FIRST", str(first_byte_s)).replace("IDLE", str(idle_s)))
+    (folder / "campaign.yaml").write_text(POLICY.replace("FAILURE", failure).replace("RETRIES", str(tries.retries)))
+    providers = PROVIDERS.replace("FIRST", str(first_byte_s)).replace("IDLE", str(idle_s))
+    providers = providers.replace("CONNECT", str(tries.connect_s))
+    (folder / "providers.yaml").write_text(providers.replace("BREAKER", tries.breaker))
     (folder / "prices.yaml").write_text("schema: 1\nprices: []\n")
     return folder
 
@@ -111,7 +126,13 @@ def environment_of(folder: Path, policies: Path, upstream: int, **more: str) -> 
 
 @contextmanager
 def standing(
-    failure: str = "block", *, first_byte_s: float = 1.0, idle_s: float = 1.0, at: Path | None = None, **more: str
+    failure: str = "block",
+    *,
+    first_byte_s: float = 1.0,
+    idle_s: float = 1.0,
+    at: Path | None = None,
+    tries: Tries = ONE_TRY,
+    **more: str,
 ) -> Iterator[Stand]:
     """Run the upstream and `sluice up` in a folder of its own; more settings go into the environment."""
     with ExitStack() as stack:
@@ -120,7 +141,7 @@ def standing(
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
         upstream = free_port()
         stack.enter_context(started(python("benchmarks.faulty_upstream", str(upstream)), upstream))
-        policies = write_policies(folder / "policies", failure, first_byte_s, idle_s)
+        policies = write_policies(folder / "policies", failure, first_byte_s, idle_s, tries)
         env = environment_of(folder, policies, upstream, **more)
         port, recorder = int(env["SLUICE_PORT"]), int(env["SLUICE_RECORDER_PORT"])
         up = [SLUICE, "up", "--no-dashboard", "--no-worker"]
