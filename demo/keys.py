@@ -1,8 +1,13 @@
 """API keys for the sample traffic, one per automation, new at each start and good for a day."""
 
+import json
+import time
 from datetime import timedelta
+from http.client import HTTPConnection, HTTPException
+from urllib.parse import urlsplit
 
 from demo.samples.read import AUTOMATIONS
+from gateway.control.database import position
 from gateway.control.identity.keys import KeySpec, create_key, list_keys, revoke_key
 from gateway.control.identity.roles import local_operator
 from gateway.control.identity.tenants import DEFAULT_TENANT
@@ -10,6 +15,8 @@ from gateway.prepare import control_database
 from gateway.settings import Settings
 
 _NAME = "sample-traffic"
+_POLL_S = 0.25
+_PATIENCE_S = 30.0
 _LIFE_US = timedelta(days=1) // timedelta(microseconds=1)
 _TEAMS = dict(zip(AUTOMATIONS, ("service-desk", "sales-ops", "sales-ops", "support"), strict=True))
 
@@ -31,3 +38,26 @@ def sample_keys(settings: Settings) -> dict[str, str]:
             )[0]
             for name, team in _TEAMS.items()
         }
+
+
+def until_known(settings: Settings, gateway: str) -> None:
+    """Wait until every worker of the gateway at this address knows all keys there are, or half a minute has passed."""
+    with control_database(settings) as database, database.read() as conn:
+        wanted = position(conn).version
+    ends_s = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < ends_s:
+        if (seen := _changes_seen(gateway)) and min(seen) >= wanted:
+            return
+        time.sleep(_POLL_S)
+
+
+def _changes_seen(gateway: str) -> list[int]:
+    """Give how far each worker has followed the control database; empty while nobody answers."""
+    connection = HTTPConnection(urlsplit(gateway).netloc, timeout=5)
+    try:
+        connection.request("GET", "/status")
+        return [worker["changes"] for worker in json.loads(connection.getresponse().read())["workers"]]
+    except (OSError, HTTPException, ValueError, KeyError):
+        return []
+    finally:
+        connection.close()

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from demo.flows import Models
-from demo.keys import sample_keys
+from demo.keys import sample_keys, until_known
 from demo.traffic import Job, Plan, Tally, jobs, send
 from gateway.running import address_of
 from gateway.settings import Settings, SettingsError, load
@@ -163,9 +163,9 @@ def _traffic(settings: Settings, wanted: Wanted) -> None:
         click.echo(
             f"Sending {len(chosen)} samples to {settings.upstream}: some {2 * len(chosen)} calls, which it bills."
         )
-    plan = Plan(
-        f"{address_of(settings, 'gateway')}/v1", sample_keys(settings), _models(wanted.model, simulated=simulated)
-    )
+    gateway = address_of(settings, "gateway") or ""
+    plan = Plan(f"{gateway}/v1", sample_keys(settings), _models(wanted.model, simulated=simulated))
+    until_known(settings, gateway)
     tally = _with_progress(plan, chosen)
     click.echo(f"Sample traffic: {tally.sentence()}")
     click.echo(f"Look at it: {address_of(settings, 'dashboard')}   or: sluice calls list")
