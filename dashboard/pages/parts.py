@@ -86,7 +86,9 @@ def milliseconds(value: float | None) -> str:
     """Return a duration for reading."""
     if value is None or pd.isna(value):
         return "-"
-    return f"{value:,.1f} ms" if value < 1000 else f"{value / 1000:,.2f} s"
+    if value >= 1000:
+        return f"{value / 1000:,.2f} s"
+    return f"{value:.1f} ms" if value < 100 else f"{value:.0f} ms"
 
 
 def nothing_here() -> None:

@@ -115,6 +115,7 @@ def test_an_unknown_price_is_never_shown_as_nothing(usd: float | None, unpriced:
 
 def test_numbers_read_well() -> None:
     assert milliseconds(12.34) == "12.3 ms"
+    assert milliseconds(829.31) == "829 ms"
     assert milliseconds(2500) == "2.50 s"
     assert milliseconds(None) == milliseconds(float("nan")) == "-"
     assert (slice_s(1), slice_s(24), slice_s(168)) == (60, 3600, 86400)
