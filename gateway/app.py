@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from gateway.brake import braked
 from gateway.errors import BadRequest, GatewayError, NotFound, WrongKey, WrongMethod
 from gateway.pipeline import Pipeline
-from gateway.responses.store import MemoryStore, ResponseStore
+from gateway.responses.conversations import Conversations, in_memory
 from gateway.routes.chat import chat
 from gateway.routes.completions import completions
 from gateway.routes.embeddings import embeddings
@@ -34,7 +34,7 @@ class Gateway(FastAPI):
     """One app object. Paths of the OpenAI wire never reach FastAPI's routing, which costs more than a call."""
 
     def __init__(
-        self, pipeline: Pipeline, routers: Sequence[APIRouter], store: ResponseStore, lifespan: Lifespan | None = None
+        self, pipeline: Pipeline, routers: Sequence[APIRouter], kept: Conversations, lifespan: Lifespan | None = None
     ) -> None:
         super().__init__(title="Sluice", docs_url=None, redoc_url=None, lifespan=lifespan)
         self._direct: Mapping[str, App] = {
@@ -42,7 +42,7 @@ class Gateway(FastAPI):
             "/v1/completions": completions(pipeline),
             "/v1/embeddings": embeddings(pipeline),
             MODELS: models(pipeline),
-            RESPONSES: responses(pipeline, store),
+            RESPONSES: responses(pipeline, kept),
         }
         self._unknown = unknown(pipeline)
         for router in routers:
@@ -68,10 +68,10 @@ def create_app(
     pipeline: Pipeline,
     routers: Sequence[APIRouter] = (),
     lifespan: Lifespan | None = None,
-    store: ResponseStore | None = None,
+    kept: Conversations | None = None,
 ) -> Gateway:
-    """Build the application; every error has OpenAI's shape. Without a `store`, responses are kept in memory only."""
-    app = Gateway(pipeline, routers, store or MemoryStore(), lifespan)
+    """Build the application; every error has OpenAI's shape. Without `kept`, responses are kept in memory only."""
+    app = Gateway(pipeline, routers, kept or in_memory(pipeline.desk.clock_us), lifespan)
     app.add_exception_handler(GatewayError, _own(pipeline.desk))
     app.add_exception_handler(HTTPException, _foreign)
     app.add_exception_handler(RequestValidationError, _invalid)

@@ -7,6 +7,8 @@ before the caller sees the end of the answer; `Watch` writes it however the call
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import orjson
+
 from gateway.admission import KeyDirectory, Limits
 from gateway.call import ClearAnswer, ClearRequest, Route
 from gateway.meter import Meter, memory_meter
@@ -23,10 +25,10 @@ from gateway.stages.reuse import Place, Reuse, again, marked
 from gateway.stages.screen import screen
 from gateway.stages.shape import shape
 from gateway.stages.tools import called_tools
-from gateway.stages.turn import keep, resume
+from gateway.stages.turn import defer, keep, resume
 from gateway.tries import Tries
 from gateway.watch import Desk, Watch
-from gateway.wire.endpoint import Endpoint
+from gateway.wire.endpoint import Endpoint, Json
 from gateway.wire.exchange import Exchange
 from policy.snapshot import Snapshot
 
@@ -61,7 +63,11 @@ class Pipeline:
             with watch("clear"):
                 governed = await resume(governed)
                 watch.request = request = await clear(shape(governed, watch.notes))
-                place = await self.reuse.look(request, http.headers, watch.notes)
+                later = await defer(request)
+                place = None if later else await self.reuse.look(request, http.headers, watch.notes)
+            if later is not None:
+                await self._later(later, watch, http)
+                return
             if place is None:
                 await self._ask(request, watch, http)
                 return
@@ -81,6 +87,12 @@ class Pipeline:
                 watch.reserved()
         with self.tries.budget.call():
             return await (self._live if route.live else self._whole)(route, watch, http)
+
+    async def _later(self, shown: Json, watch: Watch, http: Exchange) -> None:
+        """Tell the caller that the answer comes later; it will be a call of its own."""
+        watch.notes["background"] = "queued"
+        recorded = await watch.record_plain(orjson.dumps(shown))
+        await http.reply(200, recorded.headers, recorded.body)
 
     async def _again(self, request: ClearRequest, place: Place, watch: Watch, http: Exchange) -> None:
         """Give an answer that was given before."""

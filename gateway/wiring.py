@@ -25,7 +25,11 @@ from gateway.providers.openai import new_session
 from gateway.providers.pool import ProviderPool
 from gateway.purses import Purses
 from gateway.redactors import CompiledRedactors, needs_detectors
-from gateway.responses.store import ResponseStore, SealedStore
+from gateway.responses.conversations import Conversations
+from gateway.responses.leased import LeasedJobs
+from gateway.responses.runner import Runner
+from gateway.responses.store import SealedStore
+from gateway.responses.turn import Queue
 from gateway.settings import Settings
 from gateway.stages.reuse import Reuse
 from gateway.tries import shared_tries
@@ -55,7 +59,8 @@ class Parts:
     session: aiohttp.ClientSession
     pipeline: Pipeline
     purses: Purses
-    responses: ResponseStore
+    responses: Conversations
+    runner: Runner
     writer: str
 
 
@@ -78,11 +83,14 @@ async def open_parts(settings: Settings, environ: Mapping[str, str], role: str) 
     reuse = Reuse(SealedAnswers(database, master))
     meter, tries = Meter(purses, utc_us), shared_tries(settings.data)
     pipeline = Pipeline(directory, in_force.current, redactors, pool.of, recording, Limits(), meter, tries, reuse)
-    responses = SealedStore(database, master, lambda tenant, subject: keystore.subject_key(tenant, subject)[0])
+    kept = SealedStore(database, master, lambda tenant, subject: keystore.subject_key(tenant, subject)[0])
+    jobs = LeasedJobs(kept, writer)
+    runner = Runner(pipeline, jobs)
+    responses = Conversations(kept, Queue(jobs, runner.wake, utc_us))
     try:
         yield Parts(
             settings, database, directory, in_force, changes, journal, master, detectors, session, pipeline, purses,
-            responses, writer,
+            responses, runner, writer,
         )  # fmt: skip
     finally:
         await purses.close()

@@ -55,10 +55,10 @@ async def serve(listener: socket.socket, name: str, settings: Settings, environ:
     async with open_parts(settings, environ, name) as parts:
         await asyncio.to_thread(parts.changes.check)
         status = StatusFile(settings.data, parts.writer, lambda: worker_facts(parts))
-        running = (parts.changes.run(), status.run(), parts.purses.run())
+        running = (parts.changes.run(), status.run(), parts.purses.run(), parts.runner.run())
         pollers = [asyncio.create_task(each) for each in running]
         try:
-            await _serve(create_app(parts.pipeline, routers(parts), store=parts.responses), listener, parts)
+            await _serve(create_app(parts.pipeline, routers(parts), kept=parts.responses), listener, parts)
         finally:
             for poller in pollers:
                 poller.cancel()

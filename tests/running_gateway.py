@@ -18,6 +18,11 @@ from gateway.pipeline import Pipeline
 from gateway.providers.openai import new_session
 from gateway.providers.pool import ProviderPool
 from gateway.redactors import CompiledRedactors
+from gateway.responses.conversations import Conversations
+from gateway.responses.jobs import MemoryJobs
+from gateway.responses.runner import Runner
+from gateway.responses.store import MemoryStore
+from gateway.responses.turn import Queue
 from gateway.routes.refused import refusing
 from gateway.sockets import Door, SocketLimits
 from gateway.wiring import desk
@@ -118,13 +123,19 @@ def running_gateway(
         directory = StaticDirectory(HOLDERS)
         pipeline = Pipeline(directory, lambda: snapshot, redactors, pool.of, desk(ledger), limits or Limits())
         door = Door(sockets or SocketLimits(drain_s=0.05, every_s=0.02), refusing(pipeline))
-        app = create_app(pipeline)
+        store = MemoryStore()
+        jobs = MemoryJobs(store)
+        runner = Runner(pipeline, jobs)
+        app = create_app(pipeline, kept=Conversations(store, Queue(jobs, runner.wake, pipeline.desk.clock_us)))
+        tasks = [asyncio.create_task(runner.run())]
         config = uvicorn.Config(app, http=door.protocol(), lifespan="off", log_config=None, access_log=False)
         servers.append(uvicorn.Server(config))
-        sweeping = asyncio.create_task(door.watch(servers[0].server_state.connections))
+        tasks.append(asyncio.create_task(door.watch(servers[0].server_state.connections)))
         ready.set()
         await servers[0].serve(sockets=[listener])
-        sweeping.cancel()
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
         await session.close()
         await ledger.close()
 

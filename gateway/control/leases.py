@@ -6,7 +6,7 @@ slept through its expiry is caught by the token: what it writes under `assert_he
 
 from dataclasses import dataclass, replace
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from gateway.control import schema
 from gateway.control.database import Database, Write, upsert
@@ -54,6 +54,11 @@ def release(database: Database, lease: Lease) -> bool:
     """Give a lease back at once; tell whether it was still held."""
     with database.write() as tx:
         return _set_expiry(tx, lease, 0)
+
+
+def drop(tx: Write, name: str) -> None:
+    """Forget a lease whose work is done or called off; whoever holds it has lost it."""
+    tx.execute(delete(schema.leases).where(schema.leases.c.name == name))
 
 
 def assert_held(tx: Write, lease: Lease) -> None:

@@ -104,30 +104,41 @@ class SealedStore:
         """Forget a response."""
         return await asyncio.to_thread(self._remove, tenant, response_id)
 
-    def _put(self, tenant: str, subject: str | None, stored: Stored, days: int) -> None:
-        ref = None if subject is None else self.subject_ref(tenant, subject)
+    def ref(self, tenant: str, subject: str | None) -> str | None:
+        """Return the reference of a subject, if there is one."""
+        return None if subject is None else self.subject_ref(tenant, subject)
+
+    def seal(self, tenant: str, about: str, raw: bytes) -> bytes:
+        """Encrypt something about a response; `about` binds it to its place."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        about = _about(tenant, stored.response_id)
-        ciphertext = nonce + self._cipher(tenant).encrypt(nonce, stored.encoded(), about)
-        until = self.database.clock_us() + days * _DAY_US
+        return nonce + self._cipher(tenant).encrypt(nonce, raw, f"{tenant}\0{about}".encode())
+
+    def open(self, tenant: str, about: str, ciphertext: bytes) -> bytes | None:
+        """Decrypt; None for what was sealed with another master key or is damaged: nobody can read it any more."""
+        nonce, rest = ciphertext[:_NONCE_BYTES], ciphertext[_NONCE_BYTES:]
+        try:
+            return self._cipher(tenant).decrypt(nonce, rest, f"{tenant}\0{about}".encode())
+        except InvalidTag:
+            return None
+
+    def item(self, tenant: str, stored: Stored, ref: str | None, days: int) -> sealed.SealedItem:
+        """Return a response as it is kept."""
+        ciphertext = self.seal(tenant, stored.response_id, stored.encoded())
+        until_us = self.database.clock_us() + days * _DAY_US
+        return sealed.SealedItem(KIND, stored.response_id, ciphertext, ref, until_us)
+
+    def _put(self, tenant: str, subject: str | None, stored: Stored, days: int) -> None:
+        item = self.item(tenant, stored, self.ref(tenant, subject), days)
         with self.database.write() as tx:
-            sealed.replace(tx, tenant, sealed.SealedItem(KIND, stored.response_id, ciphertext, ref, until))
+            sealed.replace(tx, tenant, item)
 
     def _remove(self, tenant: str, response_id: str) -> bool:
         with self.database.write() as tx:
             return sealed.remove(tx, tenant, KIND, response_id)
 
     def _opened(self, tenant: str, item: sealed.SealedItem) -> Stored | None:
-        nonce, ciphertext = item.ciphertext[:_NONCE_BYTES], item.ciphertext[_NONCE_BYTES:]
-        try:
-            raw = self._cipher(tenant).decrypt(nonce, ciphertext, _about(tenant, item.item_id))
-        except InvalidTag:  # sealed with another master key, or damaged: nobody can read it any more
-            return None
-        return Stored(**orjson.loads(raw))
+        raw = self.open(tenant, item.item_id, item.ciphertext)
+        return None if raw is None else Stored(**orjson.loads(raw))
 
     def _cipher(self, tenant: str) -> AESGCM:
         return AESGCM(self.master.derive(f"gateway/responses/{tenant}"))
-
-
-def _about(tenant: str, response_id: str) -> bytes:
-    return f"{tenant}\0{response_id}".encode()

@@ -1,25 +1,38 @@
 """One turn of a conversation: it goes on from the response that the caller names, and may be gone on from."""
 
 import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from gateway.control.errors import ControlError
 from gateway.errors import BadRequest
+from gateway.responses.job_turn import queued
+from gateway.responses.jobs import Job, Jobs
 from gateway.responses.native import NativeSpeech, Told
 from gateway.responses.store import ResponseStore, Stored
 from gateway.responses.translated import TranslatedSpeech
-from gateway.wire.turn import Asker, Earlier, Json, Said, Speech
+from gateway.wire.turn import Asker, Earlier, Json, Said, Speech, Waiting
 
 _LOG: Final = logging.getLogger("sluice.gateway")
 MAX_DAYS: Final = 30
 _OURS: Final = ("store", "background", "previous_response_id")
 
 
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """Where background responses wait, and who is told that one is there."""
+
+    jobs: Jobs
+    wake: Callable[[], None]
+    clock_us: Callable[[], int]
+
+
 class ResponseTurn:
     """The turn of one call."""
 
-    def __init__(self, response_id: str, store: ResponseStore) -> None:
-        self._store = store
+    def __init__(self, response_id: str, store: ResponseStore, queue: Queue) -> None:
+        self._store, self._queue = store, queue
         self._told = Told(response_id, None, True, False)
         self.earlier: Earlier | None = None
 
@@ -40,6 +53,28 @@ class ResponseTurn:
             raise BadRequest(text, code="previous_response_not_found", param="previous_response_id")
         items = [*stored.items, *(item for item in stored.answer["output"] if _goes_on(item))]
         return Earlier(items, stored.values, stored.provider)
+
+    async def defer(self, waiting: Waiting) -> Json | None:
+        """Queue a background response."""
+        if not self._told.background:
+            return None
+        before = None if self.earlier is None else self.earlier.provider
+        job = Job(
+            response_id=self._told.response_id,
+            tenant=str(waiting.facts[0]),
+            body=waiting.request | {"input": as_items(waiting.request.get("input"))},
+            values=dict(waiting.values),
+            provider=before,
+            previous=self._told.previous,
+            key_id=waiting.key_id,
+            facts=waiting.facts,
+            labels=waiting.labels,
+            days=min(MAX_DAYS, waiting.days),
+        )
+        shown = queued(job, self._queue.clock_us() // 1_000_000)
+        await self._queue.jobs.put(replace(job, shown=shown.answer), waiting.subject, shown)
+        self._queue.wake()
+        return shown.answer
 
     def speech(self, translated: bool) -> Speech:
         """Return how this call is put to a provider."""

@@ -9,6 +9,7 @@ from gateway import errors
 from gateway.admission import KeyHolder
 from gateway.errors import BadRequest, NotFound
 from gateway.pipeline import Pipeline
+from gateway.responses.conversations import Conversations
 from gateway.responses.store import ResponseStore, Stored
 from gateway.responses.turn import ResponseTurn
 from gateway.stages.admit import identify
@@ -20,26 +21,27 @@ from redaction.types import Vault
 
 PATH: Final = "/v1/responses"
 _MISSING: Final = "There is no such response: it was never stored, was deleted, or has expired."
+_UNDER_WAY: Final = frozenset({"queued", "in_progress"})
 _DONE: Final = "Only a background response can be cancelled, and this one is complete."
 
 
-def responses(pipeline: Pipeline, store: ResponseStore) -> App:
+def responses(pipeline: Pipeline, kept: Conversations) -> App:
     """Return the endpoint and everything below it as a plain ASGI callable."""
 
     async def endpoint(scope: Message, receive: Receive, send: Send) -> None:
         http = Exchange(scope, receive, send)
         name, _, action = http.path.removeprefix(PATH).removeprefix("/").partition("/")
         if name:
-            await _kept(pipeline, store, http, name, action)
+            await _kept(pipeline, kept, http, name, action)
             return
         desk = pipeline.desk
-        turn = ResponseTurn(desk.new_id("resp_", desk.clock_us()), store)
+        turn = ResponseTurn(desk.new_id("resp_", desk.clock_us()), kept.store, kept.queue)
         await pipeline.run(http, replace(RESPONSES, turn=turn))
 
     return endpoint
 
 
-async def _kept(pipeline: Pipeline, store: ResponseStore, http: Exchange, name: str, action: str) -> None:
+async def _kept(pipeline: Pipeline, kept: Conversations, http: Exchange, name: str, action: str) -> None:
     """Answer for one response that was kept."""
     deletes = http.method == "DELETE" and not action
     kind = "responses.cancel" if action == "cancel" else "responses.delete" if deletes else "responses.retrieve"
@@ -49,12 +51,12 @@ async def _kept(pipeline: Pipeline, store: ResponseStore, http: Exchange, name: 
             watch.holder = holder = identify(http, pipeline.directory, method)
             if action not in ("", "cancel"):
                 raise NotFound(f"There is no {http.method} {http.path} here.", code="unknown_url")
-            stored = await _own(store, holder, name)
+            stored = await _own(kept.store, holder, name)
         if action == "cancel":
-            raise BadRequest(_DONE, code="response_not_cancellable", param="response_id")
-        if deletes:
-            await store.remove(holder.facts.tenant, name)
-            body: Any = {"id": name, "object": "response", "deleted": True}
+            body: Any = restored(pipeline, holder, await _cancelled(kept, holder, stored))
+        elif deletes:
+            await _deleted(kept, holder, stored)
+            body = {"id": name, "object": "response", "deleted": True}
         else:
             body = restored(pipeline, holder, stored)
         recorded = await watch.record_plain(orjson.dumps(body))
@@ -67,6 +69,22 @@ async def _own(store: ResponseStore, holder: KeyHolder, name: str) -> Stored:
     if stored is None or stored.automation != holder.facts.automation:
         raise NotFound(_MISSING, param="response_id")
     return stored
+
+
+async def _cancelled(kept: Conversations, holder: KeyHolder, stored: Stored) -> Stored:
+    """End a response that waits or runs; one that was cancelled before stays so."""
+    if stored.answer.get("status") == "cancelled":
+        return stored
+    ended = replace(stored, answer=stored.answer | {"status": "cancelled"})
+    if stored.answer.get("status") in _UNDER_WAY and await kept.queue.jobs.cancel(holder.facts.tenant, ended):
+        return ended
+    raise BadRequest(_DONE, code="response_not_cancellable", param="response_id")
+
+
+async def _deleted(kept: Conversations, holder: KeyHolder, stored: Stored) -> None:
+    if stored.answer.get("status") in _UNDER_WAY:
+        await kept.queue.jobs.cancel(holder.facts.tenant, stored)
+    await kept.store.remove(holder.facts.tenant, stored.response_id)
 
 
 def restored(pipeline: Pipeline, holder: KeyHolder, stored: Stored) -> Any:

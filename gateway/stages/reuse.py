@@ -96,7 +96,7 @@ class Reuse:
         try:
             if key is not None:
                 await self._repeated(place, request, key)
-            if place.known is None and policy.cache.mode == "exact" and request.governed.call.labels.subject is None:
+            if place.known is None and policy.cache.mode == "exact" and _belongs_to_nobody(request):
                 await self._cached(place, request, notes)
         except ControlError as error:
             raise StoreDown("Whether this request was answered before cannot be asked; try again.") from error
@@ -180,6 +180,12 @@ def _can_be_given_again(said: ClearAnswer) -> bool:
     """Say whether an answer can travel a second time; streams of other endpoints than chat cannot."""
     call = said.answer.route.request.governed.call
     return not call.stream or call.endpoint.name == "chat.completions"
+
+
+def _belongs_to_nobody(request: ClearRequest) -> bool:
+    """Say whether an answer may be another call's, too: it is about no person and no turn of a conversation."""
+    call = request.governed.call
+    return call.labels.subject is None and call.endpoint.turn is None
 
 
 def _sorted(body: Json) -> bytes:

@@ -1,8 +1,10 @@
 """Conversations, where an endpoint has them: the turns before a call, and what is kept of it in the end."""
 
-from gateway.call import Governed, Released, Target
+from dataclasses import astuple
+
+from gateway.call import ClearRequest, Governed, Released, Target
 from gateway.errors import BadRequest
-from gateway.wire.turn import Asker, Said
+from gateway.wire.turn import Asker, Json, Said, Waiting
 from redaction.types import Cleared, Vault
 
 
@@ -42,6 +44,30 @@ async def with_earlier(governed: Governed, cleared: Cleared) -> Cleared:
     )
 
 
+async def defer(request: ClearRequest) -> Json | None:
+    """Queue a call that is to be answered later; return what its caller sees meanwhile, or None.
+
+    Raises:
+        GatewayError: it cannot be queued.
+    """
+    governed, cleared = request.governed, request.cleared
+    turn = governed.call.endpoint.turn
+    if turn is None:
+        return None
+    holder = governed.call.holder
+    waiting = Waiting(
+        key_id=holder.key_id,
+        facts=list(astuple(holder.facts)),
+        labels=list(governed.call.labels),
+        subject=governed.call.labels.subject,
+        request=cleared.body,
+        values=cleared.vault.values,
+        days=governed.bound.policy.retention.content.days,
+    )
+    shown = await turn.defer(waiting)
+    return shown and governed.redactor.screen(cleared.vault, governed.call.endpoint.name).whole(shown).reply
+
+
 def pinned(governed: Governed, targets: tuple[Target, ...]) -> tuple[Target, ...]:
     """Keep the targets of the provider that a conversation began with; see that all can be asked.
 
@@ -53,7 +79,7 @@ def pinned(governed: Governed, targets: tuple[Target, ...]) -> tuple[Target, ...
         return targets
     if any(target.provider.translated for target in targets):
         turn.speech(translated=True).request(governed.call.body)
-    if turn.earlier is None:
+    if turn.earlier is None or turn.earlier.provider is None:
         return targets
     name = turn.earlier.provider
     kept = tuple(target for target in targets if target.provider.name == name)

@@ -46,7 +46,7 @@ class Earlier(NamedTuple):
 
     items: list[Any]
     values: Mapping[str, str]
-    provider: str
+    provider: str | None
 
 
 class Said(NamedTuple):
@@ -61,6 +61,18 @@ class Said(NamedTuple):
     days: int
 
 
+class Waiting(NamedTuple):
+    """A cleared request that may be answered later."""
+
+    key_id: str
+    facts: list[str | None]
+    labels: list[str | None]
+    subject: str | None
+    request: Json
+    values: Mapping[str, str]
+    days: int
+
+
 class Turn(Protocol):
     """One call of a conversation. `earlier` holds the turns before it, once it was resumed; their provider answers."""
 
@@ -72,6 +84,13 @@ class Turn(Protocol):
 
         Raises:
             BadRequest: there is no such conversation, or the request cannot be part of one.
+        """
+
+    async def defer(self, waiting: Waiting) -> Json | None:
+        """Queue the call and return what its caller sees meanwhile; None when it is to be answered now.
+
+        Raises:
+            GatewayError: it cannot be queued.
         """
 
     def speech(self, translated: bool) -> Speech:
