@@ -71,7 +71,13 @@ def policy_problems(status: dict[str, Any]) -> list[str]:
     """Return the policy folder's problems as `/status` tells them, one sentence each."""
     policy = status.get("policy")
     found = policy.get("problems", []) if isinstance(policy, dict) else []
-    return [str(item.get("text", item)) if isinstance(item, dict) else str(item) for item in found]
+    return [_sentence(item) for item in found]
+
+
+def _sentence(problem: dict[str, Any]) -> str:
+    """Write a problem as `sluice policy check` does."""
+    place = ":".join(str(problem.get(name, "?")) for name in ("file", "line", "column"))
+    return ": ".join(str(part) for part in (place, problem.get("path"), problem.get("message")) if part)
 
 
 def money(usd: float | None, unpriced: int = 0) -> str:

@@ -63,7 +63,7 @@ class Activator:
         if snapshot is not None:
             activate(self._database, snapshot, ACTOR, lease)
         if snapshots.report_problems(self._database, problems, ACTOR) and problems:
-            _log.warning("policies not activated: %d problems, first %s", len(problems), _said(problems[0]))
+            _log.warning("policies not activated; problems: %d, first %s", len(problems), Problem(**problems[0]))
         self._done = digest
         return True
 
@@ -102,7 +102,3 @@ def _same(present: Activation, snapshot: Snapshot) -> bool:
     committed = snapshot.git_commit is not None and not snapshot.dirty
     traced = present.source.git_commit is not None and not present.source.dirty
     return present.sha256 == snapshot.sha256 and (traced or not committed)
-
-
-def _said(problem: dict[str, object]) -> str:
-    return "{file}:{line}:{column}: {path}: {message}".format(**problem)

@@ -1,5 +1,6 @@
 """The pages as a script run shows them: figures, banners, filters in the URL, empty states."""
 
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
@@ -9,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard.data import slice_s
 from dashboard.pages.calls import timeline
 from dashboard.pages.parts import milliseconds, money, policy_problems
+from policy.problems import Problem
 
 NOW_US = 1_790_000_000_000_000
 
@@ -124,6 +126,12 @@ def test_numbers_read_well() -> None:
 def test_policy_problems_may_be_missing() -> None:
     assert policy_problems({}) == []
     assert pd.DataFrame().empty
+
+
+@pytest.mark.parametrize("path", ["redaction.names", ""])
+def test_policy_problems_read_as_the_check_says_them(path: str) -> None:
+    problem = Problem("default.yaml", 4, 1, path, "unknown key; did you mean `names`?")
+    assert policy_problems({"policy": {"problems": [asdict(problem)]}}) == [str(problem)]
 
 
 def test_policies_shows_what_is_in_force_on_trial_and_spent() -> None:
