@@ -33,10 +33,9 @@ from benchmarks.stand import Stand, Tries, say, standing
 ASKED_S, COOLDOWN_S, FAILURES, RETRIES = 1.0, 3.0, 5, 2
 FAST_MS = 5.0
 RATIO = 1.2
-HEADING = "## Retries and breakers"
+HEADING = "## make campaign-retries"
 INTRODUCTION = (
-    "`make campaign-retries`, two workers and both ends on two busy cores. Clients call again as OpenAI's clients do, "
-    "after what the reply asks."
+    "Two workers and both ends on two busy cores. Clients call again as OpenAI's clients do, after what the reply asks."
 )
 BREAKER = f"{{failures: {FAILURES}, cooldown_s: {COOLDOWN_S}}}"
 REPLIES = {
