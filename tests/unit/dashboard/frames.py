@@ -86,7 +86,11 @@ def no_such_call() -> MemoryData:
     return found
 
 
-BROKEN = {"policy": {"problems": ["support.yaml:7:3: redaction: unknown key `redcation`; remove it"]}}
+BROKEN = {
+    "policy": {
+        "problems": [{"file": "support.yaml", "line": 7, "column": 3, "path": "redaction", "message": "unknown key"}]
+    }
+}
 CASES: Mapping[str, Callable[[], MemoryData]] = {
     "busy": busy,
     "real": lambda: busy({"simulated": 0}),

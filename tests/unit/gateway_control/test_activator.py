@@ -77,7 +77,7 @@ def test_a_file_written_byte_by_byte_never_comes_in_force_half(
 def test_a_broken_tree_keeps_the_old_one_and_says_what_is_wrong_until_it_is_fixed(
     database: Database, activator: Activator, folder: Path, lease: Lease
 ) -> None:
-    watched = InForce()
+    watched = InForce(lambda _snapshot: None)
     watch = ChangeWatch(database, [watched])
     (folder / "default.yaml").write_text(BROKEN)
     activator.look(lease)
@@ -203,7 +203,7 @@ def test_an_activation_is_one_event_with_its_origin(database: Database, activato
 def test_a_snapshot_this_version_cannot_read_leaves_the_one_before_and_keys_still_follow(
     database: Database, activator: Activator
 ) -> None:
-    in_force, directory = InForce(), Directory(database.clock_us)
+    in_force, directory = InForce(lambda _snapshot: None), Directory(database.clock_us)
     watch = ChangeWatch(database, [in_force, directory])
     assert watch.check()
     with database.write() as tx:
