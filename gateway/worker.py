@@ -62,8 +62,8 @@ async def serve(listener: socket.socket, name: str, settings: Settings, environ:
         finally:
             for poller in pollers:
                 poller.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.gather(*pollers)
+            # All of them, to their end: background responses are given back before anything is closed.
+            await asyncio.gather(*pollers, return_exceptions=True)
 
 
 async def _serve(app: Gateway, listener: socket.socket, parts: Parts) -> None:
