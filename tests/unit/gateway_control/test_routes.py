@@ -21,12 +21,15 @@ from gateway.control.identity.login import create_link, sign_in_by_link
 from gateway.control.identity.roles import ROLES, local_operator
 from gateway.control.identity.tenants import ensure_tenant
 from gateway.control.identity.users import create_user
+from gateway.providers.scripted import ScriptedProvider
 from gateway.routes.access import Require
 from gateway.routes.admin import admin_router
 from gateway.routes.identity import SignInDesk, identity_router, query_signer
 from metrics.record import token
+from metrics.record.journal import MemoryJournal
 from metrics.record.master import MasterKey
 from tests.contract.control.clock import Clock
+from tests.unit.gateway.making import pipeline, snapshot
 
 ROOT = Path(__file__).parents[3]
 MASTER = MasterKey(b"k" * 32)
@@ -57,15 +60,16 @@ class Caller:
 
 
 @pytest.fixture
-def client(database: Database) -> Iterator[TestClient]:
+def client(database: Database, tmp_path: Path) -> Iterator[TestClient]:
     bootstrap(database, None)
     ensure_tenant(database, "other")
-    with TestClient(app_of(database), raise_server_exceptions=False) as made:
+    with TestClient(app_of(database, tmp_path), raise_server_exceptions=False) as made:
         yield made
 
 
-def app_of(database: Database) -> FastAPI:
-    return create_app(None, routers(database))  # type: ignore[arg-type]  # no model endpoint is called here
+def app_of(database: Database, folder: Path) -> FastAPI:
+    idle = pipeline(snapshot(folder), ScriptedProvider([]), MemoryJournal())  # no model endpoint is called here
+    return create_app(idle, routers(database))
 
 
 def session_of(database: Database, tenant: str, email: str, roles: list[str]) -> str:
