@@ -1,5 +1,6 @@
 """Screen the events of a stream: pieces of text go through their channels, everything else is looked at whole."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ Pair = tuple[Any, Any]
 _ENVELOPE = frozenset({*PROTOCOL, "choices", "usage"})
 _KNOWN = _ENVELOPE | {"usage"}
 _WHOLE = frozenset({"name"})
+_SOUND = re.compile(r"[A-Za-z0-9+/]*={0,2}\Z")
 _ENDS = (".done", "_stop", ".completed", ".failed", ".incomplete")
 _IDS = ("item_id", "output_index", "content_index", "summary_index", "index")
 
@@ -37,6 +39,8 @@ class EventScreen:
         self._withheld = self._tells = False
         if isinstance(event.get("choices"), list):
             yield from self._choices(event)
+        elif str(event.get("type")).endswith("audio.delta") and _SOUND.match(str(event.get("delta"))):
+            yield ScreenedBody(event, event)
         elif "delta" in event and isinstance(event["delta"], str | dict):
             yield from self._item(event)
         else:
@@ -196,11 +200,14 @@ class EventScreen:
 
     def _item_ends(self, event: dict[str, Any]) -> Iterator[ScreenedBody]:
         """Flush the items that an event ends: its own, or with the end of the answer all of them."""
-        if not str(event.get("type", "")).endswith(_ENDS):
+        kind = str(event.get("type", ""))
+        if not kind.endswith(_ENDS):
             return
         ids = [(name, event[name]) for name in _IDS if name in event]
-        for root in list(self._templates):
-            if root[0] == "items" and all(self._templates[root].get(name) == value for name, value in ids):
+        # Without ids it ends its own kind of text only, and others go on: sound and its transcript come in turns.
+        only = kind.removesuffix(".done") + ".delta" if kind.endswith(".done") and not ids else None
+        for root in [root for root in self._templates if root[0] == "items" and only in (None, root[1])]:
+            if all(self._templates[root].get(name) == value for name, value in ids):
                 yield from self._flush(root)
 
     def _flush(self, root: Path) -> Iterator[ScreenedBody]:
