@@ -94,7 +94,7 @@ def test_a_stream_of_two_prompts_needs_two_ends(upstream: Upstream, client: open
     first, second = (piece("one", "stop"), piece("two", "stop", 1))
     upstream.scripts.append(stream(first, second))
     assert ask() == "two"
-    upstream.scripts.append(stream(first, piece("tw", None, 1)))
+    upstream.scripts.append(stream(first, piece("tw", None, 1), done=False))
     with pytest.raises(openai.APIError) as cut:
         ask()
     assert cut.value.code == "upstream_truncated"
