@@ -1,7 +1,7 @@
 """`make campaign-soak`: minutes of mixed calls, a tenth of them with faults; memory and descriptors must stay flat.
 
-Growth is measured from the end of the warm-up (half of the time: caches of a few megabytes fill) to the end, as the slope of a straight line
-through the sum over all workers.
+Growth is measured from the end of the warm-up (half of the time: caches of a few megabytes fill) to the end, as the
+slope of a straight line through the sum over all workers.
 """
 
 import asyncio

@@ -193,3 +193,10 @@ class Interrupted(GatewayError):
 
     status, code, retryable = 503, "interrupted", True
     outcome = "interrupted"
+
+
+def let_go(error: BaseException | None) -> None:
+    """Drop the frames of an error and of those behind it: in a cycle, they hold the texts of a call for long."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__

@@ -168,7 +168,10 @@ class Watch:
         self._free()
         if shown is not None:
             await self._tell(shown)
-        return not isinstance(error, KeyboardInterrupt | SystemExit)
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            return False
+        errors.let_go(error)
+        return True
 
     def _free(self) -> None:
         if self.ticket is not None:

@@ -43,6 +43,11 @@ class Clearing:
         found = self._find(value, hint)
         return self._rewrite(value, site, found)[0] if found else value
 
+    def word(self, value: str, site: str) -> str:
+        """Give what an identifier becomes; only patterns are looked for."""
+        found = self._finder.cached(value, "")
+        return self._rewrite(value, site, list(found))[0] if found else value
+
     def parts(self, values: list[str], site: str) -> list[str]:
         """Give what neighbouring text parts become; a value split over a seam goes to the part where it begins."""
         if len(values) == 1:
@@ -105,14 +110,19 @@ class Clearing:
                 )
             else:
                 acting.append(entity)
+                self._refuse(entity, rule, site)
         kept = [
             (entity, rule) for entity in resolve(acting) if (rule := self._book.rule(role, entity.kind)) is not None
         ]
         for entity, rule in kept:
             self._note(entity, site, rule.operator)
-            if rule.operator == "block":
-                raise Blocked(entity.kind, role)
         return kept
+
+    def _refuse(self, entity: Entity, rule: Rule, site: str) -> None:
+        """Refuse the call for a blocked value, also where another label would win the overlap."""
+        if rule.operator == "block":
+            self._note(entity, site, "block")
+            raise Blocked(entity.kind, site.partition(":")[0])
 
     def _note(self, entity: Entity, site: str, action: str) -> None:
         self.findings.append(

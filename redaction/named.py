@@ -26,6 +26,10 @@ class Collector:
             self.texts[value] = None
         return value
 
+    def word(self, value: str, site: str) -> str:
+        """An identifier names nobody."""
+        return value
+
     def parts(self, values: list[str], site: str) -> list[str]:
         """Note each part."""
         return [self.text(value, site, "") for value in values]

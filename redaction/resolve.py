@@ -7,7 +7,7 @@ from redaction.types import Entity
 
 
 def resolve(entities: Iterable[Entity]) -> list[Entity]:
-    """Merge overlapping entities: secrets first, then the higher score, then the longer one gives kind and score."""
+    """Merge overlapping entities under the label that `rank` puts first."""
     merged: list[Entity] = []
     for entity in sorted(entities, key=lambda found: (found.start, -found.end)):
         if merged and entity.start < merged[-1].end:
@@ -17,9 +17,13 @@ def resolve(entities: Iterable[Entity]) -> list[Entity]:
     return merged
 
 
-def rank(entity: Entity) -> tuple[bool, float, int]:
-    """Give what decides between labels; greater is better."""
-    return entity.kind in SECRETS, entity.score, entity.end - entity.start
+def rank(entity: Entity) -> tuple[bool, bool, float, int]:
+    """Give what decides between labels: secrets, then values of a known form, then the score, then the length.
+
+    A model that guesses names is sure of its guess in its own way; a card number that checks is a card number.
+    """
+    guessed = entity.recognizer.startswith("names")
+    return entity.kind in SECRETS, not guessed, entity.score, entity.end - entity.start
 
 
 def _union(left: Entity, right: Entity) -> Entity:

@@ -37,6 +37,8 @@ _PROTOCOL = frozenset(
     }
 )
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,127}\Z")
+# Words of letters alone are the protocol's own vocabulary; a word with digits may be a number of somebody.
+_LETTERS = re.compile(r"[A-Za-z_.:/-]{1,64}\Z")
 _PLAIN_KEY = re.compile(r"[A-Za-z_$][A-Za-z_-]{0,39}\Z")
 _SITE_OF_ROLE = {
     "system": "system",
@@ -105,6 +107,10 @@ class Visitor(Protocol):
         """Give what a string becomes; `hint` is the key it stands under in free-form data, else empty."""
         ...
 
+    def word(self, value: str, site: str) -> str:
+        """Give what an identifier of the protocol becomes: it has no prose, so nobody is named in it."""
+        ...
+
     def parts(self, values: list[str], site: str) -> list[str]:
         """Give what neighbouring text parts of one message become."""
         ...
@@ -144,14 +150,14 @@ class Walk:
 
     def _field(self, key: str, value: Any, site: str, depth: int) -> Any:
         if isinstance(value, str) and key in _PROTOCOL and _WORD.match(value):
-            return value
+            return value if _LETTERS.match(value) else self._visitor.word(value, site)
         if key == "encrypted_content" and isinstance(value, str) and _BASE64.match(value):
             return value
         if isinstance(value, list) and len(value) > 1 and key in {"content", "parts", "output"}:
             return self._content(value, site, depth)
         if isinstance(value, list | dict):
             return self._node(value, site, key, depth)
-        return self._leaf(value, site, "", depth) if isinstance(value, str) else value
+        return self._leaf(value, site, "", depth) if isinstance(value, str) else self._number(value, site, "")
 
     def _content(self, parts: list[Any], site: str, depth: int) -> list[Any]:
         """Rewrite a list of parts; neighbouring text parts are looked at together."""
@@ -184,7 +190,7 @@ class Walk:
             return _same(node, [self._node(item, site, hint, depth + 1) for item in node])
         if isinstance(node, dict):
             return self._part(node, site, depth) if isinstance(node.get("type"), str) else self._dict(node, site, depth)
-        return node
+        return self._number(node, site, hint)
 
     def _part(self, part: dict[str, Any], site: str, depth: int) -> Any:
         fields = {}
@@ -222,7 +228,15 @@ class Walk:
         return self._number(node, site, hint)
 
     def _number(self, node: Any, site: str, hint: str) -> Any:
-        if type(node) is not int or len(text := str(node)) < _PLAIN_NUMBER_DIGITS:
+        """Look at a long whole number as at its digits; `1e16` and `1.0` count as whole."""
+        if type(node) is float and node.is_integer():
+            node_as_int = int(node)
+        elif type(node) is int:
+            node_as_int = node
+        else:
+            return node
+        text = str(node_as_int)
+        if len(text) < _PLAIN_NUMBER_DIGITS:
             return node
         new = self._visitor.text(text, site, hint)
         return node if new == text else new

@@ -94,7 +94,9 @@ def write_policies(folder: Path, base_url: str, delivery: str = "live", failure:
     """Write a small policy tree."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "structured.yaml").write_text(POLICY.replace("DELIVERY", delivery).replace("FAILURE", failure))
-    (folder / "_defaults.yaml").write_text("schema: 1\nrouting: {retries: {attempts: 0}}\n")  # one try; others test more
+    (folder / "_defaults.yaml").write_text(
+        "schema: 1\nrouting: {retries: {attempts: 0}}\n"
+    )  # one try; others test more
     (folder / "providers.yaml").write_text(PROVIDERS.replace("BASE_URL", base_url))
     (folder / "prices.yaml").write_text(PRICES)
     return folder

@@ -3,6 +3,8 @@
 from typing import Final
 from urllib.parse import quote
 
+from gateway import errors
+from gateway.admission import KeyHolder
 from gateway.call import Recorded
 from gateway.errors import NoRoute, NotFound
 from gateway.pipeline import Pipeline
@@ -11,6 +13,7 @@ from gateway.stages.admit import identify
 from gateway.watch import Watch
 from gateway.wire.exchange import App, Exchange, Message, Receive, Send
 from gateway.wire.refusal import refusal
+from policy.model import Ungoverned
 
 PATH: Final = "/v1/models"
 
@@ -22,10 +25,11 @@ def models(pipeline: Pipeline) -> App:
         http = Exchange(scope, receive, send)
         async with Watch(pipeline.desk, http, "models") as watch:
             with watch("admit"):
-                watch.holder = identify(http, pipeline.directory, "GET")
+                watch.holder = holder = identify(http, pipeline.directory, "GET")
             http.watch_client()
             with watch("invoke"):
-                body = await _ask(_default(pipeline), http.path.removeprefix(PATH), watch)
+                name = _cleared(pipeline, holder, http.path.removeprefix(PATH).removeprefix("/"))
+                body = await _ask(_default(pipeline), name, watch)
             recorded: Recorded = await watch.record_plain(body)
             await http.reply(200, recorded.headers, recorded.body)
 
@@ -40,14 +44,25 @@ def _default(pipeline: Pipeline) -> Provider:
     return provider
 
 
-async def _ask(provider: Provider, rest: str, watch: Watch) -> bytes:
+def _cleared(pipeline: Pipeline, holder: KeyHolder, name: str) -> str:
+    """Clear a model's name like any text of a request: it is the caller's."""
+    if not name:
+        return ""
+    try:
+        bound = pipeline.snapshot().bind(holder.facts, {})
+    except Ungoverned as error:
+        raise errors.Ungoverned("No policy governs this API key, so the call is refused.") from error
+    return pipeline.redactors.of(bound, holder.facts.tenant).redactor.clear_label(name)
+
+
+async def _ask(provider: Provider, name: str, watch: Watch) -> bytes:
     """Return the provider's answer for the list or for one model."""
-    name = rest.removeprefix("/")
     if name in (".", ".."):
         raise NotFound("There is no such model.", code="model_not_found")
     path = "/models" + (f"/{quote(name, safe='')}" if name else "")
     began = watch.attempts.now_ns()
-    reply = await provider.send("GET", provider.place(path, name), None, {"traceparent": watch.trace.header, "x-sluice-hop": "1"})
+    sent = {"traceparent": watch.trace.header, "x-sluice-hop": "1"}
+    reply = await provider.send("GET", provider.place(path, name), None, sent)
     try:
         raw = await reply.read()
     finally:

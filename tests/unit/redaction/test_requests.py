@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from redaction.detect import WordDetector
 from redaction.redactor import Redactor
-from redaction.types import Blocked, RedactionFailed, Vault
+from redaction.resolve import resolve
+from redaction.types import Blocked, Entity, RedactionFailed, Vault
 from tests.unit.redaction.conftest import KEY, chat, clear, cleared_text, make, whole
 
 MAIL = "john@example.com"
@@ -323,3 +324,50 @@ def test_a_failing_detector_blocks_or_passes_as_the_policy_says(words: WordDetec
         asyncio.run(naming(words, timeout_ms=20).clear(chat("Maria"), "chat.completions"))
     passing = naming(words, timeout_ms=20, on_failure="pass")
     assert asyncio.run(passing.clear(chat("Maria"), "chat.completions")).body == chat("Maria")
+
+
+IBAN = "DE89370400440532013000"
+
+
+@pytest.mark.parametrize(
+    "key", ["id", "tool_call_id", "status", "object", "file_id", "previous_response_id", "voice", "detail"]
+)
+def test_a_value_cannot_hide_in_an_identifier(key: str) -> None:
+    cleared = clear(make(), {"model": "m", "messages": [{"role": "user", "content": "hi", key: IBAN}]})
+    assert IBAN not in json.dumps(cleared.body)
+
+
+def test_a_value_cannot_hide_in_the_name_of_the_model() -> None:
+    cleared = clear(make(), {"model": IBAN, "messages": []})
+    assert IBAN not in json.dumps(cleared.body)
+
+
+IDENTIFIERS = (
+    "call_9hX2kLmN0pQrStUvWxYz1234",
+    "chatcmpl-0660db37321ee6e7a01583d4a4371d",
+    "gpt-4o-2024-08-06",
+    "ft:gpt-4o-mini:acme::9abC12",
+    "file-6F2ksmvXxt4VdoqmHRw6kL",
+    "resp_67ccd2bed1ec8190b14f964abc0542670bb6a6b452d3795b",
+    "toolu_01A09q90qw90lq917835lq9",
+)
+
+
+@pytest.mark.parametrize("word", IDENTIFIERS)
+def test_identifiers_of_the_protocol_stay_as_they_are(word: str) -> None:
+    body = {"model": word, "messages": [{"role": "tool", "tool_call_id": word, "content": "ok"}]}
+    assert clear(make(), body).body == body
+
+
+@pytest.mark.parametrize("number", [4242424242424242, 5555555555554444.0])
+def test_a_card_written_as_a_number_is_a_card(number: float) -> None:
+    part = {"type": "text", "text": "hi", "card": number}
+    message = {"role": "user", "content": [part]}
+    for body in ({"model": "m", "messages": [message]}, {"model": "m", "card": number}):
+        assert str(int(number)) not in json.dumps(clear(make(), body).body)
+
+
+def test_a_blocked_kind_blocks_also_where_a_name_is_guessed_over_it() -> None:
+
+    (merged,) = resolve([Entity("LOCATION", 0, 24, 0.99, "names.address"), Entity("CREDIT_CARD", 5, 24, 0.95, "card")])
+    assert (merged.kind, merged.start, merged.end) == ("CREDIT_CARD", 0, 24)
