@@ -160,7 +160,6 @@ def test_an_upstream_that_never_answers_is_given_up(streamed: bool, upstream: Up
 
 CUTS: Any = [
     (stream(*text_chunks("Hello.")[:-1], done=False), "upstream_truncated"),
-    (stream(*text_chunks("Hello.")[:-1], done=True), "upstream_truncated"),
     (stream(done=True), "upstream_truncated"),
     (stream(*text_chunks("Hello.")[:-1], "close", done=False), "upstream_disconnected"),
     (stream(*text_chunks("Hello.")[:-1], "reset", done=False), "upstream_disconnected"),

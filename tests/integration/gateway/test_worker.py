@@ -17,6 +17,7 @@ import orjson
 import pytest
 from sqlalchemy import update
 
+from benchmarks.servers import free_port
 from gateway.control import schema, snapshots
 from gateway.control.database import Database
 from gateway.control.snapshots import Source
@@ -82,6 +83,7 @@ def worker(tmp_path: Path, upstream: Upstream) -> Iterator[Worker]:
         (policies / "structured.yaml").read_text().replace("{tenant: acme}", "{tenant: default}")
     )
     chosen = {"SLUICE_BOOTSTRAP_KEY": KEY, "SLUICE_GRACE_S": "1", "SLUICE_UPSTREAM": "test"}
+    chosen["SLUICE_RECORDER_PORT"] = str(free_port())  # nobody listens there: these tests run without a recorder
     settings = replace(load(chosen, tmp_path), policies=policies)
     with control_database(settings) as database, started(settings, database) as running:
         running.activate(policies)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from benchmarks.servers import free_port
 from gateway.control import schema
 from gateway.control.database import Database
 from gateway.prepare import control_database
@@ -33,6 +34,7 @@ def place(tmp_path: Path, upstream: Upstream) -> Iterator[Place]:
     file = policies / "structured.yaml"
     file.write_text(file.read_text().replace("{tenant: acme}", "{tenant: default}"))
     chosen = {"SLUICE_BOOTSTRAP_KEY": KEY, "SLUICE_GRACE_S": "1", "SLUICE_UPSTREAM": "test"}
+    chosen["SLUICE_RECORDER_PORT"] = str(free_port())  # nobody listens there: these tests run without a recorder
     settings = replace(load(chosen, tmp_path), policies=policies)
     with control_database(settings) as database:
         yield settings, database
