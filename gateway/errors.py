@@ -197,6 +197,6 @@ class Interrupted(GatewayError):
 
 def let_go(error: BaseException | None) -> None:
     """Drop the frames of an error and of those behind it: in a cycle, they hold the texts of a call for long."""
-    while error is not None:
+    while error is not None and error.__traceback__ is not None:  # one that stands behind itself ends there too
         error.__traceback__ = None
         error = error.__cause__ or error.__context__
