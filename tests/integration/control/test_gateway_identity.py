@@ -22,6 +22,7 @@ from metrics.record.token import secret_of, verify
 ROOT = Path(__file__).parents[3]
 POLICY = "policy: default\nschema: 1\nowner: o@example.com\nredaction: {names: 'off'}\n"
 PROVIDERS = "schema: 1\nproviders:\n  openai: {base_url: 'http://127.0.0.1:9/v1'}\n"
+REFUSED = {401, 429}  # a wrong key; too many of them in this minute
 LOOKS = 20  # requests on connections of their own: every worker gets some
 
 
@@ -101,10 +102,10 @@ def test_a_key_made_over_http_works_in_every_worker_until_it_is_revoked(site: Si
     status, made = site.ask("POST", "/admin/keys", site.operator, {"automation": "triage"})
     assert status == 200
     deadline = time.monotonic() + 30
-    while 401 in site.statuses(made["key"]):
+    while REFUSED & site.statuses(made["key"]):
         assert time.monotonic() < deadline, "the key is not known to every worker"
     assert site.ask("DELETE", f"/admin/keys/{made['id']}", site.operator)[1]["state"] == "revoked"
-    while site.statuses(made["key"]) != {401}:
+    while site.statuses(made["key"]) - REFUSED:
         assert time.monotonic() < deadline, "the revoked key is still accepted"
 
 
