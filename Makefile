@@ -12,7 +12,7 @@ run: ## start everything, with sample calls on the dashboard (UPSTREAM=openai fo
 	@tools/install.sh run
 	@SLUICE_UPSTREAM=$(UPSTREAM) $(BIN)/python -m demo.run
 
-test: ## run the test suite (about 5 minutes on two cores)
+test: ## run the test suite (about 7 minutes on two cores)
 	@tools/install.sh dev
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup -rs $(ARGS)
 
