@@ -119,7 +119,7 @@ class Up:
 
 
 def descendants(parent: int) -> dict[int, str]:
-    listed = subprocess.run(["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(["ps", "-ww", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
     rows = [line.split(None, 2) for line in listed.splitlines()]
     found: dict[int, str] = {}
     families = {parent}
