@@ -41,7 +41,7 @@ class Change:
 
 
 def diff(old: Snapshot, new: Snapshot) -> list[Change]:
-    """List the differences of two snapshots, policies first, then providers and prices."""
+    """List the differences of two snapshots, policies first, then certificates, providers and prices."""
     before, after = old.policies, new.policies
     changes: list[Change] = []
     for name in sorted({*before, *after}):
@@ -51,6 +51,7 @@ def diff(old: Snapshot, new: Snapshot) -> list[Change]:
             changes.append(Change(name, "", _ABSENT, after[name].owner))
         else:
             changes.extend(_policy_changes(name, before[name], after[name]))
+    changes.extend(_blocks("certificates", _certificates(old), _certificates(new)))
     changes.extend(_blocks("providers.yaml", old.providers, new.providers))
     changes.extend(_blocks("prices.yaml", _prices(old), _prices(new)))
     return changes
@@ -67,6 +68,10 @@ def _blocks(file: str, before: Mapping[str, Block], after: Mapping[str, Block]) 
     for key in sorted({*before, *after}):
         was, now = (dump(side[key]) if key in side else _ABSENT for side in (before, after))
         yield from (Change(file, path, one, other) for path, one, other in _leaves(was, now, key))
+
+
+def _certificates(snapshot: Snapshot) -> dict[str, Block]:
+    return {each.certificate: each for each in snapshot.certificates.by_key.values()}
 
 
 def _prices(snapshot: Snapshot) -> dict[str, Block]:

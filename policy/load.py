@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from policy.automations import Automation, unfit
+from policy.certificate import Certificate, clashes
 from policy.enforced import not_enforced
 from policy.files import RawFile, read_folder
 from policy.floors import Floors, undercut
@@ -23,7 +24,7 @@ from policy.validation import validated
 from policy.values import Block
 from policy.yaml_reader import read_yaml
 
-AUTOMATIONS = "automations"
+AUTOMATIONS, CERTIFICATES = "automations", "certificates"
 DEFAULTS, FLOORS, PROVIDERS, PRICES = "_defaults.yaml", "_floors.yaml", "providers.yaml", "prices.yaml"
 _SPECIAL = (DEFAULTS, FLOORS, PROVIDERS, PRICES)
 
@@ -56,6 +57,7 @@ def load_with_places(directory: Path) -> Loaded:
     problems.extend((*wrong, *_across(loaded, floors)))
     # What refers to other files is only checked when those are right: no problem is reported twice.
     registered = list(_registered(directory, [policy for policy, _ in loaded], problems))
+    certificates = list(_certificates(directory, problems))
     if not problems:
         problems.extend(each for policy, source in loaded for each in missing(policy, source, prompts))
     if problems:
@@ -63,7 +65,7 @@ def load_with_places(directory: Path) -> Loaded:
     if not loaded:
         raise PolicyErrors([problem(Pos(directory.name or ".", 1, 1), (), "no policy file here; add default.yaml")])
     entries = tuple(Entry(source.file, policy) for policy, source in loaded)
-    parts = Contents(entries, providers, prices, tuple(registered), tuple(prompts.values()))
+    parts = Contents(entries, providers, prices, tuple(registered), tuple(prompts.values()), tuple(certificates))
     git = git_state(directory)
     snapshot = Snapshot.build(parts, git_commit=git.commit, dirty=git.dirty)
     return Loaded(snapshot, {source.file: source for _, source in loaded})
@@ -93,6 +95,15 @@ def _registered(directory: Path, policies: list[Policy], problems: list[Problem]
             wrong.extend(unfit(automation, source, policies))
         yield automation
     problems.extend(wrong)
+
+
+def _certificates(directory: Path, problems: list[Problem]) -> Iterator[Certificate]:
+    """Read and check the certificates."""
+    sources, wrong = _read(directory, CERTIFICATES)
+    read = [(source, *validated(source, Certificate, Certificate)) for source in sources.values()]
+    loaded = [(certificate, source) for source, certificate, _ in read if certificate is not None]
+    problems.extend((*wrong, *(each for _, _, found in read for each in found), *clashes(loaded)))
+    yield from (certificate for certificate, _ in loaded)
 
 
 def _read(directory: Path, below: str = "") -> tuple[dict[str, Source], list[Problem]]:

@@ -12,7 +12,7 @@ from policy.blocks_output import Confidence, Hold
 from policy.blocks_redaction import Redaction
 from policy.blocks_routing import Routing
 from policy.tighten import Tighten
-from policy.values import Block, Name, OneOrMore, Text
+from policy.values import Block, Name, OneOrMore, Text, dump, hash12
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -121,6 +121,18 @@ class Policy(Blocks, Head):  # in this order the head's keys come first
     def shapes(self) -> bool:
         """Say whether anything but redaction may change or refuse a request before it is sent."""
         return self.prompts is not None or self.tools is not None or self.minimise is not None
+
+    @cached_property
+    def scorer_hash(self) -> str:
+        """Name the version of the scorers: their settings, their code, how they are combined."""
+        block = self.confidence
+        return hash12([[dump(each), each.code] for each in block.scorers] + [block.combine] if block else [])
+
+    @cached_property
+    def output_hash(self) -> str:
+        """Name what of this policy shapes the text of an output: what the model is shown, and what is cut from it."""
+        shaping = ("redaction", "minimise", "prompts", "tools")
+        return hash12({name: dump(block) for name in shaping if (block := getattr(self, name)) is not None})
 
     def withholds(self) -> str | None:
         """Name the first enforced rule that can withhold an output, if any."""

@@ -4,9 +4,10 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Self
 
 from policy.automations import Automation
+from policy.certificate import Certificate, Certificates
 from policy.model import FACT_NAMES, Bound, Facts, Policy, Ungoverned
 from policy.prices import PriceList
 from policy.prompts import Key, Prompt
@@ -14,15 +15,10 @@ from policy.providers import Provider, ProviderList
 from policy.selection import most_specific
 from policy.stricter import tightened
 from policy.tighten import Tighten
-from policy.values import dump
+from policy.values import canonical, dump, hash12
 
 _CACHE_LIMIT = 8192
 _FORMAT = 1
-
-
-def canonical(value: Any) -> bytes:
-    """Write JSON in the one form that is hashed: sorted keys, no spaces, UTF-8."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +38,7 @@ class Contents:
     prices: PriceList
     automations: tuple[Automation, ...] = ()
     prompts: tuple[Prompt, ...] = ()
+    certificates: tuple[Certificate, ...] = ()
 
     def to_bytes(self) -> bytes:
         """Write the parts as canonical JSON."""
@@ -52,6 +49,7 @@ class Contents:
             "prices": dump(self.prices),
             "automations": [dump(each) for each in self.automations],
             "prompts": [dump(each) for each in self.prompts],
+            "certificates": [dump(each) for each in self.certificates],
         }
         return canonical(value)
 
@@ -67,6 +65,7 @@ class Contents:
             PriceList.model_validate(value["prices"]),
             tuple(Automation.model_validate(each) for each in value.get("automations", ())),
             tuple(Prompt.model_validate(each) for each in value.get("prompts", ())),
+            tuple(Certificate.model_validate(each) for each in value.get("certificates", ())),
         )
 
 
@@ -79,6 +78,7 @@ class Snapshot:
     prices: PriceList
     automations: Mapping[str, Automation]
     prompts: Mapping[Key, Prompt]
+    certificates: Certificates
     sha256: str
     content: bytes = field(repr=False)
     git_commit: str | None = None
@@ -105,7 +105,8 @@ class Snapshot:
             prices=parts.prices,
             automations={each.automation: each for each in parts.automations},
             prompts={Key(each.id, each.version): each for each in parts.prompts},
-            sha256=_digest(content),
+            certificates=Certificates.of(parts.certificates),
+            sha256=hashlib.sha256(content).hexdigest(),
             content=content,
             git_commit=git_commit,
             dirty=dirty,
@@ -157,9 +158,5 @@ def _bind(policy: Policy, active: tuple[int, ...]) -> Bound:
     effective = policy
     for index in active:
         effective = tightened(effective, policy.tighten[index])
-    digest = _digest(canonical(dump(effective)))
-    return Bound(effective, policy.policy, digest[:12], tuple(f"tighten[{index}]" for index in active))
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+    names = tuple(f"tighten[{index}]" for index in active)
+    return Bound(effective, policy.policy, hash12(dump(effective)), names)

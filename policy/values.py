@@ -1,5 +1,7 @@
 """The small value types that every block of a policy file is built from."""
 
+import hashlib
+import json
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -99,6 +101,16 @@ OneOrMore = Annotated[
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}),
 ]
 ModelName = Annotated[str, StringConstraints(pattern=r"^[^\s/]\S*$", max_length=200)]
+
+
+def canonical(value: Any) -> bytes:
+    """Write JSON in the one form that is hashed: sorted keys, no spaces, UTF-8."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def hash12(value: Any) -> str:
+    """Give the first 12 digits of the SHA-256 of a JSON value."""
+    return hashlib.sha256(canonical(value)).hexdigest()[:12]
 
 
 def dump(block: Block) -> dict[str, Any]:

@@ -18,6 +18,7 @@ _ADVISORY_LOCK: Final = 7_316_204
 STEPS: Final[Mapping[str, Step]] = {
     "0001-first-layout": schema.METADATA.create_all,
     "0002-allowances": schema.METADATA.create_all,
+    "0003-certificate-withdrawals": schema.METADATA.create_all,
 }
 
 

@@ -243,3 +243,14 @@ leases: Final = Table(
     Column("token", BigInteger, nullable=False),
     Column("expires_us", BigInteger, nullable=False),
 )
+
+# Certificates that no longer hold. The control database can only withdraw; a new certificate is a new file.
+certificate_withdrawals: Final = Table(
+    "certificate_withdrawals",
+    METADATA,
+    Column("certificate", String, primary_key=True),
+    _tenant(),
+    Column("reason", String, nullable=False),
+    Column("withdrawn_by", String, nullable=False),
+    Column("withdrawn_us", BigInteger, nullable=False),
+)

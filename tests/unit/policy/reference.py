@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from policy.automations import Automation
 from policy.cases import CaseFile
+from policy.certificate import Certificate
 from policy.floors import Floors
 from policy.model import Policy
 from policy.prices import PriceList
@@ -21,6 +22,7 @@ FILES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("automations/NAME.yaml", Automation),
     ("prompts/NAME/vN.md", PromptHead),
     ("tests/NAME.yaml", CaseFile),
+    ("certificates/ID.yaml", Certificate),
 )
 
 
