@@ -1,6 +1,6 @@
 """The application: model endpoints as plain ASGI in front, everything else on FastAPI."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
@@ -10,9 +10,9 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
-from gateway.brake import braked
-from gateway.errors import BadRequest, GatewayError, NotFound, WrongKey, WrongMethod
+from gateway.errors import BadRequest, GatewayError, NotFound, WrongMethod
 from gateway.pipeline import Pipeline
+from gateway.requests import watch_of, watched
 from gateway.responses.conversations import Conversations, in_memory
 from gateway.routes.chat import chat
 from gateway.routes.completions import completions
@@ -21,12 +21,10 @@ from gateway.routes.models import PATH as MODELS
 from gateway.routes.models import models
 from gateway.routes.responses import PATH as RESPONSES
 from gateway.routes.responses import responses
-from gateway.routes.unknown import unknown
-from gateway.watch import Desk
-from gateway.wire import headers
 from gateway.wire.exchange import App
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+_BELOW: Final = (MODELS + "/", RESPONSES + "/")
 _HINT: Final = "There is no such path. The OpenAI endpoints are below /v1: does your base URL end with /v1?"
 
 
@@ -44,24 +42,19 @@ class Gateway(FastAPI):
             MODELS: models(pipeline),
             RESPONSES: responses(pipeline, kept),
         }
-        self._unknown = unknown(pipeline)
         for router in routers:
             self.include_router(router)
-        # The first part below /v1 of what FastAPI serves there.
-        self._ours = {_part(getattr(route, "path", "")) for router in routers for route in router.routes}
+        self._beside: App = watched(super().__call__, pipeline)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         endpoint = self._endpoint(scope["path"]) if scope["type"] == "http" else None
-        await (endpoint or super().__call__)(scope, receive, send)
+        await (endpoint or self._beside)(scope, receive, send)
 
     def _endpoint(self, path: str) -> App | None:
         found = self._direct.get(path)
-        if found is not None or not path.startswith("/v1/"):
-            return found
-        for below in (MODELS, RESPONSES):
-            if path.startswith(below + "/"):
-                return self._direct[below]
-        return None if _part(path) in self._ours else self._unknown
+        if found is None and path.startswith(_BELOW):
+            return self._direct[MODELS if path.startswith(MODELS) else RESPONSES]
+        return found
 
 
 def create_app(
@@ -72,52 +65,38 @@ def create_app(
 ) -> Gateway:
     """Build the application; every error has OpenAI's shape. Without `kept`, responses are kept in memory only."""
     app = Gateway(pipeline, routers, kept or in_memory(pipeline.desk.clock_us), lifespan)
-    app.add_exception_handler(GatewayError, _own(pipeline.desk))
+    app.add_exception_handler(GatewayError, _shown)
     app.add_exception_handler(HTTPException, _foreign)
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(Exception, _broken)
+    app.add_exception_handler(Exception, _shown)
     return app
 
 
-def error_response(error: GatewayError) -> Response:
-    """Render an error."""
-    known = {name.decode(): value.decode() for name, value in headers.of_error(error)}
-    return Response(error.encoded(), error.status, known)
-
-
-def _own(desk: Desk) -> Callable[[Request, Exception], Awaitable[Response]]:
-    async def own(request: Request, error: Exception) -> Response:
-        assert isinstance(error, GatewayError)
-        if isinstance(error, WrongKey):
-            address = request.client.host if request.client else ""
-            error = braked(desk.brake.count(address, desk.clock_us())) or error
-        return error_response(error)
-
-    return own
+async def _shown(request: Request, error: Exception) -> Response:
+    """Note what went wrong: the outermost layer records and tells it; the reply that is returned here is dropped."""
+    watch_of(request).failed = error
+    return Response()
 
 
 async def _foreign(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    if error.status_code == 404:
-        return error_response(NotFound(_HINT, code="unknown_url"))
-    if error.status_code == 405:
-        return error_response(WrongMethod(f"{request.method} is not possible here.", headers=error.headers))
-    shown = GatewayError(str(error.detail), code="request_refused", headers=error.headers)
-    shown.status = error.status_code
-    return error_response(shown)
+    return await _shown(request, _translated(request, error))
 
 
-async def _invalid(_request: Request, error: Exception) -> Response:
+async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first: Mapping[str, Any] = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path", "header"))
-    return error_response(BadRequest(f"{where or 'The request'}: {first['msg']}.", param=where or None))
+    return await _shown(request, BadRequest(f"{where or 'The request'}: {first['msg']}.", param=where or None))
 
 
-async def _broken(_request: Request, _error: Exception) -> Response:
-    return error_response(GatewayError("The gateway failed to handle this request."))
-
-
-def _part(path: str) -> str:
-    parts = path.split("/")
-    return parts[2] if len(parts) > 2 and parts[1] == "v1" else ""
+def _translated(request: Request, error: HTTPException) -> GatewayError:
+    if error.status_code == 404:
+        known = request.url.path.startswith("/v1/")
+        text = f"There is no {request.method} {request.url.path} here." if known else _HINT
+        return NotFound(text, code="unknown_url")
+    if error.status_code == 405:
+        return WrongMethod(f"{request.method} is not possible here.", headers=error.headers)
+    shown = GatewayError(str(error.detail), code="request_refused", headers=error.headers)
+    shown.status = error.status_code
+    return shown

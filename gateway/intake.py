@@ -11,9 +11,10 @@ import orjson
 from starlette.requests import Request
 
 from gateway import errors
-from gateway.admission import KeyHolder, Limits, authenticate, refuse_loops
-from gateway.errors import BadRequest, RecordDown, TooLarge
+from gateway.admission import KeyHolder
+from gateway.errors import BadRequest, RecordDown
 from gateway.pipeline import Pipeline
+from gateway.requests import body_of, key_holder
 from gateway.stages.clear import not_searched
 from gateway.wire.body import parse
 from metrics.record.commits import JournalUnavailableError
@@ -24,6 +25,7 @@ from redaction.redactor import Redactor
 from redaction.types import Blocked, RedactionFailed
 
 MAX_ITEMS: Final = 1000
+OTHER: Final = "other"  # the kind of an event whose own word for it had to be sealed
 _ID: Final = re.compile(r"[A-Za-z0-9_.:\-]{1,128}")
 _WORD: Final = re.compile(r"[a-z][a-z0-9_.\-]{0,63}")
 
@@ -40,7 +42,11 @@ class Reporter(NamedTuple):
 
 
 class Report(NamedTuple):
-    """One checked item. `texts` is everything that is no number and no closed word: cleared, then sealed."""
+    """One checked item.
+
+    `body` stands in the open part of the record: flags, short numbers and words of closed vocabularies. `words` do so
+    too if nothing is found in them, and are sealed otherwise. `texts` is everything else: cleared, then sealed.
+    """
 
     id: str
     kind: str
@@ -49,6 +55,7 @@ class Report(NamedTuple):
     step: str | None
     subject: str | None
     body: Json
+    words: Mapping[str, str]
     texts: Json
 
 
@@ -61,10 +68,8 @@ class Intake:
 
     async def take(self, request: Request, plural: str, read: Callable[[Json, str], Report]) -> Json:
         """Record one report, or the list of them that stands under `plural`; return what the caller is told."""
-        headers = dict(request.scope["headers"])
-        refuse_loops(headers)
-        reporter = self._reporter(authenticate(headers, self.pipeline.directory))
-        body = parse(await limited_body(request, self.pipeline.limits))
+        reporter = self._reporter(key_holder(request, self.pipeline.directory))
+        body = parse(await body_of(request, self.pipeline.limits))
         if plural not in body:
             return await self._record(reporter, read(body, ""))
         items = body[plural]
@@ -82,9 +87,11 @@ class Intake:
 
     async def _record(self, reporter: Reporter, report: Report) -> Json:
         facts, clean = reporter.holder.facts, reporter.redactor.clear_label
+        hidden = self.hide(facts.tenant, f"{report.kind}/{report.id}")
+        report = _sorted(report, clean)
         now_us = self.pipeline.desk.clock_us()
         event = Event(
-            event_id=f"{report.kind}_{self.hide(facts.tenant, f'{report.kind}/{report.id}')}",
+            event_id=f"{report.kind}_{hidden}",
             kind=report.kind,
             ts_us=report.ts_us if report.ts_us is not None else now_us,
             tenant=facts.tenant,
@@ -102,6 +109,17 @@ class Intake:
         except JournalUnavailableError as error:
             raise RecordDown("The report could not be recorded; send it again with the same id.") from error
         return {"object": report.kind, "id": report.id, "status": "deferred" if commit.deferred else "recorded"}
+
+
+def _sorted(report: Report, clean: Callable[[str], str]) -> Report:
+    """Put each word where it belongs: one that says something about a person is a text."""
+    words = {name: said if clean(said) == said else None for name, said in report.words.items()}
+    texts = report.texts | {name: report.words[name] for name, said in words.items() if said is None}
+    kind = words.pop("kind", report.kind) or OTHER
+    body = report.body | words
+    if words.get("value", "") is None:
+        body["value_kind"] = "text"
+    return report._replace(kind=kind, body=body, texts=texts)
 
 
 async def _sealed(reporter: Reporter, report: Report) -> Content | None:
@@ -122,17 +140,6 @@ def _item(item: object, plural: str, n: int) -> Json:
     if not isinstance(item, dict):
         raise BadRequest(f"'{plural}[{n}]' must be an object.", code="invalid_type", param=f"{plural}[{n}]")
     return item
-
-
-async def limited_body(request: Request, limits: Limits) -> bytes:
-    """Return the body of a request that FastAPI handles, within the gateway's limits."""
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > limits.body_bytes:
-            raise TooLarge(f"The request body may have {limits.body_bytes:,} bytes at most.")
-        parts.append(part)
-    return b"".join(parts)
 
 
 def known_only(item: Mapping[str, Any], names: Sequence[str], where: str) -> None:
@@ -165,6 +172,12 @@ def word(value: object, name: str, where: str) -> str:
 def is_word(value: object) -> bool:
     """Tell whether a value may stand in the open part of a record as it is."""
     return isinstance(value, str) and _WORD.fullmatch(value) is not None
+
+
+def short(value: float) -> float:
+    """Return a number with six significant digits: more could be somebody's account or telephone number."""
+    rounded = float(f"{value:.6g}")
+    return value if rounded == value else rounded
 
 
 def label(item: Mapping[str, Any], name: str, where: str) -> str | None:

@@ -253,7 +253,7 @@ class Watch:
         if self.answer is not None and bill is not None:
             body |= record.answer_facts(self.answer, bill)
         body["request_chars"] = self.request.cleared.chars if self.request else None
-        body["retry_count"] = _count(self.http.headers.get(b"x-stainless-retry-count"))
+        body["retry_count"] = headers.retry_count(self.http.headers)
         body |= record.found(self.request, self.answer, end.blocked)
         return body | record.end_facts(end, self.judged, self.attempts.all)
 
@@ -292,7 +292,3 @@ class Watch:
 
 def _ms(spent_ns: int) -> float:
     return round(spent_ns / 1e6, 3)
-
-
-def _count(header: bytes | None) -> int:
-    return int(header) if header and header.isdigit() and len(header) < 4 else 0

@@ -47,6 +47,7 @@ redaction:
   names: "off"
   request:
     EMAIL_ADDRESS: {operator: pseudonym}
+    IBAN_CODE: {operator: pseudonym}
     CREDIT_CARD: {operator: block}
   answer:
     EMAIL_ADDRESS: {operator: replace}

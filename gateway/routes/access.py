@@ -7,13 +7,15 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from starlette.types import Message
 
+from gateway.admission import Holder, Limits
 from gateway.control.database import Database
 from gateway.control.errors import SignInFailed
 from gateway.control.identity.roles import Identity, Role, require
 from gateway.control.identity.sessions import authenticate
-from gateway.errors import TooLarge
+from gateway.requests import body_of, watch_of
+from policy.model import Facts
 
-MAX_BODY_BYTES: Final = 64 * 1024
+_SMALL: Final = Limits(body_bytes=64 * 1024)
 
 
 class Require:
@@ -31,6 +33,7 @@ class Require:
             NotAllowed: they have none of the roles.
         """
         identity = authenticate(self._database, bearer_token(request))
+        watch_of(request).holder = Holder(identity.holder, Facts(identity.tenant, None, None, None, None))
         if self.roles:
             require(identity, identity.tenant, *self.roles)
         return identity
@@ -61,21 +64,12 @@ class SmallBodyRoute(APIRoute):
         handler = super().get_route_handler()
 
         async def bounded(request: Request) -> Response:
-            body = await _small_body(request)
+            body = await body_of(request, _SMALL)
             response = await handler(Request(request.scope, _replay(body)))
             response.headers["cache-control"] = "no-store"
             return response
 
         return bounded
-
-
-async def _small_body(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise TooLarge(f"Bodies of this endpoint have at most {MAX_BODY_BYTES} bytes.")
-    return bytes(body)
 
 
 def _replay(body: bytes) -> Callable[[], Coroutine[Any, Any, Message]]:

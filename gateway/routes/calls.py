@@ -7,9 +7,10 @@ from typing import Any, Final
 import orjson
 from fastapi import APIRouter, Request
 
-from gateway.admission import KeyHolder, authenticate, refuse_loops
+from gateway.admission import KeyHolder
 from gateway.errors import GatewayError, NotFound
 from gateway.pipeline import Pipeline
+from gateway.requests import key_holder
 from metrics.client import RecorderClient, RecorderError
 from metrics.record.master import MasterKey
 from metrics.record.token import Grant, secret_of, sign
@@ -34,9 +35,7 @@ def router(pipeline: Pipeline, ask: Ask) -> APIRouter:
     @routes.get("/v1/calls/{call_id}")
     async def call(call_id: str, request: Request) -> dict[str, Any]:
         """Return one call in full."""
-        headers = dict(request.scope["headers"])
-        refuse_loops(headers)
-        holder = authenticate(headers, pipeline.directory)
+        holder = key_holder(request, pipeline.directory)
         found = await asyncio.to_thread(ask, holder, call_id)
         if found is None or found.get("automation") != holder.facts.automation:
             raise NotFound(_MISSING)

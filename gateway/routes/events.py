@@ -1,12 +1,12 @@
 """POST /v1/events: what happened in an automation beside its calls."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from fastapi import APIRouter, Request
 
 from gateway.errors import BadRequest
-from gateway.intake import Intake, Report, identifier, is_word, known_only, label, timestamp_us, word
+from gateway.intake import Intake, Report, identifier, is_word, known_only, label, short, timestamp_us, word
 
 FIELDS: Final = ("id", "kind", "ts", "run", "step", "subject", "body")
 # First parts of kinds that only Sluice itself writes.
@@ -38,24 +38,19 @@ RESERVED: Final = frozenset(
 _STEPS: Final = ("ingest", "transform", "retrieve", "prompt", "decide", "dispatch")
 
 
-def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _flag(value: object) -> bool:
-    return isinstance(value, bool)
-
-
-def _step(value: object) -> bool:
-    return value in _STEPS
-
-
-# The fields of known kinds that stand in the open part of the record; all others are sealed, and so is the whole body
-# of a kind that is not listed.
-OPEN: Final[Mapping[str, Mapping[str, Callable[[object], bool]]]] = {
-    "run.end": {"status": is_word, "duration_ms": _number, "steps": _number, "retries": _number},
-    "step.end": {"step_kind": _step, "status": is_word, "duration_ms": _number, "attempt": _number},
-    "retrieval": {"hits": _number, "empty": _flag, "top_score": _number, "duration_ms": _number},
+# How the fields of known kinds stand in the open part of the record; all other fields are sealed, and so is the whole
+# body of another kind. Words, and the other kinds themselves, are open only if nothing is found in them.
+Sort = Literal["word", "number", "flag", "step"]
+OPEN: Final[Mapping[str, Mapping[str, Sort]]] = {
+    "run.end": {"status": "word", "duration_ms": "number", "steps": "number", "retries": "number"},
+    "step.end": {"step_kind": "step", "status": "word", "duration_ms": "number", "attempt": "number"},
+    "retrieval": {"hits": "number", "empty": "flag", "top_score": "number", "duration_ms": "number"},
+}
+_FITS: Final[Mapping[Sort, Callable[[object], bool]]] = {
+    "word": is_word,
+    "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    "flag": lambda value: isinstance(value, bool),
+    "step": lambda value: value in _STEPS,
 }
 
 
@@ -85,9 +80,11 @@ def read_event(item: dict[str, Any], where: str) -> Report:
     body = item.get("body") or {}
     if not isinstance(body, dict):
         raise BadRequest(f"'{where}body' must be an object.", code="invalid_type", param=f"{where}body")
-    shown = OPEN.get(kind, {})
-    open_part = {key: value for key, value in body.items() if key in shown and shown[key](value)}
-    sealed = {key: value for key, value in body.items() if key not in open_part}
+    shown = {key: sort for key, sort in OPEN.get(kind, {}).items() if key in body and _FITS[sort](body[key])}
+    words = {key: body[key] for key, sort in shown.items() if sort == "word"}
+    open_part = {key: short(body[key]) if sort == "number" else body[key] for key, sort in shown.items()}
+    sealed = {key: value for key, value in body.items() if key not in shown or open_part[key] != value}
     run, step, subject = (label(item, key, where) for key in ("run", "step", "subject"))
     assert name is not None
-    return Report(name, kind, timestamp_us(item, where), run, step, subject, open_part, sealed)
+    words |= {} if kind in OPEN else {"kind": kind}
+    return Report(name, kind, timestamp_us(item, where), run, step, subject, open_part, words, sealed)

@@ -7,8 +7,8 @@ from typing import Final
 import aiohttp
 from fastapi import APIRouter, Request, Response
 
-from gateway.admission import authenticate, refuse_loops
 from gateway.ports import address
+from gateway.requests import key_holder
 from gateway.wiring import Parts
 from metrics.record.otel_gauges import live_workers, of_workers
 from metrics.record.otel_instruments import gauge
@@ -24,9 +24,7 @@ def router(parts: Parts) -> APIRouter:
     @routes.get("/metrics")
     async def metrics(request: Request) -> Response:
         """Forward the recorder's numbers; without it, say that it is down and how the workers are."""
-        headers = dict(request.scope["headers"])
-        refuse_loops(headers)
-        holder = authenticate(headers, parts.directory)
+        holder = key_holder(request, parts.directory)
         text = await _counted(parts, holder.facts.tenant)
         if text is None:
             text = await asyncio.to_thread(_without_recorder, parts)

@@ -6,7 +6,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 
 from gateway.errors import BadRequest
-from gateway.intake import Intake, Report, identifier, is_word, known_only, label, timestamp_us, word
+from gateway.intake import Intake, Report, identifier, is_word, known_only, label, short, timestamp_us, word
 
 FIELDS: Final = ("id", "call_id", "run_id", "metric", "value", "source", "corrected", "comment", "ts")
 SOURCES: Final = ("system", "human", "judge")
@@ -40,17 +40,22 @@ def read_outcome(item: dict[str, Any], where: str) -> Report:
     source = item.get("source")
     if source not in SOURCES:
         raise BadRequest(f"'{where}source' must be one of {', '.join(SOURCES)}.", param=f"{where}source")
-    value = _value(item, where)
+    words = {"metric": word(item.get("metric"), "metric", where)}
     texts = {key: item[key] for key in ("corrected", "comment") if item.get(key) is not None}
-    body: dict[str, Any] = {"call_id": call_id, "metric": word(item.get("metric"), "metric", where), "source": source}
+    body: dict[str, Any] = {"call_id": call_id, "source": source}
     body |= {"corrected": "corrected" in texts, "comment": "comment" in texts}
-    if isinstance(value, str) and not is_word(value):
-        texts["value"] = value
-        body |= {"value": None, "value_kind": "text"}
+    value = _value(item, where)
+    if isinstance(value, bool):
+        body |= {"value": value, "value_kind": "boolean"}
+    elif isinstance(value, str):
+        category = is_word(value)
+        body |= {"value": None, "value_kind": "category" if category else "text"}
+        (words if category else texts)["value"] = value
     else:
-        body |= {"value": value, "value_kind": _kind(value)}
+        body |= {"value": short(value), "value_kind": "number"}
+        texts |= {} if short(value) == value else {"value": value}
     assert name is not None
-    return Report(name, "outcome", timestamp_us(item, where), run_id, None, None, body, texts)
+    return Report(name, "outcome", timestamp_us(item, where), run_id, None, None, body, words, texts)
 
 
 def _call_id(item: dict[str, Any], where: str) -> str | None:
@@ -65,9 +70,3 @@ def _value(item: dict[str, Any], where: str) -> bool | float | str:
     if isinstance(value, bool | int | float | str):
         return value
     raise BadRequest(f"'{where}value' must be true or false, a number or a text.", param=f"{where}value")
-
-
-def _kind(value: bool | float | str) -> str:
-    if isinstance(value, bool):
-        return "boolean"
-    return "category" if isinstance(value, str) else "number"

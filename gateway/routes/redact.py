@@ -5,10 +5,10 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 
 from gateway import errors
-from gateway.admission import authenticate, refuse_loops
 from gateway.errors import BadRequest
-from gateway.intake import known_only, limited_body
+from gateway.intake import known_only
 from gateway.pipeline import Pipeline
+from gateway.requests import body_of, key_holder
 from gateway.stages.clear import not_searched
 from gateway.wire.body import parse
 from policy.model import Ungoverned
@@ -24,10 +24,8 @@ def router(pipeline: Pipeline) -> APIRouter:
     @routes.post("/v1/redact/inspect")
     async def inspect(request: Request) -> dict[str, Any]:
         """Redact a `text`, or a whole `request` body of an `endpoint`, and list what was found."""
-        headers = dict(request.scope["headers"])
-        refuse_loops(headers)
-        holder = authenticate(headers, pipeline.directory)
-        body = parse(await limited_body(request, pipeline.limits))
+        holder = key_holder(request, pipeline.directory)
+        body = parse(await body_of(request, pipeline.limits))
         wanted, endpoint = _wanted(body)
         try:
             bound = pipeline.snapshot().bind(holder.facts, {})

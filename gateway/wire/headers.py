@@ -1,4 +1,4 @@
-"""The headers that every reply of a model endpoint carries."""
+"""The headers that every reply carries."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -24,12 +24,13 @@ def value(text: str) -> bytes:
 def identity(call_id: str, traceparent: str, run: str | None) -> list[Header]:
     """Name the call, its run and its span."""
     name = call_id.encode()
-    return [
-        (b"x-request-id", name),
-        (b"x-sluice-call-id", name),
-        (b"x-sluice-run-id", value(run) if run else name),
-        (b"traceparent", traceparent.encode()),
-    ]
+    of_call = [(b"x-sluice-call-id", name), (b"x-sluice-run-id", value(run) if run else name)]
+    return [*request(call_id, traceparent), *of_call]
+
+
+def request(request_id: str, traceparent: str) -> list[Header]:
+    """Name a request and its span."""
+    return [(b"x-request-id", request_id.encode()), (b"traceparent", traceparent.encode())]
 
 
 def policy(name: str, hash12: str) -> Header:
@@ -53,6 +54,12 @@ def of_error(error: GatewayError) -> list[Header]:
     if not error.retryable:
         headers.append(NO_RETRY)
     return headers
+
+
+def retry_count(sent: Mapping[bytes, bytes]) -> int:
+    """Return how often OpenAI's client says that it tried before."""
+    said = sent.get(b"x-stainless-retry-count", b"")
+    return int(said) if said.isdigit() and len(said) < 4 else 0
 
 
 def _encoded(headers: Mapping[str, str]) -> list[Header]:

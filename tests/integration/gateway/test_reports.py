@@ -12,7 +12,8 @@ from gateway.app import create_app
 from gateway.intake import Intake
 from gateway.providers.scripted import ScriptedProvider
 from gateway.routes import events, outcomes, redact
-from metrics.record.events import encode
+from metrics.record.content import Content
+from metrics.record.events import Event, encode
 from metrics.record.journal import MemoryJournal
 from tests.unit.gateway.making import KEY, pipeline, snapshot
 
@@ -34,10 +35,15 @@ def client(tmp_path: Path, journal: MemoryJournal) -> Iterator[TestClient]:
         yield made
 
 
+def reported(journal: MemoryJournal) -> list[tuple[Event, Content | None]]:
+    """What was taken in; a refused request leaves a `call.end`."""
+    return [(event, content) for event, content in journal.committed if event.kind not in ("request.end", "call.end")]
+
+
 def test_an_outcome_is_recorded(client: TestClient, journal: MemoryJournal) -> None:
     response = client.post("/v1/outcomes", json=OUTCOME | {"ts": "2026-01-31T12:00:00+01:00"})
     assert response.json() == {"object": "outcome", "id": "o-1", "status": "recorded"}
-    ((event, content),) = journal.committed
+    ((event, content),) = reported(journal)
     assert (event.kind, event.tenant, event.automation, event.actor) == ("outcome", "acme", "drafting", "key_1")
     assert event.ts_us == 1_769_857_200_000_000
     assert event.body["value"] is True
@@ -50,7 +56,7 @@ def test_only_an_id_of_a_call_names_one(client: TestClient, journal: MemoryJourn
     response = client.post("/v1/outcomes", json=OUTCOME | {"call_id": call_id})
     assert (response.status_code, response.json()["error"]["param"]) == (400, "call_id")
     assert str(call_id) not in response.text or call_id == ""
-    assert not journal.committed
+    assert not reported(journal)
 
 
 def test_the_same_id_gives_the_same_event_and_another_id_another(client: TestClient, journal: MemoryJournal) -> None:
@@ -63,7 +69,7 @@ def test_the_same_id_gives_the_same_event_and_another_id_another(client: TestCli
 def test_texts_are_cleared_and_sealed(client: TestClient, journal: MemoryJournal) -> None:
     told = {"comment": "Ask ann@example.com", "corrected": {"to": "ann@example.com", "n": 2}, "value": "not so good"}
     client.post("/v1/outcomes", json=OUTCOME | told)
-    ((event, content),) = journal.committed
+    ((event, content),) = reported(journal)
     assert event.body | {"value": None, "value_kind": "text", "corrected": True, "comment": True} == event.body
     for word in (b"ann@", b"Ask", b"good"):
         assert word not in encode(event)
@@ -101,13 +107,13 @@ def test_what_is_wrong_is_named(change: dict[str, Any], param: str, client: Test
     assert (alone.status_code, alone.json()["error"]["param"]) == (400, param)
     listed = client.post("/v1/outcomes", json={"outcomes": [OUTCOME, OUTCOME | change]})
     assert listed.json()["error"]["param"] == f"outcomes[1].{param}"
-    assert not journal.committed
+    assert not reported(journal)
 
 
 def test_known_events_show_their_closed_fields_and_seal_the_rest(client: TestClient, journal: MemoryJournal) -> None:
     body = EVENT["body"] | {"note": "ann@example.com", "status": "ok", "step_kind": "anything"}  # type: ignore[operator]
     client.post("/v1/events", json=EVENT | {"body": body, "step": "draft", "subject": "customer-7"})
-    ((event, content),) = journal.committed
+    ((event, content),) = reported(journal)
     assert (event.run, event.step) == ("r-1", "draft")
     assert {"status": "ok", "duration_ms": 3}.items() <= event.body.items()
     assert "note" not in event.body
@@ -119,17 +125,45 @@ def test_known_events_show_their_closed_fields_and_seal_the_rest(client: TestCli
 
 def test_unknown_events_are_sealed_whole(client: TestClient, journal: MemoryJournal) -> None:
     client.post("/v1/events", json={"id": "e", "kind": "ours.special", "body": {"a": 1, "b": "text"}})
-    ((event, content),) = journal.committed
+    ((event, content),) = reported(journal)
     assert set(event.body) == {"received_us"}
     assert content is not None
     assert orjson.loads(content.fields["texts"]) == {"a": 1, "b": "text"}
+
+
+def test_words_and_numbers_that_say_something_about_a_person_are_sealed(
+    client: TestClient, journal: MemoryJournal
+) -> None:
+    iban, phone = "de89370400440532013000", 491701234567
+    client.post("/v1/outcomes", json=OUTCOME | {"value": iban})
+    client.post("/v1/outcomes", json=OUTCOME | {"metric": iban, "value": phone})
+    client.post("/v1/events", json=EVENT | {"body": {"status": iban, "duration_ms": phone}})
+    client.post("/v1/events", json={"id": "e", "kind": iban, "body": {}})
+    seen = reported(journal)
+    assert len(seen) == 4
+    for event, content in seen:
+        assert content is not None
+        assert b"DE89" not in bytes(content.fields["texts"]).upper()
+        for secret in (iban, str(phone)):
+            assert secret.encode() not in encode(event)
+    assert seen[0][0].body | {"value": None, "value_kind": "text"} == seen[0][0].body
+    assert seen[1][0].body["value"] == 491701000000
+    assert orjson.loads(seen[1][1].fields["texts"])["value"] == phone  # type: ignore[union-attr]
+    assert seen[3][0].kind == "other"
+
+
+def test_short_numbers_and_plain_words_stay_readable(client: TestClient, journal: MemoryJournal) -> None:
+    for value in (0.875, 12, -3.5e-7, "partly_done", False):
+        client.post("/v1/outcomes", json=OUTCOME | {"value": value})
+    assert [event.body["value"] for event, _ in reported(journal)] == [0.875, 12, -3.5e-7, "partly_done", False]
+    assert all(content is None for _, content in reported(journal))
 
 
 @pytest.mark.parametrize("kind", ["call.end", "outcome", "policy.activated", "key.created", "gap", "Bad Kind", ""])
 def test_kinds_of_our_own_cannot_be_forged(kind: str, client: TestClient, journal: MemoryJournal) -> None:
     response = client.post("/v1/events", json=EVENT | {"kind": kind})
     assert (response.status_code, response.json()["error"]["param"]) == (400, "kind")
-    assert not journal.committed
+    assert not reported(journal)
 
 
 def test_reports_need_a_key_and_a_journal(client: TestClient, journal: MemoryJournal) -> None:
@@ -142,7 +176,7 @@ def test_reports_need_a_key_and_a_journal(client: TestClient, journal: MemoryJou
 def test_a_blocked_value_is_not_recorded(client: TestClient, journal: MemoryJournal) -> None:
     refused = client.post("/v1/outcomes", json=OUTCOME | {"comment": "4111 1111 1111 1111"})
     assert (refused.status_code, refused.json()["error"]["code"]) == (403, "content_blocked")
-    assert not journal.committed
+    assert not reported(journal)
 
 
 def test_a_request_can_be_inspected_without_a_trace(client: TestClient, journal: MemoryJournal) -> None:
@@ -155,4 +189,6 @@ def test_a_request_can_be_inspected_without_a_trace(client: TestClient, journal:
     blocked = client.post("/v1/redact/inspect", json={"request": body}).json()
     assert blocked["blocked"]["kind"] == "CREDIT_CARD"
     assert client.post("/v1/redact/inspect", json={"text": 1}).status_code == 400
-    assert not journal.events
+    kinds = [(event.kind, event.body["endpoint"]) for event, content in journal.committed if content is None]
+    assert kinds == [(kind, "/v1/redact/inspect") for kind in ("request.end", "request.end", "call.end")]
+    assert "mail" not in str(journal.events)
