@@ -67,7 +67,7 @@ def per_call_us(snapshot: Snapshot, *, by_cost: bool) -> float:
         facts = Facts("default", "t", f"a{number % POLICIES}")
         policy = snapshot.bind(facts, {"step": "x"}).policy
         request = Request("small-x", input_tokens=number % 500, facts=facts, run="r", asked=policy.routing.asked)
-        known = measuring(snapshot.prices, snapshot.providers, "openai", request, at) if by_cost else unmeasured
+        known = measuring(snapshot, "openai", request, at, {}) if by_cost else unmeasured
         route(policy.routing, request, known)
     return (time.process_time() - began) / ROUNDS * 1e6
 

@@ -96,6 +96,7 @@ class Route(NamedTuple):
     live: bool
     dropped: tuple[str, ...] = ()
     fallbacks: tuple[Chain, ...] = ()
+    shadow: Target | None = None  # gets a copy that nobody sees
 
     @property
     def reachable(self) -> Iterator[Target]:

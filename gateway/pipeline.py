@@ -11,8 +11,10 @@ import orjson
 
 from gateway.admission import KeyDirectory, Limits
 from gateway.call import ClearAnswer, ClearRequest, Route
+from gateway.lessons import Lessons
 from gateway.meter import Meter, memory_meter
 from gateway.providers.base import Upstreams
+from gateway.shadows import Shadows
 from gateway.stages.act import act
 from gateway.stages.admit import admit, identify
 from gateway.stages.bind import Redactors, bind
@@ -46,6 +48,8 @@ class Pipeline:
     meter: Meter = field(default_factory=memory_meter)
     tries: Tries = field(default_factory=Tries)
     reuse: Reuse = field(default_factory=Reuse)
+    lessons: Lessons = field(default_factory=Lessons)
+    shadows: Shadows = field(default_factory=Shadows)
 
     async def run(self, http: Exchange, endpoint: Endpoint) -> None:
         """Govern one request and answer it."""
@@ -81,12 +85,15 @@ class Pipeline:
         """Ask a model."""
         with watch("choose"):
             upstreams = self.upstreams(request.governed.snapshot)
-            watch.route = route = choose(request, upstreams, watch.notes)
+            watch.route = route = choose(request, upstreams, self.lessons, watch.notes)
             if watch.ticket is not None:
                 await self.meter.reserve(watch.ticket, route, watch.notes)
                 watch.reserved()
         with self.tries.budget.call():
-            return await (self._live if route.live else self._whole)(route, watch, http)
+            said = await (self._live if route.live else self._whole)(route, watch, http)
+        if route.shadow is not None:
+            self.shadows.send(self.desk, self.tries, route, said)
+        return said
 
     async def _later(self, shown: Json, watch: Watch, http: Exchange) -> None:
         """Tell the caller that the answer comes later; it will be a call of its own."""

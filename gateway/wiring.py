@@ -18,6 +18,7 @@ from gateway.control.database import Database, open_database
 from gateway.control.directory import Directory
 from gateway.control.watch import ChangeWatch
 from gateway.inforce import InForce
+from gateway.lessons import Lessons
 from gateway.meter import Meter
 from gateway.pipeline import Pipeline
 from gateway.ports import is_own_listener
@@ -76,13 +77,16 @@ async def open_parts(settings: Settings, environ: Mapping[str, str], role: str) 
     redactors = CompiledRedactors(lambda tenant: master.derive(f"redaction/values/{tenant}"), detectors.detector)
     directory = Directory()
     in_force = InForce(_preparing(directory, redactors, detectors))
-    changes = ChangeWatch(database, (directory, in_force))
+    lessons = Lessons()
+    changes = ChangeWatch(database, (directory, in_force, lessons))
     pool = ProviderPool(session, settings.upstream, environ, lambda url: is_own_listener(url, settings))
     recording = desk(journal, shared_brake(settings.data))
     purses = Purses(ControlStore(database, writer), utc_us)
     reuse = Reuse(SealedAnswers(database, master))
     meter, tries = Meter(purses, utc_us), shared_tries(settings.data)
-    pipeline = Pipeline(directory, in_force.current, redactors, pool.of, recording, Limits(), meter, tries, reuse)
+    pipeline = Pipeline(
+        directory, in_force.current, redactors, pool.of, recording, Limits(), meter, tries, reuse, lessons
+    )
     kept = SealedStore(database, master, lambda tenant, subject: keystore.subject_key(tenant, subject)[0])
     jobs = LeasedJobs(kept, writer)
     runner = Runner(pipeline, jobs)
@@ -93,6 +97,7 @@ async def open_parts(settings: Settings, environ: Mapping[str, str], role: str) 
             responses, runner, writer,
         )  # fmt: skip
     finally:
+        await pipeline.shadows.close()
         await purses.close()
         await detectors.close()
         await session.close()

@@ -1,5 +1,6 @@
 """The `routing` block: which model answers, and what happens when it cannot."""
 
+import hashlib
 from functools import cached_property
 from typing import Literal, Self
 
@@ -34,6 +35,9 @@ class Constraints(Block):
     min_quality: Share | None = Field(default=None, description="Least declared or measured quality.")
     max_cost_usd: Amount | None = Field(default=None, description="Most the call may cost by estimate.")
     max_latency_s: Amount | None = Field(default=None, description="Most expected seconds to the whole answer.")
+    max_override: Share | None = Field(
+        default=None, description="Largest measured share of seen outputs that people changed or rejected."
+    )
     regions: tuple[Name, ...] | None = Field(default=None, description="Only candidates in one of these regions.")
 
 
@@ -84,7 +88,7 @@ class Holds(Block):
 
 
 class Promotion(Block):
-    """How one arm's share grows by itself; it falls back when a measure fails."""
+    """How one arm's share grows by itself; it falls back to nothing when a measure surely broke."""
 
     arm: Name = Field(description="The arm that grows.")
     step: Share = Field(description="Share added each time.")
@@ -100,6 +104,11 @@ class Split(Block):
     name: Name = Field(description="Recorded with each call.")
     arms: tuple[Arm, ...] = Field(min_length=2, description="Their shares sum to 1.")
     promote: Promotion | None = Field(default=None, description="How a share grows.")
+
+    @cached_property
+    def key(self) -> str:
+        """Name what was learned of this split; another split of the same name begins anew."""
+        return f"{self.name}|{hashlib.blake2b(repr(self).encode(), digest_size=6).hexdigest()}"
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -117,7 +126,7 @@ class Shadow(Block):
     """A second model that sees copies of calls and answers nobody."""
 
     model: ModelName = Field(description="The model that gets copies.")
-    share: Share = Field(description="Share of calls that are copied.")
+    share: Share = Field(description="Share of runs whose calls are copied.")
 
 
 class Prefer(Block):
@@ -165,6 +174,9 @@ class Routing(Block):
     )
     retries: Retries = Field(default=Retries(), description="Further tries of the same model.")
     sticky: Literal["none", "run"] = Field(default="none", description="`run`: a run keeps the model it began with.")
+    min_outcomes: Positive = Field(
+        default=50, description="Known outcomes of 28 days from which on measured quality replaces declared quality."
+    )
 
     @cached_property
     def asked(self) -> tuple[frozenset[str], frozenset[str]]:
@@ -177,10 +189,32 @@ class Routing(Block):
     @cached_property
     def by_cost(self) -> bool:
         """Say whether any choice needs the cost of a call."""
-        objectives = {self.objective, *(rule.objective for rule in self.rules)}
-        limits = [self.constraints, *(rule.constraints for rule in self.rules if rule.constraints)]
-        asked = bool(objectives & {"cost", "balanced", "cost_per_success"})
-        return asked or any(limit.max_cost_usd is not None for limit in limits)
+        asked = bool(self._objectives & {"cost", "balanced", "cost_per_success"})
+        return asked or any(limit.max_cost_usd is not None for limit in self._limits)
+
+    @cached_property
+    def learns(self) -> bool:
+        """Say whether any choice looks at what became of earlier answers."""
+        return "cost_per_success" in self._objectives or any(limit.max_override is not None for limit in self._limits)
+
+    @cached_property
+    def promoted(self) -> tuple[Split, ...]:
+        """List the splits in which a share grows by itself."""
+        return tuple(rule.split for rule in self.rules if rule.split and rule.split.promote)
+
+    @cached_property
+    def models(self) -> tuple[str, ...]:
+        """List every candidate, once."""
+        rules = (*self.rules, *((self.last_rule,) if self.last_rule else ()))
+        return tuple(dict.fromkeys(candidate.model for rule in rules for candidate in rule.candidates))
+
+    @property
+    def _objectives(self) -> set[Objective]:
+        return {self.objective, *(rule.objective for rule in self.rules if rule.objective)}
+
+    @property
+    def _limits(self) -> list[Constraints]:
+        return [self.constraints, *(rule.constraints for rule in self.rules if rule.constraints)]
 
     @cached_property
     def last_rule(self) -> RouteRule | None:

@@ -1,33 +1,55 @@
 """What a call will use and cost, before it is made: estimates for routing, upper bounds for ceilings."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from policy.prices import PriceList, find_price
-from policy.providers import Provider, split_model
+from policy.providers import split_model
 from policy.routing import Measure, Measured, Request
+from policy.snapshot import Snapshot
 
 CHARS_PER_TOKEN = 4
 # The answer of a call that names no maximum.
 ASSUMED_OUTPUT_TOKENS = 1000
 _TOKENS_PER_PRICE = 1_000_000
 _TYPICAL = (1000, 300)
-UNMEASURED = Measured()
 
 
-def measuring(
-    prices: PriceList, providers: Mapping[str, Provider], default: str, request: Request, at: datetime
-) -> Measure:
-    """Give a measure of candidates that knows what this request would cost at each."""
+# Success and override, each None while too little is known.
+Shares = tuple[float | None, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What became of a candidate's answers: runs with an outcome, and runs of which a person saw an output."""
+
+    known: int
+    succeeded: int
+    seen: int
+    overridden: int
+
+    def enough(self, least: int) -> Shares:
+        """Give success and override where so many outcomes stand behind them."""
+        success = round(self.succeeded / self.known, 4) if self.known >= least else None
+        return success, round(self.overridden / self.seen, 4) if self.seen >= least else None
+
+
+def measuring(tree: Snapshot, default: str, request: Request, at: datetime, learned: Mapping[str, Shares]) -> Measure:
+    """Give a measure of candidates that knows what this request would cost at each.
+
+    `learned` gives success and override by candidate, where they are known.
+    """
     made = min(request.max_output_tokens or ASSUMED_OUTPUT_TOKENS, ASSUMED_OUTPUT_TOKENS)
 
     def measure(model: str) -> Measured:
-        found = find_price(prices, *split_model(model, providers, default), at)
+        quality, override = learned.get(model, (None, None))
+        found = find_price(tree.prices, *split_model(model, tree.providers, default), at)
         if found is None:
-            return UNMEASURED
+            return Measured(quality=quality, override=override)
         taken, given = found[0].input_usd / _TOKENS_PER_PRICE, found[0].output_usd / _TOKENS_PER_PRICE
         cost, typical = request.input_tokens * taken + made * given, _TYPICAL[0] * taken + _TYPICAL[1] * given
-        return Measured(cost_usd=cost, typical_cost_usd=typical)
+        return Measured(cost, None, quality, override, typical_cost_usd=typical)
 
     return measure
 

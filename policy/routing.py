@@ -38,6 +38,7 @@ class Request:
     run: str = ""
     facts: Facts = field(default_factory=Facts)
     labels: Mapping[str, str] = field(default_factory=dict)
+    shares: Mapping[str, float] = field(default_factory=dict)  # of arms that grow by themselves, by key of the split
     asked: tuple[frozenset[str], frozenset[str]] | None = None  # features and facts that conditions ask for; None: any
 
     @cached_property
@@ -72,7 +73,7 @@ class Measured:
     cost_usd: float | None = None
     latency_s: float | None = None
     quality: float | None = None
-    cost_per_success_usd: float | None = None
+    override: float | None = None
     available: bool = True
     typical_cost_usd: float | None = None  # of a call of usual size: the same for every call of a run
 
@@ -94,7 +95,8 @@ class Choice:
     passed: tuple[Passed, ...] = ()
     fallbacks: tuple[Fallback, ...] = ()
     observed: tuple[str, ...] = ()
-    arm: str | None = None
+    arm: tuple[str, str, float] | None = None  # split, arm, and the arm's share when it was chosen
+    shadow: str | None = None
 
     def after(self, cause: Cause) -> tuple[str, ...]:
         """Give the models to try next after a failure."""
@@ -123,19 +125,34 @@ def route(routing: Routing, request: Request, measure: Measure = unmeasured) -> 
     return Choice((request.model,), "unmatched", observed=tuple(observed))
 
 
-def pick_arm(split: Split, point: float) -> Arm:
-    """Give the arm in which a run's hash falls; `point` is in 0..1."""
+def pick_arm(split: Split, point: float, grown: float | None = None) -> tuple[Arm, float]:
+    """Give the arm in which a run's hash falls, and its share; `point` is in 0..1.
+
+    `grown` is the share that the promoted arm has by now. It comes first, so runs in it stay in it while it grows.
+    """
+    shares = [(arm, arm.share) for arm in split.arms]
+    if split.promote is not None:
+        shares = _grown(shares, split.promote.arm, grown)
     reached = 0.0
-    for arm in split.arms:
-        reached += arm.share
+    for arm, share in shares:
+        reached += share
         if point < reached:
-            return arm
-    return split.arms[-1]
+            return arm, share
+    return shares[-1]
 
 
-def point(split: Split, run: str) -> float:
+def _grown(shares: list[tuple[Arm, float]], name: str, grown: float | None) -> list[tuple[Arm, float]]:
+    """Put one arm first with its share of now; the others keep their proportions in what is left."""
+    first = next(pair for pair in shares if pair[0].name == name)
+    share = first[1] if grown is None else grown
+    left = 1 - first[1]
+    others = [(arm, (1 - share) * (own / left if left else 1 / (len(shares) - 1))) for arm, own in shares]
+    return [(first[0], share), *(pair for pair in others if pair[0].name != name)]
+
+
+def point(name: str, run: str) -> float:
     """Give where a run falls in a split, in 0..1: the same in every worker, and independent between splits."""
-    return int.from_bytes(hashlib.blake2b(f"{split.name}\0{run}".encode(), digest_size=7).digest()) / (1 << 56)
+    return int.from_bytes(hashlib.blake2b(f"{name}\0{run}".encode(), digest_size=7).digest()) / (1 << 56)
 
 
 def _choose(
@@ -153,14 +170,21 @@ def _choose(
             admitted.append(candidate)
         else:
             passed.append(Passed(candidate.model, reason))
-    known = {model: _order(each, steady=routing.sticky == "run") for model, each in facts.items()}
+    known = {model: _order(each) if routing.sticky == "run" else each for model, each in facts.items()}
     ordered = sorted(admitted, key=lambda candidate: _rank(candidate, known[candidate.model], objective))
     models = _preferred([candidate.model for candidate in ordered], rule.prefer, request.labels)
-    arm = pick_arm(rule.split, point(rule.split, request.run)) if rule.split else None
-    if arm is not None:
-        models = _armed(models, arm, passed)
+    arm = None
+    if rule.split is not None:
+        found, share = pick_arm(rule.split, point(rule.split.name, request.run), request.shares.get(rule.split.key))
+        models, arm = _armed(models, found, passed), (rule.split.name, found.name, share)
     fallbacks = tuple(_admitted(fallback, rule, limits, request, measure) for fallback in rule.fallbacks)
-    return Choice(tuple(models), name, tuple(passed), fallbacks, observed, arm.name if arm else None)
+    return Choice(tuple(models), name, tuple(passed), fallbacks, observed, arm, _shadow(rule, request))
+
+
+def _shadow(rule: RouteRule, request: Request) -> str | None:
+    """Name the model that sees a copy; a run is copied whole or not at all."""
+    shadow = rule.shadow
+    return shadow.model if shadow and point(f"shadow {shadow.model}", request.run) < shadow.share else None
 
 
 def _admitted(fallback: Fallback, rule: RouteRule, limits: Constraints, request: Request, measure: Measure) -> Fallback:
@@ -174,9 +198,9 @@ def _admitted(fallback: Fallback, rule: RouteRule, limits: Constraints, request:
     return fallback.model_copy(update={"models": tuple(kept)})
 
 
-def _order(known: Measured, *, steady: bool) -> Measured:
-    """Give what may order candidates: a run keeps its model if nothing that changes from call to call counts."""
-    return Measured(cost_usd=known.typical_cost_usd) if steady else known
+def _order(known: Measured) -> Measured:
+    """Give what may order candidates of a sticky run: nothing that changes from call to call."""
+    return Measured(cost_usd=known.typical_cost_usd, quality=known.quality)
 
 
 def _armed(models: list[str], arm: Arm, passed: Iterable[Passed]) -> list[str]:
@@ -213,6 +237,7 @@ def _obstacle(candidate: Candidate, known: Measured, limits: Constraints, reques
         (limits.regions is not None and candidate.region not in limits.regions, "regions"),
         (limits.min_quality is not None and (quality is None or quality < limits.min_quality), "min_quality"),
         (limits.max_cost_usd is not None and (cost is None or cost > limits.max_cost_usd), "max_cost_usd"),
+        (limits.max_override is not None and (known.override or 0.0) > limits.max_override, "max_override"),
         (limits.max_latency_s is not None and (latency is None or latency > limits.max_latency_s), "max_latency_s"),
     )
     return next((reason for failed, reason in checks if failed), None)
@@ -230,16 +255,10 @@ def _rank(candidate: Candidate, known: Measured, objective: Objective) -> float:
     if objective == "cost":
         return cost
     if objective == "cost_per_success":
-        return _per_success(known, cost, quality)
+        return cost / quality if quality else math.inf
     if objective == "balanced":
         return -candidate.weight * (quality or 0.0) / (1 + min(cost, 1e6) * 100 + (latency or 0.0) / 10)
     return 0.0
-
-
-def _per_success(known: Measured, cost: float, quality: float | None) -> float:
-    if known.cost_per_success_usd is not None:
-        return known.cost_per_success_usd
-    return cost / quality if quality else math.inf
 
 
 def _quality(candidate: Candidate, known: Measured) -> float | None:

@@ -62,7 +62,7 @@ def priced(asked: Question, snapshot: Snapshot, default_provider: str) -> Questi
     if asked.request is None:
         return asked
     at = datetime.now(UTC)
-    measure = measuring(snapshot.prices, snapshot.providers, default_provider, asked.request, at)
+    measure = measuring(snapshot, default_provider, asked.request, at, {})
     return replace(asked, measure=measure)
 
 

@@ -19,6 +19,7 @@ STEPS: Final[Mapping[str, Step]] = {
     "0001-first-layout": schema.METADATA.create_all,
     "0002-allowances": schema.METADATA.create_all,
     "0003-certificate-withdrawals": schema.METADATA.create_all,
+    "0004-learned": schema.METADATA.create_all,
 }
 
 

@@ -235,6 +235,18 @@ allowance_leases: Final = Table(
     Column("seen_us", BigInteger, nullable=False, index=True),
 )
 
+# What the keeper learned from the ledger, as JSON: shares of split arms that grow by themselves, and what became of
+# candidates' answers. Workers follow it.
+learned: Final = Table(
+    "learned",
+    METADATA,
+    Column("tenant", String, primary_key=True),
+    Column("kind", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("decided_us", BigInteger, nullable=False),
+)
+
 leases: Final = Table(
     "leases",
     METADATA,

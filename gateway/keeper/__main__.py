@@ -3,22 +3,27 @@
 import asyncio
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from gateway.control.database import open_database
 from gateway.control.errors import ControlError
-from gateway.keeper.activator import Activator
+from gateway.keeper.activator import ACTOR, Activator
 from gateway.keeper.duties import Keeper
 from gateway.keeper.reconcile import Reconciler
 from gateway.keeper.relay import Relay
+from gateway.keeper.steer import Steerer
 from gateway.keeper.tenure import Tenure, alone, holder_name
 from gateway.logs import configure
 from gateway.parent import MARGIN_S, stop_signals
+from gateway.ports import address
 from gateway.processes import hold_lifeline
 from gateway.settings import Settings, SettingsError, load
+from metrics.client import RecorderClient
+from metrics.health.replay import Ask
 from metrics.record.journal import FileJournal, open_keystore, writer_id
-from metrics.record.master import MasterKeyError
+from metrics.record.master import MasterKey, MasterKeyError
+from metrics.record.token import Grant, secret_of, sign
 
 
 async def keep(settings: Settings, environ: Mapping[str, str]) -> None:
@@ -28,16 +33,29 @@ async def keep(settings: Settings, environ: Mapping[str, str]) -> None:
     if lock is None:
         return
     database = open_database(settings.database_url)
-    keystore, _master = open_keystore(settings.data, environ)
+    keystore, master = open_keystore(settings.data, environ)
     journal = FileJournal(settings.data, writer_id("keeper"), keystore)
     tenure = Tenure(database, holder_name(settings.data))
     try:
         activator, relay = Activator(database, settings.policies), Relay(database, journal)
-        await Keeper(database, tenure, activator, relay, Reconciler(database, settings.data)).keep(stop)
+        reconciler = Reconciler(database, settings.data)
+        steerer = Steerer(database, _asking(settings, master, database.clock_us))
+        await Keeper(database, tenure, activator, relay, reconciler, steerer).keep(stop)
     finally:
         await journal.close()
         database.close()
         os.close(lock)
+
+
+def _asking(settings: Settings, master: MasterKey, clock_us: Callable[[], int]) -> Callable[[str], Ask]:
+    """Return who asks the recorder about a tenant."""
+    secret, url = secret_of(master), address(settings, "recorder")
+
+    def of(tenant: str) -> Ask:
+        grant = Grant(ACTOR, tenant, ("viewer",))
+        return RecorderClient(url, lambda: sign(secret, grant, clock_us() // 1_000_000)).query
+
+    return of
 
 
 def main() -> int:

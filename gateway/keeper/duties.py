@@ -14,7 +14,9 @@ from gateway.control.leases import Lease
 from gateway.keeper.activator import Activator
 from gateway.keeper.reconcile import Reconciler
 from gateway.keeper.relay import Relay
+from gateway.keeper.steer import Steerer
 from gateway.keeper.tenure import Tenure
+from metrics.client import RecorderError
 from metrics.record.journal import JournalUnavailable
 
 _log = logging.getLogger("gateway.keeper")
@@ -23,6 +25,7 @@ LOOK_S: Final = 0.2
 RELAY_S: Final = 0.25
 SWEEP_S: Final = 60.0
 SETTLE_S: Final = 2.0
+STEER_S: Final = 15.0
 Duty = Callable[[Lease], Awaitable[object]]
 
 
@@ -35,6 +38,7 @@ class Keeper:
     activator: Activator
     relay: Relay
     reconciler: Reconciler | None = None
+    steerer: Steerer | None = None
 
     async def keep(self, stop: asyncio.Event) -> None:
         """Do all duties until told to stop; then pass on what still waits, and give the lease back."""
@@ -46,6 +50,9 @@ class Keeper:
             if self.reconciler is not None:
                 settle = self._while_held(self.reconciler.settle)
                 tasks.create_task(self._repeat("reconciliation", SETTLE_S, stop, settle))
+            if self.steerer is not None:
+                steer = self._while_held(self.steerer.steer)
+                tasks.create_task(self._repeat("steering", STEER_S, stop, steer))
         with suppress(ControlError, JournalUnavailable):
             await self._while_held(self.relay.pass_on)()
         await asyncio.to_thread(self.tenure.give_up)
@@ -73,7 +80,7 @@ class Keeper:
         while not stop.is_set():
             try:
                 await act()
-            except (ControlError, JournalUnavailable, OSError) as error:
+            except (ControlError, JournalUnavailable, RecorderError, OSError) as error:
                 if not failing:
                     _log.warning("%s failed and is tried again: %s", name, error)
                 failing = True

@@ -109,7 +109,7 @@ async def _come_of(snapshot: Snapshot, given: Given, setting: Setting) -> Outcom
     policy = bound.policy
     tightened = tuple(int(name.removeprefix("tighten[")[:-1]) for name in bound.tightened)
     request = Request(given.model, input_tokens=given.input_tokens, facts=facts, labels=given.labels)
-    costs = measuring(snapshot.prices, snapshot.providers, setting.default_provider, request, setting.at)
+    costs = measuring(snapshot, setting.default_provider, request, setting.at, {})
     redactor = Redactor(policy.redaction, secrets.token_bytes(32), setting.detector)
     try:
         cleared = await redactor.clear(_body(given), "chat.completions")

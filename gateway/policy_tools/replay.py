@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from gateway.policy_tools.replay_base import Effect, Replayed, Row, Trees, against_base
-from policy.estimate import CHARS_PER_TOKEN, measuring
+from policy.estimate import CHARS_PER_TOKEN, Shares, measuring
 from policy.model import FACT_NAMES, Facts, Policy, Ungoverned
 from policy.prices import cost_usd
 from policy.prompts import Key, decide_prompt
@@ -142,6 +142,7 @@ class _Judged:
         if features is None:
             done.unknown.append("routes of calls recorded before their features were kept")
             return None
+        recorded = _json(self.row["route"]) or {}
         request = Request(
             model=model,
             endpoint=self.row["endpoint"],
@@ -153,12 +154,35 @@ class _Judged:
             run=self.row["run_id"] or "",
             facts=self.facts,
             labels=self.labels,
+            shares=self._shares(done, recorded),
         )
+        learned = self._learned(done, recorded) if routing.learns else {}
+        weighs = routing.by_cost or learned
         tree, at = self.trees.candidate, _at(self.row)
-        cost = (
-            measuring(tree.prices, tree.providers, self.trees.provider, request, at) if routing.by_cost else unmeasured
+        return route(
+            routing, request, measuring(tree, self.trees.provider, request, at, learned) if weighs else unmeasured
         )
-        return route(routing, request, cost)
+
+    def _shares(self, done: Replayed, recorded: Mapping[str, Any]) -> Mapping[str, float]:
+        """Give shares that grew by themselves as they were when the calls were made."""
+        shares: dict[str, float] = {}
+        for split in self.policy.routing.promoted:
+            if split.name != recorded.get("split"):
+                done.unknown.append(f"how far split {split.name} would have grown by itself; its declared shares count")
+            elif split.promote and recorded["arm"] == split.promote.arm:
+                shares[split.key] = recorded["share"]
+            else:
+                others = sum(arm.share for arm in split.arms if split.promote and arm.name != split.promote.arm)
+                own = next((arm.share for arm in split.arms if arm.name == recorded["arm"]), 0.0)
+                shares[split.key] = 1 - recorded["share"] * others / own if own else 0.0
+        return shares
+
+    def _learned(self, done: Replayed, recorded: Mapping[str, Any]) -> Mapping[str, Shares]:
+        """Give the measured quality that stood when the calls were made."""
+        known = {model: (quality, override) for model, (quality, override) in (recorded.get("measured") or {}).items()}
+        if not known.keys() >= set(self.policy.routing.models):
+            done.unknown.append("measured quality of candidates that had none when the calls were made")
+        return known
 
     def _routed(self, done: Replayed, choice: Choice) -> None:
         """Compare where calls go first, and price their tokens there."""

@@ -5,6 +5,7 @@ from typing import Final
 
 from gateway.call import Chain, ClearRequest, Route, Target
 from gateway.errors import NoRoute
+from gateway.lessons import Lessons
 from gateway.providers.base import Upstreams
 from gateway.stages.turn import pinned
 from gateway.wire.endpoint import Json
@@ -15,14 +16,14 @@ from policy.routing import Choice, Request, route, unmeasured
 _MOST: Final = {"responses": "max_output_tokens", "completions": "max_tokens"}
 
 
-def choose(request: ClearRequest, upstreams: Upstreams, notes: Json) -> Route:
+def choose(request: ClearRequest, upstreams: Upstreams, lessons: Lessons, notes: Json) -> Route:
     """Apply the policy's routing; a model name that no rule mentions goes to the default provider unchanged.
 
     Raises:
         NoRoute: no model may answer, or none of their providers is set up.
     """
     call, body = request.governed.call, dict(request.cleared.body)
-    choice = _choice(request, upstreams.default, notes)
+    choice = _choice(request, upstreams.default, lessons, notes)
     targets = tuple(target for model in choice.models if (target := _target(model, upstreams)) is not None)
     if not targets:
         raise NoRoute("No provider is set up for this model: see providers.yaml and the policy's routing.")
@@ -34,12 +35,13 @@ def choose(request: ClearRequest, upstreams: Upstreams, notes: Json) -> Route:
     return Route(
         request, targets, body, choice.rule, usage_forced=forced, live=live, dropped=dropped,
         fallbacks=_fallbacks(request, choice, upstreams),
+        shadow=_target(choice.shadow, upstreams) if choice.shadow else None,
     )  # fmt: skip
 
 
-def _choice(request: ClearRequest, default: str, notes: Json) -> Choice:
+def _choice(request: ClearRequest, default: str, lessons: Lessons, notes: Json) -> Choice:
     governed = request.governed
-    call, routing = governed.call, governed.bound.policy.routing
+    call, routing, facts = governed.call, governed.bound.policy.routing, governed.call.holder.facts
     model: str = request.cleared.body["model"]
     if not routing.rules and not routing.candidates:
         return Choice((model,), "unmatched")
@@ -53,15 +55,17 @@ def _choice(request: ClearRequest, default: str, notes: Json) -> Choice:
         messages=features["messages"],
         needs=frozenset(features["needs"]),
         run=governed.tags.run,
-        facts=call.holder.facts,
+        facts=facts,
         labels=call.labels.for_policy(),
+        shares=lessons.shares(facts.tenant, governed.bound.name, routing) if routing.promoted else {},
         asked=routing.asked,
     )
-    snapshot = governed.snapshot
-    at = datetime.now(UTC)
-    costs = measuring(snapshot.prices, snapshot.providers, default, wanted, at) if routing.by_cost else unmeasured
-    choice = route(routing, wanted, costs)
-    notes["route"] = _explained(choice)
+    tree = governed.snapshot
+    learned = lessons.learned(tree, routing, default, facts, governed.tags.step) if routing.learns else {}
+    weighs = routing.by_cost or learned
+    measure = measuring(tree, default, wanted, datetime.now(UTC), learned) if weighs else unmeasured
+    choice = route(routing, wanted, measure)
+    notes["route"] = _explained(choice) | ({"measured": learned} if learned else {})
     return choice
 
 
@@ -71,7 +75,9 @@ def _explained(choice: Choice) -> Json:
     said["passed"] = [[passed.model, passed.reason] for passed in choice.passed]
     if choice.observed:
         said["observed"] = list(choice.observed)
-    return said | {"arm": choice.arm} if choice.arm else said
+    if choice.arm:
+        said |= zip(("split", "arm", "share"), choice.arm, strict=True)
+    return said | {"shadow": choice.shadow} if choice.shadow else said
 
 
 def _fallbacks(request: ClearRequest, choice: Choice, upstreams: Upstreams) -> tuple[Chain, ...]:

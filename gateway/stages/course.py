@@ -53,6 +53,15 @@ async def first_success(route: Route, attempts: Attempts, tries: Tries, ask: Ask
             attempts.waited_ns += attempts.now_ns() - began_ns
 
 
+async def once(route: Route, attempts: Attempts, tries: Tries, ask: Ask[_Asked]) -> _Asked:
+    """Ask the first candidate once.
+
+    Raises:
+        UpstreamError: it did not answer.
+    """
+    return await _Course(route, attempts, tries).go(route.targets[0], ask)
+
+
 class _Course:
     """What one call has tried, and what it may still spend."""
 

@@ -8,7 +8,7 @@ from gateway.attempt import Attempt, Attempts
 from gateway.call import Answer, Route
 from gateway.errors import UpstreamError
 from gateway.providers.base import Reply
-from gateway.stages.course import first_success
+from gateway.stages.course import first_success, once
 from gateway.stages.live import Live
 from gateway.tries import Tries
 from gateway.wire.endpoint import Json
@@ -30,6 +30,15 @@ async def invoke(route: Route, attempts: Attempts, tries: Tries) -> Answer:
         finally:
             live.close()
     return await first_success(route, attempts, tries, _answer)
+
+
+async def invoke_copy(route: Route, attempts: Attempts, tries: Tries) -> Answer:
+    """Return the complete answer of the first target, which is asked once.
+
+    Raises:
+        UpstreamError: it gave none.
+    """
+    return await once(route, attempts, tries, _answer)
 
 
 async def open_live(route: Route, attempts: Attempts, tries: Tries) -> Live:

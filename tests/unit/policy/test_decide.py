@@ -163,4 +163,4 @@ def test_fallbacks_are_by_cause() -> None:
 def test_every_point_falls_into_one_arm(point: float) -> None:
     arms = [{"name": "a", "model": "m", "share": 0.9}, {"name": "b", "model": "n", "share": 0.1}]
     split = Split.model_validate({"name": "s", "arms": arms})
-    assert pick_arm(split, point).name == ("a" if point < 0.9 else "b")
+    assert pick_arm(split, point)[0].name == ("a" if point < 0.9 else "b")
