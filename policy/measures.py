@@ -40,7 +40,9 @@ def wilson(hits: int, of: int) -> Interval:
     share, square = hits / of, _Z * _Z / of
     middle = share + square / 2
     spread = _Z * math.sqrt(share * (1 - share) / of + square / (4 * of))
-    return max(0.0, min(share, (middle - spread) / (1 + square))), min(1.0, max(share, (middle + spread) / (1 + square)))
+    return max(0.0, min(share, (middle - spread) / (1 + square))), min(
+        1.0, max(share, (middle + spread) / (1 + square))
+    )
 
 
 def interval(bound: Holds, counts: Counts) -> Interval:

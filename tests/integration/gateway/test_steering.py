@@ -128,9 +128,7 @@ def steered(tmp_path: Path, database: Database, clock: Clock, bound: str, *event
 ROUTE = {"route": {"rule": "rules[0]", "split": "canary", "arm": "new", "share": 0.1}}
 
 
-def test_a_canary_that_does_well_grows_and_the_workers_follow(
-    tmp_path: Path, database: Database, clock: Clock
-) -> None:
+def test_a_canary_that_does_well_grows_and_the_workers_follow(tmp_path: Path, database: Database, clock: Clock) -> None:
     tree = steered(tmp_path, database, clock, ERROR, calls(100, "b", "r", **ROUTE))
     assert shares(database, tree) == [0.5]
     (moved,) = moves(database)
