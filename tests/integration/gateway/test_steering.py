@@ -178,6 +178,6 @@ def test_candidates_are_weighed_by_outcomes_once_there_are_enough(
 
 def test_without_such_policies_nothing_is_asked(tmp_path: Path, database: Database) -> None:
     activate(database, snapshot(tmp_path / "policies"), "test")
-    Steerer(database, lambda tenant: pytest.fail(tenant)).decide(held(database))
+    Steerer(database, pytest.fail).decide(held(database))
     with database.read() as conn:
         assert learned.read(conn) == []
