@@ -1,9 +1,10 @@
 # One list of habits. `make run` and `make test` do their own set-up; see README.md for the plain lines behind them.
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint types imports policy lock bench campaign-kill campaign-inputs campaign-faults campaign-drain campaign-soak campaign-retries clean
+.PHONY: help run test check format lint types imports policy lock bench campaign-kill campaign-inputs campaign-faults campaign-drain campaign-soak campaign-retries campaign-clients clean
 
 UPSTREAM ?= simulated
 BIN := .venv/bin
+OTHERS := $(wildcard tests/clients/requirements/*.in benchmarks/peers/requirements/*.in)
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -67,5 +68,13 @@ campaign-retries: ## a storm of 429s and a broken upstream; count retries, waits
 	@tools/install.sh dev
 	@$(BIN)/python -m benchmarks.campaign_retries $(ARGS)
 
+campaign-clients: ## openai, LangChain, LlamaIndex, instructor, pydantic-ai, Vercel AI SDK as they come (2 minutes; needs Node and npm)
+	@tools/install.sh dev
+	@$(BIN)/python -m benchmarks.campaign_clients $(ARGS)
+
+lock-others: ## renew the pins of the programs that only campaigns and the benchmark install (needs uv and npm)
+	for file in $(OTHERS); do uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate $$file -o $${file%.in}.txt; done
+	cd tests/clients/node && npm install --package-lock-only --omit-lockfile-registry-resolved
+
 clean: ## remove the virtual environment and caches (never your data)
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv build/environments .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,38 @@
+"""The scripts of `make campaign-clients` for the openai client hold here as well; other clients have the campaign."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks.campaign_clients import CHECKS, CLIENTS, SCRIPTS, Place, leaked, product, strict_key, tried
+
+pytestmark = [pytest.mark.xdist_group("clients"), pytest.mark.timeout(180)]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    with product(tmp_path_factory.mktemp("clients")) as running:
+        yield running
+
+
+@pytest.mark.parametrize("script", ["openai_sync.py", "openai_async.py"])
+def test_every_check_holds_and_no_value_leaves(place: Place, script: str) -> None:
+    row = tried(place, [sys.executable, str(SCRIPTS / script)], script, strict_key(place))
+    assert row.wrong == ""
+    assert set(row.said) >= set(CHECKS) - {"responses"}
+    assert row.records >= 7
+    assert leaked(place) == []
+
+
+def test_every_client_has_a_script_and_exact_pins() -> None:
+    for client in CLIENTS:
+        assert (SCRIPTS / client.script).exists() or (SCRIPTS / "node" / client.script).exists()
+        assert client.version()[0].isdigit()
+
+
+@pytest.mark.parametrize("path", sorted((SCRIPTS / "requirements").glob("*.txt")), ids=lambda p: p.name)
+def test_what_clients_need_is_pinned_with_hashes(path: Path) -> None:
+    lines = [line for line in path.read_text().replace("\\\n", " ").splitlines() if line.strip()]
+    assert [line for line in lines if "==" not in line or "--hash=sha256:" not in line] == []
