@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gateway.control.database import Database, open_database
-from gateway.control.errors import ControlError
+from gateway.control.errors import ControlError, ControlUnavailable
 from gateway.control.identity.bootstrap import bootstrap, write_local_token
 from gateway.control.migrations import upgrade
 from gateway.running import local_token_file, make_data_folder
@@ -23,17 +23,25 @@ def control_database(settings: Settings) -> Iterator[Database]:
     """Open the control database, created and brought up to date if need be.
 
     Raises:
-        ControlError: it cannot be reached, or a newer version has written it.
-        SettingsError: the data folder cannot be written.
+        ControlError: a newer version has written it.
+        SettingsError: the data folder cannot be written, or the database cannot be reached.
     """
     make_data_folder(settings)
     database = open_database(settings.database_url)
     try:
-        upgrade(database)
-        bootstrap(database, settings.bootstrap_key)
+        _ready(database, settings)
         yield database
     finally:
         database.close()
+
+
+def _ready(database: Database, settings: Settings) -> None:
+    try:
+        upgrade(database)
+        bootstrap(database, settings.bootstrap_key)
+    except ControlUnavailable as error:
+        sentence = f"is {settings.database_url}, and that database cannot be reached or read; is it running?"
+        raise SettingsError("SLUICE_DATABASE_URL", sentence) from error
 
 
 def prepare(settings: Settings, environ: Mapping[str, str]) -> list[str]:

@@ -18,6 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final
 
+from gateway.crashes import ENDED
+from gateway.running import private
+
 LIFELINE_FD: Final = "SLUICE_LIFELINE_FD"
 LISTENER_FD: Final = "SLUICE_LISTENER_FD"
 PROGRAM_NAME: Final = "SLUICE_PROGRAM"  # how a child calls itself in its log
@@ -112,7 +115,7 @@ class Child:
                 return code
             if time.monotonic() - began > STEADY_S:
                 delay_s = self.first_delay_s
-            self.say(f"{self.program.name} ended unexpectedly ({_cause(code)}); {_again(delay_s, self.program.log)}")
+            self.say(f"{self.program.name} {ENDED} ({_cause(code)}); {_again(delay_s, self.program.log)}")
             if await self._stopped_within(delay_s):
                 return code
             delay_s = min(delay_s * 2, LONGEST_DELAY_S)
@@ -185,7 +188,7 @@ def _open_log(path: Path | None) -> AbstractContextManager[IO[bytes] | None]:
         return nullcontext()
     if path.exists() and path.stat().st_size > MAX_LOG_BYTES:
         path.replace(path.with_suffix(".1.log"))
-    return path.open("ab")
+    return open(path, "ab", opener=private)
 
 
 def _again(delay_s: float, log: Path | None) -> str:

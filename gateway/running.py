@@ -38,7 +38,7 @@ def only_one(settings: Settings) -> Iterator[None]:
     Raises:
         SettingsError: another one holds it.
     """
-    with (settings.data / LOCK_FILE).open("a+", encoding="utf-8") as lock:
+    with open(settings.data / LOCK_FILE, "a+", encoding="utf-8", opener=private) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -58,11 +58,19 @@ def only_one(settings: Settings) -> Iterator[None]:
 def published(settings: Settings, addresses: Mapping[str, str]) -> Iterator[None]:
     """Let commands run beside this process find its parts, whatever ports they moved to."""
     file = settings.data / ADDRESSES_FILE
-    file.write_text(json.dumps({"pid": os.getpid(), **addresses}), encoding="utf-8")
+    with open(file, "w", encoding="utf-8", opener=private) as out:
+        json.dump({"pid": os.getpid(), **addresses}, out)
     try:
         yield
     finally:
         file.unlink(missing_ok=True)
+
+
+def private(path: str, flags: int) -> int:
+    """Open a file that only its owner may read: an `opener` for `open`."""
+    fd = os.open(path, flags, 0o600)
+    os.fchmod(fd, 0o600)  # one that was there may have been open to others
+    return fd
 
 
 def address_of(settings: Settings, part: str) -> str | None:

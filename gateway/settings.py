@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from metrics.record.keytext import key_bytes
+
 PREFIX: Final = "SLUICE_"
 CONFIG: Final = "SLUICE_CONFIG"
 CONFIG_FILE: Final = "sluice.toml"
@@ -20,7 +22,7 @@ class SettingsError(Exception):
     """A setting has a value that cannot be used; the text is one sentence that names the setting and what to do."""
 
     def __init__(self, name: str, sentence: str) -> None:
-        super().__init__(f"{name} {sentence}")
+        super().__init__(without_userinfo(f"{name} {sentence}"))
         self.name = name
 
 
@@ -113,7 +115,12 @@ def shown(settings: Settings, spec: Spec) -> str:
     value = getattr(settings, spec.attribute)
     if spec.secret:
         return "unset" if value is None else "set"
-    return re.sub(r"(://[^:/@]*):.*@", r"\1:***@", str(value))
+    return without_userinfo(str(value))
+
+
+def without_userinfo(text: str) -> str:
+    """Return a text with an address in it as it may be shown: without the user and the password before the host."""
+    return re.sub(r"://\S*@", "://***@", text)
 
 
 def unknown_names(environ: Mapping[str, str]) -> list[str]:
@@ -228,6 +235,15 @@ def _database_url(text: str, _place: Place) -> str:
     return text
 
 
+def _master_key(text: str, _place: Place) -> str:
+    try:
+        key_bytes(text)
+    except ValueError as error:
+        sentence = "cannot be used; it must be 32 random bytes as base64, for example from: openssl rand -base64 32"
+        raise SettingsError("SLUICE_MASTER_KEY", sentence) from error
+    return text
+
+
 _HOST = r"[A-Za-z0-9_.\-]+|(?=.*:.*:)[0-9A-Fa-f:.]+"
 
 SPECS: Final = (
@@ -271,12 +287,7 @@ SPECS: Final = (
     ),
     Spec(
         "SLUICE_MASTER_KEY",
-        _matching(
-            "SLUICE_MASTER_KEY",
-            r"[A-Za-z0-9+/]{43}=",
-            "it must be 32 random bytes as base64, for example from: openssl rand -base64 32",
-            secret=True,
-        ),
+        _master_key,
         None,
         "Master key of the sealed content; without it a key file in the data folder is used.",
         secret=True,

@@ -11,6 +11,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Final, Protocol
 
+from gateway.crashes import Crashes
 from gateway.parent import MARGIN_S, first_of
 from gateway.ports import reachable_host
 from gateway.processes import MISCONFIGURED, Child, Lifeline, Program, python
@@ -91,15 +92,18 @@ class Supervisor:
         closed = () if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN else (signal.SIGHUP,)  # ignored: nohup
         for number in (signal.SIGTERM, signal.SIGINT, *closed):
             asyncio.get_running_loop().add_signal_handler(number, self._on_signal)
+        telling = asyncio.create_task(self._tell_crashes())
         running = [asyncio.create_task(child.keep()) for child in self._children.values()]
         welcome = asyncio.create_task(self._welcome(when_ready))
         asked = await first_of(self._stop, running)
         welcome.cancel()
+        telling.cancel()
         if not asked:
             self._say_why()
         in_time = await self._stop_in_order(running)
-        with contextlib.suppress(asyncio.CancelledError):
-            await welcome
+        for told in (welcome, telling):
+            with contextlib.suppress(asyncio.CancelledError):
+                await told
         if not asked:
             return MISCONFIGURED
         self._terminal.say("Stopped. Nothing was lost." if in_time else _CUT_SHORT)
@@ -121,6 +125,19 @@ class Supervisor:
     async def _welcome(self, when_ready: Callable[[], Awaitable[None]]) -> None:
         await asyncio.gather(*(self._until_ready(part) for part in self._parts))
         await when_ready()
+
+    async def _tell_crashes(self) -> None:
+        """Say which programs below a part end again and again: each at once, and then once in a while."""
+        logs = {part.name: log_file(self._data, part.name) for part in self._parts}
+        crashes = {name: Crashes(log) for name, log in logs.items()}
+        quiet_until_s: dict[str, float] = {}
+        while True:
+            await asyncio.sleep(POLL_S)
+            for part, found in [(name, each.news()) for name, each in crashes.items()]:
+                for program, sentence in found.items():
+                    if monotonic() >= quiet_until_s.get(program, 0.0):
+                        quiet_until_s[program] = monotonic() + PATIENCE_S
+                        self._terminal.say(f"The {part}'s {sentence}; see {logs[part]}")
 
     async def _until_ready(self, part: Part) -> None:
         host = reachable_host(self._host).strip("[]")

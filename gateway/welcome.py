@@ -1,5 +1,8 @@
 """What `sluice up` tells a person once everything answers: addresses, a key, a sign-in link, three lines to paste."""
 
+import importlib.util
+import shlex
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,8 +16,13 @@ from gateway.ports import address
 from gateway.settings import Settings
 
 _HELLO = (
-    'python -c \'from openai import OpenAI; print(OpenAI().chat.completions.create(model="{model}", '
+    '{python} -c \'from openai import OpenAI; print(OpenAI().chat.completions.create(model="{model}", '
     'messages=[{{"role": "user", "content": "Hello"}}]).choices[0].message.content)\''
+)
+_CURL = (
+    'curl -s "$OPENAI_BASE_URL/chat/completions" -H "authorization: Bearer $OPENAI_API_KEY" '
+    '-H "content-type: application/json" '
+    '-d \'{{"model": "{model}", "messages": [{{"role": "user", "content": "Hello"}}]}}\''
 )
 _MODELS = {"simulated": "simulated-small"}
 
@@ -49,9 +57,16 @@ def lines(settings: Settings, parts: list[str], way: Way) -> Iterator[str]:
     yield "Point your client here:"
     yield f"  export OPENAI_BASE_URL={address(settings, 'gateway')}/v1"
     yield f"  export OPENAI_API_KEY={_key_pasted(settings, way)}"
-    yield "  " + _HELLO.format(model=_MODELS.get(settings.upstream, "gpt-4o-mini"))
+    yield "  " + _hello(_MODELS.get(settings.upstream, "gpt-4o-mini"))
     yield ""
     yield "Ctrl-C stops everything."
+
+
+def _hello(model: str) -> str:
+    """Return a line that works here: with this program's own Python if it has the client, else with curl."""
+    if importlib.util.find_spec("openai") is None:
+        return _CURL.format(model=model)
+    return _HELLO.format(python=shlex.quote(sys.executable), model=model)
 
 
 def _key_said(settings: Settings, way: Way) -> str:

@@ -13,8 +13,8 @@ from gateway.control.errors import ControlError
 from gateway.logs import configure
 from gateway.ports import address, settle
 from gateway.prepare import control_database, prepare
-from gateway.running import log_file, make_data_folder, only_one, published
-from gateway.settings import Settings
+from gateway.running import log_file, make_data_folder, only_one, private, published
+from gateway.settings import Settings, SettingsError
 from gateway.up import Part, Supervisor, parts
 from gateway.welcome import lines, open_ways
 
@@ -47,7 +47,7 @@ def up(*, no_dashboard: bool, no_worker: bool, **flags: str | None) -> None:
     names = ["gateway", "recorder"] + ([] if no_dashboard else ["dashboard"])
     wanted = settings_with(**flags)
     make_data_folder(wanted)
-    with only_one(wanted), log_file(wanted.data, "up").open("a", encoding="utf-8") as log:
+    with only_one(wanted), open(log_file(wanted.data, "up"), "a", encoding="utf-8", opener=private) as log:
         configure("up", log)
         settings, moved = settle(wanted, names)
         terminal = Speaker()
@@ -82,7 +82,7 @@ def _supervise(settings: Settings, wanted: list[Part], terminal: Speaker) -> int
             await asyncio.sleep(KEY_KNOWN_S)
             for line in said:
                 terminal.show(line)
-        except ControlError as error:
+        except (ControlError, SettingsError) as error:
             terminal.say(f"All parts are ready, but no key and no sign-in link could be made: {error}")
         _log.info("all parts are ready")
 

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from metrics.record.ids import Randomness
 from metrics.record.keystore import Key, KeyStore
-from metrics.record.master import KEY_BYTES
+from metrics.record.keytext import KEY_BYTES
 
 SALT_BYTES = 16
 _NONCE = bytes(12)  # each frame's key seals exactly one message, so its nonce may be fixed

@@ -23,7 +23,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from metrics.record.fileops import make_folder
 from metrics.record.ids import Clock, utc_us
-from metrics.record.master import KEY_BYTES, MasterKey
+from metrics.record.keytext import KEY_BYTES
+from metrics.record.master import MasterKey
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value) WITHOUT ROWID;

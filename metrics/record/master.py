@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import contextlib
 import os
 import secrets
@@ -14,8 +13,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from metrics.record.fileops import make_folder, sync_folder
-
-KEY_BYTES = 32
+from metrics.record.keytext import KEY_BYTES, key_bytes
 
 
 class MasterKeyError(ValueError):
@@ -48,15 +46,15 @@ def master_key(data: Path, environ: Mapping[str, str], name: str = "SLUICE_MASTE
 
 def _decoded(text: str, source: str) -> bytes:
     try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as problem:
-        raise MasterKeyError(f"{source} is not base64 of {KEY_BYTES} bytes") from problem
+        return key_bytes(text)
+    except ValueError as problem:
+        raise MasterKeyError(f"{source} is not base64 of {KEY_BYTES} bytes: {problem}") from problem
 
 
 def _from_file(path: Path) -> bytes:
     if not path.exists():
         _create(path)
-    return _decoded(path.read_text().strip(), str(path.name))
+    return _decoded(path.read_text(), str(path.name))
 
 
 def _create(path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.settings import SPECS, SettingsError, as_environment, load, shown, unknown_names
+from metrics.record.keytext import key_bytes
 
 GOOD = {
     "SLUICE_DATA": "elsewhere",
@@ -49,6 +50,12 @@ WRONG = [
     ("SLUICE_BOOTSTRAP_KEY", "has a space in the middle"),
     ("SLUICE_MASTER_KEY", "too-short"),
 ]
+
+
+@pytest.mark.parametrize("text", ["A" * 42 + "8=", "A" * 42 + "8", "-_" * 21 + "8=", "+/" * 21 + "8"])
+def test_a_master_key_may_be_written_in_each_usual_way(tmp_path: Path, text: str) -> None:
+    assert load({"SLUICE_MASTER_KEY": text}, tmp_path).master_key == text
+    assert len(key_bytes(text)) == 32
 
 
 def test_everything_has_a_default(tmp_path: Path) -> None:

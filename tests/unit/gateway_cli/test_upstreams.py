@@ -65,6 +65,12 @@ def test_our_own_listener_is_refused_for_every_provider(upstream: str, tmp_path:
         check_upstreams(settings(tmp_path, upstream=upstream), PROVIDERS, environ)
 
 
+def test_a_password_in_an_address_is_not_repeated(tmp_path: Path) -> None:
+    environ = {"OPENAI_BASE_URL": "http://ann:hunter2@localhost:8080/v1"}
+    with pytest.raises(SettingsError, match=r"is http://\*\*\*@localhost:8080/v1, which is this gateway"):
+        check_upstreams(settings(tmp_path), PROVIDERS, environ)
+
+
 @pytest.mark.parametrize(
     "address",
     ["api.example.com/v1", "ftp://api.example.com", "https://", "http://u:hunter2@h:99999/v1", "http://[hunter2"],

@@ -1,5 +1,9 @@
 """What `sluice up` tells once all is ready: a key only when it is new, a link only with a dashboard."""
 
+import shlex
+import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,6 +40,33 @@ def test_the_key_of_the_settings_is_not_repeated(tmp_path: Path) -> None:
 def test_the_lines_to_paste_name_the_port_in_use(tmp_path: Path) -> None:
     text = shown(tmp_path, SLUICE_PORT="9000", SLUICE_HOST="0.0.0.0")
     assert "  export OPENAI_BASE_URL=http://127.0.0.1:9000/v1\n" in text
+
+
+def test_the_line_to_try_runs_as_it_is_pasted(tmp_path: Path) -> None:
+    line = next(line.strip() for line in shown(tmp_path).splitlines() if "Hello" in line)
+    python, _, code = shlex.split(line)
+    assert python == sys.executable
+    asked = subprocess.run(
+        [python, "-c", code], env={"OPENAI_BASE_URL": "http://127.0.0.1:1/v1", "OPENAI_API_KEY": "x"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert asked.stderr.strip().endswith("Connection error.")  # it came as far as calling
+
+
+def test_files_beside_the_data_are_for_their_owner(tmp_path: Path) -> None:
+    settings = load({}, tmp_path)
+    make_data_folder(settings)
+    (settings.data / "up.json").touch(0o644)
+    with only_one(settings), published(settings, {}):
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in settings.data.iterdir() if path.is_file()}
+    assert modes == {"up.json": 0o600, "up.lock": 0o600}
+
+
+def test_a_database_that_cannot_be_reached_is_a_wrong_setting_without_its_password(tmp_path: Path) -> None:
+    away = "postgresql://sluice:hunter2@127.0.0.1:1/sluice"
+    with pytest.raises(SettingsError, match=r"SLUICE_DATABASE_URL is .*cannot be reached") as refused:
+        shown(tmp_path, SLUICE_DATABASE_URL=away)
+    assert "hunter2" not in str(refused.value)
 
 
 def test_the_link_signs_in_once(tmp_path: Path) -> None:
