@@ -1,6 +1,6 @@
 """One try of one upstream, as the record keeps it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import perf_counter_ns
 from typing import Any
@@ -25,6 +25,7 @@ class Attempt:
     cost_usd: float | None = None
     output: bool = False  # a byte of an answer has come
     speech: Speech | None = None  # where the provider is spoken to in its own way
+    purpose: str = "answer"  # or `sample`, `verifier`, `escalated`: it was judged and a better model was asked
 
     def fail(self, error_code: str) -> None:
         """Note that no answer came; one that never began, or was refused, costs nothing."""
@@ -33,7 +34,7 @@ class Attempt:
 
     def record(self) -> dict[str, Any]:
         """Return the attempt in the shape of `call.end`."""
-        return {
+        said = {
             "n": self.n,
             "provider": self.target.provider.name,
             "model": self.target.model,
@@ -44,6 +45,7 @@ class Attempt:
             "usage": self.usage.as_dict() if self.usage else None,
             "cost_usd": self.cost_usd,
         }
+        return said if self.purpose == "answer" else said | {"purpose": self.purpose}
 
 
 class Attempts:
@@ -59,9 +61,34 @@ class Attempts:
         self.breakers: dict[str, str] = {}  # those that were not closed, as they were seen
 
     @property
+    def main(self) -> Attempt | None:
+        """The last try to get the answer itself."""
+        return next((attempt for attempt in reversed(self.all) if attempt.purpose == "answer"), None)
+
+    @property
     def target(self) -> Target | None:
-        """The model that was tried last."""
-        return self.all[-1].target if self.all else None
+        """The model that was tried last for the answer."""
+        main = self.main
+        return main.target if main else None
+
+    @property
+    def beside(self) -> Iterator[Attempt]:
+        """The tries of models that were asked beside the one whose answer is shown, with what they used."""
+        return (attempt for attempt in self.all if attempt.purpose != "answer" and attempt.usage is not None)
+
+    def set_aside(self, purpose: str, since: int = 0) -> None:
+        """Say that the tries from a place on were not for the answer that is shown."""
+        for attempt in self.all[since:]:
+            if attempt.purpose == "answer":
+                attempt.purpose = purpose
+
+    def join(self, other: "Attempts", purpose: str) -> None:
+        """Take over the tries of a question asked beside the answer."""
+        for attempt in other.all:
+            attempt.n, attempt.purpose = len(self.all) + 1, purpose
+            self.all.append(attempt)
+        self.decisions += other.decisions
+        self.breakers |= other.breakers
 
     def facts(self) -> dict[str, Any]:
         """Return what `call.end` keeps of failures, where there were any."""

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from gateway.admission import KeyHolder
 from gateway.providers.base import Provider
+from gateway.scorers.base import Signal
 from gateway.wire.endpoint import Endpoint, Json
 from gateway.wire.labels import Labels
 from gateway.wire.trace import Trace
@@ -86,7 +87,10 @@ class Chain(NamedTuple):
 
 
 class Route(NamedTuple):
-    """Where a clear request may go, best target first. `body` is what travels, but for the target's model name."""
+    """Where a clear request may go, best target first. `body` is what travels, but for the target's model name.
+
+    `hides` names what was asked for our own use and is not the caller's: `logprobs`, or only `top` ones.
+    """
 
     request: ClearRequest
     targets: tuple[Target, ...]
@@ -97,6 +101,8 @@ class Route(NamedTuple):
     dropped: tuple[str, ...] = ()
     fallbacks: tuple[Chain, ...] = ()
     shadow: Target | None = None  # gets a copy that nobody sees
+    hides: str = ""
+    escalated: bool = False
 
     @property
     def reachable(self) -> Iterator[Target]:
@@ -130,16 +136,27 @@ class ClearAnswer(NamedTuple):
     usage: Usage | None
 
 
+class Scored(NamedTuple):
+    """How sure an answer is, and what stands behind it; `value` None: a signal is missing."""
+
+    value: float | None = None
+    signals: tuple[Signal, ...] = ()
+
+
 class Judged(NamedTuple):
+    """An answer, its verdict and the score behind it."""
+
     answer: ClearAnswer
     judgement: Judgement
+    scored: Scored = Scored()
 
 
 class Released(NamedTuple):
-    """What may be shown: the answer, or what stands in its place."""
+    """What may be shown: the answer, or what stands in its place, which `instead` holds in clean form."""
 
     judged: Judged
     shown: tuple[Json, ...]
+    instead: Json | None = None
 
 
 class Reply(NamedTuple):

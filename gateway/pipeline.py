@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import orjson
 
 from gateway.admission import KeyDirectory, Limits
-from gateway.call import ClearAnswer, ClearRequest, Route
+from gateway.call import ClearAnswer, ClearRequest, Judged, Released, Route
+from gateway.errors import UpstreamError
 from gateway.lessons import Lessons
 from gateway.meter import Meter, memory_meter
 from gateway.providers.base import Upstreams
@@ -21,9 +22,12 @@ from gateway.stages.bind import Redactors, bind
 from gateway.stages.choose import choose
 from gateway.stages.clear import clear
 from gateway.stages.invoke import invoke, open_live
-from gateway.stages.judge import judge
+from gateway.stages.judge import UNSCORED, escalated, judge, judge_again
+from gateway.stages.logprobs import without_logprobs
+from gateway.stages.models import Models
 from gateway.stages.restore import restore
 from gateway.stages.reuse import Place, Reuse, again, marked
+from gateway.stages.score import score
 from gateway.stages.screen import screen
 from gateway.stages.shape import shape
 from gateway.stages.tools import called_tools
@@ -81,7 +85,7 @@ class Pipeline:
                 else:
                     await self._again(request, place, watch, http)
 
-    async def _ask(self, request: ClearRequest, watch: Watch, http: Exchange) -> ClearAnswer:
+    async def _ask(self, request: ClearRequest, watch: Watch, http: Exchange) -> ClearAnswer | None:
         """Ask a model."""
         with watch("choose"):
             upstreams = self.upstreams(request.governed.snapshot)
@@ -91,8 +95,8 @@ class Pipeline:
                 watch.reserved()
         with self.tries.budget.call():
             said = await (self._live if route.live else self._whole)(route, watch, http)
-        if route.shadow is not None:
-            self.shadows.send(self.desk, self.tries, route, said)
+        if route.shadow is not None and watch.answer is not None:
+            self.shadows.send(self.desk, self.tries, route, watch.answer)
         return said
 
     async def _later(self, shown: Json, watch: Watch, http: Exchange) -> None:
@@ -116,34 +120,74 @@ class Pipeline:
         else:
             await http.reply(200, headers, recorded.body)
 
-    async def _whole(self, route: Route, watch: Watch, http: Exchange) -> ClearAnswer:
+    async def _whole(self, route: Route, watch: Watch, http: Exchange) -> ClearAnswer | None:
         """The answer is complete, screened and judged before any of it is shown."""
         streamed = route.request.governed.call.stream
-        with watch("invoke"):
-            asking = invoke(route, watch.attempts, self.tries)
-            if streamed:
-                asking = http.keep_alive_while(asking, watch.opening, self.limits.keep_alive_s)
-            answer = await asking
-        with watch("screen"):
-            watch.answer = screened = screen(answer)
-        with watch("judge"):
-            called_tools(screened, watch.notes)
-            judged = judge(screened)
-        with watch("act"):
-            released = act(judged)
+        releasing = self._released(route, watch)
+        if streamed:
+            releasing = http.keep_alive_while(releasing, watch.opening, self.limits.keep_alive_s)
+        released = await releasing
         with watch("restore"):
             reply = restore(released)
         recorded = await watch.record(reply)
         await keep(released)
         if not streamed:
             await http.reply(200, recorded.headers, recorded.body)
-            return screened
+            return _again_possible(released)
         if not http.started:
             await http.begin_stream(recorded.headers)
         await http.end_stream(recorded.body)
-        return screened
+        return _again_possible(released)
 
-    async def _live(self, route: Route, watch: Watch, http: Exchange) -> ClearAnswer:
+    async def _released(self, route: Route, watch: Watch) -> Released:
+        """Ask, judge and act; where the policy says so, ask a better model once and judge again."""
+        judged = await self._judged(route, watch)
+        if judged.judgement.verdict == "escalate":
+            with watch("choose"):
+                better = escalated(judged, self._models(route, watch))
+            judged = await self._escalated(judged, better, watch) if better else judge_again(judged)
+        with watch("act"):
+            return act(judged, watch.notes)
+
+    async def _escalated(self, judged: Judged, better: Route, watch: Watch) -> Judged:
+        """Ask the better model; where it fails, the first answer is judged without it."""
+        tries, first = watch.attempts, watch.attempts.main
+        tries.set_aside("escalated")
+        since = len(tries.all)
+        try:
+            return await self._judged(better, watch)
+        except UpstreamError:
+            tries.set_aside("escalated", since)
+            if first is not None:
+                first.purpose = "answer"
+            watch.answer, watch.judged = judged.answer, (again := judge_again(judged))
+            return again
+
+    async def _judged(self, route: Route, watch: Watch) -> Judged:
+        with watch("invoke"):
+            answer = await invoke(route, watch.attempts, self.tries)
+        with watch("screen"):
+            watch.answer = screened = screen(answer)
+        return await self._verdict(screened, watch)
+
+    async def _verdict(self, said: ClearAnswer, watch: Watch) -> Judged:
+        """Score an answer where the policy asks for it, and judge it."""
+        route = said.answer.route
+        if route.request.governed.bound.policy.confidence is not None:
+            with watch("score"):
+                scored = await score(said, self._models(route, watch), watch.notes)
+                watch.answer = said = without_logprobs(said)
+        else:
+            scored = UNSCORED
+        with watch("judge"):
+            called_tools(said, watch.notes)
+            watch.judged = judged = judge(said, scored, route.escalated)
+        return judged
+
+    def _models(self, route: Route, watch: Watch) -> Models:
+        return Models(self.upstreams(route.request.governed.snapshot), watch.attempts, self.tries, watch.ts_us)
+
+    async def _live(self, route: Route, watch: Watch, http: Exchange) -> ClearAnswer | None:
         """The answer is screened and restored as it comes; its last part waits for the record."""
         with watch("invoke"):
             watch.live = live = await open_live(route, watch.attempts, self.tries)
@@ -151,13 +195,14 @@ class Pipeline:
         while (events := await live.read()) is not None:
             if events:
                 await http.write(events)
-        with watch("judge"):
-            said = live.so_far()
-            called_tools(said, watch.notes)
-            judged = judge(said)
-            released = act(judged)
+        released = act(await self._verdict(live.so_far(), watch), watch.notes)
         recorded = await watch.record(live.last(released))
         await keep(released)
         await http.end_stream(recorded.body)
         await live.settle()
-        return said
+        return released.judged.answer
+
+
+def _again_possible(released: Released) -> ClearAnswer | None:
+    """Give the answer if it may be given again: nothing stands in its place."""
+    return released.judged.answer if released.instead is None else None

@@ -17,11 +17,11 @@ from gateway.meter import Ticket
 from gateway.stages import record
 from gateway.stages.live import Live
 from gateway.stages.record import Bill, End
+from gateway.stopwatch import Stages
 from gateway.wire import headers, sse
 from gateway.wire.exchange import ClientLeft, Exchange
 from gateway.wire.trace import begin as begin_trace
 from metrics.record.commits import Commit, JournalUnavailableError, OnFailure
-from metrics.record.content import Content
 from metrics.record.events import Event
 from metrics.record.journal import Journal
 from redaction.types import Blocked
@@ -44,28 +44,6 @@ class Desk:
     brake: Brake = field(default_factory=Brake)
 
 
-class Stages:
-    """Measures the stages of a call, one after the other: `with watch("clear"): ...`."""
-
-    __slots__ = ("_began", "_clock_ns", "_name", "spent_ns")
-
-    def __init__(self, clock_ns: Callable[[], int]) -> None:
-        self._clock_ns = clock_ns
-        self._name, self._began = "", 0
-        self.spent_ns: dict[str, int] = {}
-
-    def next(self, name: str) -> Self:
-        """Name the stage that begins with the `with` statement."""
-        self._name = name
-        return self
-
-    def __enter__(self) -> None:
-        self._began = self._clock_ns()
-
-    def __exit__(self, *_: object) -> None:
-        self.spent_ns[self._name] = self._clock_ns() - self._began
-
-
 class Watch:
     """`async with Watch(...) as watch`: the pipeline notes here what its stages made; leaving writes the record."""
 
@@ -84,6 +62,7 @@ class Watch:
         self.live: Live | None = None
         self.answer: ClearAnswer | None = None
         self.judged: Judged | None = None
+        self.instead: dict[str, Any] | None = None  # what stands in the answer's place
         self.ticket: Ticket | None = None
         self.notes: dict[str, Any] = {}  # what stages found worth recording
         self._known: dict[str, Any] = {"call_id": self.call_id, "endpoint": endpoint}
@@ -112,11 +91,12 @@ class Watch:
             RecordDown: it could not be made durable, and the policy wants no unrecorded answers.
         """
         judged = self.judged = reply.released.judged
-        self.answer = judged.answer
+        self.answer, self.instead = judged.answer, reply.released.instead
         route = judged.answer.answer.route
         bill = self._bill(judged.answer)
         commit = await self._end(End(200, "ok"), bill, route.request.governed.bound.policy.failure.log)
-        facts = headers.closing(judged.judgement.verdict, bill.cost.usd, self._overhead_ms(), route.dropped)
+        decided = (judged.judgement.verdict, judged.scored.value)
+        facts = headers.closing(*decided, bill.cost.usd, self._overhead_ms(), route.dropped)
         if commit.deferred:
             facts.append(headers.DEFERRED)
         done = route.request.governed.call.endpoint.done
@@ -223,16 +203,17 @@ class Watch:
 
     def _bill(self, answer: ClearAnswer) -> Bill:
         bill = record.bill(answer, self.ts_us)
-        last = self.attempts.all[-1]
-        last.usage, last.cost_usd = bill.usage, bill.cost.usd
-        return bill
+        main = self.attempts.main
+        if main is not None:
+            main.usage, main.cost_usd = bill.usage, bill.cost.usd
+        return record.with_others(bill, self.attempts)
 
     async def _end(self, end: End, bill: Bill | None, on_failure: OnFailure) -> Commit:
         """Commit the one `call.end`. Whoever cancels us now does not undo it: it is queued before the first wait."""
         self.http.unwatch()
         self._ended = True
         with self("record"):
-            content: Content | None = record.content(self.request, self.answer) if self.request else None
+            content = record.content(self.request, self.answer, self.instead) if self.request else None
             body = self._body(end, bill)
         event = self._event("e", "call.end", body | self._times())
         try:
@@ -260,8 +241,8 @@ class Watch:
     def _times(self) -> dict[str, Any]:
         if self.live is not None:  # its stages take turns with every piece of the answer
             self.stages.spent_ns |= {"invoke": self.attempts.waited_ns, "screen": self.live.screened_ns}
-        tries = self.attempts.all
-        first = tries[-1].first_byte_ns if tries else None
+        main = self.attempts.main
+        first = main.first_byte_ns if main else None
         return {
             "stages_us": {name: spent // 1000 for name, spent in self.stages.spent_ns.items()},
             "total_ms": _ms(self.desk.clock_ns() - self.began_ns),

@@ -20,20 +20,34 @@ class Judgement:
     deadline: timedelta | None = None
 
 
+_EXHAUSTED = Judgement("block", "block", "escalated")
+
+
 def judge(
-    confidence: Confidence | None, hold: Hold | None, score: float | None, threshold: float | None = None
+    confidence: Confidence | None,
+    hold: Hold | None,
+    score: float | None,
+    threshold: float | None = None,
+    *,
+    escalated: bool = False,
 ) -> Judgement:
     """Judge an output by its score.
 
     A policy without a `confidence` block passes everything. `threshold` is the one of the certificate in force; without
-    one a `certified` band is never reached. No score: the block's `unscored` verdict.
+    one a `certified` band is never reached. No score: the block's `unscored` verdict. `escalated`: a better model was
+    asked already, so bands that would ask one are passed over, and what is left at the end is blocked.
     """
     if confidence is None:
         return Judgement("pass", "pass", "no confidence block")
     if score is None or math.isnan(score):
-        return _unscored(confidence, hold)
+        judged = _unscored(confidence, hold)
+        return _EXHAUSTED if escalated and judged.verdict == "escalate" else judged
     score = max(score, 0.0)
-    index, band = next((i, b) for i, b in enumerate(confidence.bands) if _reached(b, score, threshold))
+    reached = ((i, b) for i, b in enumerate(confidence.bands) if _reached(b, score, threshold))
+    found = next(((i, b) for i, b in reached if not (escalated and b.verdict == "escalate")), None)
+    if found is None:
+        return _EXHAUSTED
+    index, band = found
     acts = confidence.enforce == "on" and band.enforce == "on"
     return Judgement(
         verdict=band.verdict if acts else "pass",

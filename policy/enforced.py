@@ -7,10 +7,10 @@ from policy.problems import KeyPath, Problem, Source, problem
 
 ENFORCED: Final = frozenset({
     "policy", "schema", "owner", "description", "applies_to", "redaction", "retention", "limits", "budget", "minimise",
-    "prompts", "tools", "routing", "cache", "delivery", "failure", "logging",
+    "prompts", "tools", "routing", "cache", "confidence", "delivery", "failure", "logging",
 })  # fmt: skip
 # Keys of these blocks that are not enforced.
-NOT_YET: Final = frozenset({"redaction.window_chars"})
+NOT_YET: Final = frozenset({"redaction.window_chars", "confidence.certified"})
 
 
 def not_enforced(source: Source) -> list[Problem]:

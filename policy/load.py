@@ -20,6 +20,7 @@ from policy.providers import ProviderList
 from policy.reach import pointless
 from policy.selection import Region, ties
 from policy.snapshot import Contents, Entry, Snapshot
+from policy.templates import missing_templates, read_templates
 from policy.validation import validated
 from policy.values import Block
 from policy.yaml_reader import read_yaml
@@ -54,18 +55,21 @@ def load_with_places(directory: Path) -> Loaded:
     prices = tree.special(PRICES, PriceList) or PriceList(schema_=1)
     loaded = list(tree.policies(sources.get(DEFAULTS) if defaults else None))
     prompts, wrong = read_prompts(directory)
-    problems.extend((*wrong, *_across(loaded, floors)))
+    templates, wrong_templates = read_templates(directory)
+    problems.extend((*wrong, *wrong_templates, *_across(loaded, floors)))
     # What refers to other files is only checked when those are right: no problem is reported twice.
     registered = list(_registered(directory, [policy for policy, _ in loaded], problems))
     certificates = list(_certificates(directory, problems))
     if not problems:
         problems.extend(each for policy, source in loaded for each in missing(policy, source, prompts))
+        problems.extend(each for policy, source in loaded for each in missing_templates(policy, source, templates))
     if problems:
         raise PolicyErrors(problems)
     if not loaded:
         raise PolicyErrors([problem(Pos(directory.name or ".", 1, 1), (), "no policy file here; add default.yaml")])
     entries = tuple(Entry(source.file, policy) for policy, source in loaded)
-    parts = Contents(entries, providers, prices, tuple(registered), tuple(prompts.values()), tuple(certificates))
+    registry = (tuple(registered), tuple(prompts.values()), tuple(certificates), tuple(templates.values()))
+    parts = Contents(entries, providers, prices, *registry)
     git = git_state(directory)
     snapshot = Snapshot.build(parts, git_commit=git.commit, dirty=git.dirty)
     return Loaded(snapshot, {source.file: source for _, source in loaded})

@@ -14,6 +14,7 @@ from policy.prompts import Key, Prompt
 from policy.providers import Provider, ProviderList
 from policy.selection import most_specific
 from policy.stricter import tightened
+from policy.templates import Template
 from policy.tighten import Tighten
 from policy.values import canonical, dump, hash12
 
@@ -39,6 +40,7 @@ class Contents:
     automations: tuple[Automation, ...] = ()
     prompts: tuple[Prompt, ...] = ()
     certificates: tuple[Certificate, ...] = ()
+    templates: tuple[Template, ...] = ()
 
     def to_bytes(self) -> bytes:
         """Write the parts as canonical JSON."""
@@ -50,6 +52,7 @@ class Contents:
             "automations": [dump(each) for each in self.automations],
             "prompts": [dump(each) for each in self.prompts],
             "certificates": [dump(each) for each in self.certificates],
+            "templates": [dump(each) for each in self.templates],
         }
         return canonical(value)
 
@@ -66,6 +69,7 @@ class Contents:
             tuple(Automation.model_validate(each) for each in value.get("automations", ())),
             tuple(Prompt.model_validate(each) for each in value.get("prompts", ())),
             tuple(Certificate.model_validate(each) for each in value.get("certificates", ())),
+            tuple(Template.model_validate(each) for each in value.get("templates", ())),
         )
 
 
@@ -79,6 +83,7 @@ class Snapshot:
     automations: Mapping[str, Automation]
     prompts: Mapping[Key, Prompt]
     certificates: Certificates
+    templates: Mapping[Key, Template]
     sha256: str
     content: bytes = field(repr=False)
     git_commit: str | None = None
@@ -106,6 +111,7 @@ class Snapshot:
             automations={each.automation: each for each in parts.automations},
             prompts={Key(each.id, each.version): each for each in parts.prompts},
             certificates=Certificates.of(parts.certificates),
+            templates={Key(each.template, each.version): each for each in parts.templates},
             sha256=hashlib.sha256(content).hexdigest(),
             content=content,
             git_commit=git_commit,

@@ -7,6 +7,7 @@ from gateway.call import Chain, ClearRequest, Route, Target
 from gateway.errors import NoRoute
 from gateway.lessons import Lessons
 from gateway.providers.base import Upstreams
+from gateway.stages.logprobs import asking_logprobs
 from gateway.stages.turn import pinned
 from gateway.wire.endpoint import Json
 from policy.estimate import CHARS_PER_TOKEN, measuring
@@ -24,7 +25,7 @@ def choose(request: ClearRequest, upstreams: Upstreams, lessons: Lessons, notes:
     """
     call, body = request.governed.call, dict(request.cleared.body)
     choice = _choice(request, upstreams.default, lessons, notes)
-    targets = tuple(target for model in choice.models if (target := _target(model, upstreams)) is not None)
+    targets = tuple(target for model in choice.models if (target := target_of(model, upstreams)) is not None)
     if not targets:
         raise NoRoute("No provider is set up for this model: see providers.yaml and the policy's routing.")
     targets = pinned(request.governed, targets)
@@ -32,11 +33,12 @@ def choose(request: ClearRequest, upstreams: Upstreams, lessons: Lessons, notes:
     _bounded(request, body, notes)
     forced = call.stream and call.endpoint.turn is None and _usage_forced(body)
     live = call.stream and request.governed.bound.policy.delivery == "live"
-    return Route(
+    chosen = Route(
         request, targets, body, choice.rule, usage_forced=forced, live=live, dropped=dropped,
         fallbacks=_fallbacks(request, choice, upstreams),
-        shadow=_target(choice.shadow, upstreams) if choice.shadow else None,
+        shadow=target_of(choice.shadow, upstreams) if choice.shadow else None,
     )  # fmt: skip
+    return chosen if request.governed.bound.policy.confidence is None else asking_logprobs(chosen)
 
 
 def _choice(request: ClearRequest, default: str, lessons: Lessons, notes: Json) -> Choice:
@@ -86,13 +88,37 @@ def _fallbacks(request: ClearRequest, choice: Choice, upstreams: Upstreams) -> t
     pin = turn.earlier.provider if turn is not None and turn.earlier is not None else None
     chains = []
     for fallback in choice.fallbacks:
-        found = [_target(model, upstreams) for model in fallback.models]
+        found = [target_of(model, upstreams) for model in fallback.models]
         kept = tuple(target for target in found if target and pin in (None, target.provider.name))
         chains.append(Chain(fallback.after, kept))
     return tuple(chains)
 
 
-def _target(model: str, upstreams: Upstreams) -> Target | None:
+def better(route: Route, answered: Target, upstreams: Upstreams) -> Target | None:
+    """Give the candidate to ask when an answer was too unsure: the least of those declared to be better.
+
+    Where the policy declares no quality, the candidate after the one that answered.
+    """
+    routing = route.request.governed.bound.policy.routing
+    declared = (*routing.candidates, *(each for rule in routing.rules for each in rule.candidates))
+    known = [(target_of(each.model, upstreams), each.quality) for each in declared if each.quality is not None]
+    quality = {named(target): value for target, value in known if target is not None}
+    others = [target for target in route.reachable if target != answered]
+    least = quality.get(named(answered))
+    if least is not None:
+        above = [target for target in others if quality.get(named(target), 0.0) > least]
+        return min(above, key=lambda target: quality[named(target)], default=None)
+    at = route.targets.index(answered) + 1 if answered in route.targets else 0
+    return next(iter(route.targets[at:]), None)
+
+
+def named(target: Target) -> str:
+    """Name a target as policies do."""
+    return f"{target.provider.name}/{target.model}"
+
+
+def target_of(model: str, upstreams: Upstreams) -> Target | None:
+    """Give the target of a model's name; None where its provider is not set up."""
     name, short = split_model(model, upstreams.providers, upstreams.default)
     provider = upstreams.providers.get(name)
     return None if provider is None else Target(provider, short)

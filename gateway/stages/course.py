@@ -9,6 +9,7 @@ from gateway.attempt import Attempt, Attempts
 from gateway.call import Route, Target
 from gateway.errors import UpstreamDown, UpstreamError
 from gateway.retry import Decision, Failed, Left, decide, failed, wait_s
+from gateway.stages.choose import named
 from gateway.tries import Tries
 from policy.blocks_routing import Cause
 from policy.providers import Breaker, Provider, Timeouts
@@ -97,7 +98,7 @@ class _Course:
             well = True
             return answer
         finally:
-            self._tries.breakers.report(_name(target), self._breaker(target), self._tries.clock_ms(), well)
+            self._tries.breakers.report(named(target), self._breaker(target), self._tries.clock_ms(), well)
 
     def after(self, error: UpstreamError, target: Target) -> Step | None:
         """Return the next try, or None when the error is what the caller gets."""
@@ -117,7 +118,7 @@ class _Course:
         return None
 
     def _admit(self, target: Target) -> None:
-        name = _name(target)
+        name = named(target)
         admission = self._tries.breakers.admit(name, self._breaker(target), self._tries.clock_ms())
         if admission.phase != "closed":
             self._attempts.breakers[name] = admission.phase
@@ -154,7 +155,3 @@ class _Course:
         if decision.action == "again":
             said["wait_ms"] = round(decision.wait_s * 1000, 3)
         self._attempts.decisions.append(said)
-
-
-def _name(target: Target) -> str:
-    return f"{target.provider.name}/{target.model}"

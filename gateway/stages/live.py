@@ -11,6 +11,7 @@ from gateway.attempt import Attempt, Attempts
 from gateway.call import Answer, ClearAnswer, Released, Reply, Route
 from gateway.errors import RedactionDown, UpstreamCut, UpstreamError
 from gateway.providers import base
+from gateway.stages.logprobs import hidden
 from gateway.stages.restore import event_bytes, numbered
 from gateway.wire import sse
 from gateway.wire.endpoint import Json
@@ -146,7 +147,8 @@ class Live:
     def _encoded(self, piece: ScreenedBody) -> bytes:
         """Encode one event for the caller, or keep it for the end."""
         self._assembly.add(piece.clean)
-        shown = event_bytes(numbered(piece.reply, self.shown), self._route.usage_forced)
+        reply = hidden(piece.reply, self._route.hides) if self._route.hides else piece.reply
+        shown = event_bytes(numbered(reply, self.shown), self._route.usage_forced)
         self.shown += 1
         if not shown or not self._assembly.finished(self._wanted):
             return shown

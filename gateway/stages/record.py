@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from gateway.attempt import Attempt
+from gateway.attempt import Attempt, Attempts
 from gateway.call import ClearAnswer, ClearRequest, Governed, Judged, Route, Target
 from metrics.record.content import Content
 from policy.prices import Cost, cost_usd
@@ -80,6 +80,19 @@ def bill(answer: ClearAnswer, ts_us: int) -> Bill:
     return Bill(usage, answer.usage is None, cost)
 
 
+def with_others(own: Bill, attempts: Attempts) -> Bill:
+    """Add what the models used that were asked beside the answer: a call costs what all of it cost."""
+    others = list(attempts.beside)
+    if not others:
+        return own
+    usage, costs = own.usage, [own.cost.usd, *(other.cost_usd for other in others)]
+    for other in others:
+        usage += other.usage or Usage()
+    known = [cost for cost in costs if cost is not None]
+    total = sum(known) if len(known) == len(costs) else None
+    return Bill(usage, own.estimated, Cost(total, own.cost.price_id))
+
+
 def _estimate(answer: ClearAnswer) -> Usage:
     route = answer.answer.route
     given = route.request.cleared.chars // _CHARS_PER_TOKEN
@@ -132,8 +145,8 @@ def _count(findings: Iterable[Finding], acted: dict[str, int], observed: dict[st
             into[finding.kind] = into.get(finding.kind, 0) + 1
 
 
-def content(request: ClearRequest, answer: ClearAnswer | None) -> Content:
-    """Gather the cleared texts that are sealed beside the record."""
+def content(request: ClearRequest, answer: ClearAnswer | None, instead: dict[str, Any] | None = None) -> Content:
+    """Gather the cleared texts that are sealed beside the record; `instead`: what was shown in the answer's place."""
     keep = request.governed.bound.policy.logging
     fields: dict[str, bytes] = {}
     if keep.request == "sealed":
@@ -141,6 +154,8 @@ def content(request: ClearRequest, answer: ClearAnswer | None) -> Content:
     if answer is not None and keep.answer == "sealed":
         unchanged = answer.answer.raw and answer.clean == answer.answer.events[0]
         fields["answer"] = answer.answer.raw if unchanged else orjson.dumps(answer.clean)
+        if instead is not None:
+            fields["shown"] = orjson.dumps(instead)
     index = tuple((value.kind, value.hmac) for value in request.cleared.vault.hmacs)
     days = request.governed.bound.policy.retention.content.days
     return Content(request.governed.call.labels.subject, f"content:{days}d", fields, index)
@@ -153,7 +168,16 @@ def end_facts(end: End, judged: Judged | None, attempts: Iterable[Attempt]) -> d
         "outcome": end.outcome,
         "error_code": code(end.error_code),
         "layer": end.layer,
-        "verdict": judged.judgement.verdict if judged else None,
-        "confidence": None,
+        **(verdict_facts(judged) if judged else {"verdict": None, "confidence": None}),
         "attempts": [attempt.record() for attempt in attempts],
     }
+
+
+def verdict_facts(judged: Judged) -> dict[str, Any]:
+    """Say what was decided about the answer, by which rule, and what stands behind the score."""
+    judgement = judged.judgement
+    facts: dict[str, Any] = {"verdict": judgement.verdict, "confidence": judged.scored.value}
+    if not judged.scored.signals:
+        return facts
+    facts |= {"verdict_rule": judgement.rule, "scores": [signal.record() for signal in judged.scored.signals]}
+    return facts if judgement.would == judgement.verdict else facts | {"would": judgement.would}

@@ -14,6 +14,7 @@ from gateway.errors import BadRequest, GatewayError, RedactionDown
 from gateway.stages.restore import event_bytes
 from gateway.wire import headers, sse
 from gateway.wire.endpoint import Json
+from gateway.wire.said import as_events
 from policy.usage import Usage
 from redaction.types import Blocked, RedactionFailed
 
@@ -151,7 +152,7 @@ def again(request: ClearRequest, clean: Json) -> bytes:
     if not governed.call.stream:
         return orjson.dumps(body)
     options = governed.call.body.get("stream_options") or {}
-    events = _events(body, bool(options.get("include_usage")))
+    events = as_events(governed.call.endpoint.name, body, bool(options.get("include_usage")))
     return b"".join(event_bytes(event, hide_usage=False) for event in events) + sse.DONE_EVENT
 
 
@@ -159,21 +160,6 @@ def marked(recorded: Recorded, kind: str, *, streamed: bool) -> list[headers.Hea
     """Give the headers of an answer that was given before."""
     kept = [header for header in recorded.headers if not (streamed and header == headers.JSON)]
     return [*kept, (b"x-sluice-reused", kind.encode())]
-
-
-def _events(body: Json, with_usage: bool) -> list[Json]:
-    """Give a whole chat answer as a stream of one piece for each choice."""
-    head = {name: value for name, value in body.items() if name not in ("choices", "usage")}
-    head["object"] = "chat.completion.chunk"
-    events = []
-    for choice in body["choices"]:
-        rest = {name: value for name, value in choice.items() if name not in ("message", "finish_reason")}
-        delta = dict(choice.get("message") or {})
-        if delta.get("tool_calls"):
-            delta["tool_calls"] = [{"index": index, **call} for index, call in enumerate(delta["tool_calls"])]
-        events.append(head | {"choices": [rest | {"delta": delta, "finish_reason": None}]})
-        events.append(head | {"choices": [rest | {"delta": {}, "finish_reason": choice.get("finish_reason")}]})
-    return [*events, head | {"choices": [], "usage": body["usage"]}] if with_usage and body.get("usage") else events
 
 
 def _can_be_given_again(said: ClearAnswer) -> bool:

@@ -101,7 +101,7 @@ async def keep(released: Released) -> None:
         asker=_asker(governed),
         subject=governed.call.labels.subject,
         request=request.cleared.body,
-        answer=answer.clean,
+        answer=released.instead or answer.clean,
         values=request.cleared.vault.values,
         provider=answer.answer.target.provider.name,
         days=governed.bound.policy.retention.content.days,

@@ -38,9 +38,13 @@ def policy(name: str, hash12: str) -> Header:
     return (b"x-sluice-policy", f"{name}@{hash12}".encode())
 
 
-def closing(decision: str, cost_usd: float | None, overhead_ms: float, dropped: tuple[str, ...]) -> list[Header]:
-    """Say what is known once the answer is complete; an unknown cost is left out."""
+def closing(
+    decision: str, score: float | None, cost_usd: float | None, overhead_ms: float, dropped: tuple[str, ...]
+) -> list[Header]:
+    """Say what is known once the answer is complete; an unknown cost and a score that nobody asked for are left out."""
     headers = [(b"x-sluice-decision", decision.encode()), (b"x-sluice-overhead-ms", b"%.3f" % overhead_ms)]
+    if score is not None:
+        headers.append((b"x-sluice-confidence", b"%.4f" % score))
     if cost_usd is not None:
         headers.append((b"x-sluice-cost-usd", f"{cost_usd:.9f}".encode()))
     if dropped:

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 from gateway.errors import BadRequest
 
 MAX_CHARS: Final = 512
-NAMES: Final = ("run_id", "step", "prompt", "subject", "data_class")
+NAMES: Final = ("run_id", "step", "prompt", "subject", "data_class", "language", "channel")
 _HEADERS: Final = tuple((name, b"x-sluice-" + name.replace("_", "-").encode()) for name in NAMES)
 
 
@@ -19,6 +19,8 @@ class Labels(NamedTuple):
     prompt: str | None = None
     subject: str | None = None
     data_class: str | None = None
+    language: str | None = None
+    channel: str | None = None
 
     def for_policy(self) -> dict[str, str]:
         """Return the labels that may activate the `tighten` blocks of a policy."""

@@ -13,6 +13,7 @@ from policy.model import Policy
 from policy.prices import PriceList
 from policy.prompts import PromptHead
 from policy.providers import ProviderList
+from policy.templates import Template
 
 FILES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("", Policy),
@@ -22,6 +23,7 @@ FILES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("automations/NAME.yaml", Automation),
     ("prompts/NAME/vN.md", PromptHead),
     ("tests/NAME.yaml", CaseFile),
+    ("templates/NAME/vN.yaml", Template),
     ("certificates/ID.yaml", Certificate),
 )
 

@@ -1,0 +1,1 @@
+"""Where confidence scores come from."""
