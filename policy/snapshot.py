@@ -139,6 +139,11 @@ class Snapshot:
             found = self._bound[index, active] = _bind(policy, active)
         return found
 
+    def named(self, name: str) -> Bound | None:
+        """Give a policy by its name as it governs calls without labels; None when there is none of that name."""
+        policy = self.policies.get(name)
+        return None if policy is None else _bind(policy, ())
+
     def _select(self, facts: Facts) -> int | None:
         if facts in self._by_facts:
             return self._by_facts[facts]

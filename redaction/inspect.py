@@ -9,12 +9,13 @@ from redaction.types import Blocked
 async def inspect(redactor: Redactor, text: str) -> dict[str, Any]:
     """Give the entities of a text with their offsets and kinds, and the text as it would leave.
 
-    A text that a rule would block comes back with `blocked` naming the kind and `text` null.
+    Findings that no rule acts on are left out. A text that a rule would block comes back with `blocked` naming the kind
+    and `text` null.
     """
     try:
         cleared = await redactor.clear_text(text)
     except Blocked as blocked:
-        return {"entities": [], "text": None, "blocked": blocked.kind}
+        return {"entities": [], "text": None, "blocked": {"kind": blocked.kind, "site": blocked.site}}
     found = (finding for finding in cleared.findings if finding.action != "keep")
     entities = [
         {"kind": one.kind, "start": one.start, "end": one.end, "score": one.score, "recognizer": one.recognizer}

@@ -45,7 +45,7 @@ def redact(*, as_json: bool, name: str, file: Any) -> None:
         raise Sentence(f"The policy {name} refuses this text: {error}.") from error
     except RedactionFailed as error:
         raise Sentence(f"This text could not be searched: {error}.") from error
-    seen = cleared.body["messages"][0]["content"]
+    seen = cleared.body["text"]
     if as_json:
         print_json({"text": seen, "findings": [asdict(finding) for finding in cleared.findings]})
         return
@@ -75,7 +75,7 @@ async def _clear(policy: Policy, text: str) -> Cleared:
         if rules.names != "off" or rules.presidio:
             await _started(detectors)
         redactor = Redactor(rules, secrets.token_bytes(32), detector)
-        return await redactor.clear({"messages": [{"role": "user", "content": text}]}, "chat.completions")
+        return await redactor.clear_text(text)
     finally:
         await detectors.close()
 

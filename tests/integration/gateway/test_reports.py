@@ -180,11 +180,15 @@ def test_a_blocked_value_is_not_recorded(client: TestClient, journal: MemoryJour
 
 
 def test_a_request_can_be_inspected_without_a_trace(client: TestClient, journal: MemoryJournal) -> None:
-    found = client.post("/v1/redact/inspect", json={"text": "mail ann@example.com"}).json()
+    text = '{"mail": "ann@example.com"}'
+    found = client.post("/v1/redact/inspect", json={"text": text}).json()
     assert "ann@example.com" not in str(found)
-    assert [(f["kind"], f["start"], f["end"], f["action"]) for f in found["findings"]] == [
-        ("EMAIL_ADDRESS", 5, 20, "pseudonym")
-    ]
+    assert found["text"].startswith('{"mail": "[EMAIL_')
+    ((kind, value),) = [(each["kind"], text[each["start"] : each["end"]]) for each in found["entities"]]
+    assert (kind, value) == ("EMAIL_ADDRESS", "ann@example.com")
+    named = client.post("/v1/redact/inspect", json={"text": text, "policy": found["policy"]}).json()
+    assert named == found
+    assert client.post("/v1/redact/inspect", json={"text": text, "policy": "nosuch"}).status_code == 400
     body = {"messages": [{"role": "user", "content": "4111 1111 1111 1111"}]}
     blocked = client.post("/v1/redact/inspect", json={"request": body}).json()
     assert blocked["blocked"]["kind"] == "CREDIT_CARD"

@@ -131,4 +131,4 @@ def test_inspection_gives_offsets_into_the_text_and_what_would_leave(redactor: R
     ]
     assert seen["text"].startswith('{"mail": "[EMAIL_')
     blocked = asyncio.run(inspect(make(request={"contact": {"operator": "block"}}), text))
-    assert blocked == {"entities": [], "text": None, "blocked": "EMAIL_ADDRESS"}
+    assert blocked == {"entities": [], "text": None, "blocked": {"kind": "EMAIL_ADDRESS", "site": "user"}}
