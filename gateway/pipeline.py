@@ -167,7 +167,7 @@ class Pipeline:
         with watch("invoke"):
             answer = await invoke(route, watch.attempts, self.tries)
         with watch("screen"):
-            watch.answer = screened = screen(answer)
+            watch.answer = screened = await screen(answer)
         return await self._verdict(screened, watch)
 
     async def _verdict(self, said: ClearAnswer, watch: Watch) -> Judged:

@@ -47,8 +47,8 @@ def needs_detectors(snapshot: Snapshot) -> bool:
     """Tell whether any policy of a snapshot looks for names or uses Presidio."""
     rules = [entry.policy.redaction for entry in snapshot.entries]
     tighter = [block.redaction for entry in snapshot.entries for block in entry.policy.tighten if block.redaction]
-    return any(each.names != "off" or each.presidio for each in rules) or any(
-        each.names not in (None, "off") or each.presidio for each in tighter
+    return any(
+        each.presidio or {each.names, each.answer_names} - {None, "off"} for block in (rules, tighter) for each in block
     )
 
 

@@ -6,12 +6,14 @@ import re2
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from policy.kinds import GROUPS
-from policy.values import Block, Count, Enforce, Name, Positive, Share, Text
+from policy.values import Block, Count, Enforce, Name, Share, Text
 
 Operator = Literal["pseudonym", "replace", "mask", "hash", "block", "keep"]
 NamesMode = Literal["off", "balanced", "strict", "paranoid"]
 Media = Literal["pass", "flag", "block"]
 Profile = Literal["hipaa_safe_harbor", "gdpr", "pci", "glba", "secrets"]
+Restore = Literal["caller", "never"]
+Window = Annotated[int, Field(strict=True, ge=40, le=4_000)]
 Kind = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{1,63}$")]
 Milliseconds = Annotated[int, Field(strict=True, ge=1, le=60_000)]
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
@@ -67,6 +69,15 @@ class Sites(Block):
     metadata: Rules = Field(default_factory=dict, description="`metadata`, `user` and other identifying fields.")
 
 
+class RestoreAt(Block):
+    """What `restore` says, for one part of an answer."""
+
+    text: Restore | None = Field(default=None, description="Text, refusals and transcripts.")
+    reasoning: Restore | None = Field(default=None, description="Reasoning and its summaries.")
+    tool_arguments: Restore | None = Field(default=None, description="Arguments and inputs of tool calls.")
+    other: Restore | None = Field(default=None, description="Every other field.")
+
+
 class Examples(Block):
     match: tuple[Text, ...] = Field(min_length=1, description="Texts in which the recognizer must find its kind.")
     no_match: tuple[Text, ...] = Field(min_length=1, description="Texts in which it must find nothing.")
@@ -120,9 +131,11 @@ class Redaction(Block):
     answer: Rules = Field(
         default_factory=_strict_answer, description="Kind or group to rule, for what the model wrote."
     )
-    restore: Literal["caller", "never"] = Field(
-        default="caller", description="Whether callers get their own values back."
+    answer_names: NamesMode = Field(
+        default="off", description="Names model for answers; live answers need `window_chars` too."
     )
+    restore: Restore = Field(default="caller", description="Whether callers get their own values back.")
+    restore_at: RestoreAt = Field(default=RestoreAt(), description="The same for one part of an answer.")
     media: Media = Field(default="pass", description="Images, audio and files, which are not read.")
     allow: tuple[Text, ...] = Field(default=(), description="Exact values that are never redacted.")
     deny: dict[Kind, tuple[Text, ...]] = Field(
@@ -131,8 +144,9 @@ class Redaction(Block):
     sites: Sites = Field(default=Sites(), description="Other rules for one part of a request.")
     recognizers: tuple[CustomRecognizer, ...] = Field(default=(), description="Patterns of one's own.")
     presidio: tuple[Text, ...] = Field(default=(), description="Predefined Presidio recognizers to run as well.")
-    window_chars: Positive | None = Field(
-        default=None, description="Sentence window of live answers, for kinds that need one."
+    window_chars: Window | None = Field(
+        default=None,
+        description="Most characters of an answer that wait for their names: to the end of a sentence, at most these.",
     )
 
     @model_validator(mode="after")

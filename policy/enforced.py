@@ -10,7 +10,7 @@ ENFORCED: Final = frozenset({
     "prompts", "tools", "routing", "cache", "confidence", "delivery", "failure", "logging",
 })  # fmt: skip
 # Keys of these blocks that are not enforced.
-NOT_YET: Final = frozenset({"redaction.window_chars", "confidence.certified"})
+NOT_YET: Final = frozenset({"confidence.certified"})
 
 
 def not_enforced(source: Source) -> list[Problem]:

@@ -12,7 +12,7 @@ from policy.rules import declared
 from policy.selection import overlap
 from policy.stricter import tightened
 from policy.tighten import ShorterRetention, Stricter
-from policy.values import Block, Days, format_duration
+from policy.values import Block, Days, Direction, format_duration
 
 
 class AtLeast(Block):
@@ -64,7 +64,8 @@ def _follows(path: KeyPath, policy: Policy, floor: Floor) -> bool:
     """Say whether a rule is lacking only because what declares its kind is; that is reported by itself."""
     if path[:1] != ("redaction",) or len(path) < 3 or path[1] not in ("request", "answer"):
         return False
-    return path[2] in declared(floor.redaction) and path[2] not in getattr(policy.redaction, path[1])
+    direction: Direction = "request" if path[1] == "request" else "answer"
+    return path[2] in declared(floor.redaction, direction) and path[2] not in getattr(policy.redaction, direction)
 
 
 def _too_short(policy: Policy, floor: Floor) -> Iterator[tuple[KeyPath, timedelta]]:

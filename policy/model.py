@@ -15,7 +15,7 @@ from policy.tighten import Tighten
 from policy.values import Block, Name, OneOrMore, Text, dump, hash12
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 FACT_NAMES = ("tenant", "team", "automation", "environment", "data_class")
 FormatVersion = Annotated[int, Field(strict=True, ge=1, le=1)]
@@ -112,6 +112,18 @@ class Policy(Blocks, Head):  # in this order the head's keys come first
             raise ValueError(f"`delivery: live` cannot take back what was sent, but {reason}; use `delivery: buffered`")
         return self
 
+    @model_validator(mode="after")
+    def _names_of_live_answers_need_a_window(self) -> Self:
+        window, live = self.redaction.window_chars, self._live_blocks()
+        if window is not None and not _look_for_names((self, *self.tighten)):
+            raise ValueError("`redaction.window_chars` is for names in answers; set `answer_names`, or remove it")
+        if self.delivery == "live" and window is None and _look_for_names((self, *live)):
+            raise ValueError(
+                "names in live answers need a window in which they are looked for; "
+                "set `redaction.window_chars`, or use `delivery: buffered`"
+            )
+        return self
+
     @cached_property
     def metered(self) -> bool:
         """Say whether anything about a call is counted against a ceiling."""
@@ -152,6 +164,11 @@ class Policy(Blocks, Head):  # in this order the head's keys come first
         verdicts = self.confidence is not None and "hold" in self.confidence.verdicts()
         called = self.tools is not None and any(r.action == "hold" and r.enforce == "on" for r in self.tools.rules)
         return verdicts or called
+
+
+def _look_for_names(blocks: "Iterable[Policy | Tighten]") -> bool:
+    """Say whether any block looks for names in answers."""
+    return any(block.redaction.answer_names not in (None, "off") for block in blocks)
 
 
 @dataclass(frozen=True, slots=True)

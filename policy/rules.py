@@ -16,6 +16,9 @@ DECLARED_RULES: Mapping[Direction, RedactionRule] = MappingProxyType(
     }
 )
 
+# Rules for these kinds of one country act on the general kind that recognizers give.
+_ALSO: Mapping[str, str] = MappingProxyType({"PASSPORT": "US_PASSPORT", "DRIVER_LICENSE": "US_DRIVER_LICENSE"})
+
 
 def rule_for(redaction: Redaction, direction: Direction, kind: str, site: str | None = None) -> RedactionRule | None:
     """Give the rule that stands for a kind; None: the kind is not looked for.
@@ -31,19 +34,19 @@ def rule_for(redaction: Redaction, direction: Direction, kind: str, site: str | 
 
 def in_table(table: Rules, kind: str) -> RedactionRule | None:
     """Give a table's rule for a kind: its own, else its group's."""
-    group = group_of(kind)
-    return table.get(kind) or (table.get(group) if group else None)
+    return table.get(kind) or table.get(_ALSO.get(kind, "")) or table.get(group_of(kind) or "")
 
 
 def rule_by_declaration(redaction: Redaction, direction: Direction, kind: str) -> RedactionRule | None:
     """Give the rule of a kind that no table speaks of."""
-    return DECLARED_RULES[direction] if kind in declared(redaction) else None
+    return DECLARED_RULES[direction] if kind in declared(redaction, direction) else None
 
 
-def declared(block: Redaction | StricterRedaction) -> frozenset[str]:
+def declared(block: Redaction | StricterRedaction, direction: Direction) -> frozenset[str]:
     """List the kinds that a block asks for without a rule."""
+    level = block.names if direction == "request" else block.answer_names
     own = (recognizer.kind for recognizer in block.recognizers) if isinstance(block, Redaction) else ()
-    names = GROUPS["names"] if block.names not in (None, "off") else frozenset()
+    names = GROUPS["names"] if level not in (None, "off") else frozenset()
     return names.union(own, block.deny, *(PROFILES[profile] for profile in block.profiles))
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from policy.blocks_data import Retention
-from policy.blocks_redaction import Redaction, RedactionRule, Rules
+from policy.blocks_redaction import Redaction, RedactionRule, RestoreAt, Rules
 from policy.blocks_routing import Constraints, Routing
 from policy.kinds import GROUPS, expand
 from policy.model import Policy
@@ -51,14 +51,18 @@ def stricter_rule(redaction: Redaction, one: RedactionRule | None, other: Redact
     )
 
 
+def _nowhere(at: RestoreAt) -> RestoreAt:
+    """Take back what `restore_at` allows beside `restore: never`."""
+    return _changed(at, {name: None for name, value in at if value == "caller"})
+
+
 def _redaction(base: Redaction, wish: StricterRedaction) -> Redaction:
     if wish.min_score is not None:
         base = _capped(base, wish.min_score)
         wish = _changed(wish, {name: _lowered(getattr(wish, name), wish.min_score) for name in ("request", "answer")})
     # What the wish declares is joined like rules, so that it cannot be undone by a rule joined before it.
-    asked = sorted(declared(wish))
-    request: Rules = dict.fromkeys(asked, DECLARED_RULES["request"])
-    answer: Rules = dict.fromkeys(asked, DECLARED_RULES["answer"])
+    request: Rules = dict.fromkeys(sorted(declared(wish, "request")), DECLARED_RULES["request"])
+    answer: Rules = dict.fromkeys(sorted(declared(wish, "answer")), DECLARED_RULES["answer"])
     sites = base.sites
     for more in (request, wish.request):
         sites = _changed(sites, {s: _joined(base, getattr(sites, s), more, lambda _: None, adds=False) for s in SITES})
@@ -69,7 +73,9 @@ def _redaction(base: Redaction, wish: StricterRedaction) -> Redaction:
             "on_failure": wish.on_failure or base.on_failure,
             "names": _higher(NAMES, base.names, wish.names),
             "media": _higher(MEDIA, base.media, wish.media),
+            "answer_names": _higher(NAMES, base.answer_names, wish.answer_names),
             "restore": wish.restore or base.restore,
+            "restore_at": _nowhere(base.restore_at) if wish.restore else base.restore_at,
             "request": _both(base, "request", base.request, (request, wish.request)),
             "answer": _both(base, "answer", base.answer, (answer, wish.answer)),
             "sites": sites,

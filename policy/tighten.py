@@ -12,6 +12,7 @@ class StricterRedaction(Block):
     on_failure: Literal["block"] | None = Field(default=None, description="Refuse when a detector fails.")
     min_score: Share | None = Field(default=None, description="Lowers every least score to at most this.")
     names: NamesMode | None = Field(default=None, description="Raises the names model to at least this.")
+    answer_names: NamesMode | None = Field(default=None, description="Raises the names model of answers likewise.")
     profiles: tuple[Profile, ...] = Field(default=(), description="Profiles added.")
     request: Rules = Field(default_factory=dict, description="Rules added; the stricter operator stands.")
     answer: Rules = Field(default_factory=dict, description="Rules added; the stricter operator stands.")

@@ -1,6 +1,9 @@
 """The strings of answers: which are looked at whole, which are pieces of a channel, which are the protocol's."""
 
 import re
+from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from redaction.answers import AnswerEngine
@@ -8,6 +11,7 @@ from redaction.find import decode_piece
 from redaction.normalise import MAX_DEPTH
 from redaction.stream import Channel
 from redaction.types import Entity, RedactionFailed
+from redaction.windows import AnswerNames, NamedChannel
 from redaction.writer import Shared, Writer
 
 Pair = tuple[Any, Any]
@@ -46,22 +50,29 @@ _DEPTH = 64
 class Channels:
     """Makes channels and screens complete values through them."""
 
-    def __init__(self, engine: AnswerEngine, shared: Shared) -> None:
+    def __init__(
+        self, engine: AnswerEngine, shared: Shared, names: AnswerNames | None = None, *, listening: bool = False
+    ) -> None:
         self._engine = engine
         self.shared = shared
-        self._normaliser = engine.normaliser
-        self._told: dict[tuple[bool, str], tuple[str, str]] | None = None
+        self._names = names
+        self._listening = listening
+        self._told: dict[tuple[bool, bool, str], tuple[str, str]] | None = None
 
     def open(self, site: str, key: str) -> Channel:
         """Make a channel for pieces of the field `key`."""
-        in_json = self._in_json(key)
-        return Channel(self._engine, self._normaliser, Writer(self.shared, site, in_json), self.inside, in_json)
+        in_json, restores = self._manner(site, key)
+        writer = Writer(self.shared, site, restores, in_json)
+        channel = Channel(self._engine, self._engine.normaliser, writer, self.inside, in_json)
+        if self._names is None or key in _NAMELESS:
+            return channel
+        return NamedChannel(channel, self._names, self._listening)
 
     def string(self, value: str, site: str, key: str) -> tuple[str, str]:
         """Screen a complete string."""
         if len(value) < 3:
             return value, value
-        if self._told is not None and (told := self._told.get((self._in_json(key), value))) is not None:
+        if self._told is not None and (told := self._told.get((*self._manner(site, key), value))) is not None:
             return told
         channel = self.open(site, key)
         channel.feed(value)
@@ -69,21 +80,23 @@ class Channels:
         clean, reply = channel.writer.take()
         pair = (value if clean == value else clean), (value if reply == value else reply)
         if self._told is not None:
-            self._told[self._in_json(key), value] = pair
+            self._told[*self._manner(site, key), value] = pair
         return pair
 
-    def remember(self, value: str, key: str, pair: tuple[str, str]) -> None:
+    def remember(self, value: str, site: str, key: str, pair: tuple[str, str]) -> None:
         """Give the same text the same way when the answer says it again, without finding everything once more."""
         self.expect_repeats()
         if self._told is not None:
-            self._told[self._in_json(key), value] = pair
+            self._told[*self._manner(site, key), value] = pair
 
     def expect_repeats(self) -> None:
         """Remember the texts from now on: this answer says everything again when it ends."""
         self._told = self._told if self._told is not None else {}
 
-    def _in_json(self, key: str) -> bool:
-        return key in _JSON_SOURCE or (key == "content" and self.shared.vault.json_mode)
+    def _manner(self, site: str, key: str) -> tuple[bool, bool]:
+        """Say whether a field is JSON source, and whether it gets the caller's values back."""
+        in_json = key in _JSON_SOURCE or (key == "content" and self.shared.vault.json_mode)
+        return in_json, self.shared.restores(part_of(f"{site}.{key}"))
 
     def node(self, node: Any, site: str, depth: int) -> Pair:
         """Screen every string of a value; what does not change stays the same object."""
@@ -114,7 +127,7 @@ class Channels:
         text = decode_piece(value)
         if text is None or depth >= MAX_DEPTH:
             return None
-        found = self._engine.scanner.entities(self._normaliser.view(text).data)
+        found = self._engine.scanner.entities(self._engine.normaliser.view(text).data)
         rules = ((entity, self.shared.book.rule("answer", entity.kind)) for entity in found)
         wanted = [entity for entity, rule in rules if rule is not None and entity.score >= rule.min_score]
         return max(wanted, key=lambda entity: entity.score, default=None)
@@ -122,12 +135,14 @@ class Channels:
     def _dict(self, node: dict[str, Any], site: str, depth: int) -> Pair:
         clean: dict[str, Any] = {}
         reply: dict[str, Any] = {}
+        if any(word in str(node.get("type")) for word in _THINKING):
+            site = f"{site}.reasoning"
         for key, value in node.items():
             if key == "logprobs" and value is not None:
                 clean[key] = reply[key] = None
             else:
-                name = key if key.isidentifier() else self.string(key, site, "")[0]
-                clean[name], reply[name] = self.field(key, value, site, depth)
+                name, shown = (key, key) if key.isidentifier() else self.string(key, site, "")
+                clean[name], reply[shown] = self.field(key, value, site, depth)
         if node.get("logprobs") is not None:
             self._logprobs(node, clean, reply)
         return _dict(node, clean), _dict(node, reply)
@@ -148,24 +163,28 @@ def is_protocol(key: str, value: str) -> bool:
     return (key in _OPAQUE or key == "data") and len(value) >= _MEDIA_FROM
 
 
+@lru_cache(maxsize=256)
+def part_of(site: str) -> str:
+    """Give the part of an answer, as `restore_at` names it, in which a site lies."""
+    words = set(site.split("."))
+    return next((part for part, names in _PARTS.items() if words & names), "other")
+
+
 def _site(site: str, key: str) -> str:
-    return f"{site}.{key}" if key in _NAMED else site
+    return f"{site}.{key}" if key in NAMED else site
 
 
-_NAMED = frozenset(
+_PARTS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
-        "content",
-        "reasoning",
-        "reasoning_content",
-        "refusal",
-        "arguments",
-        "text",
-        "transcript",
-        "name",
-        "annotations",
-        "output",
+        "reasoning": frozenset({"reasoning", "reasoning_content", "reasoning_details", "thinking", "summary"}),
+        "tool_arguments": frozenset({"arguments", "partial_json", "input", "parameters"}),
+        "text": frozenset({"content", "text", "refusal", "transcript"}),
     }
 )
+_THINKING = ("reasoning", "thinking", "summary_text")  # in the types of parts and events
+# Fields whose names stand in the sites of findings.
+NAMED = frozenset({"name", "annotations", "output", *(name for names in _PARTS.values() for name in names)})
+_NAMELESS = frozenset({"name"})  # a function's name is nobody's
 
 
 def _dict(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:

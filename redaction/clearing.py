@@ -10,6 +10,7 @@ from redaction.operators import substitute
 from redaction.placeholders import Minter
 from redaction.resolve import resolve
 from redaction.rules import Rule, RuleBook
+from redaction.targets import link_at
 from redaction.types import Blocked, Entity, Finding, Media, ValueHash, Vault
 
 _SEAM = 64  # characters on each side of a seam between text parts in which a split value is looked for
@@ -90,7 +91,10 @@ class Clearing:
         borders = [*seams, len(value)]
         for entity, rule in kept:
             done = _copy(value, done, entity.start, borders, out, pieces)
-            out.append(self._stand_in(value[entity.start : entity.end], entity.kind, rule))
+            mark = self._stand_in(value[entity.start : entity.end], entity.kind, rule)
+            if "://" in value and (link := link_at("".join(out))):
+                self.vault.links.add(link + mark)
+            out.append(mark)
             done = _skip(done, entity.end, borders, out, pieces)
         _copy(value, done, len(value), borders, out, pieces)
         return [*pieces, "".join(out)]

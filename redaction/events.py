@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from redaction.channels import PROTOCOL, Channels, is_protocol
+from redaction.channels import NAMED, PROTOCOL, Channels, is_protocol
 from redaction.logprobs import Logprobs, legacy_entries, legacy_lists
 from redaction.stream import Channel
 from redaction.types import ScreenedBody
@@ -222,7 +222,8 @@ class EventScreen:
             if path in self._told:
                 self._tell(path, "", text, value)
                 source, *pair = ("".join(parts) for parts in self._told.pop(path))
-                self._channels.remember(source, str(path[-1]), (pair[0], pair[1]))
+                key = str(path[-1])
+                self._channels.remember(source, _site(path, key), key, (pair[0], pair[1]))
             if text or value:
                 _place(clean, path[len(root) :], text)
                 _place(reply, path[len(root) :], value)
@@ -249,7 +250,12 @@ def _root(event: dict[str, Any]) -> Path:
 
 
 def _key(event: dict[str, Any]) -> str:
-    return "arguments" if "arguments" in str(event.get("type")) else "text"
+    """Give the name of the field whose pieces a delta of an output item brings."""
+    kind = str(event.get("type"))
+    return next((key for word, key in _KEYS if word in kind), "text")
+
+
+_KEYS = (("arguments", "arguments"), ("tool_call_input", "input"), ("reasoning", "reasoning"))
 
 
 def _event(template: dict[str, Any], root: Path, fields: dict[str, Any]) -> dict[str, Any]:
@@ -291,7 +297,5 @@ def _append(elements: list[dict[str, Any]], index: int) -> dict[str, Any]:
 
 def _site(path: Path, key: str) -> str:
     index = path[1] if path[0] == "choices" else 0
-    return f"answer:{index}.{key}" if key in _FIELDS else f"answer:{index}"
-
-
-_FIELDS = frozenset({"content", "reasoning", "reasoning_content", "refusal", "arguments", "text", "transcript", "name"})
+    steps = dict.fromkeys((*(step for step in path[2:] if step in NAMED), key))
+    return ".".join((f"answer:{index}", *(str(step) for step in steps if step in NAMED)))

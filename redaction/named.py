@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from policy.blocks_redaction import Redaction
+from policy.blocks_redaction import NamesMode, Redaction
 from redaction.detect import Detector, DetectorDown
 from redaction.find import Memory
 from redaction.types import Entity, RedactionFailed
@@ -41,10 +41,15 @@ class Collector:
 class NameFinder:
     """Finds names with a detector, within the policy's time, remembering texts seen before."""
 
-    def __init__(self, detector: Detector, block: Redaction, key: bytes) -> None:
+    def __init__(self, detector: Detector, block: Redaction, level: NamesMode, key: bytes) -> None:
         self._detector = detector
         self._block = block
+        self._level = level
         self._memory = Memory(b"names" + key)
+
+    async def one(self, text: str) -> Sequence[Entity]:
+        """Give the entities of one text by itself; raises as `find` does."""
+        return (await self.find([text]))[text]
 
     async def find(self, texts: Sequence[str]) -> dict[str, Sequence[Entity]]:
         """Give the entities of each text; raises RedactionFailed when the policy blocks on failure."""
@@ -60,7 +65,7 @@ class NameFinder:
     async def _ask(self, texts: Sequence[str]) -> Sequence[Sequence[Entity]]:
         block = self._block
         try:
-            return await self._detector.find(texts, block.language, block.names, block.timeout_ms / 1000)
+            return await self._detector.find(texts, block.language, self._level, block.timeout_ms / 1000)
         except (TimeoutError, DetectorDown, OSError) as error:
             if block.on_failure == "block":
                 raise RedactionFailed("names could not be looked for in time, so nothing may leave") from error

@@ -29,7 +29,7 @@ _SPACED = rf"[\[<({{] ?[A-Z][A-Z0-9_]{{1,31}} {_S} ?[\])>}}]"
 _BARE = rf"\b{_LABEL}[*\\]{{0,4}}_[*]{{0,2}}{_S}\b"
 WRITTEN = Recognizer("placeholder", KIND, _EXACT, 1.0)
 REWRITTEN = Recognizer("placeholder_rewritten", KIND, rf"{_EXACT}|{_BRACKETS}|{_SPACED}|{_BARE}", 1.0)
-_EXACTLY = re.compile(_EXACT)
+EXACTLY = re.compile(_EXACT)
 _DROP = re.compile(r"[^a-z0-9]")
 
 
@@ -40,7 +40,7 @@ def label_of(kind: str) -> str:
 
 def is_exact(text: str) -> bool:
     """Say whether a text is a placeholder to the letter."""
-    return _EXACTLY.fullmatch(text) is not None
+    return EXACTLY.fullmatch(text) is not None
 
 
 def canonical(text: str) -> str:

@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Any
 
 from policy.blocks_redaction import Redaction
+from policy.rules import SITES
 from redaction import placeholders
 from redaction.answers import answer_engine
 from redaction.clearing import Clearing
@@ -14,10 +15,11 @@ from redaction.find import Finder
 from redaction.named import Collector, NameFinder
 from redaction.placeholders import Minter
 from redaction.recognizers.catalogue import BUILT_IN, OPTIONAL
-from redaction.rules import ANSWER, REQUEST, SITES, RuleBook
+from redaction.rules import ANSWER, REQUEST, RuleBook
 from redaction.screen import Screen
 from redaction.types import Blocked, Clean, Cleared, Entity, Vault
 from redaction.walk import Walk
+from redaction.windows import WHOLE_CHARS, AnswerNames
 from redaction.writer import Shared
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -36,8 +38,11 @@ class Redactor:
         recognizers = (*own_recognizers(rules), *optional, *BUILT_IN)
         self._finder = Finder(recognizers, tenant_key, rules.allow)
         self._answers = answer_engine(tuple(r for r in recognizers if self._acts_on(r.kind)))
-        asks = detector is not None and (rules.names != "off" or rules.presidio)
-        self._names = NameFinder(detector, rules, tenant_key) if detector is not None and asks else None
+        self._names = self._answer_names = None
+        if detector is not None and (rules.names != "off" or rules.presidio):
+            self._names = NameFinder(detector, rules, rules.names, tenant_key)
+        if detector is not None and rules.answer_names != "off":
+            self._answer_names = NameFinder(detector, rules, rules.answer_names, tenant_key)
 
     async def clear(self, body: dict[str, Any], endpoint: str, stored: Mapping[str, str] = _NOTHING) -> Cleared:
         """Rewrite every string of a request as the policy says.
@@ -66,11 +71,16 @@ class Redactor:
             new = clearing.text(text, site, "")
         return Cleared({"text": new}, tuple(clearing.findings), clearing.vault, len(text))
 
-    def screen(self, vault: Vault, endpoint: str) -> Screen:
-        """Give the screen for the answer to the request that filled `vault`; one per call."""
+    def screen(self, vault: Vault, endpoint: str, *, again: bool = False) -> Screen:
+        """Give the screen for the answer to the request that filled `vault`; one per call.
+
+        `again` says that the answer was screened before: names are not looked for in it once more.
+        """
         index = {placeholders.canonical(mark): mark for mark in vault.values}
-        restores = self._block.restore == "caller"
-        return Screen(self._answers, Shared(vault, self._book, self._minter, restores, index, self._allow))
+        shared = Shared(vault, self._book, self._minter, self._restores, index, self._allow)
+        if self._answer_names is None or again:
+            return Screen(self._answers, shared)
+        return Screen(self._answers, shared, AnswerNames(self._answer_names, self._block.window_chars or WHOLE_CHARS))
 
     def clear_label(self, text: str) -> Clean:
         """Rewrite a label, model name or run id; a value that a rule would block is replaced by its kind."""
@@ -78,6 +88,10 @@ class Redactor:
             return Clean(Clearing(self._finder, self._book, self._minter).text(text, "metadata", ""))
         except Blocked as blocked:
             return Clean(f"<{blocked.kind}>")
+
+    def _restores(self, part: str) -> bool:
+        """Say whether a part of an answer gets the caller's values back."""
+        return (getattr(self._block.restore_at, part) or self._block.restore) == "caller"
 
     def _acts_on(self, kind: str) -> bool:
         rule = self._book.rule(ANSWER, kind)

@@ -1,18 +1,12 @@
 """A policy's redaction rules, worked out for every kind and site."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from policy.blocks_redaction import Operator, Redaction, RedactionRule
-from policy.kinds import PROFILES, group_of
+from policy.blocks_redaction import Operator, Redaction
+from policy.rules import min_score, rule_for
 
 REQUEST = "request"
 ANSWER = "answer"
-SITES = ("system", "user", "assistant", "tool", "metadata")
-
-
-# Rules for these kinds of one country act on the general kind that recognizers give.
-_ALSO = {"PASSPORT": "US_PASSPORT", "DRIVER_LICENSE": "US_DRIVER_LICENSE"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,26 +35,8 @@ class RuleBook:
         return self._known[key]
 
     def _find(self, site: str, kind: str) -> Rule | None:
-        for rules in self._layers(site):
-            rule = rules.get(kind) or rules.get(_ALSO.get(kind, "")) or rules.get(group_of(kind) or "")
-            if rule is not None:
-                return self._compiled(rule)
-        if kind in self._declared():
-            return self._compiled(RedactionRule(operator="replace" if site == ANSWER else "pseudonym"))
-        return None
-
-    def _layers(self, site: str) -> tuple[Mapping[str, RedactionRule], ...]:
-        if site == ANSWER:
-            return (self.block.answer,)
-        return (getattr(self.block.sites, site), self.block.request) if site in SITES else (self.block.request,)
-
-    def _declared(self) -> set[str]:
-        """Give the kinds that a policy asks for without a rule: profiles, custom recognizers, deny lists, names."""
-        kinds = {recognizer.kind for recognizer in self.block.recognizers} | set(self.block.deny)
-        for profile in self.block.profiles:
-            kinds |= PROFILES[profile]
-        return kinds if self.block.names == "off" else kinds | {"PERSON", "LOCATION", "ORGANIZATION"}
-
-    def _compiled(self, rule: RedactionRule) -> Rule:
-        least = self.block.min_score if rule.min_score is None else rule.min_score
-        return Rule(rule.operator, rule.enforce == "observe", least, rule.replacement, rule.keep_last)
+        found = rule_for(self.block, "answer" if site == ANSWER else "request", kind, site)
+        if found is None:
+            return None
+        least = min_score(self.block, found)
+        return Rule(found.operator, found.enforce == "observe", least, found.replacement, found.keep_last)

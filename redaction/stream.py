@@ -5,6 +5,7 @@ cover it, and a match counts once nothing that follows can change it. So a whole
 pieces give the same characters.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -29,6 +30,16 @@ class _Open:
     masked: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A name that was found by other means; offsets into the channel's source."""
+
+    start: int
+    end: int
+    kind: str
+    score: float
+
+
 @dataclass(slots=True)
 class Channel:
     """The automaton of one channel. Offsets called `at` count folded characters since the channel began."""
@@ -41,6 +52,7 @@ class Channel:
     held: str = ""  # source text not yet decided
     source_at: int = 0  # where it begins in the channel's source
     changed: list[tuple[int, int]] = field(default_factory=list)  # source pieces that were written over
+    named: list[Named] = field(default_factory=list)  # in the held text, in order
     _tail: bytes = b""  # folded text before it
     _at: int = 0  # where the held text begins
     _masked: int = 0  # characters before this place are already stood in for
@@ -52,7 +64,7 @@ class Channel:
     def feed(self, text: str) -> None:
         """Take more text; decided text goes to the writer."""
         held = self.held = self.held + text
-        if not self._busy and self._quiet_from <= self._at and self.engine.is_calm(held):
+        if not self._busy and not self.named and self._quiet_from <= self._at and self.engine.is_calm(held):
             self._pass_words(held)
             if len(self.held) < _LONG_WORD:
                 return
@@ -86,6 +98,8 @@ class Channel:
         self._go_on(data, base, closing)
         frontier = len(data) if closing else self.engine.live(data, base)
         decided, frontier = self._look(data, base, frontier, closing)
+        if self.named:
+            decided += self._named_until(view, base, frontier)
         self._write(view, data, base, frontier, decided, closing)
 
     def _go_on(self, data: bytes, base: int, closing: bool) -> None:
@@ -119,6 +133,20 @@ class Channel:
                     self._stays_open(match, data, acting, closing)
                     decided += [entity] if entity is not None else []
         return decided, frontier
+
+    def _named_until(self, view: View, base: int, frontier: int) -> list[Entity]:
+        """Give the names that begin in what is decided."""
+        places = range(len(view.data) + 1)
+        due: list[Entity] = []
+        while self.named:
+            name = self.named[0]
+            start = base + max(0, bisect_right(places, name.start - self.source_at, key=view.first) - 1)
+            if start >= frontier:
+                break
+            self.named.pop(0)
+            end = base + bisect_left(places, name.end - self.source_at, key=view.last)
+            due.append(Entity(name.kind, start, end, name.score, "names"))
+        return due
 
     def _is_open(self, match: Match, data: bytes) -> bool:
         """Say whether more text could change a match, and it is not yet so long that it is decided as it is."""

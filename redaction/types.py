@@ -61,12 +61,14 @@ class Vault:
     """The values of one request, by placeholder; lives in memory only.
 
     `made` holds the values that the model wrote and that were replaced by placeholders; they are never restored.
-    `json_mode` says that the request asked for JSON, so restored values must be JSON-escaped.
+    `links` holds the addresses that the request wrote, up to and with each placeholder in them. `json_mode` says that
+    the request asked for JSON, so restored values must be JSON-escaped.
     """
 
     values: dict[str, str] = field(default_factory=dict)
     made: dict[str, str] = field(default_factory=dict)
     hmacs: list[ValueHash] = field(default_factory=list)
+    links: set[str] = field(default_factory=set)
     json_mode: bool = False
 
 

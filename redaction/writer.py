@@ -11,12 +11,10 @@ from redaction import placeholders
 from redaction.operators import substitute
 from redaction.placeholders import Minter
 from redaction.rules import ANSWER, Rule, RuleBook
+from redaction.targets import is_made_up, target_at
 from redaction.types import Blocked, Entity, Finding, ValueHash, Vault
 
-_TARGET = re.compile(
-    r"(?:\]\(\s*<?|\]:\s*<?|\b(?:src|href|srcset|action|background)\s*=\s*[\"']?)([^\s)>\"']*)\Z", re.IGNORECASE
-)
-_LONGEST_TARGET = 4096
+_KEPT_FOR_TARGETS = 4096
 
 
 @dataclass(slots=True)
@@ -26,7 +24,7 @@ class Shared:
     vault: Vault
     book: RuleBook
     minter: Minter
-    restores: bool
+    restores: Callable[[str], bool]  # whether a part of the answer gets the caller's values back
     index: dict[str, str]  # canonical placeholder -> placeholder
     allow: frozenset[str] = frozenset()
     findings: list[Finding] = field(default_factory=list)
@@ -50,6 +48,7 @@ class Writer:
 
     shared: Shared
     site: str
+    restores: bool = True
     in_json: bool = False  # JSON source: what is written into strings must be escaped, and outside them quoted
     _looks_json: bool = False  # text that begins as JSON: what is written into strings must be escaped
     clean: list[str] = field(default_factory=list)
@@ -112,7 +111,7 @@ class Writer:
         value = json_text(found.source) if self._in_string else found.source
         self.shared.vault.hmacs.append(ValueHash(entity.kind, self.shared.minter.digest(entity.kind, value)))
         mark = self._stand_in(rule, entity.kind, value)
-        own = self.shared.vault.values.get(mark) if self.shared.restores else None
+        own = self.shared.vault.values.get(mark) if self.restores else None
         self._write(mark, mark if own is None else own)
 
     def _stand_in(self, rule: Rule, kind: str, value: str) -> str:
@@ -127,7 +126,7 @@ class Writer:
         mark = self.shared.index.get(placeholders.canonical(folded))
         if mark is None:
             self.shared.unknown += 1
-        if mark is None or not self.shared.restores or self._made_up_target():
+        if mark is None or not self.restores or self._made_up_target(mark):
             self.clean.append(mark or source)
             self.reply.append(mark or source)
             self._remember(mark or source)
@@ -166,12 +165,14 @@ class Writer:
     def _remember(self, text: str) -> None:
         """Keep the end of what was written, in which the target of a link or an image may have begun."""
         self._recent += text
-        if len(self._recent) > 2 * _LONGEST_TARGET:
-            self._recent = self._recent[-_LONGEST_TARGET:]
+        if len(self._recent) > 2 * _KEPT_FOR_TARGETS:
+            self._recent = self._recent[-_KEPT_FOR_TARGETS:]
 
-    def _made_up_target(self) -> bool:
-        found = _TARGET.search(self._recent[-_LONGEST_TARGET:])
-        return found is not None and found[1] != "" and not found[1].startswith(("mailto:", "tel:"))
+    def _made_up_target(self, mark: str) -> bool:
+        """Say whether a value would become part of a link or image that the caller did not write."""
+        target = target_at(self._recent, bare=not self._looks_json)
+        written = target is not None and target + mark in self.shared.vault.links
+        return not written and is_made_up(target, self.shared.vault.values[mark])
 
 
 _UNESCAPED = re.compile(r"\\.", re.DOTALL)

@@ -53,12 +53,12 @@ async def _kept(pipeline: Pipeline, kept: Conversations, http: Exchange, name: s
                 raise NotFound(f"There is no {http.method} {http.path} here.", code="unknown_url")
             stored = await _own(kept.store, holder, name)
         if action == "cancel":
-            body: Any = restored(pipeline, holder, await _cancelled(kept, holder, stored))
+            body: Any = await restored(pipeline, holder, await _cancelled(kept, holder, stored))
         elif deletes:
             await _deleted(kept, holder, stored)
             body = {"id": name, "object": "response", "deleted": True}
         else:
-            body = restored(pipeline, holder, stored)
+            body = await restored(pipeline, holder, stored)
         recorded = await watch.record_plain(orjson.dumps(body))
         await http.reply(200, recorded.headers, recorded.body)
 
@@ -87,7 +87,7 @@ async def _deleted(kept: Conversations, holder: KeyHolder, stored: Stored) -> No
     await kept.store.remove(holder.facts.tenant, stored.response_id)
 
 
-def restored(pipeline: Pipeline, holder: KeyHolder, stored: Stored) -> Any:
+async def restored(pipeline: Pipeline, holder: KeyHolder, stored: Stored) -> Any:
     """Return a kept response for its caller: screened by today's policy, with the caller's own values back."""
     try:
         bound = pipeline.snapshot().bind(holder.facts, {})
@@ -95,4 +95,5 @@ def restored(pipeline: Pipeline, holder: KeyHolder, stored: Stored) -> Any:
         raise errors.Ungoverned("No policy governs this API key.") from error
     redactor = pipeline.redactors.of(bound, holder.facts.tenant).redactor
     screen = redactor.screen(Vault(values=dict(stored.values)), RESPONSES.name)
+    await screen.hear_whole(stored.answer)
     return screen.whole(stored.answer).reply

@@ -55,6 +55,8 @@ class Live:
         events = await self._events()
         began_ns = self._attempts.now_ns()
         try:
+            if self.screen.listens:
+                await self._hear(events)
             sent = b"".join([self._encoded(piece) for event in events for piece in self._screened(event)])
             return sent + self._end() if self._done else sent
         finally:
@@ -137,6 +139,12 @@ class Live:
     def _failed(self, error: UpstreamError) -> UpstreamError:
         self._attempts.end(self._attempt, error.code)
         return error
+
+    async def _hear(self, events: Sequence[Json]) -> None:
+        try:
+            await self.screen.hear(events, ended=self._done)
+        except RedactionFailed as error:
+            raise RedactionDown("The answer could not be searched for names.") from error
 
     def _screened(self, event: Json) -> tuple[ScreenedBody, ...]:
         try:

@@ -144,7 +144,7 @@ def again(request: ClearRequest, clean: Json) -> bytes:
         RedactionDown: it could not be screened.
     """
     governed = request.governed
-    screen = governed.redactor.screen(request.cleared.vault, governed.call.endpoint.name)
+    screen = governed.redactor.screen(request.cleared.vault, governed.call.endpoint.name, again=True)
     try:
         body = screen.whole(clean).reply
     except (Blocked, RedactionFailed) as error:

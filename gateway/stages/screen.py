@@ -7,7 +7,7 @@ from redaction.screen import Screen
 from redaction.types import Blocked, RedactionFailed
 
 
-def screen(answer: Answer) -> ClearAnswer:
+async def screen(answer: Answer) -> ClearAnswer:
     """Redact a complete answer.
 
     Raises:
@@ -17,7 +17,11 @@ def screen(answer: Answer) -> ClearAnswer:
     governed = answer.route.request.governed
     screener = governed.redactor.screen(answer.route.request.cleared.vault, governed.call.endpoint.name)
     try:
-        return _stream(answer, screener) if governed.call.stream else _body(answer, screener)
+        if governed.call.stream:
+            await screener.hear(answer.events, ended=True)
+            return _stream(answer, screener)
+        await screener.hear_whole(answer.events[0])
+        return _body(answer, screener)
     except Blocked as error:
         raise Refused(f"The policy {governed.bound.name} does not allow {error.kind} in an answer.") from error
     except RedactionFailed as error:

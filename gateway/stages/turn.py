@@ -65,7 +65,8 @@ async def defer(request: ClearRequest) -> Json | None:
         days=governed.bound.policy.retention.content.days,
     )
     shown = await turn.defer(waiting)
-    return shown and governed.redactor.screen(cleared.vault, governed.call.endpoint.name).whole(shown).reply
+    screen = governed.redactor.screen(cleared.vault, governed.call.endpoint.name, again=True)
+    return shown and screen.whole(shown).reply
 
 
 def pinned(governed: Governed, targets: tuple[Target, ...]) -> tuple[Target, ...]:

@@ -1,13 +1,17 @@
 """The real detector processes, as a gateway worker uses them."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 
 import psutil
 import pytest
 
+from policy.blocks_redaction import Redaction
 from redaction.detect import DetectorDown
 from redaction.presidio.detectors import Detectors
+from redaction.redactor import Redactor
+from redaction.types import Vault
 
 LONG = "Nothing else changed since the last update of the plan, see the notes of the meeting.\n"
 
@@ -55,6 +59,36 @@ def test_lone_surrogates_keep_their_place() -> None:
         text = "\ud83d Hi, this is Ivana Petrov."
         (found,) = await detectors.detector().find([text], "en", "balanced", 60)
         assert [text[e.start : e.end] for e in found] == ["Ivana Petrov"]
+
+    with_detectors(work)
+
+
+ANSWER = (
+    "Dear Ms. Petrov,\n\nthank you for your patience. Ivana Petrov from Rotterdam asked Dr. J. Okafor about order "
+    "20260114 on Monday; he wrote to ivana@corp.example.com. Please see what Ivana said.\nKind regards,\nTomasz Wisniewski"
+)
+
+
+def test_names_in_answers_stream_alike_however_they_are_cut() -> None:
+    async def work(detectors: Detectors) -> None:
+        rules = Redaction(answer_names="balanced", window_chars=200)
+        redactor = Redactor(rules, b"k" * 32, detectors.detector())
+
+        async def said(pieces: list[str]) -> str:
+            screen = redactor.screen(Vault(), "chat.completions")
+            events = [{"choices": [{"index": 0, "delta": {"content": piece}}]} for piece in pieces]
+            await screen.hear(events, ended=True)
+            bodies = [body for event in events for body in screen.chunk(event)]
+            return "".join(body.clean["choices"][0]["delta"]["content"] for body in (*bodies, *screen.close()))
+
+        await detectors.detector().find(["warm"], "en", "balanced", 60)
+        whole = await said([ANSWER])
+        assert not {"Petrov", "Ivana", "Rotterdam", "Okafor", "Tomasz", "Wisniewski"} & set(
+            whole.replace(".", "").split()
+        )
+        assert "order 20260114 on Monday; he wrote to <EMAIL_ADDRESS>." in whole
+        for pieces in (list(ANSWER), [ANSWER[:90], ANSWER[90:]], re.findall(r"\s*\S+", ANSWER)):
+            assert await said(pieces) == whole
 
     with_detectors(work)
 

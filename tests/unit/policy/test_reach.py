@@ -134,5 +134,3 @@ def test_the_table_of_enforced_keys_names_keys_that_exist() -> None:
     assert set(ENFORCED) <= from_policy
     source = read_yaml("a.yaml", (HEAD.format(name="a") + "hold: {}\n").encode())
     assert [each.path for each in not_enforced(source)] == ["hold"]
-    window = read_yaml("a.yaml", b"redaction: {window_chars: 5, names: off}\n")
-    assert [each.path for each in not_enforced(window)] == ["redaction.window_chars"]

@@ -1,0 +1,36 @@
+"""Targets of links and images: where a value that is written in leaves the page by itself, or with one click."""
+
+import re
+
+_LONGEST = 4096
+# Markdown, its references, attributes of HTML and CSS; the last group of each is the target so far.
+_ATTRIBUTES = "src|href|srcset|action|formaction|background|poster|data|ping|cite|manifest|imagesrcset"
+_TARGET = re.compile(
+    r"\]\(\s*<([^>\n]*)\Z|\]\(\s*((?!<)(?:[^\s()]|\([^\s()]*\))*)\Z|\]:\s*<?([^\s>]*)\Z|\burl\(\s*\\*[\"']?([^\s)\"']*)\Z"
+    rf"|\b(?:{_ATTRIBUTES})\s*=\s*(?:\\*\"([^\"]*)|\\*'([^']*)|([^\s>\"'\\]*))\Z",
+    re.IGNORECASE,
+)
+# Addresses in plain text, which readers turn into links.
+_BARE = re.compile(r"((?:\b(?:https?|ftp|wss?)://|\bwww\.)[^\s<>\"'`]*)\Z", re.IGNORECASE)
+_LINK = re.compile(r"(?:https?|ftp|wss?)://[^\s<>\"'`]*\Z", re.IGNORECASE)
+_DIRECT = frozenset({"mailto:", "tel:", "sms:"})
+
+
+def target_at(text: str, *, bare: bool) -> str | None:
+    """Give the target that is under way at the end of a text, if any; `bare` counts addresses in plain text too."""
+    recent = text[-_LONGEST:]
+    found = _TARGET.search(recent) or (_BARE.search(recent) if bare else None)
+    return None if found is None else next(group for group in found.groups() if group is not None)
+
+
+def link_at(text: str) -> str | None:
+    """Give the address that is under way at the end of a text of the caller's, if any."""
+    found = _LINK.search(text[-_LONGEST:])
+    return found and found[0]
+
+
+def is_made_up(target: str | None, value: str) -> bool:
+    """Say whether a target, in which a value is to be written next, was put together by the model."""
+    if target is None or target.lower() in _DIRECT:
+        return False
+    return bool(target) or link_at(value) != value
