@@ -60,7 +60,7 @@ class _Copy:
         body: dict[str, Any] = {"outcome": "interrupted"}
         fields: dict[str, bytes] = {}
         try:
-            answer = screen(await invoke_copy(self.route, attempts, self.tries))
+            answer = await screen(await invoke_copy(self.route, attempts, self.tries))
             body = self._found(answer)
             if self._governed.bound.policy.logging.answer == "sealed":
                 fields["answer"] = orjson.dumps(answer.clean)

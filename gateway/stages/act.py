@@ -46,7 +46,7 @@ def reply_of(answer: ClearAnswer, clean: Json) -> Json:
         RedactionDown: it could not be screened.
     """
     request = answer.answer.route.request
-    screen = request.governed.redactor.screen(request.cleared.vault, request.governed.call.endpoint.name)
+    screen = request.governed.redactor.screen(request.cleared.vault, request.governed.call.endpoint.name, again=True)
     try:
         return screen.whole(clean).reply
     except (Blocked, RedactionFailed) as error:

@@ -57,7 +57,7 @@ class Models(NamedTuple):
     async def _one(self, route: Route, purpose: str) -> tuple[ClearAnswer, float | None] | None:
         own = Attempts(self.attempts.now_ns)
         try:
-            answer = screen(await invoke(route, own, self.tries))
+            answer = await screen(await invoke(route, own, self.tries))
             return answer, self.charge(answer, own)
         except GatewayError:
             return None  # a missing signal
