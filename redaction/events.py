@@ -251,8 +251,7 @@ def _root(event: dict[str, Any]) -> Path:
 
 def _key(event: dict[str, Any]) -> str:
     """Give the name of the field whose pieces a delta of an output item brings."""
-    kind = str(event.get("type"))
-    return next((key for word, key in _KEYS if word in kind), "text")
+    return next((key for word, key in _KEYS if word in str(event.get("type"))), "text")
 
 
 _KEYS = (("arguments", "arguments"), ("tool_call_input", "input"), ("reasoning", "reasoning"))

@@ -81,11 +81,6 @@ def test_every_refusal_has_its_place_and_says_what_to_do(tmp_path: Path, text: s
     assert found[0].startswith(sentence)
 
 
-def test_what_this_version_does_not_enforce_is_refused(tmp_path: Path) -> None:
-    found = problems(write(tmp_path, a="redaction: {window_chars: 9}\n"))
-    assert any("redaction.window_chars: not enforced by this version; remove it" in each for each in found)
-
-
 def test_simple_routing_is_enforced(tmp_path: Path) -> None:
     rule = "    - {models: [gpt-4o], candidates: [{model: openai/gpt-4.1}]}\n"
     text = f"routing:\n  rules:\n{rule}  candidates: [{{model: m}}]\n"
