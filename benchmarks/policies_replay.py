@@ -44,6 +44,7 @@ SELECT i AS seq, 'call_' || i AS call_id, 'default' AS tenant, 'a' || i % 8 AS a
     0.0001 AS cost_usd, 'simulated/simulated-small@2020-01-01' AS price_id, 200 + i % 3000 AS request_chars,
     50 + i % 500 AS input_tokens, 0 AS cached_input_tokens, 0 AS cache_write_tokens, 20 AS output_tokens,
     0 AS reasoning_tokens, 0 AS audio_input_tokens, 0 AS audio_output_tokens,
+    0 AS image_input_tokens, 0 AS image_output_tokens,
     '{{"features":{{"messages":2,"max_output_tokens":' || (i % 4) * 100 || ',"needs":[]}},"labels":{{}},"findings":['
         || '["user:' || i % 3 || '","EMAIL_ADDRESS",5,20,' || 0.8 + (i % 20) / 100.0 || ',"pattern",'
         || '"pseudonym"]]}}' AS detail

@@ -199,7 +199,8 @@ def _of_rule(rule: BudgetRule, tokens: tuple[int, int], route: Route, now_us: in
 def _dollars(route: Route, tokens: tuple[int, int], now_us: int, enforce: Enforce) -> int:
     """Give the most that any of the models in question can cost, in nanodollars."""
     prices, at = route.request.governed.snapshot.prices, datetime.fromtimestamp(now_us / 1e6, UTC)
-    costs = [most_usd(prices, target.provider.name, target.model, tokens, at) for target in route.reachable]
+    tier = route.body.get("service_tier")
+    costs = [most_usd(prices, target.provider.name, target.model, tokens, at, tier) for target in route.reachable]
     if None in costs and enforce == "on":
         raise Unpriced("This model has no price in prices.yaml, and a budget in dollars governs this call.")
     return round(max([cost for cost in costs if cost is not None], default=0.0) * NANO)

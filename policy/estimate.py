@@ -54,12 +54,24 @@ def measuring(tree: Snapshot, default: str, request: Request, at: datetime, lear
     return measure
 
 
-def most_usd(prices: PriceList, provider: str, model: str, tokens: tuple[int, int], at: datetime) -> float | None:
-    """Give the most that so many input and output tokens can cost; None when the model has no price."""
+def most_usd(
+    prices: PriceList, provider: str, model: str, tokens: tuple[int, int], at: datetime, tier: str | None = None
+) -> float | None:
+    """Give the most that so many input and output tokens can cost; None when the model has no price.
+
+    A request that names no service tier may be served by any.
+    """
     found = find_price(prices, provider, model, at)
     if found is None:
         return None
-    price, _ = found
-    taken = max(price.input_usd, price.cache_write_usd or 0.0, price.audio_input_usd or 0.0)
-    given = max(price.output_usd, price.reasoning_usd or 0.0, price.audio_output_usd or 0.0)
-    return (tokens[0] * taken + tokens[1] * given) / _TOKENS_PER_PRICE
+    price, (asked, made) = found[0], found[0].times(tokens[0])
+    taken = max(
+        price.input_usd, price.cache_write_usd or 0.0, price.audio_input_usd or 0.0, price.image_input_usd or 0.0
+    )
+    given = [price.output_usd, price.reasoning_usd, price.audio_output_usd, price.image_output_usd]
+    dearest = max(1.0, *price.tiers.values()) if price.tiers and tier not in ("default", "flex") else 1.0
+    return (
+        dearest
+        * (tokens[0] * taken * asked + tokens[1] * max(filter(None, given), default=0.0) * made)
+        / _TOKENS_PER_PRICE
+    )

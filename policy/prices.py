@@ -10,10 +10,14 @@ from typing import Annotated, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from policy.usage import BUCKETS, Usage
-from policy.values import Amount, Block, Flag, ModelName, Name, OneOrMore
+from policy.values import Amount, Block, Flag, ModelName, Name, OneOrMore, Positive
 
 _TOKENS_PER_PRICE = 1_000_000
 _DATED = re.compile(r"-\d{4}-\d{2}-\d{2}$")
+# Kinds of tokens that cost what another kind costs, unless they have a price of their own.
+_ELSE = {"reasoning_tokens": "output_usd", "image_input_tokens": "input_usd"}
+_PLAIN = frozenset({None, "", "auto", "default", "standard", "scale"})
+_MADE = frozenset({"output_tokens", "reasoning_tokens", "audio_output_tokens", "image_output_tokens"})
 
 
 def _as_date(value: object) -> object:
@@ -23,6 +27,14 @@ def _as_date(value: object) -> object:
 
 
 Day = Annotated[date, BeforeValidator(_as_date)]
+
+
+class LongContext(Block):
+    """What a long request costs: all of it, not only its end."""
+
+    above_tokens: Positive = Field(description="Largest request, in input tokens, at the plain price.")
+    input_times: Amount = Field(description="Factor on all input prices.")
+    output_times: Amount = Field(description="Factor on all output prices.")
 
 
 class Price(Block):
@@ -40,14 +52,27 @@ class Price(Block):
     reasoning_usd: Amount | None = Field(default=None, description="Reasoning; the output price when left out.")
     audio_input_usd: Amount | None = Field(default=None, description="Audio input.")
     audio_output_usd: Amount | None = Field(default=None, description="Audio output.")
+    image_input_usd: Amount | None = Field(default=None, description="Image input; the input price when left out.")
+    image_output_usd: Amount | None = Field(default=None, description="Image output.")
+    tiers: dict[Name, Amount] = Field(
+        default={}, description="Factor on all prices for a service tier (`batch`, `flex`, `priority`) of the answer."
+    )
+    long_context: LongContext | None = Field(default=None, description="Dearer long requests.")
     simulated: Flag = Field(default=False, description="An invented price of a simulated model.")
 
     def of(self, bucket: str) -> float | None:
         """Give the price of one bucket of `Usage`, in dollars per million tokens."""
-        if bucket == "reasoning_tokens" and self.reasoning_usd is None:
-            return self.output_usd
         price: float | None = getattr(self, f"{bucket.removesuffix('_tokens')}_usd")
-        return price
+        return getattr(self, _ELSE[bucket]) if price is None and bucket in _ELSE else price
+
+    def factor(self, tier: str | None) -> float | None:
+        """Give the factor of a service tier; None when its price is not known."""
+        return 1.0 if tier in _PLAIN else self.tiers.get(tier or "")
+
+    def times(self, tokens: int) -> tuple[float, float]:
+        """Give the factors on input and output prices for a request of so many input tokens."""
+        long = self.long_context
+        return (long.input_times, long.output_times) if long and tokens > long.above_tokens else (1.0, 1.0)
 
 
 class PriceList(Block):
@@ -103,15 +128,25 @@ def find_price(prices: PriceList, provider: str, model: str, at: datetime) -> tu
     return None
 
 
-def cost_usd(prices: PriceList, provider: str, model: ModelName, usage: Usage, at: datetime) -> Cost:
-    """Price a call's tokens; null when the model or a used bucket has no price."""
+def cost_usd(
+    prices: PriceList, provider: str, model: ModelName, usage: Usage, at: datetime, tier: str | None = None
+) -> Cost:
+    """Price a call's tokens; null when the model, its service tier or a used bucket has no price."""
     found = find_price(prices, provider, model, at)
     if found is None:
         return UNKNOWN
     price, name = found
+    factor = price.factor(tier)
+    if factor is None:
+        return Cost(None, price_id(price, name))
     used = [(bucket, tokens) for bucket in BUCKETS if (tokens := getattr(usage, bucket))]
-    parts = [None if (each := price.of(bucket)) is None else tokens * each for bucket, tokens in used]
-    return Cost(_total(parts), price_id(price, name))
+    asked, made = price.times(sum(tokens for bucket, tokens in used if bucket not in _MADE))
+    parts = [
+        None if (each := price.of(bucket)) is None else tokens * each * (made if bucket in _MADE else asked)
+        for bucket, tokens in used
+    ]
+    total = _total(parts)
+    return Cost(None if total is None else total * factor, price_id(price, name))
 
 
 def _total(parts: Sequence[float | None]) -> float | None:

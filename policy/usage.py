@@ -14,6 +14,8 @@ class Usage:
     reasoning_tokens: int = 0
     audio_input_tokens: int = 0
     audio_output_tokens: int = 0
+    image_input_tokens: int = 0
+    image_output_tokens: int = 0
 
     @property
     def total_tokens(self) -> int:
@@ -29,32 +31,36 @@ class Usage:
 
     @classmethod
     def from_openai(cls, usage: Mapping[str, Any]) -> Self:
-        """Split an OpenAI `usage` object (chat, responses or embeddings) into disjoint buckets.
+        """Split a `usage` object (chat, responses, embeddings or images) into disjoint buckets.
 
-        The totals there include their details: cached and audio tokens are part of the prompt, reasoning and audio
-        tokens part of the completion. What an upstream leaves out or garbles counts as 0.
+        OpenAI's totals include their details: cached, audio and image tokens are part of the prompt, reasoning, audio
+        and image tokens part of the completion. Providers whose `total_tokens` is larger leave reasoning out of the
+        completion; that rest is reasoning. What an upstream leaves out or garbles counts as 0.
         """
         taken = _details(usage, "prompt_tokens_details", "input_tokens_details", "input_token_details")
         given = _details(usage, "completion_tokens_details", "output_tokens_details", "output_token_details")
         prompt = _first(usage, "prompt_tokens", "input_tokens")
         completion = _first(usage, "completion_tokens", "output_tokens")
-        cached = min(_first(taken, "cached_tokens"), prompt)
-        written = min(_first(taken, "cache_write_tokens", "cache_creation_tokens"), prompt - cached)
-        heard = min(_first(taken, "audio_tokens"), prompt - cached - written)
-        reasoned = min(_first(given, "reasoning_tokens"), completion)
-        spoken = min(_first(given, "audio_tokens"), completion - reasoned)
-        return cls(
-            input_tokens=prompt - cached - written - heard,
-            cached_input_tokens=cached,
-            cache_write_tokens=written,
-            output_tokens=completion - reasoned - spoken,
-            reasoning_tokens=reasoned,
-            audio_input_tokens=heard,
-            audio_output_tokens=spoken,
-        )
+        beside = max(0, _first(usage, "total_tokens") - prompt - completion)
+        cached = min(_first(taken, "cached_tokens") or _first(usage, "prompt_cache_hit_tokens"), prompt)
+        asked = _parts(prompt - cached, taken, ("cache_write_tokens", "cache_creation_tokens"), *_SENSES)
+        made = _parts(completion + beside, given, ("reasoning_tokens",), *_SENSES, least=beside)
+        return cls(asked[0], cached, asked[1], made[0], made[1], asked[2], made[2], asked[3], made[3])
 
 
+_SENSES = (("audio_tokens",), ("image_tokens",))
 BUCKETS: tuple[str, ...] = tuple(field.name for field in fields(Usage))
+
+
+def _parts(total: int, details: Mapping[str, Any], *names: tuple[str, ...], least: int = 0) -> list[int]:
+    """Take parts out of a total: what is left of it, then each part; the first part is at least `least`."""
+    parts = [total]
+    for each in names:
+        part = min(max(_first(details, *each), least), parts[0]) if details or least else 0
+        parts[0] -= part
+        parts.append(part)
+        least = 0
+    return parts
 
 
 def _first(values: Mapping[str, Any], *names: str) -> int:

@@ -74,9 +74,10 @@ def bill(answer: ClearAnswer, ts_us: int) -> Bill:
     prices = answer.answer.route.request.governed.snapshot.prices
     answered = answer.clean.get("model")
     model = answered if isinstance(answered, str) else target.model
-    cost = cost_usd(prices, target.provider.name, model, usage, at)
+    tier = service_tier(answer)
+    cost = cost_usd(prices, target.provider.name, model, usage, at, tier)
     if cost.price_id is None and model != target.model:
-        cost = cost_usd(prices, target.provider.name, target.model, usage, at)
+        cost = cost_usd(prices, target.provider.name, target.model, usage, at, tier)
     return Bill(usage, answer.usage is None, cost)
 
 
@@ -91,6 +92,12 @@ def with_others(own: Bill, attempts: Attempts) -> Bill:
     known = [cost for cost in costs if cost is not None]
     total = sum(known) if len(known) == len(costs) else None
     return Bill(usage, own.estimated, Cost(total, own.cost.price_id))
+
+
+def service_tier(answer: ClearAnswer) -> str | None:
+    """Give the service tier that the upstream says it answered in."""
+    tier = answer.clean.get("service_tier")
+    return tier if isinstance(tier, str) else None
 
 
 def _estimate(answer: ClearAnswer) -> Usage:
@@ -121,6 +128,7 @@ def answer_facts(answer: ClearAnswer, charged: Bill) -> dict[str, Any]:
         "restored": answer.screen.restored,
         "unknown_placeholders": answer.screen.unknown,
         "answer_chars": governed.call.endpoint.chars(answer.clean),
+        "service_tier": code(service_tier(answer)),
     }
 
 

@@ -16,7 +16,8 @@ WITH totals AS (
         sum(cost_usd) AS cost_usd, count(*) FILTER (cost_usd IS NULL) AS unpriced,
         sum(coalesce(input_tokens, 0) + coalesce(cached_input_tokens, 0) + coalesce(cache_write_tokens, 0)
             + coalesce(output_tokens, 0) + coalesce(reasoning_tokens, 0) + coalesce(audio_input_tokens, 0)
-            + coalesce(audio_output_tokens, 0)) AS tokens,
+            + coalesce(audio_output_tokens, 0) + coalesce(image_input_tokens, 0)
+            + coalesce(image_output_tokens, 0)) AS tokens,
         bool_or(simulated) AS simulated
     FROM calls SEMI JOIN touched_runs USING (tenant, run_id)
     GROUP BY ALL
@@ -52,7 +53,8 @@ SELECT strftime(make_timestamp(ts_us // 86400000000 * 86400000000), '%Y-%m-%d') 
     coalesce(model_answered, model_requested) AS model, prompt, policy, policy_hash, team, verdict, outcome, simulated,
     count(*), count(*) FILTER (outcome <> 'ok'), sum(cost_usd), count(*) FILTER (cost_usd IS NULL),
     sum(input_tokens), sum(cached_input_tokens), sum(cache_write_tokens), sum(output_tokens), sum(reasoning_tokens),
-    sum(audio_input_tokens), sum(audio_output_tokens), sum(total_ms), sum(upstream_ms), sum(overhead_ms),
+    sum(audio_input_tokens), sum(audio_output_tokens), sum(image_input_tokens),
+    sum(image_output_tokens), sum(total_ms), sum(upstream_ms), sum(overhead_ms),
     sum(retry_count)
 FROM calls
 WHERE ts_us BETWEEN (SELECT min(number) FROM touched_days) * 86400000000

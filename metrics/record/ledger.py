@@ -13,7 +13,7 @@ from metrics.record.events import Event
 from metrics.record.order import Entry
 from metrics.record.rows import Rows, id_hash, is_posted
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _SQL = Path(__file__).parent
 _CONFIG: Mapping[str, str] = {
     "autoinstall_known_extensions": "false",
@@ -64,6 +64,8 @@ class Ledger:
         first = [("schema", SCHEMA_VERSION, None), ("seq", 0, ""), ("ts_us", 0, None)]
         self._db.executemany("INSERT OR IGNORE INTO facts VALUES (?, ?, ?)", first)
         found = self._db.execute("SELECT number FROM facts WHERE name = 'schema'").fetchone()
+        if found and found[0] < SCHEMA_VERSION:
+            raise LedgerError(f"it has layout {found[0]}, before this Sluice's {SCHEMA_VERSION}")
         if found and found[0] > SCHEMA_VERSION:
             raise NewerLedgerError(f"{self.path.name} has layout {found[0]}; this Sluice knows {SCHEMA_VERSION}")
 

@@ -61,7 +61,7 @@ COUNTED: Final = (
 OVERFLOW: Final = "sluice.telemetry.overflow"
 _TIMES: Final = ((DURATION, "total_ms"), (OVERHEAD, "overhead_ms"), (FIRST_TOKEN, "ttft_ms"))
 _TOTALS: Final = ((RETRIES, "retry_count"), (UNKNOWN, "unknown_placeholders"))
-_OUTPUTS: Final = ("output_tokens", "reasoning_tokens", "audio_output_tokens")
+_OUTPUTS: Final = ("output_tokens", "reasoning_tokens", "audio_output_tokens", "image_output_tokens")
 _BUCKETS: Final = tuple((name, name.removesuffix("_tokens"), name in _OUTPUTS) for name in BUCKETS)
 
 

@@ -47,8 +47,14 @@ _FACTS: Final[Mapping[str, str]] = {
     "error_code": n.ERROR_TYPE,
     "status": n.STATUS,
 }
-_INPUT: Final = ("input_tokens", "cached_input_tokens", "cache_write_tokens", "audio_input_tokens")
-_OUTPUT: Final = ("output_tokens", "reasoning_tokens", "audio_output_tokens")
+_INPUT: Final = (
+    "input_tokens",
+    "cached_input_tokens",
+    "cache_write_tokens",
+    "audio_input_tokens",
+    "image_input_tokens",
+)
+_OUTPUT: Final = ("output_tokens", "reasoning_tokens", "audio_output_tokens", "image_output_tokens")
 
 
 class SpanMaker:

@@ -25,6 +25,8 @@ BUCKETS = (
     "reasoning_tokens",
     "audio_input_tokens",
     "audio_output_tokens",
+    "image_input_tokens",
+    "image_output_tokens",
 )
 _MAX = 2**63
 

@@ -22,6 +22,7 @@ CREATE TABLE IF NOT EXISTS calls (
     answer_chars BIGINT, retry_count BIGINT,
     input_tokens BIGINT, cached_input_tokens BIGINT, cache_write_tokens BIGINT, output_tokens BIGINT,
     reasoning_tokens BIGINT, audio_input_tokens BIGINT, audio_output_tokens BIGINT,
+    image_input_tokens BIGINT, image_output_tokens BIGINT,
     admit_us BIGINT, bind_us BIGINT, clear_us BIGINT, choose_us BIGINT, invoke_us BIGINT, screen_us BIGINT,
     score_us BIGINT, judge_us BIGINT, act_us BIGINT, restore_us BIGINT, record_us BIGINT,
     attempts BIGINT, prompt VARCHAR, detail VARCHAR
@@ -31,7 +32,8 @@ CREATE TABLE IF NOT EXISTS attempts (
     seq BIGINT, call_id VARCHAR, tenant VARCHAR, automation VARCHAR, ts_us BIGINT, n BIGINT, provider VARCHAR,
     model VARCHAR, status BIGINT, error_code VARCHAR, first_byte_ms DOUBLE, total_ms DOUBLE,
     input_tokens BIGINT, cached_input_tokens BIGINT, cache_write_tokens BIGINT, output_tokens BIGINT,
-    reasoning_tokens BIGINT, audio_input_tokens BIGINT, audio_output_tokens BIGINT, cost_usd DOUBLE
+    reasoning_tokens BIGINT, audio_input_tokens BIGINT, audio_output_tokens BIGINT,
+    image_input_tokens BIGINT, image_output_tokens BIGINT, cost_usd DOUBLE
 );
 
 CREATE TABLE IF NOT EXISTS entities (
@@ -63,6 +65,7 @@ CREATE TABLE IF NOT EXISTS days (
     calls BIGINT, failed BIGINT, cost_usd DOUBLE, unpriced BIGINT,
     input_tokens BIGINT, cached_input_tokens BIGINT, cache_write_tokens BIGINT, output_tokens BIGINT,
     reasoning_tokens BIGINT, audio_input_tokens BIGINT, audio_output_tokens BIGINT,
+    image_input_tokens BIGINT, image_output_tokens BIGINT,
     total_ms DOUBLE, upstream_ms DOUBLE, overhead_ms DOUBLE, retries BIGINT
 );
 

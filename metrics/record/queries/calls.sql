@@ -32,8 +32,9 @@ WITH page AS (
 SELECT seq, call_id, ts_us, automation, run_id, step, endpoint, stream, status, outcome, error_code, layer, verdict,
     confidence, policy, policy_hash, model_requested, model_answered, provider, simulated, cost_usd,
     coalesce(input_tokens, 0) + coalesce(cached_input_tokens, 0) + coalesce(cache_write_tokens, 0)
-        + coalesce(audio_input_tokens, 0) AS tokens_in,
-    coalesce(output_tokens, 0) + coalesce(reasoning_tokens, 0) + coalesce(audio_output_tokens, 0) AS tokens_out,
+        + coalesce(audio_input_tokens, 0) + coalesce(image_input_tokens, 0) AS tokens_in,
+    coalesce(output_tokens, 0) + coalesce(reasoning_tokens, 0) + coalesce(audio_output_tokens, 0)
+        + coalesce(image_output_tokens, 0) AS tokens_out,
     usage_estimated, total_ms, upstream_ms, overhead_ms, ttft_ms, attempts, retry_count, prompt, team, environment,
     data_class, coalesce(found.n, 0) AS entities
 FROM calls SEMI JOIN page USING (seq) LEFT JOIN found USING (seq)

@@ -28,7 +28,8 @@ SELECT tenant, automation, team, environment, data_class, endpoint, stream, mode
     sum(input_tokens) AS input_tokens, sum(cached_input_tokens) AS cached_input_tokens,
     sum(cache_write_tokens) AS cache_write_tokens, sum(output_tokens) AS output_tokens,
     sum(reasoning_tokens) AS reasoning_tokens, sum(audio_input_tokens) AS audio_input_tokens,
-    sum(audio_output_tokens) AS audio_output_tokens,
+    sum(audio_output_tokens) AS audio_output_tokens, sum(image_input_tokens) AS image_input_tokens,
+    sum(image_output_tokens) AS image_output_tokens,
     min(call_id) AS first_call, max(call_id) AS last_call, max(ts_us) AS last_us
 FROM chosen
 GROUP BY ALL

@@ -8,39 +8,92 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from policy.estimate import most_usd
 from policy.prices import Cost, PriceList, cost_usd
 from policy.providers import ProviderList, split_model
-from policy.usage import Usage
+from policy.usage import BUCKETS, Usage
 
 AT = datetime(2026, 6, 15, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(
-    ("sent", "split"),
-    [
-        ({"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}, Usage(10, 0, 0, 5)),
-        ({"prompt_tokens": 10, "total_tokens": 10}, Usage(10)),
-        (
-            {
-                "prompt_tokens": 100, "completion_tokens": 50,
-                "prompt_tokens_details": {"cached_tokens": 40, "audio_tokens": 10},
-                "completion_tokens_details": {"reasoning_tokens": 20, "audio_tokens": 5},
+# What providers send, by shape, and the buckets it must fall into.
+GOLDEN: dict[str, tuple[dict[str, Any], Usage]] = {
+    "openai chat": (
+        {
+            "prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150,
+            "prompt_tokens_details": {"cached_tokens": 40, "audio_tokens": 10},
+            "completion_tokens_details": {
+                "reasoning_tokens": 20, "audio_tokens": 5, "accepted_prediction_tokens": 0,
+                "rejected_prediction_tokens": 0,
             },
-            Usage(50, 40, 0, 25, 20, 10, 5),
-        ),
-        (
-            {
-                "input_tokens": 100, "output_tokens": 50, "input_tokens_details": {"cached_tokens": 40},
-                "output_tokens_details": {"reasoning_tokens": 20},
-            },
-            Usage(60, 40, 0, 30, 20),
-        ),
-        ({"prompt_tokens": 10, "prompt_tokens_details": None, "completion_tokens": None}, Usage(10)),
-        ({"prompt_tokens": "10", "completion_tokens": True}, Usage()),
-        ({"prompt_tokens": 10, "prompt_tokens_details": {"cached_tokens": 99}}, Usage(0, 10)),
-        ({"prompt_tokens": -4}, Usage()),
-    ],
-)  # fmt: skip
+        },
+        Usage(50, 40, 0, 25, 20, 10, 5),
+    ),
+    "openai chat with cache writes": (
+        {
+            "prompt_tokens": 100, "completion_tokens": 5, "total_tokens": 105,
+            "prompt_tokens_details": {"cached_tokens": 40, "cache_write_tokens": 30},
+        },
+        Usage(30, 40, 30, 5),
+    ),
+    "openai responses": (
+        {
+            "input_tokens": 100, "output_tokens": 50, "total_tokens": 150,
+            "input_tokens_details": {"cached_tokens": 40}, "output_tokens_details": {"reasoning_tokens": 20},
+        },
+        Usage(60, 40, 0, 30, 20),
+    ),
+    "openai images": (
+        {
+            "input_tokens": 110, "output_tokens": 4160, "total_tokens": 4270,
+            "input_tokens_details": {"text_tokens": 10, "image_tokens": 100},
+            "output_tokens_details": {"image_tokens": 4160},
+        },
+        Usage(10, image_input_tokens=100, image_output_tokens=4160),
+    ),
+    "openai embeddings": ({"prompt_tokens": 10, "total_tokens": 10}, Usage(10)),
+    "azure openai": (
+        {
+            "completion_tokens": 5, "prompt_tokens": 10, "total_tokens": 15,
+            "completion_tokens_details": None, "prompt_tokens_details": None,
+        },
+        Usage(10, 0, 0, 5),
+    ),
+    "deepseek": (
+        {
+            "prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150, "prompt_cache_hit_tokens": 64,
+            "prompt_cache_miss_tokens": 36, "completion_tokens_details": {"reasoning_tokens": 30},
+        },
+        Usage(36, 64, 0, 20, 30),
+    ),
+    "xai: reasoning beside the completion": (
+        {
+            "prompt_tokens": 32, "completion_tokens": 9, "total_tokens": 135,
+            "prompt_tokens_details": {"text_tokens": 32, "audio_tokens": 0, "image_tokens": 0, "cached_tokens": 6},
+            "completion_tokens_details": {"reasoning_tokens": 94, "audio_tokens": 0},
+        },
+        Usage(26, 6, 0, 9, 94),
+    ),
+    "gemini, by its compatible endpoint: thoughts only in the total": (
+        {"prompt_tokens": 8, "completion_tokens": 12, "total_tokens": 320},
+        Usage(8, 0, 0, 12, 300),
+    ),
+    "openrouter": (
+        {
+            "prompt_tokens": 20, "completion_tokens": 7, "total_tokens": 27, "cost": 0.0004,
+            "prompt_tokens_details": {"cached_tokens": 0}, "cost_details": {"upstream_inference_cost": None},
+        },
+        Usage(20, 0, 0, 7),
+    ),
+    "vllm and ollama": ({"prompt_tokens": 10, "total_tokens": 15, "completion_tokens": 5}, Usage(10, 0, 0, 5)),
+    "nothing of the completion": ({"prompt_tokens": 10, "prompt_tokens_details": None, "completion_tokens": None}, Usage(10)),
+    "garbled": ({"prompt_tokens": "10", "completion_tokens": True, "total_tokens": None}, Usage()),
+    "more cached than asked": ({"prompt_tokens": 10, "prompt_tokens_details": {"cached_tokens": 99}}, Usage(0, 10)),
+    "negative": ({"prompt_tokens": -4}, Usage()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("sent", "split"), GOLDEN.values(), ids=GOLDEN.keys())
 def test_provider_usage_splits_into_disjoint_buckets(sent: dict[str, Any], split: Usage) -> None:
     assert Usage.from_openai(sent) == split
 
@@ -70,6 +123,59 @@ def test_a_cost_is_the_sum_over_buckets() -> None:
     listed = prices({"cached_input_usd": 0.5})
     cost = cost_usd(listed, "openai", "m", Usage(1_000_000, 1_000_000, 0, 500_000, 500_000), AT)
     assert cost == Cost(2.0 + 0.5 + 4.0 + 4.0, "openai/m@2026-01-01")
+
+
+def test_every_kind_of_token_has_its_price() -> None:
+    listed = prices({
+        "cached_input_usd": 0.5, "cache_write_usd": 2.5, "reasoning_usd": 9.0, "audio_input_usd": 40.0,
+        "audio_output_usd": 80.0, "image_input_usd": 10.0, "image_output_usd": 30.0,
+    })  # fmt: skip
+    each = [cost_usd(listed, "openai", "m", Usage(**{name: 1_000_000}), AT).usd for name in BUCKETS]
+    assert dict(zip(BUCKETS, each, strict=True)) == {
+        "input_tokens": 2.0, "cached_input_tokens": 0.5, "cache_write_tokens": 2.5, "output_tokens": 8.0,
+        "reasoning_tokens": 9.0, "audio_input_tokens": 40.0, "audio_output_tokens": 80.0,
+        "image_input_tokens": 10.0, "image_output_tokens": 30.0,
+    }  # fmt: skip
+    plain = prices({})
+    assert cost_usd(plain, "openai", "m", Usage(image_input_tokens=1_000_000), AT).usd == 2.0
+    assert cost_usd(plain, "openai", "m", Usage(image_output_tokens=1), AT).usd is None
+
+
+@pytest.mark.parametrize(
+    ("tier", "usd"),
+    [
+        (None, 2.0),
+        ("default", 2.0),
+        ("auto", 2.0),
+        ("batch", 1.0),
+        ("flex", 1.0),
+        ("priority", 4.0),
+        ("ultrafast", None),
+    ],
+)
+def test_a_service_tier_has_its_own_price_or_none(tier: str | None, usd: float | None) -> None:
+    listed = prices({"tiers": {"batch": 0.5, "flex": 0.5, "priority": 2.0}})
+    cost = cost_usd(listed, "openai", "m", Usage(1_000_000), AT, tier)
+    assert cost == Cost(usd, "openai/m@2026-01-01")
+
+
+def test_a_long_request_costs_more_from_its_first_token() -> None:
+    listed = prices({"long_context": {"above_tokens": 1000, "input_times": 2.0, "output_times": 1.5}})
+    assert cost_usd(listed, "openai", "m", Usage(1000, output_tokens=1000), AT).usd == pytest.approx(0.01)
+    assert cost_usd(listed, "openai", "m", Usage(1001, output_tokens=1000), AT).usd == pytest.approx(0.016004)
+
+
+@given(st.integers(0, 3000), st.integers(0, 3000), st.sampled_from([None, "flex", "priority", "default"]))
+def test_no_call_costs_more_than_its_upper_bound(asked: int, made: int, tier: str | None) -> None:
+    listed = prices({
+        "tiers": {"flex": 0.5, "priority": 2.0}, "image_output_usd": 30.0,
+        "long_context": {"above_tokens": 1000, "input_times": 2.0, "output_times": 1.5},
+    })  # fmt: skip
+    bound = most_usd(listed, "openai", "m", (asked, made), AT, tier if tier != "priority" else None)
+    cost = cost_usd(listed, "openai", "m", Usage(asked, image_output_tokens=made), AT, tier).usd
+    assert cost is not None
+    assert bound is not None
+    assert cost <= bound * (1 + 1e-9)
 
 
 @pytest.mark.parametrize(
