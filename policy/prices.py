@@ -149,6 +149,18 @@ def cost_usd(
     return Cost(None if total is None else total * factor, price_id(price, name))
 
 
+def lacking(
+    prices: PriceList, place: tuple[str, str], usage: Usage, at: datetime, tier: str | None = None
+) -> list[str]:
+    """List what has no price: the model, its service tier, or kinds of tokens; `place` is provider and model."""
+    found = find_price(prices, *place, at)
+    if found is None:
+        return ["model"]
+    price = found[0]
+    kinds = [bucket for bucket in BUCKETS if getattr(usage, bucket) and price.of(bucket) is None]
+    return kinds if price.factor(tier) is not None else [f"tier {tier}", *kinds]
+
+
 def _total(parts: Sequence[float | None]) -> float | None:
     known = [part for part in parts if part is not None]
     return sum(known) / _TOKENS_PER_PRICE if len(known) == len(parts) else None

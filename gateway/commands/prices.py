@@ -15,9 +15,10 @@ from gateway.commands.output import json_option, print_json, print_table
 from gateway.control.database import utc_now_us
 from metrics.client import RecorderError
 from policy.load import load_tree
-from policy.prices import find_price
+from policy.prices import lacking
 from policy.problems import PolicyErrors
 from policy.snapshot import Snapshot
+from policy.usage import BUCKETS, Usage
 
 
 @click.group(help="Prices of models (prices.yaml).")
@@ -28,7 +29,8 @@ def prices() -> None:
 @prices.command(
     help="""List the models that answered calls whose cost is not known, and whether prices.yaml knows them by now.
 
-Exit code 1 when one still has no price. Past calls keep the cost that was recorded.
+Exit code 1 when one still has no price, or none for its service tier or a kind of its tokens.
+Past calls keep the cost that was recorded.
 
 \b
 Examples:
@@ -49,23 +51,28 @@ def check(*, as_json: bool, tenant: str, since: str, folder: Path | None) -> Non
         except RecorderError as error:
             raise Sentence(f"The recorder cannot say: {error}.") from error
     at = datetime.fromtimestamp(now_us / 1e6, UTC)
-    rows = [{**row, "priced_now": _known(snapshot, row, at)} for row in found]
+    rows = [{**row, "lacks": _lacks(snapshot, row, at)} for row in found]
     if as_json:
         print_json(rows)
     elif rows:
-        print_table(("PROVIDER", "MODEL", "CALLS", "TOKENS", "LAST", "PRICED NOW"), [_cells(row) for row in rows])
+        print_table(("PROVIDER", "MODEL", "TIER", "CALLS", "TOKENS", "LAST", "LACKS"), [_cells(row) for row in rows])
     else:
         click.echo("Every call has a price.")
-    raise SystemExit(1 if any(not row["priced_now"] for row in rows) else 0)
+    raise SystemExit(1 if any(row["lacks"] for row in rows) else 0)
 
 
-def _known(snapshot: Snapshot, row: dict[str, Any], at: datetime) -> bool:
-    return find_price(snapshot.prices, row["provider"] or "", row["model"] or "", at) is not None
+def _lacks(snapshot: Snapshot, row: dict[str, Any], at: datetime) -> list[str]:
+    place = (row["provider"] or "", row["model"] or "")
+    return lacking(snapshot.prices, place, _usage(row), at, row["service_tier"])
+
+
+def _usage(row: dict[str, Any]) -> Usage:
+    return Usage(*(row[bucket] or 0 for bucket in BUCKETS))
 
 
 def _cells(row: dict[str, Any]) -> list[object]:
-    figures = [row[name] for name in ("provider", "model", "calls", "tokens")]
-    return [*figures, utc_text(row["last_ts_us"]), "yes" if row["priced_now"] else "no"]
+    figures = [row[name] for name in ("provider", "model", "service_tier", "calls")]
+    return [*figures, _usage(row).total_tokens, utc_text(row["last_ts_us"]), ", ".join(row["lacks"]) or "nothing now"]
 
 
 def _snapshot(folder: Path) -> Snapshot:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,15 @@ from metrics.health.replay import Ask, Span
 from metrics.health.replay_ledger import stopped_ledger
 from metrics.record.journal import FileJournal
 from policy.load import load_tree
+from policy.prices import lacking
 from policy.snapshot import Snapshot
+from policy.usage import BUCKETS, Usage
 from tests.e2e.wire import completion
 from tests.integration.gateway.test_policy_blocks import ROUTING, TOOLS, World, answer, call, offer, with_prompts
 from tests.integration.metrics.support import TS, recording, write
 from tests.unit.gateway.making import snapshot
 
+AT = datetime(2026, 6, 15, tzinfo=UTC)
 SPAN = Span(TS - 10**9, TS + 10**9)
 SPLIT = """
 routing:
@@ -167,12 +171,21 @@ def test_a_new_budget_stops_calls(tmp_path: Path) -> None:
 
 def test_models_without_a_price_are_found(tmp_path: Path) -> None:
     tree = snapshot(tmp_path / "policies")
-    world = World(tree, answer(), json_reply(completion(model="nobody-knows")))
+    fast = json_reply(completion() | {"service_tier": "priority"})
+    world = World(tree, answer(), json_reply(completion(model="nobody-knows")), fast)
     world.ask()
     world.ask({"model": "nobody-knows"})
+    world.ask()
     with ledger(tmp_path / "data", world) as ask:
-        (row,) = ask("unpriced").dicts()
-    assert (row["provider"], row["model"], row["calls"]) == ("test", "nobody-knows", 1)
+        rows = {row["model"]: row for row in ask("unpriced").dicts()}
+    assert {model: (row["calls"], row["service_tier"]) for model, row in rows.items()} == {
+        "nobody-knows": (1, None),
+        "gpt-test": (1, "priority"),
+    }
+    usage = Usage(*(rows["gpt-test"][bucket] for bucket in BUCKETS))
+    assert lacking(tree.prices, ("test", "gpt-test"), usage, AT, "priority") == ["tier priority"]
+    assert lacking(tree.prices, ("test", "gpt-test"), Usage(audio_input_tokens=1), AT) == ["audio_input_tokens"]
+    assert lacking(tree.prices, ("test", "nobody-knows"), usage, AT) == ["model"]
 
 
 def test_what_observed_rules_would_have_done_is_counted(tmp_path: Path) -> None:

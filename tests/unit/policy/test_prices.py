@@ -86,7 +86,7 @@ GOLDEN: dict[str, tuple[dict[str, Any], Usage]] = {
         Usage(20, 0, 0, 7),
     ),
     "vllm and ollama": ({"prompt_tokens": 10, "total_tokens": 15, "completion_tokens": 5}, Usage(10, 0, 0, 5)),
-    "nothing of the completion": ({"prompt_tokens": 10, "prompt_tokens_details": None, "completion_tokens": None}, Usage(10)),
+    "no completion": ({"prompt_tokens": 10, "prompt_tokens_details": None, "completion_tokens": None}, Usage(10)),
     "garbled": ({"prompt_tokens": "10", "completion_tokens": True, "total_tokens": None}, Usage()),
     "more cached than asked": ({"prompt_tokens": 10, "prompt_tokens_details": {"cached_tokens": 99}}, Usage(0, 10)),
     "negative": ({"prompt_tokens": -4}, Usage()),
