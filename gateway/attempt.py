@@ -3,11 +3,13 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import perf_counter_ns
-from typing import Any
+from typing import Any, Final
 
 from gateway.call import Target
 from gateway.wire.turn import Speech
 from policy.usage import Usage
+
+LEFT: Final = "interrupted"  # the error code of a try that nobody waited for any more
 
 
 @dataclass(slots=True)
@@ -24,6 +26,7 @@ class Attempt:
     usage: Usage | None = None
     cost_usd: float | None = None
     output: bool = False  # a byte of an answer has come
+    tell: Callable[[bool | None], None] | None = None  # who waits to hear how it went; None: it was left
     speech: Speech | None = None  # where the provider is spoken to in its own way
     purpose: str = "answer"  # or `sample`, `verifier`, `escalated`: it was judged and a better model was asked
 
@@ -113,6 +116,8 @@ class Attempts:
         if attempt.ended_ns is None:
             attempt.ended_ns = self._clock_ns()
             attempt.error_code = error_code
+            if attempt.tell is not None:
+                attempt.tell(None if error_code == LEFT else error_code is None)
 
 
 def _ms(began_ns: int, at_ns: int | None) -> float | None:

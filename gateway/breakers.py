@@ -56,17 +56,18 @@ class Breakers:
             self._write(place, name, report(self._state(place), rule, now_ms, well))
 
     def seen(self, providers: Mapping[str, Provider], now_ms: int) -> list[dict[str, Any]]:
-        """Describe every breaker that is not closed."""
+        """Describe every breaker that has counted a call."""
         found = []
         for place in range(0, _SIZE, _SLOT.size):
-            state, name = self._state(place), _SLOT.unpack_from(self._table, place)[-1].rstrip(b"\0").decode()
-            if state.phase == "closed":
+            if not _KEY.unpack_from(self._table, place)[0]:
                 continue
+            state, name = self._state(place), _SLOT.unpack_from(self._table, place)[-1].rstrip(b"\0").decode()
             provider = providers.get(name.partition("/")[0])
             rule = provider.breaker if provider else Breaker()
-            age_s = max(0.0, (now_ms - state.since_ms) / 1000)
             said = {"name": name, "state": shown(state, rule, now_ms), "failures_in_a_row": state.row}
-            found.append(said | {"open_s": round(age_s, 1)})
+            if state.phase != "closed":
+                said["open_s"] = round(max(0.0, (now_ms - state.since_ms) / 1000), 1)
+            found.append(said)
         return sorted(found, key=lambda each: str(each["name"]))
 
     def _find(self, name: str) -> int | None:

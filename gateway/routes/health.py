@@ -62,11 +62,12 @@ def worker_facts(parts: Parts) -> dict[str, Any]:
         "changes": parts.changes.version,
         "stale_since": _iso(parts),
         "journal": parts.journal.available,
+        "breakers": {said["name"]: said["state"] for said in _breakers(parts)},
     }
 
 
 def _breakers(parts: Parts) -> list[dict[str, Any]]:
-    """Describe the circuit breakers of this machine that are not closed."""
+    """Describe the circuit breakers of this machine."""
     providers = parts.in_force.current().providers if parts.in_force.sha256 else {}
     tries = parts.pipeline.tries
     return tries.breakers.seen(providers, tries.clock_ms())

@@ -2,10 +2,12 @@
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from math import ceil
 from typing import Any, Final, NamedTuple, TypeVar
 
-from gateway.attempt import Attempt, Attempts
+from gateway.attempt import LEFT, Attempt, Attempts
+from gateway.breaker import Phase
 from gateway.call import Route, Target
 from gateway.errors import UpstreamDown, UpstreamError
 from gateway.retry import Decision, Failed, Left, decide, failed, wait_s
@@ -80,8 +82,8 @@ class _Course:
         return self._tries.budget.retry() if step.again else nullcontext()
 
     async def go(self, target: Target, ask: Ask[_Asked]) -> _Asked:
-        """Ask one candidate once; its breaker counts how that went."""
-        self._admit(target)
+        """Ask one candidate once; its breaker counts how that went, of a stream to its end."""
+        probes = self._admit(target) == "half_open"
         attempt = self._attempts.begin(target)
         well: bool | None = None
         try:
@@ -92,13 +94,16 @@ class _Course:
             self._attempts.end(attempt, error.code)
             raise
         except BaseException:
-            self._attempts.end(attempt, "interrupted")
+            self._attempts.end(attempt, LEFT)
             raise
         else:
             well = True
             return answer
         finally:
-            self._tries.breakers.report(named(target), self._breaker(target), self._tries.clock_ms(), well)
+            if not well or probes or attempt.ended_ns is not None:
+                self._report(target, well)
+            else:  # a stream that has begun, and may break
+                attempt.tell = partial(self._report, target)
 
     def after(self, error: UpstreamError, target: Target) -> Step | None:
         """Return the next try, or None when the error is what the caller gets."""
@@ -117,7 +122,10 @@ class _Course:
             error.retryable = False  # the caller's own retries would multiply ours
         return None
 
-    def _admit(self, target: Target) -> None:
+    def _report(self, target: Target, well: bool | None) -> None:
+        self._tries.breakers.report(named(target), self._breaker(target), self._tries.clock_ms(), well)
+
+    def _admit(self, target: Target) -> Phase:
         name = named(target)
         admission = self._tries.breakers.admit(name, self._breaker(target), self._tries.clock_ms())
         if admission.phase != "closed":
@@ -127,6 +135,7 @@ class _Course:
                 "The provider has failed too often; it is asked again soon.",
                 headers={"retry-after": str(max(1, ceil(admission.wait_s)))},
             )
+        return admission.phase
 
     def _failed(self, error: UpstreamError) -> Failed:
         output = not isinstance(error, UpstreamDown) and self._attempts.all[-1].output

@@ -7,7 +7,7 @@ from typing import Final
 
 import orjson
 
-from gateway.attempt import Attempt, Attempts
+from gateway.attempt import LEFT, Attempt, Attempts
 from gateway.call import Answer, ClearAnswer, Released, Reply, Route
 from gateway.errors import RedactionDown, UpstreamCut, UpstreamError
 from gateway.providers import base
@@ -92,7 +92,7 @@ class Live:
 
     def close(self) -> None:
         """Close the upstream's connection if its reply has not ended. Safe to call twice."""
-        self._attempts.end(self._attempt, "interrupted")
+        self._attempts.end(self._attempt, LEFT)
         self._reply.close()
 
     async def _events(self) -> list[Json]:

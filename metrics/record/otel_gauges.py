@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from metrics.record.otel_instruments import COUNTER, Family, Point, Spec, counter, gauge
+from metrics.record.otel_instruments import COUNTER, GAUGE, Family, Point, Spec, counter, gauge
 
 if TYPE_CHECKING:  # the gateway describes its workers with this file and must not load DuckDB
     from metrics.record.recorder import Recorder
 
 STATUS_FOLDER: Final = "status"
+_MODEL: Final = ("gen_ai.provider.name", "gen_ai.request.model")
+_STATES: Final = {"half_open": 1.0, "open": 2.0}
 _STALE_S: Final = 15.0  # a worker that said nothing for so long is gone
 
 
@@ -66,6 +68,22 @@ def of_workers(workers: Sequence[dict[str, Any]]) -> Iterator[Family]:
     yield gauge("sluice.workers.journal_unavailable", "Workers that cannot write the journal.", away)
     yield gauge("sluice.workers.control_stale", "Workers that cannot read the control database.", stale)
     yield gauge("sluice.workers.snapshots", "Different policy snapshots in force; 1 is in step.", len(snapshots))
+    yield _breakers(workers)
+
+
+def _breakers(workers: Sequence[dict[str, Any]]) -> Family:
+    """Describe the circuit breakers, which the workers of a machine share."""
+    spec = Spec("sluice.breaker.state", GAUGE, "0: closed, 1: half open, 2: open.", _MODEL)
+    states: dict[str, str] = {}
+    for said in workers:
+        states |= said.get("breakers") or {}
+    points = [Point(_parted(name), _STATES.get(state, 0)) for name, state in sorted(states.items())]
+    return Family(spec, points)
+
+
+def _parted(name: str) -> tuple[str, str]:
+    provider, _, model = name.partition("/")
+    return provider, model
 
 
 def _damage(by_reason: dict[str, int]) -> Family:

@@ -1,6 +1,7 @@
 """/metrics of a recorder and of a gateway, with and without each other; no collector, no OpenTelemetry."""
 
 import asyncio
+import dataclasses
 import json
 import subprocess
 import sys
@@ -14,15 +15,18 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from gateway.admission import Holder, StaticDirectory
-from gateway.errors import GatewayError
+from gateway.app import create_app
+from gateway.providers.scripted import ScriptedProvider
 from gateway.routes import metrics as gateway_metrics
 from gateway.settings import load
 from gateway.wiring import Parts
+from metrics.record.journal import MemoryJournal
 from metrics.record.otel import Telemetry
 from metrics.record.prometheus import CONTENT_TYPE, add_metrics
 from metrics.record.recorder import Recorder
 from policy.model import Facts
 from tests.integration.metrics.support import caught_up, recording, wait_until, write_calls
+from tests.unit.gateway.making import pipeline, snapshot
 
 KEY = "sk-sluice-test"
 
@@ -40,7 +44,13 @@ def samples(text: str) -> dict[str, float]:
 def test_the_recorder_shows_calls_its_own_place_and_the_gateways_workers(tmp_path: Path) -> None:
     (tmp_path / "status").mkdir()
     for name, journal in (("w1", True), ("w2", False)):
-        said = {"pid": 1, "snapshot": "abc", "journal": journal, "stale_since": None}
+        said = {
+            "pid": 1,
+            "snapshot": "abc",
+            "journal": journal,
+            "stale_since": None,
+            "breakers": {"openai/gpt": "open"},
+        }
         (tmp_path / "status" / f"{name}.json").write_text(json.dumps(said))
     with recording(tmp_path) as recorder, TestClient(application(recorder)) as client:
         write_calls(tmp_path, "call_1", "call_2")
@@ -57,6 +67,7 @@ def test_the_recorder_shows_calls_its_own_place_and_the_gateways_workers(tmp_pat
         "sluice_workers": 2,
         "sluice_workers_journal_unavailable": 1,
         "sluice_workers_snapshots": 1,
+        'sluice_breaker_state{gen_ai_provider_name="openai",gen_ai_request_model="gpt"}': 2,
     }
     assert {name: found[name] for name in expected} == expected
     assert not [name for name in found if name.startswith("sluice_otlp")]
@@ -107,9 +118,9 @@ class Asking:
 
     def answer(self, key: str | None) -> Any:
         parts = SimpleNamespace(settings=self.settings, session=self, directory=self.directory)
-        app = FastAPI()
-        app.include_router(gateway_metrics.router(cast("Parts", parts)))
-        with TestClient(app) as client:
+        idle = pipeline(snapshot(self.settings.data), ScriptedProvider([]), MemoryJournal())
+        served = dataclasses.replace(idle, directory=self.directory)
+        with TestClient(create_app(served, [gateway_metrics.router(cast("Parts", parts))])) as client:
             return client.get("/metrics", headers={"authorization": f"Bearer {key}"} if key else {})
 
 
@@ -141,5 +152,5 @@ def test_the_gateway_says_that_the_recorder_is_down(tmp_path: Path) -> None:
 
 
 def test_the_gateways_numbers_need_a_key(tmp_path: Path) -> None:
-    with pytest.raises(GatewayError):
-        Asking(tmp_path, "secret").answer(None)
+    refused = Asking(tmp_path, "secret").answer(None)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (401, "invalid_api_key")

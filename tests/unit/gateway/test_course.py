@@ -29,10 +29,12 @@ CHAINS = (
 class Asked:
     """One call through a pipeline whose waits take no time."""
 
-    def __init__(self, tree: Path, routing: str, replies: Script, tries: Tries | None = None, **more: Any) -> None:
+    def __init__(
+        self, tree: Path, routing: str, replies: Script, tries: Tries | None = None, delivery: str = "live", **more: Any
+    ) -> None:
         self.waits: list[float] = []
         self.journal, self.provider = MemoryJournal(), ScriptedProvider(list(replies))
-        made = pipeline(snapshot(tree, routing=routing + "\n"), self.provider, self.journal)
+        made = pipeline(snapshot(tree, delivery, routing=routing + "\n"), self.provider, self.journal)
         shared = dataclasses.replace(tries or Tries(), sleep=self._sleep)
         self.client = Client(orjson.dumps({"model": "gpt-test", "messages": ASK} | more))
         asyncio.run(self.client.ask(dataclasses.replace(made, tries=shared), CHAT))
@@ -182,3 +184,20 @@ def test_failures_open_the_breaker_and_refusals_do_not(tmp_path: Path) -> None:
         Asked(tmp_path / str(number), "routing: {retries: {attempts: 0}}", [refused(status)], tries)
     (seen,) = tries.breakers.seen({}, tries.clock_ms())
     assert (seen["state"], seen["failures_in_a_row"]) == ("open", 5)
+
+
+@pytest.mark.parametrize("delivery", ["live", "buffered"])
+def test_streams_that_break_after_their_first_byte_open_the_breaker(delivery: str, tmp_path: Path) -> None:
+    tries, cut = Tries(), UpstreamError("gone", code="upstream_disconnected")
+    for number in range(5):
+        begun = dataclasses.replace(stream_reply(*text_chunks("Hel")[:-1], done=False), broken=cut)
+        Asked(tmp_path / str(number), "", [begun], tries, delivery, stream=True)
+    (seen,) = tries.breakers.seen({}, tries.clock_ms())
+    assert (seen["state"], seen["failures_in_a_row"]) == ("open", 5)
+
+
+def test_a_stream_that_ends_well_closes_the_row(tmp_path: Path) -> None:
+    tries = Tries()
+    Asked(tmp_path, "", [stream_reply(*text_chunks("Hello"), usage_chunk())], tries, stream=True)
+    (seen,) = tries.breakers.seen({}, tries.clock_ms())
+    assert (seen["state"], seen["failures_in_a_row"]) == ("closed", 0)
