@@ -6,20 +6,26 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from gateway.control.budgets import Allowance, AllowanceStore, Wish
+from gateway.control.budgets import Allowance, AllowanceStore, Settled, Wish
 from gateway.control.errors import ControlError
 
 _LOG: Final = logging.getLogger("sluice.gateway")
 TIDY_S: Final = 1.0
 _SEEN_EVERY: Final = 10
 _DENIED_US: Final = 250_000
+_WORTH_SAYING: Final = 100  # what was spent is told when it is a hundredth of the ceiling, or nothing more comes
 
 
 @dataclass(slots=True)
 class Purse:
-    """One allowance in this worker's hands. `left` may be below 0 when calls used more than they had reserved."""
+    """One allowance in this worker's hands. `left` may be below 0 when calls used more than they had reserved.
+
+    `spent` was used and not told yet; only where alerts ask for it.
+    """
 
     left: int = 0
+    spent: int = 0
+    wish: Wish | None = None
     taken: int = 0
     open: int = 0
     waiting: int = 0
@@ -43,7 +49,7 @@ class Purses:
             ControlError: more was needed than this worker holds, and the control database cannot be reached.
         """
         purse = self._purses.setdefault(allowance, Purse())
-        purse.idle = False
+        purse.idle, purse.wish = False, wish
         if purse.left < wish.need and not await self._fill(allowance, purse, wish):
             return False
         purse.left -= wish.need
@@ -56,6 +62,8 @@ class Purses:
         if purse is not None:
             purse.left += reserved - used
             purse.open -= 1
+            if purse.wish is not None and purse.wish.alerts:
+                purse.spent += used
 
     def remaining(self, allowance: Allowance, cap: int) -> int:
         """Give what is left of the ceiling, as far as this worker knows."""
@@ -82,8 +90,9 @@ class Purses:
             over = 0 < allowance.until_us <= now
             still, purse.idle = everything or purse.idle or over, True
             lapsed = over and not allowance.kept
-            if purse.left < 0 or (still and purse.left and not lapsed):
-                await self._give_back(allowance, purse)
+            told = purse.spent and purse.wish and (still or purse.spent * _WORTH_SAYING >= purse.wish.cap)
+            if told or purse.left < 0 or (still and purse.left and not lapsed):
+                await self._give_back(allowance, purse, all_of_it=still or purse.left < 0)
             if still and not purse.open and (lapsed or not purse.left) and not purse.lock.locked():
                 del self._purses[allowance]
 
@@ -114,13 +123,17 @@ class Purses:
         finally:
             purse.waiting -= wish.need
 
-    async def _give_back(self, allowance: Allowance, purse: Purse) -> None:
+    async def _give_back(self, allowance: Allowance, purse: Purse, *, all_of_it: bool) -> None:
         async with purse.lock:
-            amount, purse.left = purse.left, 0
+            amount, spent = purse.left if all_of_it else 0, purse.spent
+            purse.left -= amount
             purse.taken -= amount
+            purse.spent = 0
+            settled = Settled(spent, purse.wish) if spent and purse.wish else None
             try:
-                await asyncio.to_thread(self._store.give_back, allowance, amount)
+                await asyncio.to_thread(self._store.give_back, allowance, amount, settled)
             except ControlError:
                 purse.left += amount
                 purse.taken += amount
+                purse.spent += spent
                 raise

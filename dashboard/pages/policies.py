@@ -94,9 +94,9 @@ def budgets(data: Data, chosen: Filters) -> None:
         body = _body(alert)
         limit = _amount(str(body.get("unit")), float(body.get("cap", 0)))
         whose = f"{body.get('scope')} {alert.get('automation') or ''}".strip()
+        what = "calls are refused" if body.get("refused") else f"{body.get('share', 0):.0%} are spent"
         st.warning(
-            f"{alert['ts']:%Y-%m-%d %H:%M}: {body.get('share', 0):.0%} of {limit} a {body.get('period')} are taken "
-            f"({whose}).",
+            f"{alert['ts']:%Y-%m-%d %H:%M}: of {limit} a {body.get('period')} ({whose}) {what}.",
             icon=":material/payments:",
         )
 

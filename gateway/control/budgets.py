@@ -52,12 +52,19 @@ class Grant(NamedTuple):
     taken: int
 
 
+class Settled(NamedTuple):
+    """What calls used since the last word about it, and the wish that knows the ceiling and its alerts."""
+
+    amount: int
+    wish: Wish
+
+
 class AllowanceStore(Protocol):
     """Where all workers take from."""
 
     def take(self, allowance: Allowance, wish: Wish) -> Grant: ...
 
-    def give_back(self, allowance: Allowance, amount: int) -> None:
+    def give_back(self, allowance: Allowance, amount: int, settled: Settled | None = None) -> None:
         """Return what was not used; a negative amount takes more, whatever the ceiling says."""
 
     def seen(self) -> None:
@@ -77,7 +84,7 @@ class MemoryStore:
         self.taken[allowance] = before + granted
         return Grant(granted, before + granted)
 
-    def give_back(self, allowance: Allowance, amount: int) -> None:
+    def give_back(self, allowance: Allowance, amount: int, settled: Settled | None = None) -> None:
         """Return what was not used."""
         self.taken[allowance] = self.taken.get(allowance, 0) - amount
 
@@ -102,20 +109,21 @@ class ControlStore:
         with self._database.write() as tx:
             row = tx.execute(_taking(tx, allowance, wish)).first()
             if row is None:
-                _alert(tx, allowance, wish, wish.cap)
+                _alert(tx, allowance, wish, refused=True)
                 return Grant(0, wish.cap)
             if allowance.kept:
                 _hold(tx, self._holder, allowance, row.granted)
-            if wish.alerts and row.taken >= min(wish.alerts) * wish.cap:
-                _alert(tx, allowance, wish, row.taken)
             return Grant(row.granted, row.taken)
 
-    def give_back(self, allowance: Allowance, amount: int) -> None:
-        """Return what was not used."""
+    def give_back(self, allowance: Allowance, amount: int, settled: Settled | None = None) -> None:
+        """Return what was not used, and say what was."""
+        spent = settled.amount if settled else 0
         with self._database.write() as tx:
-            _move(tx, allowance, -amount)
+            _move(tx, allowance, -amount, spent)
             if allowance.kept:
-                _hold(tx, self._holder, allowance, -amount)
+                _hold(tx, self._holder, allowance, -amount, spent)
+            if settled is not None:
+                _alert(tx, allowance, settled.wish)
 
     def seen(self) -> None:
         """Say that the holder lives."""
@@ -148,32 +156,38 @@ def _taking(tx: Write, allowance: Allowance, wish: Wish) -> Executable:
     )
 
 
-def _hold(tx: Write, holder: str, allowance: Allowance, amount: int) -> None:
+def _hold(tx: Write, holder: str, allowance: Allowance, amount: int, spent: int = 0) -> None:
     table = schema.allowance_leases
     key = {"holder": holder, "tenant": allowance.tenant, "name": allowance.name, "period_us": allowance.period_us}
-    new = upsert(tx.conn, table).values({**key, "taken": amount, "since_us": tx.now_us, "seen_us": tx.now_us})
-    more = {"taken": table.c.taken + amount, "seen_us": tx.now_us}
+    row = {**key, "taken": amount, "spent": spent, "since_us": tx.now_us, "seen_us": tx.now_us}
+    new = upsert(tx.conn, table).values(row)
+    more = {"taken": table.c.taken + amount, "spent": table.c.spent + spent, "seen_us": tx.now_us}
     tx.execute(new.on_conflict_do_update(index_elements=list(key), set_=more))
 
 
-def _move(tx: Write, allowance: Allowance, amount: int) -> None:
+def _move(tx: Write, allowance: Allowance, amount: int, spent: int) -> None:
     table = schema.allowances
-    tx.execute(update(table).where(*_is(table.c, allowance)).values(taken=table.c.taken + amount))
+    more = {"taken": table.c.taken + amount, "spent": table.c.spent + spent}
+    tx.execute(update(table).where(*_is(table.c, allowance)).values(more))
 
 
-def _alert(tx: Write, allowance: Allowance, wish: Wish, taken: int) -> None:
-    """Leave one event for the highest share of the ceiling that was passed, once in a period."""
-    passed = [int(share * _FULL) for share in wish.alerts if taken >= share * wish.cap]
+def _alert(tx: Write, allowance: Allowance, wish: Wish, *, refused: bool = False) -> None:
+    """Leave one event for the highest share of the ceiling that was spent, once in a period.
+
+    Where a call was refused all counts as spent: the last of it may be too little for any call.
+    """
+    table = schema.allowances
+    spent = tx.execute(select(table.c.spent).where(*_is(table.c, allowance))).scalar() or 0
+    passed = [int(share * _FULL) for share in wish.alerts if refused or spent >= share * wish.cap]
     if not passed:
         return
-    table = schema.allowances
     mine = update(table).where(*_is(table.c, allowance), table.c.alerted < max(passed)).values(alerted=max(passed))
     if tx.execute(mine).rowcount:
         scope, unit, period = allowance.name.rsplit("|", 2)
         kind, _, value = scope.partition(":")
         body = {"scope": kind, "unit": unit, "period": period, "share": max(passed) / _FULL, "cap": wish.cap}
         automation = value if kind == "automation" else None
-        note = {"period_us": allowance.period_us, "taken": taken}
+        note = {"period_us": allowance.period_us, "spent": spent, "refused": refused}
         tx.record(Note("budget.alert", allowance.tenant, "gateway", body | note, automation=automation))
 
 
@@ -184,11 +198,12 @@ def _is(columns: "object", allowance: Allowance) -> Iterable[ColumnElement[bool]
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What a holder took of an allowance."""
+    """What a holder took of an allowance, and what it said was spent of that."""
 
     holder: str
     allowance: Allowance
     taken: int
+    spent: int
     since_us: int
     seen_us: int
 
@@ -198,7 +213,9 @@ def held(database: Database) -> list[Left]:
     with database.read() as conn:
         rows = conn.execute(select(schema.allowance_leases)).all()
     return [
-        Left(row.holder, Allowance(row.tenant, row.name, row.period_us), row.taken, row.since_us, row.seen_us)
+        Left(
+            row.holder, Allowance(row.tenant, row.name, row.period_us), row.taken, row.spent, row.since_us, row.seen_us
+        )
         for row in rows
     ]
 
@@ -210,7 +227,7 @@ def reconcile(database: Database, left: Left, spent: int) -> bool:
     with database.write() as tx:
         if not tx.execute(mine.where(table.c.taken == left.taken)).rowcount:
             return False
-        _move(tx, left.allowance, spent - left.taken)
+        _move(tx, left.allowance, spent - left.taken, spent - left.spent)
     return True
 
 
@@ -220,6 +237,7 @@ class State:
 
     allowance: Allowance
     taken: int
+    spent: int
     alerted: float
 
 
@@ -230,7 +248,7 @@ def states(database: Database, tenant: str, now_us: int) -> list[State]:
     with database.read() as conn:
         rows = conn.execute(current.order_by(table.c.name)).all()
     return [
-        State(Allowance(row.tenant, row.name, row.period_us, row.until_us), row.taken, row.alerted / _FULL)
+        State(Allowance(row.tenant, row.name, row.period_us, row.until_us), row.taken, row.spent, row.alerted / _FULL)
         for row in rows
     ]
 

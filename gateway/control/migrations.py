@@ -13,6 +13,14 @@ Step = Callable[[Connection], None]
 # Any fixed number: two programs that start at once take turns.
 _ADVISORY_LOCK: Final = 7_316_204
 
+
+def _add_spent(conn: Connection) -> None:
+    """Count what was spent apart from what is leased; tables that a later step of the same upgrade made have it."""
+    for table in (schema.allowances, schema.allowance_leases):
+        if "spent" not in {column["name"] for column in inspect(conn).get_columns(table.name)}:
+            conn.execute(text(f"ALTER TABLE {table.name} ADD COLUMN spent BIGINT NOT NULL DEFAULT 0"))
+
+
 # In order. `create_all` adds the tables that are missing; a step that changes a table says how in SQL that both
 # databases speak. A new database is created in the present layout, and all names count as applied.
 STEPS: Final[Mapping[str, Step]] = {
@@ -20,6 +28,7 @@ STEPS: Final[Mapping[str, Step]] = {
     "0002-allowances": schema.METADATA.create_all,
     "0003-certificate-withdrawals": schema.METADATA.create_all,
     "0004-learned": schema.METADATA.create_all,
+    "0005-spent": _add_spent,
 }
 
 

@@ -209,7 +209,8 @@ sealed: Final = Table(
 )
 
 # What may be used up: money, tokens, calls, places for calls under way. `taken` is all that was ever leased to workers
-# less what they gave back, so it never passes the ceiling; `granted` is the last lease. `alerted` in thousandths.
+# less what they gave back, so it never passes the ceiling; `spent` is what they say calls used; `granted` is the last
+# lease. `alerted` in thousandths.
 allowances: Final = Table(
     "allowances",
     METADATA,
@@ -220,6 +221,7 @@ allowances: Final = Table(
     Column("taken", BigInteger, nullable=False),
     Column("granted", BigInteger, nullable=False),
     Column("alerted", Integer, nullable=False),
+    Column("spent", BigInteger, nullable=False, server_default="0"),
 )
 
 # What each living worker holds of an allowance; a dead worker's row counts as spent until it is reconciled.
@@ -233,6 +235,7 @@ allowance_leases: Final = Table(
     Column("taken", BigInteger, nullable=False),
     Column("since_us", BigInteger, nullable=False),
     Column("seen_us", BigInteger, nullable=False, index=True),
+    Column("spent", BigInteger, nullable=False, server_default="0"),
 )
 
 # What the keeper learned from the ledger, as JSON: shares of split arms that grow by themselves, and what became of

@@ -48,8 +48,7 @@ class Keeper:
             tasks.create_task(self._repeat("relay", RELAY_S, stop, self._while_held(self.relay.pass_on)))
             tasks.create_task(self._repeat("sweep", SWEEP_S, stop, self._while_held(self._sweep)))
             if self.reconciler is not None:
-                settle = self._while_held(self.reconciler.settle)
-                tasks.create_task(self._repeat("reconciliation", SETTLE_S, stop, settle))
+                tasks.create_task(self._repeat("reconciliation", SETTLE_S, stop, self.reconciler.settle))
             if self.steerer is not None:
                 steer = self._while_held(self.steerer.steer)
                 tasks.create_task(self._repeat("steering", STEER_S, stop, steer))
@@ -74,7 +73,9 @@ class Keeper:
 
         return act
 
-    async def _repeat(self, name: str, every_s: float, stop: asyncio.Event, act: Callable[[], Awaitable[None]]) -> None:
+    async def _repeat(
+        self, name: str, every_s: float, stop: asyncio.Event, act: Callable[[], Awaitable[object]]
+    ) -> None:
         """Act at intervals; say once when it begins to fail and once when it works again."""
         failing = False
         while not stop.is_set():

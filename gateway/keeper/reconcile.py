@@ -1,4 +1,7 @@
-"""What dead workers held of budgets: their journals show what they spent, and the rest can be spent again."""
+"""What dead workers held of budgets: their journals show what they spent, and the rest can be spent again.
+
+Each machine settles for its own dead, whichever keeper holds the lease, for only it has their journals.
+"""
 
 import asyncio
 from collections import Counter, defaultdict
@@ -9,7 +12,6 @@ from typing import Final
 from gateway.control import budgets
 from gateway.control.budgets import Left
 from gateway.control.database import Database
-from gateway.control.leases import Lease
 from metrics.record.events import Event
 from metrics.record.reader import has_writer, read_stretch
 from metrics.record.rows import call_of
@@ -27,11 +29,11 @@ class Reconciler:
     def __init__(self, database: Database, data: Path) -> None:
         self._database, self._journal = database, data / "journal"
 
-    async def settle(self, _lease: Lease) -> int:
+    async def settle(self) -> int:
         """Return to each allowance what dead workers of this machine left unspent; return how many leases ended.
 
-        Places for calls under way come back from silent workers of other machines as well; money does not, for their
-        journals are not here.
+        Places for calls under way come back from silent workers of other machines as well. Their money does not: what
+        a machine that is gone had leased counts as spent until it comes back or the period ends.
         """
         return await asyncio.to_thread(self._settle)
 

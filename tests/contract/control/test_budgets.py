@@ -2,8 +2,9 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -40,13 +41,37 @@ def test_what_is_over_the_ceiling_is_refused_at_once(store: AllowanceStore) -> N
     assert store.take(DAY, Wish(101, 5, 100)).granted == 0
 
 
-def test_an_alert_is_left_once_for_each_share(database: Database) -> None:
-    store, wish = ControlStore(database, "w1"), Wish(10, 1, 100, alerts=(0.5, 0.8, 1.0))
-    for _ in range(12):
-        store.take(DAY, wish)
-    alerts = [event.body for _, event in outbox.unrelayed(database) if event.kind == "budget.alert"]
-    assert [alert["share"] for alert in alerts] == [0.5, 0.8, 1.0]
-    assert (alerts[0]["scope"], alerts[0]["unit"], alerts[0]["period"], alerts[0]["cap"]) == ("team", "usd", "day", 100)
+def alerts(database: Database) -> list[Mapping[str, Any]]:
+    return [event.body for _, event in outbox.unrelayed(database) if event.kind == "budget.alert"]
+
+
+def test_alerts_follow_what_was_spent_and_not_what_is_leased(database: Database, clock: Clock) -> None:
+    wish = Wish(10, 90, 100, share=1, alerts=(0.5, 0.8, 1.0))
+
+    async def play() -> None:
+        purses = Purses(ControlStore(database, "w1"), clock)
+        for used, expected in ((10, []), (9, []), (30, []), (1, [0.5]), (25, [0.5]), (6, [0.5, 0.8])):
+            assert await purses.reserve(DAY, wish)
+            purses.settle(DAY, 10, used)
+            await purses.tidy()
+            await purses.tidy()
+            assert [alert["share"] for alert in alerts(database)] == expected
+        await purses.close()
+
+    asyncio.run(play())
+    first = alerts(database)[0]
+    assert (first["scope"], first["unit"], first["period"], first["cap"]) == ("team", "usd", "day", 100)
+    assert (first["spent"], first["refused"]) == (50, False)
+    (state,) = budgets.states(database, "acme", clock())
+    assert (state.taken, state.spent, state.alerted) == (81, 81, 0.8)
+
+
+def test_a_refused_call_says_that_the_budget_is_used_up(database: Database, clock: Clock) -> None:
+    store = ControlStore(database, "w1")
+    store.take(DAY, Wish(95, 1, 100, alerts=(0.5, 1.0)))
+    assert alerts(database) == []
+    assert not store.take(DAY, Wish(10, 1, 100, alerts=(0.5, 1.0))).granted
+    assert [(alert["share"], alert["refused"]) for alert in alerts(database)] == [(1.0, True)]
 
 
 WORKERS, CALLS, CEILING = 4, 100, 50
@@ -101,6 +126,7 @@ def test_four_workers_with_a_hundred_calls_never_pass_a_budget_of_fifty(
     assert len(used) >= CEILING * 3 // 4
     (state,) = budgets.states(database, "acme", clock())
     assert state.taken == sum(used)
+    assert state.spent == 0  # nobody asked for alerts
 
 
 def test_what_was_set_aside_and_not_used_can_be_used(

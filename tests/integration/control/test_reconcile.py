@@ -11,7 +11,6 @@ from gateway.control import budgets
 from gateway.control.budgets import Allowance, ControlStore, Wish
 from gateway.control.database import Database, open_database
 from gateway.control.identity.tenants import ensure_tenant
-from gateway.control.leases import acquire
 from gateway.control.migrations import upgrade
 from gateway.keeper.reconcile import Reconciler
 
@@ -66,18 +65,20 @@ def test_a_killed_workers_rest_comes_back_once_it_is_dead(tmp_path: Path) -> Non
         process = subprocess.Popen([sys.executable, "-c", WORKER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        lease = acquire(database, "keeper", "test", 60)
-        assert lease is not None
-        reconciler = Reconciler(database, tmp_path)
-        assert asyncio.run(reconciler.settle(lease)) == 0  # it lives
+        reconciler, elsewhere = Reconciler(database, tmp_path), Reconciler(database, tmp_path / "another machine")
+        assert asyncio.run(reconciler.settle()) == 0  # it lives
         before = taken(database, DAY)
         assert before >= 200
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
-        assert asyncio.run(reconciler.settle(lease)) == 2
+        assert asyncio.run(elsewhere.settle()) == 0  # its journal is not there: all of it counts as spent
+        assert taken(database, DAY) == before
+        assert asyncio.run(reconciler.settle()) == 2  # whoever is keeper
         assert taken(database, DAY) == 5 + 7 + 10  # two calls ended; one was under way and counts in full
+        (state,) = (each for each in budgets.states(database, "acme", 0) if each.allowance.name == DAY.name)
+        assert state.spent == 22
         assert taken(database, PLACES) == 0
-        assert asyncio.run(reconciler.settle(lease)) == 0
+        assert asyncio.run(reconciler.settle()) == 0
         assert ControlStore(database, "next").take(DAY, Wish(CAP - 22, 1, CAP)).granted == CAP - 22
     finally:
         database.close()

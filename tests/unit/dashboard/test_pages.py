@@ -139,7 +139,7 @@ def test_policies_shows_what_is_in_force_on_trial_and_spent() -> None:
     tables = "\n".join(table.value.to_string() for table in app.dataframe)
     for words in ("support", "0123456789ab with local changes", "limits.requests", "team:support", "$1.25"):
         assert words in tables
-    assert any("80% of $2.00 a day are taken" in warning.value for warning in app.warning)
+    assert any("of $2.00 a day" in warning.value and "80% are spent" in warning.value for warning in app.warning)
 
 
 def test_policies_says_when_there_is_nothing() -> None:
