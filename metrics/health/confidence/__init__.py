@@ -1,0 +1,1 @@
+"""Confidence: calibration, certificates from audited outcomes, and the watch over them."""

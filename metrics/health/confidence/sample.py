@@ -1,0 +1,68 @@
+"""From audited outputs to samples: one stretch of audits for each traffic and window, in the order of the calls."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from metrics.health.confidence.calibrate import Flags, Floats
+from policy.certificate import CertificateKey
+
+
+class Audit(NamedTuple):
+    """One audited output; `error` is None while nobody has answered."""
+
+    call_id: str
+    at_us: int
+    score: float
+    error: bool | None
+    deadline_us: int
+    passed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The audits of one traffic in one window: the same rate and the same certificate throughout."""
+
+    key: CertificateKey
+    window: str
+    rate: float
+    certificate: str | None
+    audits: tuple[Audit, ...]
+
+    @property
+    def scores(self) -> Floats:
+        return np.array([each.score for each in self.audits], dtype=float)
+
+    @property
+    def errors(self) -> Flags:
+        """Tell errors from others; what is not answered yet counts as an error, which can only cost coverage."""
+        return np.array([each.error is not False for each in self.audits], dtype=bool)
+
+    @property
+    def unanswered(self) -> int:
+        return sum(each.error is None for each in self.audits)
+
+    def passed_errors(self, now_us: int) -> Flags:
+        """Tell errors among audits of passed outputs; one still open is an error from its deadline on."""
+        passed = [each for each in self.audits if each.passed]
+        return np.array([e.deadline_us < now_us if e.error is None else e.error for e in passed], dtype=bool)
+
+
+def stretches(rows: Iterable[Mapping[str, Any]], tenant: str) -> list[Stretch]:
+    """Group the rows of the question `audited`; the stretch that was audited last comes first."""
+    found: dict[tuple[CertificateKey, str], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        parts = (row[name] for name in CertificateKey._fields if name != "tenant")
+        found.setdefault((CertificateKey(tenant, *parts), row["window"]), []).append(row)
+    made = [_stretch(key, window, of) for (key, window), of in found.items()]
+    return sorted(made, key=lambda stretch: stretch.audits[-1].at_us, reverse=True)
+
+
+def _stretch(key: CertificateKey, window: str, rows: list[Mapping[str, Any]]) -> Stretch:
+    audits = tuple(
+        Audit(r["call_id"], r["end_us"], r["score"], r["error"], r["deadline_us"], r["reason"] == "certified")
+        for r in rows
+    )
+    return Stretch(key, window, rows[0]["rate"], rows[0]["certificate"], audits)
