@@ -68,6 +68,10 @@ campaign-retries: ## a storm of 429s and a broken upstream; count retries, waits
 	@tools/install.sh dev
 	@$(BIN)/python -m benchmarks.campaign_retries $(ARGS)
 
+campaign-confidence: ## certificates over 1,000 draws: promises broken, coverage, bias, alarms (1 minute)
+	@tools/install.sh dev
+	@$(BIN)/python -m benchmarks.campaign_confidence $(ARGS)
+
 campaign-clients: ## openai, LangChain, LlamaIndex, instructor, pydantic-ai, Vercel AI SDK as they come (2 minutes; needs Node and npm)
 	@tools/install.sh dev
 	@$(BIN)/python -m benchmarks.campaign_clients $(ARGS)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -79,9 +79,9 @@ def settled(recorder: Recorder) -> bool:
     return caught_up(recorder) and rows(recorder, sql) == [(0,)]
 
 
-def rows(recorder: Recorder, sql: str) -> list[tuple[Any, ...]]:
+def rows(recorder: Recorder, sql: str, values: Mapping[str, object] | None = None) -> list[tuple[Any, ...]]:
     with recorder.door.cursor() as cursor:
-        return cursor.execute(sql).fetchall()
+        return cursor.execute(sql, dict(values or {})).fetchall()
 
 
 def wait_until(done: Callable[[], bool], about: Callable[[], str] = str, timeout_s: float = 60) -> None:
