@@ -149,6 +149,7 @@ class Judged(NamedTuple):
     answer: ClearAnswer
     judgement: Judgement
     scored: Scored = Scored()
+    threshold: float | None = None
 
 
 class Released(NamedTuple):

@@ -12,6 +12,9 @@
   - HeadTooLarge            431 headers_too_large
   - Ungoverned              403 ungoverned
   - Refused                 403 content_blocked
+  - Held                    423 held_for_review
+  - Rejected                403 rejected_by_reviewer
+  - ReviewsDown             503 reviews_unavailable
   - RedactionDown           503 redaction_failed
   - NoRoute                 503 no_route
   - RecordDown              503 record_failed
@@ -123,6 +126,26 @@ class Refused(GatewayError):
 
     status, code, type = 403, "content_blocked", "policy_error"
     layer, outcome = "policy", "refused"
+
+
+class Held(GatewayError):
+    """The answer waits for a reviewer; its review is named in the headers."""
+
+    status, code, type = 423, "held_for_review", "policy_error"
+    layer, outcome = "policy", "refused"
+
+
+class Rejected(Refused):
+    """A reviewer does not let this answer out, or nobody did in time."""
+
+    code = "rejected_by_reviewer"
+
+
+class ReviewsDown(GatewayError):
+    """The answer has to be held, and the store of reviews does not answer: it is not shown."""
+
+    status, code, retryable = 503, "reviews_unavailable", True
+    layer = "policy"
 
 
 class RedactionDown(GatewayError):

@@ -11,7 +11,8 @@ import orjson
 
 from gateway.admission import KeyDirectory, Limits
 from gateway.call import ClearAnswer, ClearRequest, Judged, Released, Route
-from gateway.errors import UpstreamError
+from gateway.errors import ReviewsDown, UpstreamError
+from gateway.holds.hold import Holds
 from gateway.lessons import Lessons
 from gateway.meter import Meter, memory_meter
 from gateway.providers.base import Upstreams
@@ -22,7 +23,7 @@ from gateway.stages.bind import Redactors, bind
 from gateway.stages.choose import choose
 from gateway.stages.clear import clear
 from gateway.stages.invoke import invoke, open_live
-from gateway.stages.judge import UNSCORED, escalated, judge, judge_again
+from gateway.stages.judge import UNSCORED, Assurance, escalated, judge, judge_again
 from gateway.stages.logprobs import without_logprobs
 from gateway.stages.models import Models
 from gateway.stages.restore import restore
@@ -54,6 +55,8 @@ class Pipeline:
     reuse: Reuse = field(default_factory=Reuse)
     lessons: Lessons = field(default_factory=Lessons)
     shadows: Shadows = field(default_factory=Shadows)
+    assurance: Assurance = field(default_factory=Assurance)
+    holds: Holds | None = None
 
     async def run(self, http: Exchange, endpoint: Endpoint) -> None:
         """Govern one request and answer it."""
@@ -146,8 +149,13 @@ class Pipeline:
             with watch("choose"):
                 better = escalated(judged, self._models(route, watch))
             judged = await self._escalated(judged, better, watch) if better else judge_again(judged)
+        self._audit(judged, watch)
         with watch("act"):
-            return act(judged, watch.notes)
+            if judged.judgement.verdict != "hold":
+                return act(judged, watch.notes)
+            if self.holds is None:
+                raise ReviewsDown("The answer has to be held for review, and there is no store of reviews.")
+            return await self.holds.act(judged, watch.notes)
 
     async def _escalated(self, judged: Judged, better: Route, watch: Watch) -> Judged:
         """Ask the better model; where it fails, the first answer is judged without it."""
@@ -181,8 +189,15 @@ class Pipeline:
             scored = UNSCORED
         with watch("judge"):
             called_tools(said, watch.notes)
-            watch.judged = judged = judge(said, scored, route.escalated)
+            threshold = self.assurance.threshold(said, scored, watch.notes, self.desk.clock_us())
+            watch.judged = judged = judge(said, scored, threshold, escalated=route.escalated)
         return judged
+
+    def _audit(self, judged: Judged, watch: Watch) -> None:
+        """Send an output whose coin fell so to the reviewers, beside its reply; what is held is seen by one anyway."""
+        drawn = "audit" in watch.notes and watch.notes["audit"]["drawn"]
+        if drawn and judged.judgement.verdict != "hold" and self.holds is not None:
+            self.holds.audit(judged)
 
     def _models(self, route: Route, watch: Watch) -> Models:
         return Models(self.upstreams(route.request.governed.snapshot), watch.attempts, self.tries, watch.ts_us)
@@ -195,7 +210,9 @@ class Pipeline:
         while (events := await live.read()) is not None:
             if events:
                 await http.write(events)
-        released = act(await self._verdict(live.so_far(), watch), watch.notes)
+        judged = await self._verdict(live.so_far(), watch)
+        self._audit(judged, watch)
+        released = act(judged, watch.notes)
         recorded = await watch.record(live.last(released))
         await keep(released)
         await http.end_stream(recorded.body)

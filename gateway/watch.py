@@ -100,6 +100,8 @@ class Watch:
         if commit.deferred:
             facts.append(headers.DEFERRED)
         done = route.request.governed.call.endpoint.done
+        if self.http.started and "review" in self.notes:
+            facts.append((b"x-sluice-review-id", self.notes["review"]["id"].encode()))
         if self.http.started:  # what could not stand in the headers any more goes into a last comment
             names = {name.decode().removeprefix("x-sluice-"): text.decode() for name, text in facts}
             return Recorded(reply.body + sse.comment(call=self.call_id, **names) + done, ())
@@ -124,6 +126,8 @@ class Watch:
         tried = self.attempts.target
         if tried is not None and tried.provider.simulated:
             found.append(headers.SIMULATED)
+        if "review" in self.notes:
+            found.append((b"x-sluice-review-id", self.notes["review"]["id"].encode()))
         return found
 
     async def __aenter__(self) -> Self:

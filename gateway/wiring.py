@@ -5,6 +5,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter_ns
 from typing import Final
 
@@ -14,9 +15,13 @@ from gateway.admission import Limits
 from gateway.answers import SealedAnswers
 from gateway.brake import Brake, shared_brake
 from gateway.control.budgets import ControlStore
-from gateway.control.database import Database, open_database
+from gateway.control.certificates import Withdrawn
+from gateway.control.database import Database, open_database, random_id
 from gateway.control.directory import Directory
 from gateway.control.watch import ChangeWatch
+from gateway.holds.hold import Holds
+from gateway.holds.texts import ReviewTexts
+from gateway.holds.waiting import Waiting
 from gateway.inforce import InForce
 from gateway.lessons import Lessons
 from gateway.meter import Meter
@@ -31,12 +36,15 @@ from gateway.responses.leased import LeasedJobs
 from gateway.responses.runner import Runner
 from gateway.responses.store import SealedStore
 from gateway.responses.turn import Queue
+from gateway.sealer import Sealer
 from gateway.settings import Settings
+from gateway.stages.judge import Assurance
 from gateway.stages.reuse import Reuse
 from gateway.tries import shared_tries
 from gateway.watch import Desk
 from metrics.record.ids import utc_us
 from metrics.record.journal import FileJournal, Journal, open_keystore, writer_id
+from metrics.record.keystore import KeyStore
 from metrics.record.master import MasterKey
 from policy.snapshot import Snapshot
 from redaction.presidio.detectors import Detectors
@@ -63,6 +71,7 @@ class Parts:
     responses: Conversations
     runner: Runner
     writer: str
+    reviews: ReviewTexts
 
 
 @asynccontextmanager
@@ -77,33 +86,41 @@ async def open_parts(settings: Settings, environ: Mapping[str, str], role: str) 
     redactors = CompiledRedactors(lambda tenant: master.derive(f"redaction/values/{tenant}"), detectors.detector)
     directory = Directory()
     in_force = InForce(_preparing(directory, redactors, detectors))
-    lessons = Lessons()
-    changes = ChangeWatch(database, (directory, in_force, lessons))
+    lessons, waiting, withdrawn = Lessons(), Waiting(), Withdrawn()
+    changes = ChangeWatch(database, (directory, in_force, lessons, waiting, withdrawn))
     pool = ProviderPool(session, settings.upstream, environ, lambda url: is_own_listener(url, settings))
     recording = desk(journal, shared_brake(settings.data))
     purses = Purses(ControlStore(database, writer), utc_us)
     reuse = Reuse(SealedAnswers(database, master))
     meter, tries = Meter(purses, utc_us), shared_tries(settings.data)
+    subject_ref = partial(_subject_ref, keystore)
+    holds = Holds(ReviewTexts(database, Sealer(master, "gateway/reviews")), waiting, random_id, subject_ref)
     pipeline = Pipeline(
-        directory, in_force.current, redactors, pool.of, recording, Limits(), meter, tries, reuse, lessons
-    )
-    kept = SealedStore(database, master, lambda tenant, subject: keystore.subject_key(tenant, subject)[0])
+        directory, in_force.current, redactors, pool.of, recording, Limits(), meter, tries, reuse, lessons,
+        assurance=Assurance(withdrawn, master.derive("gateway/audit-coins")), holds=holds,
+    )  # fmt: skip
+    kept = SealedStore(database, master, subject_ref)
     jobs = LeasedJobs(kept, writer)
     runner = Runner(pipeline, jobs)
     responses = Conversations(kept, Queue(jobs, runner.wake, utc_us))
     try:
         yield Parts(
             settings, database, directory, in_force, changes, journal, master, detectors, session, pipeline, purses,
-            responses, runner, writer,
+            responses, runner, writer, holds.texts,
         )  # fmt: skip
     finally:
         await pipeline.shadows.close()
+        await holds.close()
         await purses.close()
         await detectors.close()
         await session.close()
         await journal.close()
         keystore.close()
         database.close()
+
+
+def _subject_ref(keystore: KeyStore, tenant: str, subject: str) -> str:
+    return keystore.subject_key(tenant, subject)[0]
 
 
 def _preparing(directory: Directory, redactors: CompiledRedactors, detectors: Detectors) -> Callable[[Snapshot], None]:

@@ -7,7 +7,6 @@ from typing import TypeVar
 
 from policy.automations import Automation, unfit
 from policy.certificate import Certificate, clashes
-from policy.enforced import not_enforced
 from policy.files import RawFile, read_folder
 from policy.floors import Floors, undercut
 from policy.git import git_state
@@ -142,7 +141,7 @@ class _Tree:
         source = self.sources.get(name)
         if source is None:
             return None
-        return self._validated(source, source if issubclass(model, (Defaults, Floors)) else None, model)
+        return self._validated(source, model)
 
     def policies(self, defaults: Source | None) -> Iterator[tuple[Policy, Source]]:
         """Validate the policy files, with the defaults merged in."""
@@ -150,17 +149,13 @@ class _Tree:
             if name in _SPECIAL:
                 continue
             source = merged(own, defaults) if defaults else own
-            policy = self._validated(source, own, Policy)
+            policy = self._validated(source, Policy)
             if policy is not None:
                 yield policy, source
 
-    def _validated(self, source: Source, own: Source | None, model: type[_B]) -> _B | None:
-        """Validate a file; `own` is the part of it whose keys must all be enforced."""
+    def _validated(self, source: Source, model: type[_B]) -> _B | None:
         value, wrong = validated(source, model, model)
-        said = {(each.file, each.line, each.column) for each in wrong}
-        inert = not_enforced(own) if own else []
         self.problems.extend(wrong)
-        self.problems.extend(each for each in inert if (each.file, each.line, each.column) not in said)
         return value
 
 

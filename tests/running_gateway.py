@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,12 @@ import uvicorn
 
 from gateway.admission import Holder, Limits, StaticDirectory
 from gateway.app import create_app
+from gateway.control.database import Database, random_id
+from gateway.control.watch import ChangeWatch
+from gateway.holds.hold import Holds
+from gateway.holds.reviewing import ReviewDesk
+from gateway.holds.texts import ReviewTexts
+from gateway.holds.waiting import Waiting
 from gateway.pipeline import Pipeline
 from gateway.providers.openai import new_session
 from gateway.providers.pool import ProviderPool
@@ -23,11 +29,14 @@ from gateway.responses.jobs import MemoryJobs
 from gateway.responses.runner import Runner
 from gateway.responses.store import MemoryStore
 from gateway.responses.turn import Queue
+from gateway.routes import reviews
 from gateway.routes.refused import refusing
+from gateway.sealer import Sealer
 from gateway.sockets import Door, SocketLimits
 from gateway.wiring import desk
 from metrics.record.events import Event
 from metrics.record.journal import Journal, MemoryJournal
+from metrics.record.master import MasterKey
 from policy.load import load_tree
 from policy.model import Facts
 from redaction.detect import NoDetector
@@ -110,6 +119,7 @@ def running_gateway(
     limits: Limits | None = None,
     own: Callable[[str], bool] | None = None,
     sockets: SocketLimits | None = None,
+    control: Database | None = None,
 ) -> Iterator[Running]:
     """Serve a policy tree until the test ends."""
     listener = socket.create_server(("127.0.0.1", 0))
@@ -124,13 +134,24 @@ def running_gateway(
         pool = ProviderPool(session, "test", {"UPSTREAM_KEY": "sk-upstream"}, own or (lambda _url: False))
         redactors = CompiledRedactors(lambda tenant: tenant.encode().ljust(32, b"."), lambda _names: NoDetector())
         directory = StaticDirectory(HOLDERS)
+        waiting, reviewed = Waiting(), []
         pipeline = Pipeline(directory, lambda: snapshot, redactors, pool.of, desk(ledger), limits or Limits())
+        if control is not None:
+            texts = ReviewTexts(control, Sealer(MasterKey(b"m" * 32), "gateway/reviews"))
+            pipeline = replace(
+                pipeline, holds=Holds(texts, waiting, random_id, lambda _tenant, subject: f"ref-{subject}")
+            )
+            reviewed.append(reviews.router(ReviewDesk(texts, lambda: snapshot, redactors), directory))
         door = Door(sockets or SocketLimits(drain_s=0.05, every_s=0.02), refusing(pipeline))
         store = MemoryStore()
         jobs = MemoryJobs(store)
         runner = Runner(pipeline, jobs)
-        app = create_app(pipeline, kept=Conversations(store, Queue(jobs, runner.wake, pipeline.desk.clock_us)))
+        app = create_app(
+            pipeline, reviewed, kept=Conversations(store, Queue(jobs, runner.wake, pipeline.desk.clock_us))
+        )
         tasks = [asyncio.create_task(runner.run())]
+        if control is not None:
+            tasks.append(asyncio.create_task(ChangeWatch(control, (waiting,), 0.02).run()))
         config = uvicorn.Config(app, http=door.protocol(), lifespan="off", log_config=None, access_log=False)
         servers.append(uvicorn.Server(config))
         tasks.append(asyncio.create_task(door.watch(servers[0].server_state.connections)))

@@ -5,7 +5,7 @@ from typing import Final
 
 from sqlalchemy import Connection, inspect, select, text
 
-from gateway.control import schema
+from gateway.control import schema, schema_reviews
 from gateway.control.database import Database, Write, insert_new
 from gateway.control.errors import LayoutTooNew
 
@@ -29,6 +29,7 @@ STEPS: Final[Mapping[str, Step]] = {
     "0003-certificate-withdrawals": schema.METADATA.create_all,
     "0004-learned": schema.METADATA.create_all,
     "0005-spent": _add_spent,
+    "0006-reviews": schema_reviews.reviews.metadata.create_all,
 }
 
 

@@ -21,7 +21,8 @@ METADATA: Final = MetaData()
 _SERIAL: Final = BigInteger().with_variant(Integer(), "sqlite")
 
 
-def _tenant(*, primary_key: bool = False) -> Column[str]:
+def tenant_column(*, primary_key: bool = False) -> Column[str]:
+    """Give the column that ties a row to its tenant."""
     return Column("tenant", String, ForeignKey("tenants.tenant"), nullable=False, primary_key=primary_key)
 
 
@@ -59,7 +60,7 @@ users: Final = Table(
     "users",
     METADATA,
     Column("user_id", String, primary_key=True),
-    _tenant(),
+    tenant_column(),
     Column("email", String, nullable=False, unique=True),
     Column("password_hash", String),
     Column("created_us", BigInteger, nullable=False),
@@ -70,7 +71,7 @@ service_principals: Final = Table(
     "service_principals",
     METADATA,
     Column("principal_id", String, primary_key=True),
-    _tenant(),
+    tenant_column(),
     Column("name", String, nullable=False),
     # What its keys may be bound to; null means anything in the tenant.
     Column("team", String),
@@ -87,7 +88,7 @@ service_principals: Final = Table(
 roles: Final = Table(
     "roles",
     METADATA,
-    _tenant(),
+    tenant_column(),
     Column("holder", String, primary_key=True),
     Column("role", String, primary_key=True),
     Column("granted_by", String, nullable=False),
@@ -99,7 +100,7 @@ sessions: Final = Table(
     METADATA,
     Column("session_hash", LargeBinary, primary_key=True),
     Column("session_id", String, nullable=False, unique=True),
-    _tenant(),
+    tenant_column(),
     Column("holder", String, nullable=False, index=True),
     Column("source", String, nullable=False),
     Column("created_us", BigInteger, nullable=False),
@@ -111,7 +112,7 @@ login_links: Final = Table(
     "login_links",
     METADATA,
     Column("token_hash", LargeBinary, primary_key=True),
-    _tenant(),
+    tenant_column(),
     Column("user_id", String, ForeignKey("users.user_id"), nullable=False),
     Column("created_us", BigInteger, nullable=False),
     Column("expires_us", BigInteger, nullable=False, index=True),
@@ -134,7 +135,7 @@ api_keys: Final = Table(
     Column("key_hash", LargeBinary, nullable=False, unique=True),
     Column("hint", String, nullable=False),
     Column("name", String, nullable=False),
-    _tenant(),
+    tenant_column(),
     Column("team", String),
     Column("automation", String, nullable=False),
     Column("environment", String),
@@ -198,7 +199,7 @@ outbox: Final = Table(
 sealed: Final = Table(
     "sealed",
     METADATA,
-    _tenant(primary_key=True),
+    tenant_column(primary_key=True),
     Column("kind", String, primary_key=True),
     Column("item_id", String, primary_key=True),
     Column("subject_ref", String),
@@ -264,7 +265,7 @@ certificate_withdrawals: Final = Table(
     "certificate_withdrawals",
     METADATA,
     Column("certificate", String, primary_key=True),
-    _tenant(),
+    tenant_column(),
     Column("reason", String, nullable=False),
     Column("withdrawn_by", String, nullable=False),
     Column("withdrawn_us", BigInteger, nullable=False),

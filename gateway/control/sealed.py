@@ -44,6 +44,15 @@ def get(database: Database, tenant: str, kind: str, item_id: str) -> SealedItem 
     return SealedItem(kind, item_id, row["ciphertext"], row["subject_ref"], row["expires_us"])
 
 
+def below(database: Database, tenant: str, kind: str, prefix: str) -> list[SealedItem]:
+    """Return the items of a kind whose ids begin with a prefix, in the order of their ids."""
+    table = schema.sealed
+    mine = select(table).where(table.c.tenant == tenant, table.c.kind == kind, table.c.item_id.startswith(prefix))
+    with database.read() as conn:
+        rows = conn.execute(mine.order_by(table.c.item_id)).mappings().all()
+    return [SealedItem(kind, r["item_id"], r["ciphertext"], r["subject_ref"], r["expires_us"]) for r in rows]
+
+
 def remove(tx: Write, tenant: str, kind: str, item_id: str) -> bool:
     """Delete an item; tell whether there was one."""
     return tx.execute(delete(schema.sealed).where(*_is(tenant, kind, item_id))).rowcount == 1

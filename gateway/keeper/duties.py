@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.control import housekeeping
+from gateway.control import housekeeping, reviews
 from gateway.control.database import Database
 from gateway.control.errors import ControlError
 from gateway.control.leases import Lease
@@ -25,6 +25,7 @@ LOOK_S: Final = 0.2
 RELAY_S: Final = 0.25
 SWEEP_S: Final = 60.0
 SETTLE_S: Final = 2.0
+DEADLINES_S: Final = 0.5
 STEER_S: Final = 15.0
 Duty = Callable[[Lease], Awaitable[object]]
 
@@ -47,6 +48,7 @@ class Keeper:
             tasks.create_task(self._repeat("activation", LOOK_S, stop, self._while_held(self._look)))
             tasks.create_task(self._repeat("relay", RELAY_S, stop, self._while_held(self.relay.pass_on)))
             tasks.create_task(self._repeat("sweep", SWEEP_S, stop, self._while_held(self._sweep)))
+            tasks.create_task(self._repeat("deadlines", DEADLINES_S, stop, self._while_held(self._expire)))
             if self.reconciler is not None:
                 tasks.create_task(self._repeat("reconciliation", SETTLE_S, stop, self.reconciler.settle))
             if self.steerer is not None:
@@ -64,6 +66,9 @@ class Keeper:
 
     async def _sweep(self, _lease: Lease) -> None:
         await asyncio.to_thread(housekeeping.sweep, self.database)
+
+    async def _expire(self, _lease: Lease) -> None:
+        await asyncio.to_thread(reviews.expire, self.database)
 
     def _while_held(self, duty: Duty) -> Callable[[], Awaitable[None]]:
         async def act() -> None:

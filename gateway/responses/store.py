@@ -1,21 +1,18 @@
 """What is kept of responses, so that callers can read them again and go on from them."""
 
 import asyncio
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 import orjson
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from gateway.control import sealed
 from gateway.control.database import Database
+from gateway.sealer import Sealer
 from metrics.record.master import MasterKey
 
 KIND: Final = "response"
-_NONCE_BYTES: Final = 12
 _DAY_US: Final = 24 * 3600 * 1_000_000
 
 
@@ -110,16 +107,11 @@ class SealedStore:
 
     def seal(self, tenant: str, about: str, raw: bytes) -> bytes:
         """Encrypt something about a response; `about` binds it to its place."""
-        nonce = secrets.token_bytes(_NONCE_BYTES)
-        return nonce + self._cipher(tenant).encrypt(nonce, raw, f"{tenant}\0{about}".encode())
+        return self._sealer.seal(tenant, about, raw)
 
     def open(self, tenant: str, about: str, ciphertext: bytes) -> bytes | None:
-        """Decrypt; None for what was sealed with another master key or is damaged: nobody can read it any more."""
-        nonce, rest = ciphertext[:_NONCE_BYTES], ciphertext[_NONCE_BYTES:]
-        try:
-            return self._cipher(tenant).decrypt(nonce, rest, f"{tenant}\0{about}".encode())
-        except InvalidTag:
-            return None
+        """Decrypt; None for what nobody can read any more."""
+        return self._sealer.open(tenant, about, ciphertext)
 
     def item(self, tenant: str, stored: Stored, ref: str | None, days: int) -> sealed.SealedItem:
         """Return a response as it is kept."""
@@ -140,5 +132,6 @@ class SealedStore:
         raw = self.open(tenant, item.item_id, item.ciphertext)
         return None if raw is None else Stored(**orjson.loads(raw))
 
-    def _cipher(self, tenant: str) -> AESGCM:
-        return AESGCM(self.master.derive(f"gateway/responses/{tenant}"))
+    @property
+    def _sealer(self) -> Sealer:
+        return Sealer(self.master, "gateway/responses")

@@ -5,9 +5,10 @@ from collections.abc import Callable
 
 from fastapi import APIRouter
 
+from gateway.holds.reviewing import ReviewDesk
 from gateway.intake import Intake
 from gateway.ports import address
-from gateway.routes import calls, events, health, metrics, outcomes, redact
+from gateway.routes import calls, events, health, metrics, outcomes, redact, reviews
 from gateway.routes.admin import admin_router
 from gateway.routes.identity import SignInDesk, identity_router, query_signer
 from gateway.wiring import Parts
@@ -24,6 +25,9 @@ def routers(parts: Parts) -> list[APIRouter]:
         outcomes.router(intake),
         events.router(intake),
         redact.router(parts.pipeline),
+        reviews.router(
+            ReviewDesk(parts.reviews, parts.pipeline.snapshot, parts.pipeline.redactors), parts.pipeline.directory
+        ),
         calls.router(
             parts.pipeline, calls.asking(parts.master, address(parts.settings, "recorder"), parts.database.clock_us)
         ),

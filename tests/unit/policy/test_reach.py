@@ -7,7 +7,6 @@ import pytest
 
 from gateway.policy_tools.check import Detectors, check, load_checked
 from policy.blocks_redaction import CustomRecognizer
-from policy.enforced import ENFORCED, not_enforced
 from policy.model import Policy
 from policy.problems import PolicyErrors
 from policy.reach import pointless
@@ -127,10 +126,3 @@ def test_a_report_reads_the_same_as_text_and_json(tmp_path: Path) -> None:
     report = check(write(tmp_path, a="colour: red\n"))
     assert report.text() == "a.yaml:4:1: colour: unknown key; remove it"
     assert '"line": 4, "column": 1, "path": "colour"' in report.json()
-
-
-def test_the_table_of_enforced_keys_names_keys_that_exist() -> None:
-    from_policy = set(Policy.model_json_schema(by_alias=True)["properties"])
-    assert set(ENFORCED) <= from_policy
-    source = read_yaml("a.yaml", (HEAD.format(name="a") + "hold: {}\n").encode())
-    assert [each.path for each in not_enforced(source)] == ["hold"]

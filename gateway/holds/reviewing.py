@@ -1,0 +1,142 @@
+"""What reviewers and callers do with a review: read it, edit it, and get its output."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gateway.call import Compiled
+from gateway.control.database import Database
+from gateway.control.errors import Conflict, InvalidInput
+from gateway.control.identity.roles import Identity
+from gateway.control.reviews import NOTE, OUTPUT, Decision, Review, Verdict, comment, decide, find, reveal
+from gateway.errors import RedactionDown, Refused, Ungoverned
+from gateway.holds.texts import Kept, ReviewTexts
+from gateway.stages.bind import Redactors
+from gateway.wire import said
+from gateway.wire.endpoint import Json
+from gateway.wire.labels import NAMES
+from policy import model
+from policy.snapshot import Snapshot
+from redaction.screen import Screen
+from redaction.types import Blocked, RedactionFailed, Vault
+
+MAX_TEXT_CHARS: Final = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewDesk:
+    """Everything that the routes of reviews need."""
+
+    texts: ReviewTexts
+    snapshot: Callable[[], Snapshot]
+    redactors: Redactors
+
+    @property
+    def database(self) -> Database:
+        return self.texts.database
+
+    def find(self, tenant: str, review_id: str) -> Review:
+        """Return a review of a tenant.
+
+        Raises:
+            NotFound: there is none.
+        """
+        with self.database.read() as conn:
+            return find(conn, tenant, review_id)
+
+    async def decide(self, by: Identity, review_id: str, state: Verdict, said_of_it: "Remarks") -> Review:
+        """Decide a review; an edit is screened before it is stored, and a comment cleared.
+
+        Raises:
+            ControlError: see `gateway.control.reviews.decide`.
+            Refused, RedactionDown: the edit or comment holds what the policy does not let pass.
+        """
+        review = await asyncio.to_thread(self.find, by.tenant, review_id)
+        edit = note = None
+        if state == "edited":
+            edit = self.texts.seal(review, OUTPUT, await self._edited(review, said_of_it.text or ""))
+        if said_of_it.comment:
+            note = await self._note(review, by, said_of_it.comment)
+        decision = Decision(state, said_of_it.reason, edit, note)
+        return await asyncio.to_thread(decide, self.database, by, review_id, decision)
+
+    async def comment(self, by: Identity, review_id: str, text: str) -> None:
+        """Add a comment; it is cleared first.
+
+        Raises:
+            ControlError, Refused, RedactionDown: as `decide`.
+        """
+        review = await asyncio.to_thread(self.find, by.tenant, review_id)
+        note = await self._note(review, by, text)
+        await asyncio.to_thread(comment, self.database, by, review_id, note)
+
+    def reveal(self, by: Identity, review_id: str) -> Json:
+        """Return the values behind the placeholders of a review; that they were seen is recorded first.
+
+        Raises:
+            ControlError: see `gateway.control.reviews.reveal`.
+        """
+        kept = self.texts.kept(reveal(self.database, by, review_id))
+        return dict(kept.values) if kept else {}
+
+    def output(self, review: Review) -> Json | None:
+        """Return what the caller of a decided review gets, with its own values; None when it gets nothing."""
+        clean, kept = self.texts.output(review), self.texts.kept(review)
+        if clean is None or kept is None:
+            return None
+        with _searched():
+            return self._screen(review, kept, again=True).whole(clean).reply
+
+    async def _edited(self, review: Review, text: str) -> Json:
+        kept = await asyncio.to_thread(self.texts.kept, review)
+        if kept is None:
+            raise Conflict("The texts of this review were erased or have expired; it can only be rejected.")
+        if not text or len(text) > MAX_TEXT_CHARS:
+            raise InvalidInput("text", f"An edit has 1 to {MAX_TEXT_CHARS:,} characters.")
+        body, screen = said.saying(kept.answer, text), self._screen(review, kept, again=False)
+        with _searched():
+            await screen.hear_whole(body)
+            return screen.whole(body).clean
+
+    async def _note(self, review: Review, by: Identity, text: str) -> bytes:
+        kept = await asyncio.to_thread(self.texts.kept, review)
+        with _searched():
+            cleared = await self._compiled(review, kept).redactor.clear_text(text)
+        return self.texts.seal(review, NOTE, {"by": by.holder, "at_us": self.database.clock_us(), **cleared.body})
+
+    def _screen(self, review: Review, kept: Kept, *, again: bool) -> Screen:
+        redactor = self._compiled(review, kept).redactor
+        return redactor.screen(Vault(values=dict(kept.values)), review.endpoint, again=again)
+
+    def _compiled(self, review: Review, kept: Kept | None) -> Compiled:
+        """Compile today's rules for the key that asked."""
+        facts: list[Any] = kept.facts if kept else [review.tenant, None, review.automation, None, None]
+        labels = dict(zip(NAMES, kept.labels, strict=False)) if kept else {}
+        try:
+            known = {name: value for name, value in labels.items() if value is not None}
+            bound = self.snapshot().bind(model.Facts(*facts), known)
+        except model.Ungoverned as error:
+            raise Ungoverned("No policy governs the key that asked any more.") from error
+        return self.redactors.of(bound, review.tenant)
+
+
+@dataclass(frozen=True, slots=True)
+class Remarks:
+    """What a reviewer says with a decision."""
+
+    reason: str | None = None
+    comment: str | None = None
+    text: str | None = None
+
+
+@contextmanager
+def _searched() -> Iterator[None]:
+    """Say in the gateway's words that a text was refused, or could not be searched."""
+    try:
+        yield
+    except Blocked as error:
+        raise Refused(f"The policy does not allow {error.kind} in this text.") from error
+    except RedactionFailed as error:
+        raise RedactionDown("The text could not be searched for personal data.") from error

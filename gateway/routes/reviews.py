@@ -1,0 +1,155 @@
+"""`/reviews`: the queue of reviewers; `GET /v1/holds/{id}`: how a caller gets what was held."""
+
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.admission import KeyDirectory, authenticate, refuse_loops
+from gateway.control.identity.roles import Identity
+from gateway.control.reviews import OPEN, Filter, Review, assign, listed
+from gateway.errors import NotFound
+from gateway.holds.reviewing import MAX_TEXT_CHARS, Remarks, ReviewDesk
+from gateway.routes.access import Require, SmallBodyRoute
+from gateway.wire import said
+
+_SUMMARY: Final = (
+    "kind", "state", "output", "queue", "automation", "call_id", "run", "step", "endpoint", "policy", "rule", "score",
+    "risk", "assignee", "decided_by", "reason", "at_deadline",
+)  # fmt: skip
+_MISSING: Final = "There is no such held answer for this key."
+_Reason = Literal["correct", "wrong_facts", "wrong_tone", "incomplete", "policy_breach", "personal_data", "other"]
+_Text = Annotated[str, Field(max_length=MAX_TEXT_CHARS)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Wanted(_Body):
+    """Which reviews to list."""
+
+    state: str = OPEN
+    kind: str | None = None
+    queue: str | None = None
+    automation: str | None = None
+    assignee: str | None = None
+    limit: int = Field(default=100, ge=1, le=1000)
+
+
+class Remark(_Body):
+    """What a reviewer says with a decision; `text` is the edited answer."""
+
+    reason: _Reason | None = None
+    comment: _Text | None = None
+    text: _Text | None = None
+
+
+class Assignment(_Body):
+    """To whom a review goes: a user's id, `me`, or null for all."""
+
+    to: str | None = Field(max_length=120)
+
+
+class Comment(_Body):
+    """A comment."""
+
+    comment: _Text = Field(min_length=1)
+
+
+def router(desk: ReviewDesk, directory: KeyDirectory) -> APIRouter:
+    """Build the routes."""
+    routes = APIRouter(route_class=SmallBodyRoute, tags=["reviews"])
+    _add_reading(routes, desk)
+    _add_deciding(routes, desk)
+
+    @routes.get("/v1/holds/{review_id}")
+    def hold(review_id: str, request: Request) -> dict[str, Any]:
+        """Return a held answer of the caller's own automation: its state, and once it is released the answer."""
+        headers = dict(request.scope["headers"])
+        refuse_loops(headers)
+        holder = authenticate(headers, directory)
+        review = desk.find(holder.facts.tenant, review_id)
+        if review.kind != "hold" or review.automation != holder.facts.automation:
+            raise NotFound(_MISSING)
+        shown = _state(review)
+        return {"id": review_id, "object": "hold", **shown, "call_id": review.call_id, "answer": desk.output(review)}
+
+    return routes
+
+
+def _add_reading(routes: APIRouter, desk: ReviewDesk) -> None:
+    reviewer = Depends(Require(desk.database, "reviewer", "auditor", "admin"))
+
+    @routes.get("/reviews")
+    def queue(query: Annotated[Wanted, Query()], by: Identity = reviewer) -> dict[str, Any]:
+        """List reviews, the most urgent first; `state=any` lists decided ones, too."""
+        given = query.model_dump()
+        wanted = Filter(**given | {"state": None if query.state == "any" else query.state})
+        return {"object": "list", "data": [_summary(each) for each in listed(desk.database, by.tenant, wanted)]}
+
+    @routes.get("/reviews/{review_id}")
+    def one(review_id: str, by: Identity = reviewer) -> dict[str, Any]:
+        """Return a review with its redacted texts."""
+        review = desk.find(by.tenant, review_id)
+        kept, edit = desk.texts.kept(review), desk.texts.edit(review)
+        texts: dict[str, Any] = {"request": None, "answer": None, "text": None}
+        if kept is not None:
+            texts = {"request": kept.request, "answer": kept.answer, "text": "\n\n".join(said.texts(kept.answer))}
+            texts |= {"findings": kept.findings, "scores": kept.scores, "fallback": kept.fallback}
+        edited = None if edit is None else "\n\n".join(said.texts(edit))
+        return _summary(review) | texts | {"edit": edited, "comments": desk.texts.notes(review)}
+
+    @routes.post("/reviews/{review_id}/reveal")
+    def reveal(review_id: str, by: Identity = reviewer) -> dict[str, Any]:
+        """Return the originals behind the placeholders, for auditors and admins; it is recorded."""
+        return {"object": "originals", "id": review_id, "values": desk.reveal(by, review_id)}
+
+
+def _add_deciding(routes: APIRouter, desk: ReviewDesk) -> None:
+    reviewer = Depends(Require(desk.database, "reviewer"))
+
+    @routes.post("/reviews/{review_id}/approve")
+    async def approve(review_id: str, body: Remark, by: Identity = reviewer) -> dict[str, Any]:
+        """Release an answer as it is."""
+        return _summary(await desk.decide(by, review_id, "approved", _remarks(body)))
+
+    @routes.post("/reviews/{review_id}/edit")
+    async def edit(review_id: str, body: Remark, by: Identity = reviewer) -> dict[str, Any]:
+        """Release another text in its place."""
+        return _summary(await desk.decide(by, review_id, "edited", _remarks(body)))
+
+    @routes.post("/reviews/{review_id}/reject")
+    async def reject(review_id: str, body: Remark, by: Identity = reviewer) -> dict[str, Any]:
+        """Release nothing."""
+        return _summary(await desk.decide(by, review_id, "rejected", _remarks(body)))
+
+    @routes.post("/reviews/{review_id}/assign")
+    def give(review_id: str, body: Assignment, by: Identity = reviewer) -> dict[str, Any]:
+        """Give a review to a reviewer, or back to all."""
+        return _summary(assign(desk.database, by, review_id, by.holder if body.to == "me" else body.to))
+
+    @routes.post("/reviews/{review_id}/comment")
+    async def remark(review_id: str, body: Comment, by: Identity = reviewer) -> dict[str, Any]:
+        """Add a comment."""
+        await desk.comment(by, review_id, body.comment)
+        return {"object": "comment", "id": review_id}
+
+
+def _summary(review: Review) -> dict[str, Any]:
+    shown = {name: getattr(review, name) for name in _SUMMARY}
+    return {"object": "review", "id": review.review_id, **shown, **_times(review)}
+
+
+def _state(review: Review) -> dict[str, Any]:
+    """Say what a caller may know: not who decided, nor why."""
+    return {"state": review.state, "output": review.output, **_times(review)}
+
+
+def _times(review: Review) -> dict[str, Any]:
+    times = {"opened_at": review.opened_us, "deadline_at": review.deadline_us, "decided_at": review.decided_us}
+    return {name: None if at_us is None else at_us // 1_000_000 for name, at_us in times.items()}
+
+
+def _remarks(body: Remark) -> Remarks:
+    return Remarks(body.reason, body.comment, body.text)

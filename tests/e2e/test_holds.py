@@ -1,0 +1,219 @@
+"""Held, edited and released answers as an unchanged OpenAI client sees them, over sockets, streamed and not."""
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import openai
+import pytest
+
+from gateway.control.database import Database, open_database
+from gateway.control.identity.bootstrap import bootstrap
+from gateway.control.identity.login import create_link, sign_in_by_link
+from gateway.control.identity.roles import local_operator
+from gateway.control.identity.tenants import ensure_tenant
+from gateway.control.identity.users import create_user
+from gateway.control.migrations import upgrade
+from gateway.control.reviews import expire
+from tests.e2e.conftest import new_client
+from tests.e2e.wire import ASK, completion, text_chunks
+from tests.running_gateway import Running, running_gateway, write_policies
+from tests.upstream import Upstream, reply, stream
+
+TEMPLATE = """
+template: wait
+version: 1
+schema: 1
+owner: o@example.com
+wordings: [{text: "A person looks at this first."}]
+"""
+BLOCKS = """
+confidence:
+  scorers: [{kind: expression, expression: "size(text) > 40 ? 1.0 : 0.1"}]
+  bands: [{at_least: 0.9, verdict: pass}, {at_least: 0, verdict: hold}]
+hold: {queue: letters, deadline: 1h, HOLD}
+"""
+ANSWER = "To ann@example.com."
+
+
+@dataclass
+class Office:
+    """A running gateway with a policy that holds short answers, a reviewer, and the database behind both."""
+
+    running: Running
+    database: Database
+    session: str
+    upstream: Upstream
+
+    def client(self, **options: Any) -> openai.OpenAI:
+        return new_client(self.running, **options)
+
+    def call(self, method: str, path: str, body: Any = None, key: str | None = None) -> Any:
+        headers = {"authorization": f"Bearer {key or self.session}"}
+        return httpx2.request(method, f"{self.running.base_url}{path}", json=body, headers=headers).json()
+
+    def queue(self) -> list[Any]:
+        found: list[Any] = self.call("GET", "/reviews")["data"]
+        return found
+
+    def soon(self, action: str, body: Any) -> threading.Thread:
+        """Decide the first review that appears."""
+
+        def act() -> None:
+            deadline = time.monotonic() + 5
+            while not (found := self.queue()) and time.monotonic() < deadline:
+                time.sleep(0.01)
+            self.call("POST", f"/reviews/{found[0]['id']}/{action}", body)
+
+        thread = threading.Thread(target=act)
+        thread.start()
+        return thread
+
+
+Open = Callable[[str], Office]
+
+
+@pytest.fixture
+def open_office(tmp_path: Path, upstream: Upstream) -> Iterator[Open]:
+    with ExitStack() as stack:
+
+        def begin(hold: str) -> Office:
+            policies = write_policies(tmp_path / "policies", upstream.base_url, "buffered")
+            (policies / "templates" / "wait").mkdir(parents=True)
+            (policies / "templates" / "wait" / "v1.yaml").write_text(TEMPLATE)
+            with (policies / "structured.yaml").open("a") as file:
+                file.write(BLOCKS.replace("HOLD", hold))
+            database = open_database(f"sqlite:///{tmp_path}/control/control.db")
+            stack.callback(database.close)
+            upgrade(database)
+            bootstrap(database, None)
+            ensure_tenant(database, "acme")
+            admin = local_operator("acme")
+            user = create_user(database, "acme", "reviewer@example.com", ["reviewer", "auditor"], admin)
+            link = create_link(database, "acme", user.user_id, admin)
+            session = sign_in_by_link(database, link, "test").token
+            running = stack.enter_context(running_gateway(policies, control=database))
+            return Office(running, database, session, upstream)
+
+        yield begin
+
+
+def ask(client: openai.OpenAI, streamed: bool, **more: Any) -> str:
+    """Ask and give the text, however it comes."""
+    said: Any = client.chat.completions.create(model="gpt-test", messages=ASK, stream=streamed, **more)
+    if not streamed:
+        return str(said.choices[0].message.content)
+    return "".join(part.choices[0].delta.content or "" for part in said if part.choices)
+
+
+def say(upstream: Upstream, streamed: bool, text: str = "To {mark}.") -> None:
+    """Let the upstream answer with the placeholder that it was sent."""
+
+    def answer(request: Any) -> Any:
+        mark = request.json["messages"][-1]["content"].split()[2]
+        said = text.format(mark=mark)
+        return stream(*text_chunks(*re.split("(?= )", said))) if streamed else reply(completion({"content": said}))
+
+    upstream.default = answer
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_error_the_answer_is_held_and_polled(open_office: Open, upstream: Upstream, streamed: bool) -> None:
+    office = open_office("reply: error")
+    say(upstream, streamed)
+    with pytest.raises(openai.APIStatusError) as caught:
+        ask(office.client(max_retries=2), streamed)
+    assert (caught.value.status_code, caught.value.code) == (423, "held_for_review")
+    assert len(upstream.received) == 1  # a client that may retry does not
+    review_id = caught.value.response.headers["x-sluice-review-id"]
+    assert caught.value.response.headers["x-sluice-decision"] == "hold"
+    assert office.call("GET", f"/v1/holds/{review_id}", key="sk-sluice-test")["answer"] is None
+    [waiting] = office.queue()
+    assert (waiting["id"], waiting["queue"], waiting["automation"]) == (review_id, "letters", "drafting")
+    shown = office.call("GET", f"/reviews/{review_id}")
+    assert "ann@example.com" not in str(shown)
+    office.call("POST", f"/reviews/{review_id}/approve", {"reason": "correct"})
+    polled = office.call("GET", f"/v1/holds/{review_id}", key="sk-sluice-test")
+    assert (polled["state"], polled["output"]) == ("approved", "answer")
+    assert "ann@example.com" in polled["answer"]["choices"][0]["message"]["content"]
+    end = office.running.ends()[0]
+    assert (end["verdict"], end["status"], end["error_code"]) == ("hold", 423, "held_for_review")
+    assert end["review"] == {"id": review_id, "queue": "letters", "reply": "error"}
+    other = office.call("GET", f"/v1/holds/{review_id}", key="sk-sluice-ungoverned")
+    assert other["error"]["code"] == "not_found"
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_fallback_the_template_stands_in(open_office: Open, upstream: Upstream, streamed: bool) -> None:
+    office = open_office("reply: fallback, template: wait")
+    say(upstream, streamed)
+    assert ask(office.client(), streamed) == "A person looks at this first."
+    [waiting] = office.queue()
+    assert office.running.ends()[0]["review"]["id"] == waiting["id"]
+    edited = office.call(
+        "POST", f"/reviews/{waiting['id']}/edit", {"text": "Better, bob@example.com.", "reason": "wrong_tone"}
+    )
+    assert (edited["state"], edited["output"]) == ("edited", "edit")
+    polled = office.call("GET", f"/v1/holds/{waiting['id']}", key="sk-sluice-test")
+    assert polled["answer"]["choices"][0]["message"]["content"] == "Better, <EMAIL_ADDRESS>."
+    assert office.call("GET", f"/reviews/{waiting['id']}")["edit"] == "Better, <EMAIL_ADDRESS>."
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_wait_the_caller_gets_what_the_reviewer_decides(open_office: Open, upstream: Upstream, streamed: bool) -> None:
+    office = open_office("reply: wait, wait: 5s")
+    say(upstream, streamed)
+    client = office.client()
+    deciding = office.soon("approve", {})
+    assert ask(client, streamed) == ANSWER
+    deciding.join()
+    deciding = office.soon("edit", {"text": "Dear Ann,"})
+    assert ask(client, streamed) == "Dear Ann,"
+    deciding.join()
+    deciding = office.soon("reject", {"reason": "policy_breach"})
+    with pytest.raises(openai.APIError) as caught:
+        ask(client, streamed)
+    deciding.join()
+    assert caught.value.code == "rejected_by_reviewer"
+    assert [end["status"] for end in office.running.ends(3)] == [200, 200, 403]
+
+
+def test_wait_ends_as_an_error_when_nobody_decides(open_office: Open, upstream: Upstream) -> None:
+    office = open_office("reply: wait, wait: 1s, at_deadline: release")
+    say(upstream, streamed=False)
+    with pytest.raises(openai.APIStatusError) as caught:
+        ask(office.client(), streamed=False)
+    assert caught.value.code == "held_for_review"
+    [waiting] = office.queue()
+    assert expire(office.database) == 0
+    assert waiting["at_deadline"] == "release"
+
+
+def test_originals_are_shown_to_a_role_and_recorded(open_office: Open, upstream: Upstream) -> None:
+    office = open_office("reply: fallback, template: wait")
+    say(upstream, streamed=False)
+    ask(office.client(), streamed=False)
+    [waiting] = office.queue()
+    values = office.call("POST", f"/reviews/{waiting['id']}/reveal")["values"]
+    assert list(values.values()) == ["ann@example.com"]
+    office.call("POST", f"/reviews/{waiting['id']}/comment", {"comment": "Ask bob@example.com first."})
+    [note] = office.call("GET", f"/reviews/{waiting['id']}")["comments"]
+    assert note["text"].startswith("Ask [EMAIL_") or note["text"].startswith("Ask <EMAIL")
+
+
+def test_what_cannot_be_held_is_not_shown(open_office: Open, upstream: Upstream) -> None:
+    office = open_office("reply: error")
+    say(upstream, streamed=False)
+    office.database.engine.dispose()
+    with office.database.write() as tx:
+        tx.conn.exec_driver_sql("ALTER TABLE reviews RENAME TO gone")
+    with pytest.raises(openai.APIStatusError) as caught:
+        ask(office.client(), streamed=False)
+    assert caught.value.code == "reviews_unavailable"
+    assert office.running.ends()[0]["verdict"] == "hold"
