@@ -65,11 +65,18 @@ class NameFinder:
     async def _ask(self, texts: Sequence[str]) -> Sequence[Sequence[Entity]]:
         block = self._block
         try:
-            return await self._detector.find(texts, block.language, self._level, block.timeout_ms / 1000)
+            return await self._detector.find(
+                [_spaced(text) for text in texts], block.language, self._level, block.timeout_ms / 1000
+            )
         except (TimeoutError, DetectorDown, OSError) as error:
             if block.on_failure == "block":
                 raise RedactionFailed("names could not be looked for in time, so nothing may leave") from error
             return [()] * len(texts)
+
+
+def _spaced(text: str) -> str:
+    """Write escaped line ends and tabs as white space of the same length: names begin after them."""
+    return text.replace("\\n", " \n").replace("\\r", "  ").replace("\\t", "  ") if "\\" in text else text
 
 
 def spread(found: Mapping[str, Sequence[Entity]]) -> dict[str, Sequence[Entity]]:

@@ -11,9 +11,9 @@ MAX_DEPTH = 3
 _RUN = re.compile(r"[^\x00-\x7f]+")
 _GONE = re.compile(rb"\x7f+")
 _ESCAPE = re.compile(
-    rb"%[0-9A-Fa-f]{2}|&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,9});|\\u[0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2}"
+    rb"%[0-9A-Fa-f]{2}|&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,9});|\\u[0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2}|\\[nrt]"
 )
-_JSON_ESCAPE = re.compile(_ESCAPE.pattern + rb'|\\["\\/bfnrt]')
+_JSON_ESCAPE = re.compile(_ESCAPE.pattern + rb'|\\["\\/bf]')
 # What may still become an escape when more text comes.
 _OPEN_ESCAPE = re.compile(rb"(?:%[0-9A-Fa-f]?|&(?:#?[A-Za-z0-9]{0,9})|\\(?:u[0-9A-Fa-f]{0,3}|x[0-9A-Fa-f]?)?)\Z")
 _SIMPLE = {ord("n"): b"\n", ord("r"): b"\n", ord("t"): b" ", ord("b"): b" ", ord("f"): b" "}

@@ -22,8 +22,8 @@ def _thresholds(person: float, place: float, organisation: float) -> Thresholds:
 
 # A token counts when the model gives it at least this probability of being part of a name, by its label.
 LEVELS = {
-    "balanced": _thresholds(0.3, 0.4, 0.45),
-    "strict": _thresholds(0.12, 0.2, 0.25),
+    "balanced": _thresholds(0.3, 0.4, 0.25),
+    "strict": _thresholds(0.12, 0.2, 0.18),
     "paranoid": _thresholds(0.07, 0.1, 0.12),
 }
 # A sign (comma, dash) belongs to a name only when the model is at least this sure, whatever the level.
@@ -82,10 +82,11 @@ class NamesModel:
                 yield _Token(tokens.starts[i], tokens.ends[i], label, float(names[i]), word)
 
     def _technical(self, token: _Token) -> bool:
-        """Say whether a token is a technical word; one that is also a name (Ruby) only when the model is in doubt."""
+        """Say whether a token is technical; a word that is also a name (Ruby) only when the model is in doubt."""
         flags = self._gazetteer.flags(token.word.lower())
         doubtful = token.share < _NO_DOUBT_SHARE or _NAME_FLAGS.isdisjoint(flags)
-        return not token.word.isalpha() or ("X" in flags and doubtful)
+        letter = token.label == "ORG" and len(token.word) == 1
+        return letter or not token.word.isalpha() or ("X" in flags and doubtful)
 
 
 def _outside(text: str, tokens: Iterable[_Token]) -> Iterator[_Token]:

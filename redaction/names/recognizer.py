@@ -1,5 +1,7 @@
 """The names recognizer: entities with Presidio's kinds and scores that fit a policy's thresholds."""
 
+import re
+from collections.abc import Iterator, Sequence
 from importlib.resources import as_file, files
 
 from redaction.names.gazetteer import load_gazetteer
@@ -8,6 +10,11 @@ from redaction.names.weights import read_weights
 from redaction.types import Entity
 
 KINDS = {"PER": "PERSON", "LOC": "LOCATION", "ADDR": "LOCATION", "ORG": "ORGANIZATION", "NRP": "NRP", "TITLE": "TITLE"}
+_POSTCODE_AFTER = re.compile(
+    r"(?:,? |\n\s*)(\d{3} \d{2}|\d{5,6}|\d{5}-\d{3,4}|\d{2}-\d{3}|\d{4} ?[A-Z]{2}|\d{4}(?! [a-z]))\b(?![-./:]?\d)"
+)
+_POSTCODE_BEFORE = re.compile(r"(?<![-./:\d#])\b(?:[A-Z]{1,2}-)?(\d{4,5}|\d{3} \d{2}|\d{2}-\d{3}|\d{4} ?[A-Z]{2}) \Z")
+_YEAR = re.compile(r"(?:19|20)\d\d")
 _RECOGNIZERS = {"ADDR": "names.address"}
 
 
@@ -30,10 +37,23 @@ class Names:
         if level == "off":
             return []
         least = LEVELS[level]
-        return [
+        found = [
             Entity(KINDS[label], start, end, _score(share, least[label]), _RECOGNIZERS.get(label, "names"))
             for start, end, label, share in self._model.spans(text, least)
         ]
+        return [*found, *_postcodes(text, found)]
+
+
+def _postcodes(text: str, found: Sequence[Entity]) -> Iterator[Entity]:
+    """Give the numbers that stand right before or behind a place as postcodes do."""
+    for place in found:
+        if place.kind != "LOCATION":
+            continue
+        since = max(0, place.start - 12)
+        before = _POSTCODE_BEFORE.search(text[since : place.start])
+        for match, shift in ((_POSTCODE_AFTER.match(text, place.end), 0), (before, since)):
+            if match is not None and not _YEAR.fullmatch(match[1]):
+                yield Entity("POSTCODE", match.start(1) + shift, match.end(1) + shift, place.score, "names.postcode")
 
 
 def _score(share: float, least: float) -> float:

@@ -12,4 +12,4 @@ BUILT_IN: tuple[Recognizer, ...] = (
     *technical.RECOGNIZERS,
 )
 # Used only by policies that speak of their kinds.
-OPTIONAL: tuple[Recognizer, ...] = health.DATES
+OPTIONAL: tuple[Recognizer, ...] = (*health.DATES, *health.AGES)

@@ -41,7 +41,7 @@ def card(value: str) -> bool:
 def card_shape(value: str) -> bool:
     """Say whether a number has the length of a card, whatever its check digit."""
     digits = digits_of(value)
-    return 13 <= len(digits) <= 19 and len(set(digits)) > 1
+    return 12 <= len(digits) <= 19 and len(set(digits)) > 1
 
 
 def fit_card(value: str) -> tuple[int, int] | None:

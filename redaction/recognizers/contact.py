@@ -10,14 +10,17 @@ PHONE_WORDS = (
     r"\b(?:tel|tele?phones?|phones?|call(?:ed|ing|s)?|mobile?|mob|cell(?:ular|ulare|phone)?|fax|whats ?app|signal|sms"
     r"|text(?:ed|ing)?|reach(?:ed|able)?|ring|rang|dial|contact|land ?line|hotline|voicemail|callback|handy|telefono?"
     r"|telefoon|telefone|celular|movil|portable|rappel|ruf\w*|numero|direct"
-    r"|desk|office|work|home|ph)\b|\b(?:my|his|her|our|their) (?:new |old |own )?number\b|\b[tmpfohwc]:"
+    r"|desk|office|work|home|ph|pager|extension|(?:my|your|his|her|their) registered|answer(?:ing|ed|s)? (?:at|on)"
+    r"|messages? (?:to|at|on|from))\b"
+    r"|\b(?:my|his|her|our|their) (?:new |old |own )?number\b|\b[tmpfohwc]:"
 )
 # Words that say a number counts or names something else.
 _NUMBER_OF = (
     r"\b(?:part|sku|order|invoice|ref(?:erence)?|ticket|article|item|serial|batch|lot|model|case|id"
     r"|no|number)\b"
 )
-_EXT = r"(?: ?(?:x|ext\.?) ?\d{1,5}|\b)"
+# An extension, or the name of the line tied to the number: 555-0132-Office.
+_EXT = r"(?: ?(?:x|ext\.?) ?\d{1,5}|-(?i:office|fax|mobile|cell|home|work|desk|direct|main)\b|\b)"
 _SEP = r"[ ./()-]{0,2}"
 _MAIL_WORDS = r"\b(?:e-?mail|mail|mailto|contact|address|adresse|correo)\b"
 _STREET = (
@@ -145,7 +148,7 @@ RECOGNIZERS = (
     Recognizer(
         "phone_brazil",
         "PHONE_NUMBER",
-        r"(?:\(\d{2}\)|\b\d{2}) ?9?\d{4}-\d{4}\b",
+        rf"(?:\(\d{{2}}\)|\b\d{{2}}) ?9?\d{{4}}-\d{{4}}{_EXT}",
         0.5,
         joints=JOINTS,
     ),

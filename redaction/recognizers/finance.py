@@ -28,7 +28,7 @@ RECOGNIZERS = (
     Recognizer(
         "card_near_miss",
         "CREDIT_CARD",
-        r"\b\d(?:[ .-]{0,2}\d){12,18}\b",
+        r"\b\d(?:[ .-]{0,2}\d){11,18}\b",
         0.1,
         context=_CARD_WORDS,
         near=0.7,

@@ -102,8 +102,48 @@ RECOGNIZERS = (
     ),
 )
 
+AGES = (
+    Recognizer(
+        "age",
+        "AGE",
+        r"\b(?:aged?|age of|age:|turn(?:ed|s|ing)?) (\d{1,3}(?:\.\d)?)\b",
+        0.6,
+        group=1,
+        ignore_case=True,
+        joints=".%:/-",
+    ),
+    Recognizer(
+        "age_in_years",
+        "AGE",
+        r"\b(\d{1,3}(?:\.\d)?)(?: |-)?(?:(?:years?|yrs?|months?)(?: |-)?(?:old|of age)|y/?o)\b",
+        0.7,
+        group=1,
+        ignore_case=True,
+    ),
+)
+
 # Dates are everywhere and seldom personal: looked for only where a policy speaks of them.
 DATES = (
+    Recognizer(
+        "date_and_time",
+        "DATE_TIME",
+        r"\b\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?(?:Z|[+-]\d{2}:?\d{2})?",
+        0.65,
+        joints="-._",
+    ),
+    Recognizer("day_of_week", "DATE_TIME", r"\b(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b", 0.4),
+    Recognizer(
+        "time_of_day", "DATE_TIME", r"\b\d{1,2}(?::\d{2}){1,2} ?(?:[ap]\.?m\b\.?)?", 0.4, ignore_case=True, joints=":"
+    ),
+    Recognizer(
+        "year",
+        "DATE_TIME",
+        r"\b(?:in|of|during|since|until|by|from|before|after|year) ((?:19|20)\d{2})\b",
+        0.4,
+        group=1,
+        ignore_case=True,
+        joints="-/:",
+    ),
     Recognizer("date", "DATE_TIME", rf"\b{_DATE}\b", 0.6, ignore_case=True, joints="-._"),
     Recognizer(
         "date_month", "DATE_TIME", rf"\b(?:{_MONTH}\.? \d{{1,2}}|\d{{1,2}}\.? {_MONTH})\b", 0.5, ignore_case=True

@@ -17,6 +17,7 @@ FOUND = [
     ("The patient, Mr. Okafor, was seen on Monday.", "PERSON", "Okafor"),
     ("The patient, Mr. Okafor, was seen on Monday.", "TITLE", "Mr."),
     ("Please ship it to 12 Oak Street, Springfield, IL 62704.", "LOCATION", "12 Oak Street, Springfield, IL 62704"),
+    ("Please ship it to the shop in Rotterdam, 3011 AB.", "POSTCODE", "3011 AB"),
     ("She is a Brazilian citizen.", "NRP", "Brazilian"),
     ("Best regards,\nHelen Whitaker\nOffice Manager", "PERSON", "Helen Whitaker"),
     ("[10:42] priya: did dave sign the contract?", "PERSON", "dave"),

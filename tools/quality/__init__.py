@@ -1,0 +1,1 @@
+"""Measure what redaction finds in texts that are not ours."""
