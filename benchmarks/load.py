@@ -6,6 +6,7 @@ Every connection has one request in flight. Runs in a process of its own, so tha
 
 import asyncio
 import json
+import re
 import sys
 import time
 from dataclasses import asdict, dataclass, field
@@ -15,10 +16,16 @@ import uvloop
 
 from benchmarks.payload import request_body
 
+CONTENT = re.compile(rb'"delta":\s*\{[^{}]*"content":\s*"[^"]')
+WORD = re.compile(rb'"delta":\s*\{[^{}]*"content":\s*"\s*[^"\s]')
+
 
 @dataclass
 class Load:
-    """What to send: `calls` requests over `connections`; or one each 1/`rate_hz` seconds when a rate is given."""
+    """What to send: `calls` requests over `connections`; or one each 1/`rate_hz` seconds when a rate is given.
+
+    Users' texts always differ; with `fresh` the system prompts do too, so that nothing was ever seen before.
+    """
 
     port: int
     calls: int
@@ -28,11 +35,15 @@ class Load:
     key: str = "sk-bench"
     rate_hz: float = 0.0
     first: int = 0
+    fresh: bool = False
 
 
 @dataclass
 class Result:
-    """Latencies in milliseconds; `events` counts server-sent data events."""
+    """Latencies in milliseconds; `events` counts server-sent data events.
+
+    A first token is the first content of any kind; a first word has more than white space in it.
+    """
 
     ok: int = 0
     failed: int = 0
@@ -40,6 +51,7 @@ class Result:
     seconds: float = 0.0
     latencies_ms: list[float] = field(default_factory=list)
     first_token_ms: list[float] = field(default_factory=list)
+    first_word_ms: list[float] = field(default_factory=list)
 
 
 class Answer:
@@ -48,14 +60,15 @@ class Answer:
     def __init__(self) -> None:
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.parser = httptools.HttpResponseParser(self)
-        self.length, self.events, self.first_token_s = 0, 0, 0.0
+        self.length, self.events, self.first_token_s, self.first_word_s = 0, 0, 0.0, 0.0
         self.tail = b""
 
     def on_body(self, body: bytes) -> None:
         self.length += len(body)
-        found = body.count(b'"delta":{"content":')
-        if found and not self.first_token_s:
+        if not self.first_token_s and CONTENT.search(body):
             self.first_token_s = time.perf_counter()
+        if not self.first_word_s and WORD.search(body):
+            self.first_word_s = time.perf_counter()
         self.events += body.count(b"data: ")
         self.tail = (self.tail + body)[-512:]
 
@@ -79,7 +92,7 @@ class Connection(asyncio.Protocol):
 
 
 def wire(load: Load, number: int) -> bytes:
-    body = request_body(number, stream=load.stream, model=load.model)
+    body = request_body(number, stream=load.stream, model=load.model, fresh=load.fresh)
     head = (
         f"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1:{load.port}\r\nauthorization: Bearer {load.key}\r\n"
         f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
@@ -96,6 +109,7 @@ async def one(connection: Connection, load: Load, number: int, result: Result) -
     result.latencies_ms.append((time.perf_counter() - started) * 1e3)
     if answer.first_token_s:
         result.first_token_ms.append((answer.first_token_s - started) * 1e3)
+        result.first_word_ms.append((answer.first_word_s - started) * 1e3)
     good = answer.parser.get_status_code() == 200 and (b"[DONE]" in answer.tail if load.stream else answer.length > 600)
     result.ok += good
     result.failed += not good

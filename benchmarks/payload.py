@@ -30,10 +30,13 @@ ANSWER = (
 )
 
 
-def request_body(n: int, *, stream: bool = False, model: str = "bench-model") -> bytes:
-    """Return request number `n`, about 3.1 kB."""
+def request_body(n: int, *, stream: bool = False, model: str = "bench-model", fresh: bool = False) -> bytes:
+    """Return request number `n`, about 3.1 kB; `fresh`: its system prompt is its own too."""
     user = USER.format(n=1_000_000 + n, k=f"{n % 100:02d}") + FILLER * 5
-    messages = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": user}]
+    messages = [
+        {"role": "system", "content": f"Shift {n}. {SYSTEM}" if fresh else SYSTEM},
+        {"role": "user", "content": user},
+    ]
     body: dict[str, object] = {"model": model, "messages": messages, "temperature": 0.2}
     if stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}

@@ -1,7 +1,8 @@
 """The upstream of every measurement: a bare HTTP server that answers at once, or streams a burst or a paced stream.
 
 `python -m benchmarks.upstream PORT`. Model names choose the shape: `bench-model`, `burst-N`, `burst-N-lead`,
-`paced-N-MS`.
+`paced-N-MS`. With `-now` the first token of a paced stream comes at once; with `-trail` its tokens are "word " instead
+of " word".
 """
 
 import asyncio
@@ -50,15 +51,18 @@ class Upstream(asyncio.Protocol):
             answer = answer_body(number)
             self.transport.write(HEAD_JSON % len(answer) + answer)
         elif shape[0] == "paced":
-            self.task = asyncio.get_running_loop().create_task(self.paced(number, int(shape[1]), int(shape[2]) / 1000))
+            self.task = asyncio.get_running_loop().create_task(self.paced(number, shape))
         else:
             chunks = int(shape[1]) if shape[0] == "burst" else 50
             events = stream_events(number, chunks, leading_space="lead" in shape)
             self.transport.write(HEAD_SSE + b"".join(map(framed, events)) + b"0\r\n\r\n")
 
-    async def paced(self, number: int, chunks: int, gap_s: float) -> None:
-        self.transport.write(HEAD_SSE)
-        for event in stream_events(number, chunks, leading_space=True):
+    async def paced(self, number: int, shape: list[str]) -> None:
+        chunks, gap_s = int(shape[1]), int(shape[2]) / 1000
+        role, *events = stream_events(number, chunks, leading_space="trail" not in shape)
+        self.transport.write(HEAD_SSE + framed(role))
+        await asyncio.sleep(0.0 if "now" in shape else gap_s)
+        for event in events:
             self.transport.write(framed(event))
             await asyncio.sleep(gap_s)
         self.transport.write(b"0\r\n\r\n")

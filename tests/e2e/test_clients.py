@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.campaign_clients import CHECKS, CLIENTS, SCRIPTS, Place, leaked, product, strict_key, tried
+from benchmarks.peers.subjects import PINS
 
 pytestmark = [pytest.mark.xdist_group("clients"), pytest.mark.timeout(180)]
 
@@ -32,7 +33,9 @@ def test_every_client_has_a_script_and_exact_pins() -> None:
         assert client.version()[0].isdigit()
 
 
-@pytest.mark.parametrize("path", sorted((SCRIPTS / "requirements").glob("*.txt")), ids=lambda p: p.name)
-def test_what_clients_need_is_pinned_with_hashes(path: Path) -> None:
+@pytest.mark.parametrize(
+    "path", sorted([*(SCRIPTS / "requirements").glob("*.txt"), *PINS.glob("*.txt")]), ids=lambda p: p.name
+)
+def test_what_clients_and_peers_need_is_pinned_with_hashes(path: Path) -> None:
     lines = [line for line in path.read_text().replace("\\\n", " ").splitlines() if line.strip()]
     assert [line for line in lines if "==" not in line or "--hash=sha256:" not in line] == []
