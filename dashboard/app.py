@@ -17,7 +17,8 @@ def connect(gateway: Gateway, session: str) -> tuple[User, LiveData]:
     """Ask the gateway whose session this is and open the recorder for them."""
     user = gateway.me(session)
     recorder_url = os.environ.get("SLUICE_RECORDER_URL", "http://127.0.0.1:8081")
-    return user, LiveData(RecorderClient(recorder_url, lambda: gateway.query_token(session)), gateway.status)
+    recorder = RecorderClient(recorder_url, lambda: gateway.query_token(session))
+    return user, LiveData(recorder, gateway.status, lambda: gateway.policy_state(session))
 
 
 def main() -> None:

@@ -23,12 +23,21 @@ class Data(Protocol):
         """Return the state of the machine as the gateway tells it."""
         ...
 
+    def policy_state(self) -> dict[str, Any]:
+        """Return how budgets, growing splits and candidates stand."""
+        ...
+
 
 class LiveData:
     """The recorder's queries and the gateway's status, for one signed-in user."""
 
-    def __init__(self, recorder: RecorderClient, status: Callable[[], dict[str, Any]]) -> None:
-        self._recorder, self._status = recorder, status
+    def __init__(
+        self,
+        recorder: RecorderClient,
+        status: Callable[[], dict[str, Any]],
+        policy_state: Callable[[], dict[str, Any]],
+    ) -> None:
+        self._recorder, self._status, self._policy_state = recorder, status, policy_state
 
     def query(self, name: str, **params: Any) -> pd.DataFrame:
         """Ask the recorder."""
@@ -37,6 +46,10 @@ class LiveData:
     def status(self) -> dict[str, Any]:
         """Ask the gateway."""
         return self._status()
+
+    def policy_state(self) -> dict[str, Any]:
+        """Ask the gateway."""
+        return self._policy_state()
 
 
 def frame(table: Table) -> pd.DataFrame:
@@ -60,8 +73,13 @@ def slice_s(hours: int) -> int:
 class MemoryData:
     """Answers from given frames; what tests and previews use. A question without a frame is a mistake of the test."""
 
-    def __init__(self, frames: dict[str, pd.DataFrame], status: dict[str, Any] | None = None) -> None:
-        self.frames, self.machine = frames, status or {}
+    def __init__(
+        self,
+        frames: dict[str, pd.DataFrame],
+        status: dict[str, Any] | None = None,
+        state: dict[str, Any] | None = None,
+    ) -> None:
+        self.frames, self.machine, self.state = frames, status or {}, state or {}
         self.asked: list[tuple[str, dict[str, Any]]] = []
 
     def query(self, name: str, **params: Any) -> pd.DataFrame:
@@ -72,3 +90,7 @@ class MemoryData:
     def status(self) -> dict[str, Any]:
         """Return the given state."""
         return self.machine
+
+    def policy_state(self) -> dict[str, Any]:
+        """Return the given state."""
+        return self.state

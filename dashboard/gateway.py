@@ -68,6 +68,10 @@ class Gateway:
         """Return the state of the whole machine."""
         return self._call("GET", "/status", None)
 
+    def policy_state(self, session: str) -> dict[str, Any]:
+        """Return how budgets, growing splits and candidates of the user's tenant stand."""
+        return self._call("GET", "/admin/policy-state", None, session)
+
     def _call(self, method: str, path: str, body: dict[str, Any] | None, session: str | None = None) -> dict[str, Any]:
         address = urlsplit(self.base_url)
         headers = {"content-type": "application/json", "accept": "application/json"}

@@ -95,7 +95,8 @@ class Attempts:
 
     def facts(self) -> dict[str, Any]:
         """Return what `call.end` keeps of failures, where there were any."""
-        found = {"retries": self.decisions, "breakers": self.breakers}
+        escalated = sum(tried.purpose == "escalated" for tried in self.all) if len(self.all) > 1 else 0
+        found = {"retries": self.decisions, "breakers": self.breakers, "escalated": escalated}
         return {name: value for name, value in found.items() if value}
 
     def begin(self, target: Target) -> Attempt:

@@ -24,13 +24,17 @@ class Lessons:
     def reload(self, conn: Connection, _since: int) -> None:
         """Read everything anew: it is a row per split and automation."""
         lessons = learned.read(conn)
-        self._shares = {(each.tenant, each.name): each.value["share"] for each in lessons if each.kind == learned.SPLIT}
+        self.learn({(each.tenant, each.name): each.value["share"] for each in lessons if each.kind == learned.SPLIT})
         known: dict[tuple[str, str, str], dict[str, Learned]] = {}
         for each in lessons:
             if each.kind == learned.OUTCOMES:
                 for step, model, *counts in each.value:
                     known.setdefault((each.tenant, each.name, step), {})[model] = Learned(*counts)
         self._known = known
+
+    def learn(self, shares: Mapping[tuple[str, str], float]) -> None:
+        """Take the shares of growing arms, by tenant and `policy|key of the split`."""
+        self._shares = shares
 
     def shares(self, tenant: str, policy: str, routing: Routing) -> Mapping[str, float]:
         """Give the shares that grew by themselves, by key of their split."""

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 import orjson
 
 from gateway.call import Governed, Route
-from gateway.control.budgets import MOST, Allowance, MemoryStore, Wish
+from gateway.control.budgets import BUDGETS, MOST, Allowance, MemoryStore, Wish
 from gateway.control.errors import ControlError
 from gateway.errors import GatewayError
 from gateway.purses import Purses
@@ -97,7 +97,7 @@ class Ticket:
 
 
 def _is_budget(allowance: Allowance) -> bool:
-    return allowance.name.endswith(("|day", "|week", "|month"))
+    return allowance.name.endswith(BUDGETS)
 
 
 def _used(held: Reserved, usd: float | None, tokens: int | None) -> int:

@@ -4,6 +4,7 @@ import json
 from datetime import datetime
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
 from dashboard.data import Data
@@ -19,10 +20,14 @@ def show(data: Data, now: datetime) -> None:
     chosen = filters(data, now)
     status = data.status()
     banners(status, 0, 0)
+    state = data.policy_state()
     in_force(status)
+    breakers(status)
     versions(data, chosen)
     observed(data, chosen)
-    budgets(data, chosen)
+    routing(data, chosen, state)
+    budgets(data, chosen, state)
+    replays(data, chosen)
     history(data)
 
 
@@ -75,21 +80,66 @@ def observed(data: Data, chosen: Filters) -> None:
     )
 
 
-def budgets(data: Data, chosen: Filters) -> None:
-    """Show what was charged to budgets, and the alerts that were raised."""
+def breakers(status: dict[str, Any]) -> None:
+    """Show the candidates that are not asked at the moment; a closed breaker is not worth a line."""
+    found = [each for each in status.get("breakers") or [] if each.get("state") != "closed"]
+    for each in found:
+        since = f"for {each.get('open_s', 0):.0f} s, {each.get('failures_in_a_row', 0)} failures in a row"
+        st.warning(f"Circuit breaker of {each.get('name')}: {each.get('state')} {since}.", icon=":material/bolt:")
+    if not found:
+        st.caption("All circuit breakers are closed.")
+
+
+def routing(data: Data, chosen: Filters, state: dict[str, Any]) -> None:
+    """Show splits that grow by themselves, what is known of candidates, and shadow copies."""
+    if splits := state.get("splits"):
+        st.subheader("Growing splits")
+        shown = pd.DataFrame(splits)
+        shown["since"] = pd.to_datetime(shown["since_us"], unit="us", utc=True)
+        st.dataframe(
+            shown[["policy", "split", "share", "reason", "since"]],
+            hide_index=True,
+            column_config={
+                "share": st.column_config.ProgressColumn("share of the growing arm", format="percent"),
+                "since": st.column_config.DatetimeColumn("since", format="YYYY-MM-DD HH:mm:ss"),
+            },
+        )
+        for move in data.query("events", kind="split.moved", since=chosen.since, limit=10).to_dict("records"):
+            body = _body(move)
+            moved = f"{body.get('from', 0):.0%} to {body.get('to', 0):.0%}"
+            where = f"arm {body.get('arm')} of {body.get('split')}"
+            st.caption(f"{move['ts']:%Y-%m-%d %H:%M}: {where} from {moved}, {body.get('reason')}.")
+    if candidates := state.get("candidates"):
+        st.subheader("What became of candidates' answers (28 days)")
+        st.dataframe(pd.DataFrame(candidates), hide_index=True)
+    copies = data.query("shadows", **chosen.params)
+    if not copies.empty:
+        st.subheader("Shadow copies")
+        names = ["automation", "model", "shadow", "copies", "answered", "same_text", "same_tools", "word_overlap"]
+        st.dataframe(copies[[*names, "shadow_cost_usd", "cost_usd", "shadow_ms", "total_ms"]], hide_index=True)
+
+
+def budgets(data: Data, chosen: Filters, state: dict[str, Any]) -> None:
+    """Show what is spent and leased of each budget now, and the alerts that were raised."""
     st.subheader("Budgets")
-    found = data.query("budgets", since=chosen.since)
-    if found.empty:
-        st.caption("No budget governs the calls of this range.")
+    found = state.get("budgets")
+    if not found:
+        st.caption("No budget governs any call of this period.")
         return
-    parts = found["allowance"].str.rsplit("|", n=2, expand=True)
-    found["whose"], unit, found["period"] = parts[0], parts[1], parts[2]
-    found["used"] = [_amount(kind, used) for kind, used in zip(unit, found["used"], strict=True)]
+    shown = pd.DataFrame(found)
+    for name in ("spent", "leased", "cap"):
+        shown[name + " "] = [_amount(unit, value) for unit, value in zip(shown["unit"], shown[name], strict=True)]
+    shown["used"] = shown["spent"] / shown["cap"].where(shown["cap"] > 0)
+    shown["until"] = pd.to_datetime(shown["until_us"], unit="us", utc=True)
     st.dataframe(
-        found[["whose", "period", "period_ts", "used", "calls"]],
+        shown[["whose", "period", "spent ", "leased ", "cap ", "used", "until"]],
         hide_index=True,
-        column_config={"period_ts": st.column_config.DatetimeColumn("from", format="YYYY-MM-DD")},
+        column_config={
+            "used": st.column_config.ProgressColumn("used", format="percent"),
+            "until": st.column_config.DatetimeColumn("until", format="YYYY-MM-DD"),
+        },
     )
+    st.caption("Leased: set aside for calls under way, or held by workers for the next ones.")
     for alert in data.query("events", kind="budget.alert", since=chosen.since, limit=10).to_dict("records"):
         body = _body(alert)
         limit = _amount(str(body.get("unit")), float(body.get("cap", 0)))
@@ -99,6 +149,34 @@ def budgets(data: Data, chosen: Filters) -> None:
             f"{alert['ts']:%Y-%m-%d %H:%M}: of {limit} a {body.get('period')} ({whose}) {what}.",
             icon=":material/payments:",
         )
+
+
+def replays(data: Data, chosen: Filters) -> None:
+    """Show what saved replays said about candidates."""
+    st.subheader("Replays")
+    found = data.query("events", kind="policy.replayed", limit=20)
+    if found.empty:
+        st.caption(
+            "None saved. `sluice policy replay BRANCH --since 7d --save` shows here what a change would have done."
+        )
+        return
+    bodies = [_body(event) for event in found.to_dict("records")]
+    for name in ("candidate", "base", "calls", "changed", "refusals", "holds"):
+        found[name] = [body.get(name) for body in bodies]
+    found["revision"] = [body.get("revision") or "" for body in bodies]
+    found["cost"] = [f"{body.get('cost_increase', 0):+.1%}" for body in bodies]
+    columns = ["ts", "revision", "candidate", "base", "calls", "changed", "cost", "refusals", "holds"]
+    st.dataframe(
+        found[columns],
+        hide_index=True,
+        column_config={"ts": st.column_config.DatetimeColumn("when", format="YYYY-MM-DD HH:mm:ss")},
+    )
+    for event, body in zip(found.to_dict("records"), bodies, strict=True):
+        with st.expander(f"{event['ts']:%Y-%m-%d %H:%M} {body.get('revision') or body.get('candidate')}"):
+            rows = body.get("effects") or []
+            st.dataframe(pd.DataFrame(rows), hide_index=True) if rows else st.caption("Nothing would go otherwise.")
+            for name, calls, reason in body.get("unknown") or []:
+                st.caption(f"Not known for {calls} calls of {name}: {reason}.")
 
 
 def history(data: Data) -> None:

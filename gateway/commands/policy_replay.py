@@ -1,9 +1,10 @@
 """`sluice policy replay`: what a candidate policy would have done to recorded calls."""
 
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import click
 
@@ -13,15 +14,18 @@ from gateway.commands.common import settings_with
 from gateway.commands.control import tenant_option
 from gateway.commands.moments import moment_us
 from gateway.commands.output import json_option, print_json
-from gateway.control.database import utc_now_us
-from gateway.policy_tools.replay_base import Trees, needs_run, needs_size
-from gateway.policy_tools.replay_report import Report, judge, markdown, text
+from gateway.control.database import Note, utc_now_us
+from gateway.policy_tools.replay_base import Trees, cuts, needs_run, needs_size
+from gateway.policy_tools.replay_report import Report, judge, markdown, saved, text
 from gateway.policy_tools.replay_spend import stops
 from gateway.policy_tools.revisions import at_revision
+from gateway.prepare import control_database
 from metrics.client import RecorderError
 from metrics.health.replay import Ask, Span, groups, spending
 from policy.load import load_tree
 from policy.snapshot import Snapshot
+
+_REVISION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")
 
 
 class Thresholds(NamedTuple):
@@ -67,6 +71,7 @@ def options(command: Any) -> Any:
             ),
             click.option("--max-refusals", type=int, help="Exit code 1 when more answered calls would be refused."),
             click.option("--max-changed", type=Share(), help="Exit code 1 when a larger share would go otherwise."),
+            click.option("--save", is_flag=True, help="Keep the result in the record; the dashboard shows it."),
             tenant_option,
             json_option,
         )
@@ -93,11 +98,15 @@ def run(candidate: str, *, as_json: bool, as_markdown: bool, tenant: str, **give
         by_size, by_run = needs_size(trees.candidate), needs_run(trees.candidate)
         since = moment_us("--since", given["since"], now_us)
         ask = stack.enter_context(asking(settings, tenant))
-        report = replayed(trees, ask, Span(since, until, given["automation"], by_size, by_run))
+        report = replayed(trees, ask, Span(since, until, given["automation"], by_size, by_run, cuts(trees.candidate)))
     if as_json:
         print_json(report.as_dict())
     else:
         click.echo("\n".join(markdown(report) if as_markdown else text(report)))
+    if given["save"]:
+        with control_database(settings) as database, database.write() as tx:
+            revision = candidate if _REVISION.fullmatch(candidate) else None
+            tx.record(Note("policy.replayed", tenant, "cli", saved(report, revision)))
     return Thresholds(given["max_cost_increase"], given["max_refusals"], given["max_changed"]).passed(report)
 
 

@@ -14,6 +14,7 @@ from gateway.control.database import Database, Note, Write, upsert
 
 MOST: Final = 2**61
 _FULL: Final = 1000
+BUDGETS: Final = ("|day", "|week", "|month")
 
 
 class Allowance(NamedTuple):
@@ -143,13 +144,13 @@ def _taking(tx: Write, allowance: Allowance, wish: Wish) -> Executable:
     part = (wish.cap - table.c.taken) // wish.share
     block = case((part < wish.block, part), else_=wish.block)
     granted = case((block < wish.need, wish.need), else_=block)
-    new = {**allowance._asdict(), "taken": first, "granted": first, "alerted": 0}
+    new = {**allowance._asdict(), "taken": first, "granted": first, "alerted": 0, "cap": wish.cap}
     return (
         upsert(tx.conn, table)
         .values(new)
         .on_conflict_do_update(
             index_elements=["tenant", "name", "period_us"],
-            set_={"taken": table.c.taken + granted, "granted": granted},
+            set_={"taken": table.c.taken + granted, "granted": granted, "cap": wish.cap},
             where=table.c.taken + wish.need <= wish.cap,
         )
         .returning(table.c.granted, table.c.taken)
@@ -238,6 +239,7 @@ class State:
     allowance: Allowance
     taken: int
     spent: int
+    cap: int
     alerted: float
 
 
@@ -248,7 +250,10 @@ def states(database: Database, tenant: str, now_us: int) -> list[State]:
     with database.read() as conn:
         rows = conn.execute(current.order_by(table.c.name)).all()
     return [
-        State(Allowance(row.tenant, row.name, row.period_us, row.until_us), row.taken, row.spent, row.alerted / _FULL)
+        State(
+            Allowance(row.tenant, row.name, row.period_us, row.until_us),
+            *(row.taken, row.spent, row.cap, row.alerted / _FULL),
+        )
         for row in rows
     ]
 

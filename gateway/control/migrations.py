@@ -15,10 +15,19 @@ _ADVISORY_LOCK: Final = 7_316_204
 
 
 def _add_spent(conn: Connection) -> None:
-    """Count what was spent apart from what is leased; tables that a later step of the same upgrade made have it."""
+    """Count what was spent apart from what is leased."""
     for table in (schema.allowances, schema.allowance_leases):
-        if "spent" not in {column["name"] for column in inspect(conn).get_columns(table.name)}:
-            conn.execute(text(f"ALTER TABLE {table.name} ADD COLUMN spent BIGINT NOT NULL DEFAULT 0"))
+        _add_number(conn, table.name, "spent")
+
+
+def _add_cap(conn: Connection) -> None:
+    _add_number(conn, schema.allowances.name, "cap")
+
+
+def _add_number(conn: Connection, table: str, name: str) -> None:
+    """Add a column; a table that an earlier step of the same upgrade made has it."""
+    if name not in {column["name"] for column in inspect(conn).get_columns(table)}:
+        conn.execute(text(f"ALTER TABLE {table} ADD COLUMN {name} BIGINT NOT NULL DEFAULT 0"))
 
 
 # In order. `create_all` adds the tables that are missing; a step that changes a table says how in SQL that both
@@ -30,6 +39,7 @@ STEPS: Final[Mapping[str, Step]] = {
     "0004-learned": schema.METADATA.create_all,
     "0005-spent": _add_spent,
     "0006-reviews": schema_reviews.reviews.metadata.create_all,
+    "0007-cap": _add_cap,
 }
 
 

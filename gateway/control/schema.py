@@ -211,7 +211,7 @@ sealed: Final = Table(
 
 # What may be used up: money, tokens, calls, places for calls under way. `taken` is all that was ever leased to workers
 # less what they gave back, so it never passes the ceiling; `spent` is what they say calls used; `granted` is the last
-# lease. `alerted` in thousandths.
+# lease, `cap` the ceiling that it asked under. `alerted` in thousandths.
 allowances: Final = Table(
     "allowances",
     METADATA,
@@ -223,6 +223,7 @@ allowances: Final = Table(
     Column("granted", BigInteger, nullable=False),
     Column("alerted", Integer, nullable=False),
     Column("spent", BigInteger, nullable=False, server_default="0"),
+    Column("cap", BigInteger, nullable=False, server_default="0"),
 )
 
 # What each living worker holds of an allowance; a dead worker's row counts as spent until it is reconciled.

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from gateway.policy_tools.replay_base import Effect, Replayed, Row, Trees, against_base
+from gateway.policy_tools.replay_verdict import WITHHELD, verdict
 from policy.estimate import CHARS_PER_TOKEN, Shares, measuring
 from policy.model import FACT_NAMES, Facts, Policy, Ungoverned
 from policy.prices import cost_usd
@@ -39,8 +40,10 @@ def replay(trees: Trees, row: Row) -> Replayed:
         return done
     if row["policy"] != bound.name:
         done.effects.append(Effect("policy", row["policy"], bound.name))
-    against_base(done, trees, row, bound, (facts, labels))
-    return _Judged(trees, row, bound.policy, facts, labels).into(done)
+    base = against_base(done, trees, row, bound, (facts, labels))
+    _Judged(trees, row, bound.policy, facts, labels).into(done)
+    verdict(done, row, base, bound.policy)
+    return done
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ class _Judged:
     @property
     def sent_nowhere(self) -> bool:
         """Whether these calls ended before a model was chosen."""
-        return self.row["outcome"] == "refused" and self.refused != "tool_call_withheld"
+        return self.row["outcome"] == "refused" and self.row["error_code"] not in WITHHELD
 
     def _prompt(self, done: Replayed) -> str | None:
         said = _json(self.row["prompt"])
@@ -188,7 +191,10 @@ class _Judged:
         """Compare where calls go first, and price their tokens there."""
         recorded = _json(self.row["route"])
         before = recorded["candidates"][0] if recorded and recorded["candidates"] else self.row["model_requested"]
-        after = choice.models[0]
+        after, copied = choice.models[0], (recorded or {}).get("shadow")
+        if copied != choice.shadow:
+            done.effects.append(Effect("shadow", copied or "none", choice.shadow or "none"))
+            done.unknown.append("what shadow copies would have cost, which no budget counts")
         if after == before and not self._price_moved(before):
             return
         if after != before:

@@ -12,7 +12,6 @@ Row = Mapping[str, Any]
 
 # Blocks whose change is not replayed call by call.
 _LATER = (
-    ("confidence", "verdicts under another `confidence` block, which need scores"),
     ("hold", "how calls are held under another `hold` block"),
     ("limits", "how many calls other `limits` would refuse: callers would pace themselves otherwise"),
     ("cache", "how many calls another `cache` would answer"),
@@ -20,7 +19,10 @@ _LATER = (
 
 
 class Effect(NamedTuple):
-    """One thing that would be otherwise: `what` is policy, refusal, route, redaction, delivery or retention."""
+    """One thing that would be otherwise.
+
+    `what` is policy, refusal, route, shadow, redaction, verdict, delivery or retention.
+    """
 
     what: str
     before: str
@@ -50,17 +52,27 @@ def needs_size(snapshot: Snapshot) -> bool:
 
 
 def needs_run(snapshot: Snapshot) -> bool:
-    """Say whether any routing splits runs."""
-    return any(rule.split for policy in snapshot.policies.values() for rule in policy.routing.rules)
+    """Say whether any routing splits runs, or copies some of them."""
+    rules = [rule for policy in snapshot.policies.values() for rule in policy.routing.rules]
+    return any(rule.split or (rule.shadow and rule.shadow.share < 1) for rule in rules)
 
 
-def against_base(done: Replayed, trees: Trees, row: Row, bound: Bound, caller: tuple[Facts, Mapping[str, str]]) -> None:
-    """Compare what records do not hold with the policy that governs these calls now."""
+def cuts(snapshot: Snapshot) -> tuple[float, ...]:
+    """List the scores at which any verdict changes."""
+    blocks = [policy.confidence for policy in snapshot.policies.values() if policy.confidence]
+    found = {band.at_least for block in blocks for band in block.bands if not isinstance(band.at_least, str)}
+    return tuple(sorted(found))
+
+
+def against_base(
+    done: Replayed, trees: Trees, row: Row, bound: Bound, caller: tuple[Facts, Mapping[str, str]]
+) -> Policy | None:
+    """Compare what records do not hold with the policy that governs these calls now; give that policy."""
     try:
         base = trees.base.bind(*caller).policy
     except Ungoverned:
         done.unknown.append("retention and delivery of calls that no policy governs now")
-        return
+        return None
     new = bound.policy
     if row["stream"] and base.delivery != new.delivery:
         done.effects.append(Effect("delivery", base.delivery, new.delivery))
@@ -69,6 +81,7 @@ def against_base(done: Replayed, trees: Trees, row: Row, bound: Bound, caller: t
         if was != now:
             done.effects.append(Effect("retention", f"{name} {was}d", f"{name} {now}d"))
     done.unknown.extend(_needs_text(base, new))
+    return base
 
 
 def _needs_text(base: Policy, new: Policy) -> Iterator[str]:

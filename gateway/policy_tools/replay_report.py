@@ -1,7 +1,7 @@
 """The report of a replay: by automation what would change, with counts, money, examples, and what cannot be known."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ from gateway.policy_tools.replay_base import Effect, Row, Trees
 from gateway.policy_tools.replay_spend import Stop
 
 _EXAMPLES = 3
+_SAVED = 100
 
 
 @dataclass(slots=True)
@@ -75,18 +76,35 @@ class Report:
     @property
     def refusals(self) -> int:
         """Calls that were answered and would be refused, budget stops among them."""
+        refused = self._calls(lambda effect: effect.what == "refusal" and effect.before == "answered")
+        blocked = self._calls(lambda effect: effect.what == "verdict" and effect.after == "block")
+        return refused + blocked + sum(stop.calls for stop in self.stops)
+
+    @property
+    def holds(self) -> int:
+        """Calls whose answer would be held for a reviewer and was not."""
+        return self._calls(lambda effect: effect.what == "verdict" and effect.after == "hold")
+
+    def _calls(self, wanted: Callable[[Effect], bool]) -> int:
         effects = (item for part in self.parts.values() for item in part.effects.items())
-        refused = sum(
-            change.calls for effect, change in effects if effect.what == "refusal" and effect.before == "answered"
-        )
-        return refused + sum(stop.calls for stop in self.stops)
+        return sum(change.calls for effect, change in effects if wanted(effect))
 
     def as_dict(self) -> dict[str, Any]:
         """Give the report as plain JSON values."""
         totals = {"calls": self.calls, "changed": self.changed, "groups": self.groups, "refusals": self.refusals}
+        totals["holds"] = self.holds
         parts = {name: _plain(part) for name, part in sorted(self.parts.items())}
         cost = {"cost_increase": self.cost_increase, "stops": [asdict(stop) for stop in self.stops]}
         return {"candidate": self.candidate, "base": self.base, **totals, **cost, "automations": parts}
+
+
+def saved(report: Report, revision: str | None) -> dict[str, Any]:
+    """Give what is kept of a report as an event: closed words, names and numbers."""
+    plain = report.as_dict()
+    parts = plain.pop("automations")
+    effects = [{"automation": name, **effect} for name, part in parts.items() for effect in part["effects"]]
+    unknown = [[name, calls, reason] for name, part in parts.items() for reason, calls in part["unknown"].items()]
+    return {**plain, "revision": revision, "effects": effects[:_SAVED], "unknown": unknown[:_SAVED]}
 
 
 def judge(trees: Trees, rows: Iterable[Row]) -> Report:
@@ -112,7 +130,8 @@ def judge(trees: Trees, rows: Iterable[Row]) -> Report:
 def text(report: Report) -> Iterator[str]:
     """Give the report for a terminal."""
     yield f"{report.candidate} over {report.calls} calls ({report.groups} kinds of them), beside {report.base}."
-    yield f"{report.changed} would go otherwise; cost {report.cost_increase:+.1%}; {report.refusals} more refused."
+    stopped = f"{report.refusals} more refused, {report.holds} more held"
+    yield f"{report.changed} would go otherwise; cost {report.cost_increase:+.1%}; {stopped}."
     for name, part in sorted(report.parts.items()):
         yield f"\n{name}: {part.changed} of {part.calls} calls; {_money(part)}"
         for effect, change in _sorted(part):
@@ -126,7 +145,8 @@ def text(report: Report) -> Iterator[str]:
 def markdown(report: Report) -> Iterator[str]:
     """Give the report for a pull request."""
     yield f"**{report.changed} of {report.calls} calls would go otherwise**, cost {report.cost_increase:+.1%}, "
-    yield f"{report.refusals} more refused. Candidate `{report.candidate}`, compared with `{report.base}`.\n"
+    yield f"{report.refusals} more refused, {report.holds} more held. "
+    yield f"Candidate `{report.candidate}`, compared with `{report.base}`.\n"
     if report.changed:
         yield "| automation | what | calls | examples |\n|---|---|---|---|"
     for name, part in sorted(report.parts.items()):

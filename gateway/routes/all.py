@@ -11,6 +11,7 @@ from gateway.ports import address
 from gateway.routes import calls, events, health, metrics, outcomes, redact, reviews
 from gateway.routes.admin import admin_router
 from gateway.routes.identity import SignInDesk, identity_router, query_signer
+from gateway.routes.policy_state import policy_state_router
 from gateway.wiring import Parts
 from metrics.record.master import MasterKey
 
@@ -33,6 +34,7 @@ def routers(parts: Parts) -> list[APIRouter]:
         ),
         identity_router(SignInDesk(parts.database, signer, address(parts.settings, "recorder"))),
         admin_router(parts.database),
+        policy_state_router(parts.database),
     ]
 
 

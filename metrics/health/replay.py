@@ -30,7 +30,8 @@ Ask = Callable[..., Answer]
 class Span:
     """Which calls are asked about; times in UTC microseconds, the end is exclusive.
 
-    `by_size` keeps requests of different length apart, `by_run` runs: needed only where a policy looks at them.
+    `by_size` keeps requests of different length apart, `by_run` runs, `cuts` scores on either side of them: needed
+    only where a policy looks at them.
     """
 
     since_us: int
@@ -38,6 +39,7 @@ class Span:
     automation: str | None = None
     by_size: bool = False
     by_run: bool = False
+    cuts: tuple[float, ...] = ()
 
 
 def groups(ask: Ask, span: Span) -> Iterator[Row]:
@@ -65,7 +67,7 @@ def spending(ask: Ask, span: Span) -> Iterator[Row]:
 
 def _asked(ask: Ask, span: Span, since_us: int, until_us: int) -> Answer | None:
     """Ask about one slice; None when it is too much for one question."""
-    flags = {"by_size": int(span.by_size), "by_run": int(span.by_run)}
+    flags = {"by_size": int(span.by_size), "by_run": int(span.by_run), "cuts": ",".join(map(str, span.cuts))}
     try:
         answer = ask("replay", since=since_us, until=until_us, automation=span.automation, **flags)
     except RecorderError as error:

@@ -156,6 +156,7 @@ def _attempt_row(key: tuple[Any, ...], n: int, item: Mapping[str, Any]) -> Row:
         *key, _whole(item.get("n")) or n, _text(item.get("provider")), _text(item.get("model")),
         _whole(item.get("status")), _text(item.get("error_code")), _number(item.get("first_byte_ms")),
         _number(item.get("total_ms")), *_wholes(usage, BUCKETS), _number(item.get("cost_usd")),
+        _text(item.get("purpose")),
     )  # fmt: skip
 
 

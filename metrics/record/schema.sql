@@ -33,7 +33,8 @@ CREATE TABLE IF NOT EXISTS attempts (
     model VARCHAR, status BIGINT, error_code VARCHAR, first_byte_ms DOUBLE, total_ms DOUBLE,
     input_tokens BIGINT, cached_input_tokens BIGINT, cache_write_tokens BIGINT, output_tokens BIGINT,
     reasoning_tokens BIGINT, audio_input_tokens BIGINT, audio_output_tokens BIGINT,
-    image_input_tokens BIGINT, image_output_tokens BIGINT, cost_usd DOUBLE
+    image_input_tokens BIGINT, image_output_tokens BIGINT, cost_usd DOUBLE,
+    purpose VARCHAR  -- null: for the answer; else sample, verifier or escalated
 );
 
 CREATE TABLE IF NOT EXISTS entities (

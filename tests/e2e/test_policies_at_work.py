@@ -26,8 +26,14 @@ policy: default
 schema: 1
 owner: tests@example.com
 redaction: {names: "off"}
+delivery: buffered
+confidence:
+  scorers: [{kind: expression, expression: "size(text) > 0 ? 0.7 : 0.0"}]
+  bands: [{at_least: 0.8, verdict: pass}, {at_least: 0, verdict: block}]
+  unscored: block
 routing: {candidates: [{model: simulated-small}]}
 """
+LOWER = POLICY.replace("simulated-small", "simulated-large").replace("0.8", "0.6")
 BUDGET = f"budget: {{rules: [{{period: day, usd: {CAP_USD}}}]}}\n"
 
 
@@ -109,25 +115,23 @@ def test_a_pull_request_from_replay_to_reload(product: Product, policies: Path) 
     git(policies.parent, "add", ".")
     git(policies.parent, "commit", "-qm", "first")
     before = in_force(product, None)
-    assert asyncio.run(ask(product, 20)) == {200: 20}
+    assert asyncio.run(ask(product, 20)) == {403: 20}  # every answer scores 0.7, and 0.8 is asked for
     assert len(calls(product, 20)) == 20
     quiet = product.sluice("policy", "replay", "HEAD", "--since", "1h")
     assert "20 calls" in quiet
-    assert "0 would go otherwise; cost +0.0%; 0 more refused." in quiet
+    assert "0 would go otherwise; cost +0.0%; 0 more refused, 0 more held." in quiet
 
     git(policies.parent, "checkout", "-qb", "larger")
     candidate = policies.parent / "candidate"
     shutil.copytree(policies, candidate)
-    (candidate / "default.yaml").write_text(
-        POLICY.replace("simulated-small", "simulated-large") + "retention: {content: 10d}\n"
-    )
-    command = ["policy", "replay", str(candidate), "--since", "1h", "--json", "--max-cost-increase", "10000%"]
+    (candidate / "default.yaml").write_text(LOWER + "retention: {content: 10d}\n")
+    command = ["policy", "replay", str(candidate), "--since", "1h", "--json", "--save", "--max-cost-increase", "10000%"]
     report = json.loads(product.sluice(*command))
     effects = {(each["what"], each["after"]): each["calls"] for each in report["automations"]["default"]["effects"]}
-    assert effects == {("route", "simulated-large"): 20, ("retention", "content 10d"): 20}
+    assert effects == {("route", "simulated-large"): 20, ("verdict", "pass"): 20, ("retention", "content 10d"): 20}
     assert report["cost_increase"] > 5
     with pytest.raises(AssertionError):
-        product.sluice(*command[:-1], "5%")
+        product.sluice(*[word for word in command[:-1] if word != "--save"], "5%")
 
     shutil.copy(candidate / "default.yaml", policies / "default.yaml")
     after = in_force(product, before)
@@ -142,7 +146,7 @@ def test_a_pull_request_from_replay_to_reload(product: Product, policies: Path) 
 def test_a_budget_holds_in_a_race_and_through_a_kill(product: Product, policies: Path) -> None:
     known = len(calls(product, 0))
     before = in_force(product, None)
-    (policies / "default.yaml").write_text(POLICY + BUDGET)
+    (policies / "default.yaml").write_text(LOWER + BUDGET)
     in_force(product, before)
     spent_before = sum(call["cost_usd"] or 0 for call in calls(product, known))
 

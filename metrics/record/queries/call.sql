@@ -4,7 +4,7 @@ SELECT c.* EXCLUDE (attempts),
     (SELECT list({'n': n, 'provider': provider, 'model': model, 'status': status, 'error_code': error_code,
         'first_byte_ms': first_byte_ms, 'total_ms': total_ms, 'input_tokens': input_tokens,
         'cached_input_tokens': cached_input_tokens, 'output_tokens': output_tokens,
-        'reasoning_tokens': reasoning_tokens, 'cost_usd': cost_usd} ORDER BY n)
+        'reasoning_tokens': reasoning_tokens, 'cost_usd': cost_usd, 'purpose': purpose} ORDER BY n)
         FROM attempts WHERE tenant = $tenant AND call_id = $call_id) AS attempts,
     (SELECT list({'side': side, 'kind': kind, 'n': n} ORDER BY side, kind)
         FROM entities WHERE tenant = $tenant AND call_id = $call_id) AS entities,

@@ -17,7 +17,7 @@ WITH chosen AS (
         AND ($split IS NULL OR json_extract_string(detail, '$.route.split') = $split::VARCHAR)
 ), asked AS (
     SELECT call_id, CASE WHEN $by_arm = 0 THEN arg_max(provider || '/' || model, n) END AS model FROM attempts
-    WHERE tenant = $tenant AND ts_us >= $since AND ts_us < $until GROUP BY call_id
+    WHERE tenant = $tenant AND ts_us >= $since AND ts_us < $until AND purpose IS NULL GROUP BY call_id
 ), seen AS (
     SELECT DISTINCT coalesce(c.run_id, o.run_id, o.call_id) AS run_id FROM outcomes o
     LEFT JOIN calls c ON c.tenant = $tenant AND c.call_id = o.call_id

@@ -4,6 +4,7 @@
 -- param: automation text
 -- param: by_size int = 0
 -- param: by_run int = 0
+-- param: cuts text
 WITH blocked AS (
     SELECT call_id, min(kind) AS kind FROM entities
     WHERE tenant = $tenant AND side = 'request' AND ts_us >= $since AND ts_us < $until GROUP BY call_id
@@ -20,6 +21,9 @@ SELECT tenant, automation, team, environment, data_class, endpoint, stream, mode
     json_extract(detail, '$.features')::VARCHAR AS features, json_extract(detail, '$.route')::VARCHAR AS route,
     json_extract(detail, '$.prompt')::VARCHAR AS prompt, json_extract(detail, '$.tools')::VARCHAR AS tools,
     json_extract_string(detail, '$.refused_by') AS refused_by,
+    verdict, json_extract_string(detail, '$.verdict_rule') AS verdict_rule, (detail->>'$.escalated')::BIGINT AS escalated,
+    CASE WHEN confidence IS NOT NULL THEN list_count(list_filter(list_transform(string_split($cuts, ','),
+        lambda c: TRY_CAST(c AS DOUBLE)), lambda c: confidence >= c)) END AS score_band, max(confidence) AS confidence,
     list_sort(list_distinct(list_transform(CAST(json_extract(detail, '$.findings') AS JSON[]), lambda f: concat_ws(
         '|', split_part(f->>'$[0]', ':', 1), f->>'$[1]', round((f->>'$[4]')::DOUBLE, 2), f->>'$[6]')))) AS findings,
     CASE WHEN $by_size = 1 THEN request_chars END AS request_chars,

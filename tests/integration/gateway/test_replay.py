@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.commands.policy_replay import Thresholds, replayed
-from gateway.policy_tools.replay_base import Trees, needs_run, needs_size
+from gateway.policy_tools.replay_base import Trees, cuts, needs_run, needs_size
 from gateway.policy_tools.replay_report import Report, markdown, text
 from gateway.providers.scripted import ScriptedReply, json_reply
 from metrics.health.replay import Ask, Span
@@ -21,7 +21,9 @@ from policy.prices import lacking
 from policy.snapshot import Snapshot
 from policy.usage import BUCKETS, Usage
 from tests.e2e.wire import completion
+from tests.integration.gateway.test_confidence import LADDER, LOGPROB, sure, tree
 from tests.integration.gateway.test_policy_blocks import ROUTING, TOOLS, World, answer, call, offer, with_prompts
+from tests.integration.gateway.test_steering import CANARY as GROWING
 from tests.integration.metrics.support import TS, recording, write
 from tests.unit.gateway.making import snapshot
 
@@ -76,7 +78,8 @@ def ledger(data: Path, world: World) -> Iterator[Ask]:
 
 def replay(ask: Ask, candidate: Snapshot, base: Snapshot) -> Report:
     trees = Trees(candidate, base, "test")
-    return replayed(trees, ask, Span(SPAN.since_us, SPAN.until_us, None, needs_size(candidate), needs_run(candidate)))
+    flags = needs_size(candidate), needs_run(candidate), cuts(candidate)
+    return replayed(trees, ask, Span(SPAN.since_us, SPAN.until_us, None, *flags))
 
 
 def effects(report: Report) -> dict[tuple[str, str, str], int]:
@@ -147,6 +150,52 @@ def test_other_rules_of_redaction_are_seen_by_kind(tmp_path: Path) -> None:
     assert "what calls would have cost that were refused" in report.parts["drafting"].unknown
     assert not Thresholds(None, 3, None).passed(report)
     assert Thresholds(None, 4, 0.9).passed(report)
+
+
+def test_another_threshold_is_seen_by_verdict(tmp_path: Path) -> None:
+    ladder = "{at_least: 0.8, verdict: pass}, {at_least: 0, verdict: fallback}"
+    old, same = tree(tmp_path / "old", LOGPROB, ladder), tree(tmp_path / "same", LOGPROB, ladder)
+    lower = tree(tmp_path / "new", LOGPROB, ladder.replace("0.8", "0.5").replace("fallback", "block"))
+    plain = snapshot(tmp_path / "plain", "buffered")
+    world = World(old, *(sure(share) for share in (0.9, 0.6, 0.7, 0.2)))
+    for _ in range(4):
+        world.ask()
+    with ledger(tmp_path / "data", world) as ask:
+        assert replay(ask, old, old).changed == replay(ask, same, old).changed == 0
+        report = replay(ask, lower, old)
+        assert effects(report) == {("verdict", "fallback", "pass"): 2, ("verdict", "fallback", "block"): 1}
+        assert (report.refusals, report.holds) == (1, 0)
+        assert effects(replay(ask, plain, old)) == {("verdict", "fallback", "pass"): 3}
+
+
+def test_verdicts_that_need_texts_are_said_to(tmp_path: Path) -> None:
+    plain = snapshot(tmp_path / "old", "buffered")
+    scored = tree(tmp_path / "new", LOGPROB, LADDER)
+    with ledger(tmp_path / "data", play(plain)) as ask:
+        report = replay(ask, scored, plain)
+    assert not any(effect.what == "verdict" for part in report.parts.values() for effect in part.effects)
+    assert report.parts["drafting"].unknown == {"verdicts of calls that were not scored, which needs the texts": 12}
+
+
+def test_shadows_and_growing_splits_are_replayed_as_they_were(tmp_path: Path) -> None:
+    shadow = "routing: {rules: [{candidates: [{model: gpt-test}], shadow: {model: second/b, share: 0.5}}]}\n"
+    grown = GROWING.replace("BOUND", "{measure: error, at_most: 0.1}")
+    for name, block, share in (("shadow", shadow, None), ("growing", grown, 0.6)):
+        made = snapshot(tmp_path / name / "policies", routing=block)
+        world = World(made, *(answer() for _ in range(80)))
+        if share is not None:
+            (split,) = made.policies["structured"].routing.promoted
+            world.pipeline.lessons.learn({("acme", f"structured|{split.key}"): share})
+        for number in range(20):
+            world.ask(x_sluice_run_id=f"r{number}")
+        with ledger(tmp_path / name / "data", world) as ask:
+            assert replay(ask, made, made).changed == 0
+            plain = snapshot(tmp_path / name / "plain")
+            found = effects(replay(ask, plain, made))
+        if share is None:
+            assert 3 < found["shadow", "second/b", "none"] < 17
+        else:
+            assert 6 < found["route", "b", "gpt-test"] < 18
 
 
 def test_retention_delivery_and_what_needs_texts(tmp_path: Path) -> None:

@@ -42,9 +42,20 @@ AUTOMATION = {"automation": "triage", "team": "support", "calls": 40, "runs": 20
 POLICY = {"policy": "support", "policy_hash": "abc123abc123", "git_commit": "0123456789abcdef", "dirty": True,
           "calls": 40,          "first_ts_us": TS, "last_ts_us": TS, "automations": ["triage", None]}  # fmt: skip
 OBSERVED = {"policy": "support", "automation": None, "what": "would refuse", "rule": "limits.requests", "calls": 3}
-BUDGET = {"allowance": "team:support|usd|day", "period_ts_us": TS, "calls": 40, "used": 1_250_000_000}
 ALERT_BODY = '{"snapshot": "0123456789abcdef", "share": 0.8, "cap": 2000000000, "unit": "usd", "period": "day"}'
 ALERT = {"ts_us": TS, "actor": "keeper", "automation": "triage", "body": ALERT_BODY}
+
+
+STATE = {
+    "budgets": [{"whose": "team:support", "unit": "usd", "period": "day", "alerted": 0.8, "cap": 2_000_000_000,
+                 "spent": 1_250_000_000, "leased": 50_000_000, "period_us": TS, "until_us": TS}],
+    "splits": [{"policy": "support", "split": "canary", "share": 0.3, "since_us": TS, "reason": "measures hold"}],
+    "candidates": [{"automation": "triage", "step": "", "model": "openai/gpt-5", "known": 60, "succeeded": 51,
+                    "seen": 20, "overridden": 2}],
+}  # fmt: skip
+SHADOW = {"automation": "triage", "model": "gpt-5", "shadow": "openai/gpt-5-mini", "copies": 9, "answered": 9,
+          "same_text": 0.5, "same_tools": 1.0, "word_overlap": 0.8, "shadow_cost_usd": 0.1, "cost_usd": 0.4,
+          "shadow_ms": 300.0, "total_ms": 500.0}  # fmt: skip
 
 
 def busy(totals: dict[str, Any] | None = None, status: dict[str, Any] | None = None) -> MemoryData:
@@ -63,19 +74,21 @@ def busy(totals: dict[str, Any] | None = None, status: dict[str, Any] | None = N
             "calls": rows(CALL),
             "call": rows(FULL),
             "observed": rows(OBSERVED),
-            "budgets": rows(BUDGET),
             "events": rows(ALERT),
+            "shadows": rows(SHADOW),
         },
-        status,
+        status or {"breakers": [{"name": "openai/gpt-5", "state": "open", "open_s": 9, "failures_in_a_row": 5}]},
+        STATE,
     )
 
 
 def empty() -> MemoryData:
-    found = busy(dict.fromkeys(TOTALS, 0) | {"cost_usd": None})
+    found = busy(dict.fromkeys(TOTALS, 0) | {"cost_usd": None}, {"breakers": []})
+    found.state = {}
     found.frames["automations"] = rows(columns=tuple(AUTOMATION))
     found.frames |= {
         name: rows(columns=tuple(kind))
-        for name, kind in {"policies": POLICY, "observed": OBSERVED, "budgets": BUDGET, "events": ALERT}.items()
+        for name, kind in {"policies": POLICY, "observed": OBSERVED, "events": ALERT, "shadows": SHADOW}.items()
     }
     return found
 

@@ -137,8 +137,17 @@ def test_policy_problems_read_as_the_check_says_them(path: str) -> None:
 def test_policies_shows_what_is_in_force_on_trial_and_spent() -> None:
     app = run(policies_page, "busy")
     tables = "\n".join(table.value.to_string() for table in app.dataframe)
-    for words in ("support", "0123456789ab with local changes", "limits.requests", "team:support", "$1.25"):
+    for words in (
+        "support",
+        "0123456789ab with local changes",
+        "limits.requests",
+        "team:support",
+        "$1.25",
+        "measures hold",
+        "51",
+    ):
         assert words in tables
+    assert any("openai/gpt-5: open for 9 s, 5 failures in a row" in warning.value for warning in app.warning)
     assert any("of $2.00 a day" in warning.value and "80% are spent" in warning.value for warning in app.warning)
 
 
@@ -146,3 +155,5 @@ def test_policies_says_when_there_is_nothing() -> None:
     said = [caption.value for caption in run(policies_page, "empty").caption]
     assert any("No budget governs" in each for each in said)
     assert any("No rule under" in each for each in said)
+    assert any("circuit breakers are closed" in each for each in said)
+    assert any("--save" in each for each in said)

@@ -14,6 +14,7 @@ from fastapi.routing import APIRoute, APIRouter
 from fastapi.testclient import TestClient
 
 from gateway.app import create_app
+from gateway.control.budgets import Allowance, ControlStore, Settled, Wish
 from gateway.control.database import Database
 from gateway.control.errors import ControlError
 from gateway.control.identity.bootstrap import OPERATOR_ID, bootstrap
@@ -21,10 +22,12 @@ from gateway.control.identity.login import create_link, sign_in_by_link
 from gateway.control.identity.roles import ROLES, local_operator
 from gateway.control.identity.tenants import ensure_tenant
 from gateway.control.identity.users import create_user
+from gateway.control.learned import Lesson, keep
 from gateway.providers.scripted import ScriptedProvider
 from gateway.routes.access import Require
 from gateway.routes.admin import admin_router
 from gateway.routes.identity import SignInDesk, identity_router, query_signer
+from gateway.routes.policy_state import policy_state_router
 from metrics.record import token
 from metrics.record.journal import MemoryJournal
 from metrics.record.master import MasterKey
@@ -39,7 +42,7 @@ PATHS = {"key_id": "key_none", "user_id": "usr_none", "principal_id": "svc_none"
 
 def routers(database: Database) -> list[APIRouter]:
     desk = SignInDesk(database, query_signer(MASTER, database.clock_us), "http://127.0.0.1:8081")
-    return [identity_router(desk), admin_router(database)]
+    return [identity_router(desk), admin_router(database), policy_state_router(database)]
 
 
 @dataclass
@@ -269,3 +272,23 @@ def test_an_unreachable_database_is_503_and_worth_a_retry(client: TestClient, da
     assert response.status_code == 503
     assert response.json()["error"]["code"] == "control_unavailable"
     assert "x-should-retry" not in response.headers
+
+
+def test_the_state_of_policies_is_that_of_ones_own_tenant(
+    client: TestClient, admin: Caller, database: Database
+) -> None:
+    outcomes = Lesson("default", "outcomes", "triage", [["", "test/a", 60, 51, 20, 2]])
+    split = Lesson("default", "split", "support|canary|0a", {"share": 0.3, "since_us": 5, "reason": "declared"})
+    with database.write() as tx:
+        keep(tx, [outcomes, split, split._replace(tenant="other")])
+    store = ControlStore(database, "w")
+    for name in ("team:x|usd|day", "key:k|requests|minute"):
+        allowance = Allowance("default", name, 1, 2**61)
+        store.take(allowance, Wish(30, 1, 100, alerts=(0.5,)))
+        store.give_back(allowance, 5, Settled(20, Wish(30, 1, 100, alerts=(0.5,))))
+    status, state = admin("GET", "/admin/policy-state")
+    assert status == 200
+    (budget,) = state["budgets"]
+    assert (budget["whose"], budget["cap"], budget["spent"], budget["leased"]) == ("team:x", 100, 20, 5)
+    assert [(each["policy"], each["split"], each["share"]) for each in state["splits"]] == [("support", "canary", 0.3)]
+    assert (state["candidates"][0]["model"], state["candidates"][0]["succeeded"]) == ("test/a", 51)

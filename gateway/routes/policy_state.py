@@ -1,0 +1,47 @@
+"""`/admin/policy-state`: how budgets, growing splits and measured candidates of the caller's tenant stand now."""
+
+from typing import Any
+
+from fastapi import APIRouter, Depends
+
+from gateway.control import budgets, learned
+from gateway.control.database import Database
+from gateway.control.identity.roles import Identity
+from gateway.routes.access import Require, SmallBodyRoute
+
+
+def policy_state_router(database: Database) -> APIRouter:
+    """Build the route; whoever may sign in may see it."""
+    router = APIRouter(prefix="/admin", route_class=SmallBodyRoute, tags=["admin"])
+    reader = Depends(Require(database))
+
+    @router.get("/policy-state")
+    def state(by: Identity = reader) -> dict[str, Any]:
+        """Return what is spent, which share each growing arm has, and what became of candidates' answers."""
+        with database.read() as conn:
+            lessons = [lesson for lesson in learned.read(conn) if lesson.tenant == by.tenant]
+        states = budgets.states(database, by.tenant, database.clock_us())
+        return {
+            "budgets": [_budget(each) for each in states if each.allowance.name.endswith(budgets.BUDGETS)],
+            "splits": [_split(lesson) for lesson in lessons if lesson.kind == learned.SPLIT],
+            "candidates": [row for lesson in lessons if lesson.kind == learned.OUTCOMES for row in _outcomes(lesson)],
+        }
+
+    return router
+
+
+def _budget(state: budgets.State) -> dict[str, Any]:
+    whose, unit, period = state.allowance.name.rsplit("|", 2)
+    figures = {"cap": state.cap, "spent": state.spent, "leased": state.taken - state.spent}
+    times = {"period_us": state.allowance.period_us, "until_us": state.allowance.until_us}
+    return {"whose": whose, "unit": unit, "period": period, "alerted": state.alerted, **figures, **times}
+
+
+def _split(lesson: learned.Lesson) -> dict[str, Any]:
+    policy, split, _ = lesson.name.split("|")
+    return {"policy": policy, "split": split, **lesson.value}
+
+
+def _outcomes(lesson: learned.Lesson) -> list[dict[str, Any]]:
+    names = ("step", "model", "known", "succeeded", "seen", "overridden")
+    return [{"automation": lesson.name, **dict(zip(names, row, strict=True))} for row in lesson.value]
