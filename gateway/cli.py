@@ -76,6 +76,8 @@ COMMANDS: Final = {
     "settings": Lazy("gateway.commands.settings:settings", "Show every setting and where its value comes from."),
     "keys": Lazy("gateway.commands.keys:keys", "Create, list and revoke API keys."),
     "users": Lazy("gateway.commands.users:users", "Create people who sign in to the dashboard."),
+    "stop": Lazy("gateway.commands.stops:stop", "Stop an automation: all its answers are held."),
+    "start": Lazy("gateway.commands.stops:start", "Let a stopped automation run again."),
     "policy": Lazy("gateway.commands.policy:policy", "Check, test, compare and explain policy files."),
     "prices": Lazy("gateway.commands.prices:prices", "Find models without a price."),
     "calls": Lazy("gateway.commands.calls:calls", "List calls, or show one in full."),

@@ -15,6 +15,7 @@
   - Held                    423 held_for_review
   - Rejected                403 rejected_by_reviewer
   - ReviewsDown             503 reviews_unavailable
+  - AutomationStopped       403 automation_stopped
   - RedactionDown           503 redaction_failed
   - NoRoute                 503 no_route
   - RecordDown              503 record_failed
@@ -139,6 +140,12 @@ class Rejected(Refused):
     """A reviewer does not let this answer out, or nobody did in time."""
 
     code = "rejected_by_reviewer"
+
+
+class AutomationStopped(Refused):
+    """The automation was stopped by a person."""
+
+    code = "automation_stopped"
 
 
 class ReviewsDown(GatewayError):

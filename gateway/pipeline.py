@@ -13,6 +13,7 @@ from gateway.admission import KeyDirectory, Limits
 from gateway.call import ClearAnswer, ClearRequest, Judged, Released, Route
 from gateway.errors import ReviewsDown, UpstreamError
 from gateway.holds.hold import Holds
+from gateway.holds.stops import Stops
 from gateway.lessons import Lessons
 from gateway.meter import Meter, memory_meter
 from gateway.providers.base import Upstreams
@@ -57,6 +58,7 @@ class Pipeline:
     shadows: Shadows = field(default_factory=Shadows)
     assurance: Assurance = field(default_factory=Assurance)
     holds: Holds | None = None
+    stops: Stops = field(default_factory=Stops)
 
     async def run(self, http: Exchange, endpoint: Endpoint) -> None:
         """Govern one request and answer it."""
@@ -69,13 +71,14 @@ class Pipeline:
                 snapshot = self.snapshot()
                 governed = bind(call, snapshot, self.redactors)
                 watch.begin(governed)
+                stopped = self.stops.check(holder.facts, endpoint)
                 if governed.bound.policy.metered:
                     watch.ticket = await self.meter.enter(governed, watch.notes)
             with watch("clear"):
                 governed = await resume(governed)
                 watch.request = request = await clear(shape(governed, watch.notes))
                 later = await defer(request)
-                place = None if later else await self.reuse.look(request, http.headers, watch.notes)
+                place = None if later or stopped else await self.reuse.look(request, http.headers, watch.notes)
             if later is not None:
                 await self._later(later, watch, http)
                 return
@@ -97,7 +100,8 @@ class Pipeline:
                 await self.meter.reserve(watch.ticket, route, watch.notes)
                 watch.reserved()
         with self.tries.budget.call():
-            said = await (self._live if route.live else self._whole)(route, watch, http)
+            live = route.live and not self.stops.of(request.governed.call.holder.facts)
+            said = await (self._live if live else self._whole)(route, watch, http)
         if route.shadow is not None and watch.answer is not None:
             self.shadows.send(self.desk, self.tries, route, watch.answer)
         return said
@@ -150,6 +154,7 @@ class Pipeline:
                 better = escalated(judged, self._models(route, watch))
             judged = await self._escalated(judged, better, watch) if better else judge_again(judged)
         self._audit(judged, watch)
+        watch.judged = judged = self.stops.held(judged)
         with watch("act"):
             if judged.judgement.verdict != "hold":
                 return act(judged, watch.notes)
@@ -204,13 +209,14 @@ class Pipeline:
 
     async def _live(self, route: Route, watch: Watch, http: Exchange) -> ClearAnswer | None:
         """The answer is screened and restored as it comes; its last part waits for the record."""
-        with watch("invoke"):
-            watch.live = live = await open_live(route, watch.attempts, self.tries)
-        await http.begin_stream(watch.opening())
-        while (events := await live.read()) is not None:
-            if events:
-                await http.write(events)
-        judged = await self._verdict(live.so_far(), watch)
+        with self.stops.live(route.request.governed.call.holder.facts):
+            with watch("invoke"):
+                watch.live = live = await open_live(route, watch.attempts, self.tries)
+            await http.begin_stream(watch.opening())
+            while (events := await live.read()) is not None:
+                if events:
+                    await http.write(events)
+            judged = await self._verdict(live.so_far(), watch)
         self._audit(judged, watch)
         released = act(judged, watch.notes)
         recorded = await watch.record(live.last(released))

@@ -20,6 +20,7 @@ from gateway.control.database import Database, open_database, random_id
 from gateway.control.directory import Directory
 from gateway.control.watch import ChangeWatch
 from gateway.holds.hold import Holds
+from gateway.holds.stops import Stops
 from gateway.holds.texts import ReviewTexts
 from gateway.holds.waiting import Waiting
 from gateway.inforce import InForce
@@ -86,8 +87,8 @@ async def open_parts(settings: Settings, environ: Mapping[str, str], role: str) 
     redactors = CompiledRedactors(lambda tenant: master.derive(f"redaction/values/{tenant}"), detectors.detector)
     directory = Directory()
     in_force = InForce(_preparing(directory, redactors, detectors))
-    lessons, waiting, withdrawn = Lessons(), Waiting(), Withdrawn()
-    changes = ChangeWatch(database, (directory, in_force, lessons, waiting, withdrawn))
+    lessons, waiting, withdrawn, stops = Lessons(), Waiting(), Withdrawn(), Stops()
+    changes = ChangeWatch(database, (directory, in_force, lessons, waiting, withdrawn, stops))
     pool = ProviderPool(session, settings.upstream, environ, lambda url: is_own_listener(url, settings))
     recording = desk(journal, shared_brake(settings.data))
     purses = Purses(ControlStore(database, writer), utc_us)
@@ -97,7 +98,7 @@ async def open_parts(settings: Settings, environ: Mapping[str, str], role: str) 
     holds = Holds(ReviewTexts(database, Sealer(master, "gateway/reviews")), waiting, random_id, subject_ref)
     pipeline = Pipeline(
         directory, in_force.current, redactors, pool.of, recording, Limits(), meter, tries, reuse, lessons,
-        assurance=Assurance(withdrawn, master.derive("gateway/audit-coins")), holds=holds,
+        assurance=Assurance(withdrawn, master.derive("gateway/audit-coins")), holds=holds, stops=stops,
     )  # fmt: skip
     kept = SealedStore(database, master, subject_ref)
     jobs = LeasedJobs(kept, writer)

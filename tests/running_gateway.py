@@ -18,6 +18,7 @@ from gateway.control.database import Database, random_id
 from gateway.control.watch import ChangeWatch
 from gateway.holds.hold import Holds
 from gateway.holds.reviewing import ReviewDesk
+from gateway.holds.stops import Stops
 from gateway.holds.texts import ReviewTexts
 from gateway.holds.waiting import Waiting
 from gateway.pipeline import Pipeline
@@ -134,12 +135,12 @@ def running_gateway(
         pool = ProviderPool(session, "test", {"UPSTREAM_KEY": "sk-upstream"}, own or (lambda _url: False))
         redactors = CompiledRedactors(lambda tenant: tenant.encode().ljust(32, b"."), lambda _names: NoDetector())
         directory = StaticDirectory(HOLDERS)
-        waiting, reviewed = Waiting(), []
+        waiting, stops, reviewed = Waiting(), Stops(), []
         pipeline = Pipeline(directory, lambda: snapshot, redactors, pool.of, desk(ledger), limits or Limits())
         if control is not None:
             texts = ReviewTexts(control, Sealer(MasterKey(b"m" * 32), "gateway/reviews"))
             pipeline = replace(
-                pipeline, holds=Holds(texts, waiting, random_id, lambda _tenant, subject: f"ref-{subject}")
+                pipeline, stops=stops, holds=Holds(texts, waiting, random_id, lambda _tenant, subject: f"ref-{subject}")
             )
             reviewed.append(reviews.router(ReviewDesk(texts, lambda: snapshot, redactors), directory))
         door = Door(sockets or SocketLimits(drain_s=0.05, every_s=0.02), refusing(pipeline))
@@ -151,7 +152,7 @@ def running_gateway(
         )
         tasks = [asyncio.create_task(runner.run())]
         if control is not None:
-            tasks.append(asyncio.create_task(ChangeWatch(control, (waiting,), 0.02).run()))
+            tasks.append(asyncio.create_task(ChangeWatch(control, (waiting, stops), 0.02).run()))
         config = uvicorn.Config(app, http=door.protocol(), lifespan="off", log_config=None, access_log=False)
         servers.append(uvicorn.Server(config))
         tasks.append(asyncio.create_task(door.watch(servers[0].server_state.connections)))

@@ -1,4 +1,4 @@
-"""`/reviews`: the queue of reviewers; `GET /v1/holds/{id}`: how a caller gets what was held."""
+"""`/reviews` and `/stops` for people; `GET /v1/holds/{id}`: how a caller gets what was held."""
 
 from typing import Annotated, Any, Final, Literal
 
@@ -6,8 +6,10 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.admission import KeyDirectory, authenticate, refuse_loops
+from gateway.control.database import Database
 from gateway.control.identity.roles import Identity
 from gateway.control.reviews import OPEN, Filter, Review, assign, listed
+from gateway.control.stops import start, stop, stops_of
 from gateway.errors import NotFound
 from gateway.holds.reviewing import MAX_TEXT_CHARS, Remarks, ReviewDesk
 from gateway.routes.access import Require, SmallBodyRoute
@@ -62,6 +64,7 @@ def router(desk: ReviewDesk, directory: KeyDirectory) -> APIRouter:
     routes = APIRouter(route_class=SmallBodyRoute, tags=["reviews"])
     _add_reading(routes, desk)
     _add_deciding(routes, desk)
+    _add_stops(routes, desk.database)
 
     @routes.get("/v1/holds/{review_id}")
     def hold(review_id: str, request: Request) -> dict[str, Any]:
@@ -134,6 +137,27 @@ def _add_deciding(routes: APIRouter, desk: ReviewDesk) -> None:
         """Add a comment."""
         await desk.comment(by, review_id, body.comment)
         return {"object": "comment", "id": review_id}
+
+
+def _add_stops(routes: APIRouter, database: Database) -> None:
+    viewer = Depends(Require(database, "viewer"))
+    may_stop = Depends(Require(database, "policy_owner", "reviewer", "admin"))
+    may_start = Depends(Require(database, "policy_owner", "admin"))
+
+    @routes.get("/stops")
+    def all_stops(by: Identity = viewer) -> dict[str, Any]:
+        """List the stopped automations."""
+        return {"object": "list", "data": stops_of(database, by)}
+
+    @routes.put("/stops/{automation}")
+    def stop_one(automation: str, by: Identity = may_stop) -> dict[str, Any]:
+        """Stop an automation: within a second all its answers are held, and its live streams end."""
+        return {"object": "stop", "automation": automation, "changed": stop(database, by, automation)}
+
+    @routes.delete("/stops/{automation}")
+    def start_one(automation: str, by: Identity = may_start) -> dict[str, Any]:
+        """Let an automation run again."""
+        return {"object": "stop", "automation": automation, "changed": start(database, by, automation)}
 
 
 def _summary(review: Review) -> dict[str, Any]:

@@ -49,10 +49,10 @@ class Office:
     running: Running
     database: Database
     session: str
-    upstream: Upstream
+    stack: ExitStack
 
     def client(self, **options: Any) -> openai.OpenAI:
-        return new_client(self.running, **options)
+        return self.stack.enter_context(new_client(self.running, **options))
 
     def call(self, method: str, path: str, body: Any = None, key: str | None = None) -> Any:
         headers = {"authorization": f"Bearer {key or self.session}"}
@@ -76,30 +76,30 @@ class Office:
         return thread
 
 
-Open = Callable[[str], Office]
+Open = Callable[..., Office]
 
 
 @pytest.fixture
 def open_office(tmp_path: Path, upstream: Upstream) -> Iterator[Open]:
     with ExitStack() as stack:
 
-        def begin(hold: str) -> Office:
-            policies = write_policies(tmp_path / "policies", upstream.base_url, "buffered")
+        def begin(hold: str, delivery: str = "buffered") -> Office:
+            policies = write_policies(tmp_path / "policies", upstream.base_url, delivery)
             (policies / "templates" / "wait").mkdir(parents=True)
             (policies / "templates" / "wait" / "v1.yaml").write_text(TEMPLATE)
             with (policies / "structured.yaml").open("a") as file:
-                file.write(BLOCKS.replace("HOLD", hold))
+                file.write(BLOCKS.replace("HOLD", hold) if hold else "")
             database = open_database(f"sqlite:///{tmp_path}/control/control.db")
             stack.callback(database.close)
             upgrade(database)
             bootstrap(database, None)
             ensure_tenant(database, "acme")
             admin = local_operator("acme")
-            user = create_user(database, "acme", "reviewer@example.com", ["reviewer", "auditor"], admin)
+            user = create_user(database, "acme", "reviewer@example.com", ["reviewer", "auditor", "policy_owner"], admin)
             link = create_link(database, "acme", user.user_id, admin)
             session = sign_in_by_link(database, link, "test").token
             running = stack.enter_context(running_gateway(policies, control=database))
-            return Office(running, database, session, upstream)
+            return Office(running, database, session, stack)
 
         yield begin
 
@@ -217,3 +217,52 @@ def test_what_cannot_be_held_is_not_shown(open_office: Open, upstream: Upstream)
         ask(office.client(), streamed=False)
     assert caught.value.code == "reviews_unavailable"
     assert office.running.ends()[0]["verdict"] == "hold"
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_stopped_automation_is_held_and_runs_again(open_office: Open, upstream: Upstream, streamed: bool) -> None:
+    office = open_office("", "live")
+    say(upstream, streamed)
+    assert ask(office.client(), streamed) == ANSWER
+    assert office.call("PUT", "/stops/drafting")["changed"]
+    assert not office.call("PUT", "/stops/drafting")["changed"]
+    assert office.call("GET", "/stops")["data"][0]["automation"] == "drafting"
+    _until_stopped(office, streamed)
+    [waiting, *_] = office.queue()
+    assert (waiting["rule"], waiting["queue"]) == ("stopped", "stopped")
+    with pytest.raises(openai.PermissionDeniedError) as caught:
+        office.client().embeddings.create(model="gpt-test", input="x")
+    assert caught.value.code == "automation_stopped"
+    assert office.call("DELETE", "/stops/drafting")["changed"]
+    _until(lambda: _code(office, streamed) is None)
+    assert ask(office.client(), streamed) == ANSWER
+
+
+def test_a_stop_ends_a_live_stream_with_an_error(open_office: Open, upstream: Upstream) -> None:
+    office = open_office("", "live")
+    upstream.default = lambda _request: stream(*text_chunks("One", " two")[:-1], 5.0, done=False)
+    said: Any = office.client().chat.completions.create(model="gpt-test", messages=ASK, stream=True)
+    next(iter(said))
+    office.call("PUT", "/stops/drafting")
+    with pytest.raises(openai.APIError) as caught:
+        list(said)
+    assert caught.value.code == "automation_stopped"
+    assert office.running.ends()[0]["error_code"] == "automation_stopped"
+
+
+def _until_stopped(office: Office, streamed: bool) -> None:
+    _until(lambda: _code(office, streamed) == "held_for_review")
+
+
+def _code(office: Office, streamed: bool) -> str | None:
+    try:
+        ask(office.client(), streamed)
+    except openai.APIError as error:
+        return error.code
+    return None
+
+
+def _until(held: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not held() and time.monotonic() < deadline:
+        time.sleep(0.01)
