@@ -81,6 +81,7 @@ COMMANDS: Final = {
     "policy": Lazy("gateway.commands.policy:policy", "Check, test, compare and explain policy files."),
     "prices": Lazy("gateway.commands.prices:prices", "Find models without a price."),
     "calls": Lazy("gateway.commands.calls:calls", "List calls, or show one in full."),
+    "confidence": Lazy("gateway.commands.confidence:confidence", "Fit, show and explain certificates."),
     "ledger": Lazy("gateway.commands.ledger:ledger", "Rebuild the ledger from the journal."),
     "redact": Lazy("gateway.commands.redact:redact", "Show what a policy redacts in a text."),
 }

@@ -19,6 +19,7 @@ from bisect import bisect_right
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import PurePath
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
@@ -118,7 +119,7 @@ class Calibration(Block):
 class Certificate(Block):
     """One file of the folder `certificates/`."""
 
-    certificate: Name = Field(description="Unique id; stands in records.")
+    certificate: Name = Field(description="Unique id, the file's name; stands in records.")
     schema_: FormatVersion = Field(
         validation_alias="schema", serialization_alias="schema", description="Format version."
     )
@@ -234,11 +235,10 @@ def audit_coin(secret: bytes, call_id: str, rate: float) -> bool:
 
 
 def clashes(loaded: Iterable[tuple[Certificate, Source]]) -> Iterator[Problem]:
-    """List certificates with the same id or for the same key."""
-    ids: dict[str, str] = {}
+    """List certificates that are not in the file of their id, or are for the same key."""
     keys: dict[CertificateKey, str] = {}
     for certificate, source in loaded:
-        if (other := ids.setdefault(certificate.certificate, source.file)) != source.file:
-            yield near(source.places, ("certificate",), f"{other} has the same id; rename one of the two")
+        if PurePath(source.file).stem != certificate.certificate:
+            yield near(source.places, ("certificate",), f"rename this file to {certificate.certificate}.yaml")
         if (other := keys.setdefault(certificate.of(), source.file)) != source.file:
             yield near(source.places, ("key",), f"{other} is for the same key; remove the older of the two")

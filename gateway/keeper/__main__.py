@@ -9,6 +9,7 @@ from pathlib import Path
 from gateway.control.database import open_database
 from gateway.control.errors import ControlError
 from gateway.keeper.activator import ACTOR, Activator
+from gateway.keeper.certificates import CertificateWatch
 from gateway.keeper.duties import Keeper
 from gateway.keeper.reconcile import Reconciler
 from gateway.keeper.relay import Relay
@@ -39,8 +40,9 @@ async def keep(settings: Settings, environ: Mapping[str, str]) -> None:
     try:
         activator, relay = Activator(database, settings.policies), Relay(database, journal)
         reconciler = Reconciler(database, settings.data)
-        steerer = Steerer(database, _asking(settings, master, database.clock_us))
-        await Keeper(database, tenure, activator, relay, reconciler, steerer).keep(stop)
+        ask = _asking(settings, master, database.clock_us)
+        steerer, certificates = Steerer(database, ask), CertificateWatch(database, ask)
+        await Keeper(database, tenure, activator, relay, reconciler, steerer, certificates).keep(stop)
     finally:
         await journal.close()
         database.close()

@@ -12,6 +12,7 @@ from gateway.control.database import Database
 from gateway.control.errors import ControlError
 from gateway.control.leases import Lease
 from gateway.keeper.activator import Activator
+from gateway.keeper.certificates import CertificateWatch
 from gateway.keeper.reconcile import Reconciler
 from gateway.keeper.relay import Relay
 from gateway.keeper.steer import Steerer
@@ -40,6 +41,7 @@ class Keeper:
     relay: Relay
     reconciler: Reconciler | None = None
     steerer: Steerer | None = None
+    certificates: CertificateWatch | None = None
 
     async def keep(self, stop: asyncio.Event) -> None:
         """Do all duties until told to stop; then pass on what still waits, and give the lease back."""
@@ -54,6 +56,9 @@ class Keeper:
             if self.steerer is not None:
                 steer = self._while_held(self.steerer.steer)
                 tasks.create_task(self._repeat("steering", STEER_S, stop, steer))
+            if self.certificates is not None:
+                watch = self._while_held(self.certificates.watch)
+                tasks.create_task(self._repeat("watch over certificates", STEER_S, stop, watch))
         with suppress(ControlError, JournalUnavailable):
             await self._while_held(self.relay.pass_on)()
         await asyncio.to_thread(self.tenure.give_up)

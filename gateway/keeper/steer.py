@@ -9,10 +9,11 @@ from typing import Any, Final
 
 from sqlalchemy import select
 
-from gateway.control import learned, leases, schema, snapshots
+from gateway.control import learned, leases, schema
 from gateway.control.database import Database, Note
 from gateway.control.learned import OUTCOMES, SPLIT, Lesson
 from gateway.control.leases import Lease
+from gateway.keeper.tree import TreeInForce
 from metrics.health.replay import Ask
 from policy.blocks_routing import Split
 from policy.measures import Counts
@@ -32,7 +33,7 @@ class Steerer:
 
     def __init__(self, database: Database, ask: Callable[[str], Ask]) -> None:
         self._database, self._ask = database, ask
-        self._tree: Snapshot | None = None
+        self._tree = TreeInForce()
         self._outcomes_due_us = 0
 
     async def steer(self, lease: Lease) -> None:
@@ -61,11 +62,7 @@ class Steerer:
 
     def _read(self) -> tuple[Snapshot | None, dict[tuple[str, str, str], Any]]:
         with self._database.read() as conn:
-            active = snapshots.active(conn)
-            if active is not None and (self._tree is None or self._tree.sha256 != active.sha256):
-                content = snapshots.content(conn, active.sha256)
-                self._tree = None if content is None else Snapshot.from_bytes(content)
-            return self._tree, {each[:3]: each.value for each in learned.read(conn)}
+            return self._tree.read(conn), {each[:3]: each.value for each in learned.read(conn)}
 
     def _tenants(self) -> list[str]:
         with self._database.read() as conn:

@@ -35,7 +35,7 @@ class Reliability:
 
 def isotonic(scores: Floats, correct: Flags) -> Curve:
     """Fit by pooling adjacent violators; half a success and half a failure in each pool keep it from certainty."""
-    values, first = np.unique(scores, return_inverse=True)
+    values, first = np.unique(np.round(scores, 9), return_inverse=True)
     n = np.bincount(first).astype(float)
     good = np.bincount(first, weights=correct.astype(float))
     pools: list[list[float]] = []  # successes, outcomes, first and last score

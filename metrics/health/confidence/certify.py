@@ -21,6 +21,8 @@ _CALIBRATION_SHARE, _CALIBRATION_MOST = 0.2, 200
 # being assumed before them.
 _BEGIN, _PRIOR = 0.7, 10
 _FAR = 50_000
+# Numbers of certificates are cut to nine digits before they are used, so that a file says exactly what was tested.
+_EXACT = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Plan:
 
     def spent_at(self, look: int) -> float:
         """Give the part of delta that a look spends: in proportion to its outcomes, together delta."""
-        return self.delta * look / sum(self.looks)
+        return math.floor(self.delta * look / sum(self.looks) * _EXACT) / _EXACT
 
     def reached(self, outcomes: int) -> tuple[int, ...]:
         """List the looks that so many outcomes allow."""
@@ -107,7 +109,7 @@ def grid(scores: Floats, errors: Flags, alpha: float, outcomes: int, spent: floa
     coverages = coverages[coverages * outcomes >= least]
     if not len(coverages) or not len(scores):
         return ()
-    thresholds = np.quantile(scores, 1 - coverages, method="inverted_cdf")
+    thresholds = np.floor(np.quantile(scores, 1 - coverages, method="inverted_cdf") * _EXACT) / _EXACT
     counts = np.array([_Ranked(scores, errors).above(each) for each in thresholds], dtype=float)
     rates = (counts[:, 1] + _PRIOR * alpha) / (counts[:, 0] + _PRIOR)
     margins = (alpha - rates) * np.sqrt(counts[:, 0])

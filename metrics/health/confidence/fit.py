@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from metrics.health.confidence.calibrate import calibration_error, isotonic, reliability
+import numpy as np
+
+from metrics.health.confidence.calibrate import Flags, Floats, calibration_error, isotonic, reliability
 from metrics.health.confidence.certify import Finding, Outlook, Plan, certify, outlook
 from metrics.health.confidence.sample import Stretch
 from policy.blocks_output import Certified
@@ -33,6 +35,12 @@ class Signature:
     valid_for: timedelta = VALID_FOR
 
 
+def arrays(stretch: Stretch) -> tuple[Floats, Flags]:
+    """Give scores and errors; what is not answered yet counts as an error, which can only cost coverage."""
+    scores, errors = zip(*((each.score, each.error is not False) for each in stretch.audits), strict=True)
+    return np.array(scores, dtype=float), np.array(errors, dtype=bool)
+
+
 def plan_of(asked: Certified) -> Plan:
     """Read the plan from a policy."""
     return Plan(asked.alpha, asked.delta, tuple(sorted(set(asked.looks))))
@@ -40,7 +48,7 @@ def plan_of(asked: Certified) -> Plan:
 
 def fit(stretch: Stretch, asked: Certified, signature: Signature) -> Certificate | NotYet:
     """Take the last look that the audits allow, and certify if it can be."""
-    plan, scores, errors = plan_of(asked), stretch.scores, stretch.errors
+    plan, (scores, errors) = plan_of(asked), arrays(stretch)
     reached = plan.reached(len(scores))
     finding = certify(scores, errors, plan, reached[-1]) if reached else None
     if finding is None or finding.threshold is None:
@@ -51,7 +59,8 @@ def fit(stretch: Stretch, asked: Certified, signature: Signature) -> Certificate
 
 def calibration(stretch: Stretch, held: int, look: int) -> Calibration:
     """Fit the map on the oldest `held` audits and check it on those that follow, up to `look`."""
-    scores, correct = stretch.scores, ~stretch.errors
+    scores, errors = arrays(stretch)
+    correct = ~errors
     curve = isotonic(scores[:held], correct[:held])
     bins = reliability(curve, scores[held:look], correct[held:look])
     return Calibration(
@@ -60,7 +69,13 @@ def calibration(stretch: Stretch, held: int, look: int) -> Calibration:
         probabilities=tuple(round(float(each), 4) for each in curve.probabilities),
         error=round(calibration_error(bins), 4),
         bins=tuple(
-            Bin(low=b.low, high=b.high, n=b.n, predicted=round(b.predicted, 4), observed=round(b.observed, 4))
+            Bin(
+                low=round(b.low, 6),
+                high=round(b.high, 6),
+                n=b.n,
+                predicted=round(b.predicted, 4),
+                observed=round(b.observed, 4),
+            )
             for b in bins
         ),
     )
@@ -69,7 +84,10 @@ def calibration(stretch: Stretch, held: int, look: int) -> Calibration:
 def _certificate(stretch: Stretch, plan: Plan, finding: Finding, signature: Signature) -> Certificate:
     key, used = stretch.key, stretch.audits[: finding.look]
     assert finding.threshold is not None
-    tests = [Test(threshold=t.threshold, passed=t.passed, errors=t.errors, p_value=t.p_value) for t in finding.rejected]
+    tests = [
+        Test(threshold=t.threshold, passed=t.passed, errors=t.errors, p_value=float(f"{t.p_value:.6g}"))
+        for t in finding.rejected
+    ]
     mark = hash12([*key, stretch.window, finding.look, signature.at.isoformat()])[:6]
     return Certificate(
         certificate=f"{key.automation}-{signature.at:%Y-%m-%d}-{mark}",

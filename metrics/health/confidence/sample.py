@@ -4,9 +4,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from metrics.health.confidence.calibrate import Flags, Floats
 from policy.certificate import CertificateKey
 
 
@@ -32,22 +29,13 @@ class Stretch:
     audits: tuple[Audit, ...]
 
     @property
-    def scores(self) -> Floats:
-        return np.array([each.score for each in self.audits], dtype=float)
-
-    @property
-    def errors(self) -> Flags:
-        """Tell errors from others; what is not answered yet counts as an error, which can only cost coverage."""
-        return np.array([each.error is not False for each in self.audits], dtype=bool)
-
-    @property
     def unanswered(self) -> int:
         return sum(each.error is None for each in self.audits)
 
-    def passed_errors(self, now_us: int) -> Flags:
+    def passed_errors(self, now_us: int) -> list[bool]:
         """Tell errors among audits of passed outputs; one still open is an error from its deadline on."""
-        passed = [each for each in self.audits if each.passed]
-        return np.array([e.deadline_us < now_us if e.error is None else e.error for e in passed], dtype=bool)
+        passed = (each for each in self.audits if each.passed)
+        return [each.deadline_us < now_us if each.error is None else each.error for each in passed]
 
 
 def stretches(rows: Iterable[Mapping[str, Any]], tenant: str) -> list[Stretch]:

@@ -56,9 +56,9 @@ def test_a_certificate_that_does_not_show_what_it_says_is_refused(
 
 def test_one_key_has_one_certificate(tmp_path: Path) -> None:
     tree = store(write(tmp_path, a=""), certificate())
-    assert "for the same key" in problems(store(tree, certificate(certificate="triage-2"), "second"))[0]
+    assert "for the same key" in problems(store(tree, certificate(certificate="triage-2"), "triage-2"))[0]
     other = certificate(key={"model": "m-2"})
-    assert "has the same id" in problems(store(tree, other, "second"))[0]
+    assert "rename this file to triage-1.yaml" in problems(store(tree, other, "triage-2"))[0]
 
 
 def test_passes_at_the_threshold_and_only_while_it_holds() -> None:

@@ -1,0 +1,65 @@
+"""The watch over certificates: audits of what passed are bet against, and one that no longer holds is withdrawn."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from gateway.control.certificates import Withdrawal, withdraw, withdrawn
+from gateway.control.database import Database
+from gateway.control.leases import Lease
+from gateway.keeper.tree import TreeInForce
+from metrics.health.confidence.sample import stretches
+from metrics.health.confidence.watch import wealth
+from metrics.health.replay import Ask
+from policy.certificate import Certificate
+
+ACTOR: Final = "keeper"
+_log = logging.getLogger("gateway.keeper")
+
+
+class CertificateWatch:
+    """Asks the recorder about each certificate in force; without certificates it asks nothing."""
+
+    def __init__(self, database: Database, ask: Callable[[str], Ask]) -> None:
+        self._database, self._ask = database, ask
+        self._tree = TreeInForce()
+
+    async def watch(self, lease: Lease) -> None:
+        """Look once.
+
+        Raises:
+            RecorderError: the ledger cannot be asked; the next look tries again.
+        """
+        await asyncio.to_thread(self.look, lease)
+
+    def look(self, _lease: Lease) -> None:
+        """As `watch`; blocks. Two keepers that withdraw at once withdraw once."""
+        now_us = self._database.clock_us()
+        with self._database.read() as conn:
+            tree, gone = self._tree.read(conn), withdrawn(conn)
+        for made in tree.certificates.by_key.values() if tree else ():
+            if made.certificate not in gone and now_us < made.expires.timestamp() * 1e6:
+                self._check(made, audits(self._ask(made.key.tenant), made, now_us))
+
+    def _check(self, made: Certificate, errors: list[bool]) -> None:
+        found = wealth(errors, made.alpha, made.delta)
+        if found.crossed_at is None:
+            return
+        seen = {"audits": found.crossed_at, "errors": sum(errors[: found.crossed_at])}
+        evidence = {"wealth": round(found.path[found.crossed_at - 1], 3), **seen}
+        lost = Withdrawal(made.certificate, made.key.tenant, made.key.automation, "drift", evidence)
+        if withdraw(self._database, lost, ACTOR):
+            _log.warning(
+                "certificate %s withdrawn: %d errors among %d audits of what passed",
+                made.certificate, seen["errors"], seen["audits"],
+            )  # fmt: skip
+
+
+def audits(ask: Ask, made: Certificate, now_us: int) -> list[bool]:
+    """Give the audits of what passed by a certificate, in the order of the calls, over all its audit rates."""
+    since = int(made.fitted_at.timestamp() * 1e6)
+    rows = ask("audited", since=since, automation=made.key.automation, metric=made.metric).dicts()
+    own = [each for each in stretches(rows, made.key.tenant) if each.certificate == made.certificate]
+    own.sort(key=lambda each: each.audits[0].at_us)
+    return [error for each in own for error in each.passed_errors(now_us)]
