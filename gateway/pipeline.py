@@ -193,9 +193,9 @@ class Pipeline:
         else:
             scored = UNSCORED
         with watch("judge"):
-            called_tools(said, watch.notes)
+            held_by = called_tools(said, watch.notes)
             threshold = self.assurance.threshold(said, scored, watch.notes, self.desk.clock_us())
-            watch.judged = judged = judge(said, scored, threshold, escalated=route.escalated)
+            watch.judged = judged = judge(said, scored, threshold, escalated=route.escalated, held_by=held_by)
         return judged
 
     def _audit(self, judged: Judged, watch: Watch) -> None:

@@ -59,6 +59,14 @@ def judge(
     )
 
 
+def held_by_tool(judged: Judgement, rule: str, hold: Hold | None) -> Judgement:
+    """Hold an output for a tool that the model called; only a block is stricter."""
+    if judged.verdict == "block":
+        return judged
+    queue, deadline = (hold.queue, hold.deadline) if hold else (None, None)
+    return Judgement("hold", "hold", f"tools.{rule}", queue=queue, deadline=deadline)
+
+
 def _unscored(confidence: Confidence, hold: Hold | None) -> Judgement:
     verdict = confidence.unscored
     holds = hold if verdict == "hold" else None

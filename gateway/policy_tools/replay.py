@@ -41,8 +41,9 @@ def replay(trees: Trees, row: Row) -> Replayed:
     if row["policy"] != bound.name:
         done.effects.append(Effect("policy", row["policy"], bound.name))
     base = against_base(done, trees, row, bound, (facts, labels))
-    _Judged(trees, row, bound.policy, facts, labels).into(done)
-    verdict(done, row, base, bound.policy)
+    judged = _Judged(trees, row, bound.policy, facts, labels)
+    judged.into(done)
+    verdict(done, row, (base, bound.policy), judged.held_by)
     return done
 
 
@@ -114,11 +115,27 @@ class _Judged:
         rows = [row for row in _json(self.row["tools"]) or [] if row[0] == "called"]
         if self.policy.tools is None or not rows:
             return None
-        if any(rule.when for rule in self.policy.tools.rules):
+        if self._by_arguments:
             done.unknown.append("the arguments of tools that the model called, which `when` looks at")
             return self.refused if self.refused == "tool_call_withheld" else None
         decided = [decide_tool(self.policy.tools, name, "called", self.facts) for _, name, *_ in rows]
-        return "tool_call_withheld" if any(each.action != "allow" for each in decided) else None
+        return "tool_call_withheld" if any(each.action == "deny" for each in decided) else None
+
+    @property
+    def held_by(self) -> str | None:
+        """The rule that holds a tool which the model called; with conditions on arguments, the recorded one."""
+        rows = [row for row in _json(self.row["tools"]) or [] if row[0] == "called"]
+        if self.policy.tools is None or not rows:
+            return None
+        if self._by_arguments:
+            said = str(self.row["verdict_rule"] or "")
+            return said.removeprefix("tools.") if said.startswith("tools.") else None
+        decided = (decide_tool(self.policy.tools, name, "called", self.facts) for _, name, *_ in rows)
+        return next((each.rule for each in decided if each.action == "hold"), None)
+
+    @property
+    def _by_arguments(self) -> bool:
+        return self.policy.tools is not None and any(rule.when for rule in self.policy.tools.rules)
 
     def _redacted(self, done: Replayed) -> str | None:
         """Judge every finding again; a kind that was blocked is a finding as well."""

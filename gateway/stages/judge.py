@@ -42,10 +42,19 @@ class Assurance:
         return standing.threshold
 
 
-def judge(answer: ClearAnswer, scored: Scored, threshold: float | None = None, *, escalated: bool = False) -> Judged:
-    """Let the policy judge; where it asks for no score, everything passes."""
+def judge(
+    answer: ClearAnswer,
+    scored: Scored,
+    threshold: float | None = None,
+    *,
+    escalated: bool = False,
+    held_by: str | None = None,
+) -> Judged:
+    """Let the policy judge; where it asks for no score, everything passes but what a rule on tools holds."""
     policy = answer.answer.route.request.governed.bound.policy
     judgement = decide.judge(policy.confidence, policy.hold, scored.value, threshold, escalated=escalated)
+    if held_by is not None:
+        judgement = decide.held_by_tool(judgement, held_by, policy.hold)
     return Judged(answer, judgement, scored, threshold)
 
 

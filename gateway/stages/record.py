@@ -185,7 +185,7 @@ def verdict_facts(judged: Judged) -> dict[str, Any]:
     """Say what was decided about the answer, by which rule, and what stands behind the score."""
     judgement = judged.judgement
     facts: dict[str, Any] = {"verdict": judgement.verdict, "confidence": judged.scored.value}
-    if not judged.scored.signals:
+    if not judged.scored.signals and judgement.verdict == "pass":
         return facts
     facts |= {"verdict_rule": judgement.rule, "scores": [signal.record() for signal in judged.scored.signals]}
     return facts if judgement.would == judgement.verdict else facts | {"would": judgement.would}

@@ -29,27 +29,29 @@ def offered_tools(governed: Governed, notes: Json) -> None:
             raise Refused(f"The policy denies this tool (tools.{decision.rule}).", code="tool_not_allowed", param=where)
 
 
-def called_tools(answer: ClearAnswer, notes: Json) -> None:
-    """Withhold an answer in which the model calls a tool that the policy denies or holds.
+def called_tools(answer: ClearAnswer, notes: Json) -> str | None:
+    """Withhold an answer in which the model calls a tool that the policy denies; name the rule that holds one.
 
     Arguments are judged with the caller's own values in them. Of a live answer nothing can be withheld any more:
     such a policy has rules that only observe.
 
     Raises:
-        Refused: a tool is denied, or is to be held.
+        Refused: a tool is denied.
     """
     governed = answer.answer.route.request.governed
     block = governed.bound.policy.tools
     if block is None:
-        return
-    facts = governed.call.holder.facts
+        return None
+    facts, held_by = governed.call.holder.facts, None
     for call in _calls(answer):
         decision = decide_tool(block, call.name, "called", facts, call.arguments)
         _note(notes, governed, "called", call.name, decision)
-        if decision.action != "allow":
-            word = "denies" if decision.action == "deny" else "holds"
-            text = f"The policy {word} a tool that the model called (tools.{decision.rule}), so its answer is withheld."
+        if decision.action == "deny":
+            text = f"The policy denies a tool that the model called (tools.{decision.rule}), so its answer is withheld."
             raise Refused(text, code="tool_call_withheld")
+        if decision.action == "hold":
+            held_by = held_by or decision.rule
+    return held_by
 
 
 def _calls(answer: ClearAnswer) -> Iterable[ToolCall]:

@@ -22,7 +22,7 @@ from gateway.control.identity.users import create_user
 from gateway.control.migrations import upgrade
 from gateway.control.reviews import expire
 from tests.e2e.conftest import new_client
-from tests.e2e.wire import ASK, completion, text_chunks
+from tests.e2e.wire import ASK, chunk, completion, text_chunks
 from tests.running_gateway import Running, running_gateway, write_policies
 from tests.upstream import Upstream, reply, stream
 
@@ -266,3 +266,31 @@ def _until(held: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 5
     while not held() and time.monotonic() < deadline:
         time.sleep(0.01)
+
+
+BY_TOOL = """reply: error}
+tools: {default: allow, rules: [{tool: refund, at: called, action: hold, when: "arguments.amount > 100"}]"""
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_call_of_a_tool_is_held_by_its_arguments(open_office: Open, upstream: Upstream, streamed: bool) -> None:
+    office = open_office(BY_TOOL)
+    sure = "This answer is long enough to pass by its score alone."
+
+    def call_with(amount: int) -> Any:
+        function = {"name": "refund", "arguments": f'{{"amount": {amount}}}'}
+        called = {"tool_calls": [{"index": 0, "id": "c1", "type": "function", "function": function}]}
+        parts = [chunk({"role": "assistant", "content": sure}), chunk(called), chunk({}, "tool_calls")]
+        return stream(*parts) if streamed else reply(completion({"content": sure, **called}))
+
+    upstream.scripts += [call_with(50), call_with(500)]
+    with office.client() as client:
+        assert ask(client, streamed) == sure
+        with pytest.raises(openai.APIStatusError) as caught:
+            ask(client, streamed)
+    assert caught.value.code == "held_for_review"
+    [waiting] = office.queue()
+    assert waiting["rule"] == "tools.rules[0]"
+    passed, end = office.running.ends(2)
+    assert (passed["verdict"], passed["verdict_rule"]) == ("pass", "bands[0]")
+    assert (end["verdict"], end["verdict_rule"], end["confidence"]) == ("hold", "tools.rules[0]", 1.0)
