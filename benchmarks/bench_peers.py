@@ -16,12 +16,12 @@ from pathlib import Path
 
 import click
 
-from benchmarks.bench import cpu_per_call, drive
+from benchmarks.bench import KEY, cpu_per_call, drive
 from benchmarks.disk import group_commit_ms
 from benchmarks.load import Load
 from benchmarks.payload import request_body
 from benchmarks.peers.report import page
-from benchmarks.peers.subjects import BURSTS, FIRST, KEY, LONG, PACED, SHORT, SUBJECTS, Ports, Subject
+from benchmarks.peers.subjects import BURSTS, FIRST, LONG, PACED, SHORT, SUBJECTS, Ports, Subject
 from benchmarks.servers import Server, free_port, python, started, wait_ready
 
 Figures = dict[str, float]

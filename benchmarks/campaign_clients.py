@@ -6,7 +6,6 @@ simulated provider; between them stands a relay that keeps every byte, so that w
 
 import asyncio
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -15,15 +14,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
 
 from benchmarks.environments import node_modules_of, python_of
-from benchmarks.servers import ROOT, free_port, python, started, wait_ready
-from benchmarks.stand import KEY, SLUICE
+from benchmarks.servers import ROOT, free_port
+from tests.product import KEY, Product, running_product
 
 SCRIPTS = ROOT / "tests/clients"
 CHECKS = ("call", "stream", "tools", "structured", "responses", "embeddings", "refused", "usage", "restored")
@@ -111,41 +110,27 @@ def relaying(to: int) -> Iterator[Relay]:
 class Place:
     """A running product, and the relay in front of its upstream."""
 
-    url: str
-    environment: dict[str, str]
+    product: Product
     relay: Relay
 
-    def sluice(self, *arguments: str) -> str:
-        done = subprocess.run([SLUICE, *arguments], env=self.environment, capture_output=True, text=True, check=True)
-        return done.stdout
+    def leaked(self) -> list[str]:
+        """Return what was sent upstream although it never should have been."""
+        assert b"[EMAIL_" in self.relay.sent, "the relay saw no placeholder: nothing can be said about what left"
+        return [value.decode() for value in NEVER_SENT if value in self.relay.sent]
 
 
 @contextmanager
-def product(folder: Path) -> Iterator[Place]:
+def place(folder: Path) -> Iterator[Place]:
     """Run the simulated provider, the relay and `sluice up` with the shipped policies."""
-    shutil.copytree(ROOT / "policies", folder / "policies")
-    with (folder / "policies/_defaults.yaml").open("a") as defaults:
+    policies = shutil.copytree(ROOT / "policies", folder / "policies")
+    with (policies / "_defaults.yaml").open("a") as defaults:
         defaults.write(ROUTING)
-    upstream, port, recorder = free_port(), free_port(), free_port()
-    with ExitStack() as stack:
-        relay = stack.enter_context(relaying(upstream))
-        environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("SLUICE_", "OPENAI_"))},
-            "SLUICE_UPSTREAM": "simulated",
-            "SLUICE_SIMULATED_BASE_URL": f"http://127.0.0.1:{relay.port}/v1",
-            "SLUICE_DATA": str(folder / "data"),
-            "SLUICE_POLICIES": str(folder / "policies"),
-            "SLUICE_PORT": str(port),
-            "SLUICE_RECORDER_PORT": str(recorder),
-            "SLUICE_BOOTSTRAP_KEY": KEY,
-        }
-        provider = python("demo.provider", "--port", str(upstream), "--latency-scale", "0.1")
-        stack.enter_context(started(provider, upstream))
-        stack.enter_context(started([SLUICE, "up", "--no-dashboard", "--no-worker"], port, env=environment))
-        wait_ready(upstream, "/v1/models")
-        wait_ready(port, "/readyz")
-        wait_ready(recorder, "/readyz")
-        yield Place(f"http://127.0.0.1:{port}/v1", environment, relay)
+    upstream, flags = free_port(), ("--no-dashboard", "--no-worker")
+    with (
+        relaying(upstream) as relay,
+        running_product(folder, *flags, policies=policies, provider_port=upstream, seen_at=relay.port) as product,
+    ):
+        yield Place(product, relay)
 
 
 @dataclass
@@ -157,31 +142,25 @@ class Row:
     records: int
 
 
-def strict_key(place: Place) -> str:
+def strict_key(product: Product) -> str:
     """Make a key whose policy refuses secrets, and give the gateway its second to learn of it."""
-    key = place.sluice("keys", "create", "--name", "strict", "--automation", "support-drafting").split()[0]
+    key = product.sluice("keys", "create", "--name", "strict", "--automation", "support-drafting").split()[0]
     time.sleep(1.0)
     return key
 
 
-def tried(place: Place, command: list[str], run: str, strict: str) -> Row:
+def tried(product: Product, command: list[str], run: str, strict: str) -> Row:
     """Run one client's script, and count the calls that the ledger has under its run id."""
-    keys = {"OPENAI_BASE_URL": place.url, "OPENAI_API_KEY": KEY, "STRICT_KEY": strict, "RUN_ID": run}
-    quiet = {"LLAMA_INDEX_CACHE_DIR": str(Path(place.environment["SLUICE_DATA"]) / "cache")}
+    keys = {"OPENAI_BASE_URL": product.base_url, "OPENAI_API_KEY": KEY, "STRICT_KEY": strict, "RUN_ID": run}
+    quiet = {"LLAMA_INDEX_CACHE_DIR": str(product.data / "cache")}
     done = subprocess.run(
-        command, env={**place.environment, **keys, **quiet}, capture_output=True, text=True, timeout=180, check=False
+        command, env={**product.environment, **keys, **quiet}, capture_output=True, text=True, timeout=180, check=False
     )
     found: list[Mapping[str, str]] = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     time.sleep(2.0)  # the recorder is at most two seconds behind
-    records = json.loads(place.sluice("calls", "list", "--run", run, "--limit", "1000", "--json"))
+    records = json.loads(product.sluice("calls", "list", "--run", run, "--limit", "1000", "--json"))
     wrong = (done.stderr.strip().splitlines() or ["no reason given"])[-1] if done.returncode else ""
     return Row({line["check"]: line["said"] for line in found}, wrong, len(records))
-
-
-def leaked(place: Place) -> list[str]:
-    """Return what was sent upstream although it never should have been."""
-    assert b"[EMAIL_" in place.relay.sent, "the relay saw no placeholder: nothing can be said about what left"
-    return [value.decode() for value in NEVER_SENT if value in place.relay.sent]
 
 
 @click.command()
@@ -193,15 +172,15 @@ def main(only: str) -> None:
     failures: list[str] = []
     click.echo(f"| client | version | {' | '.join(CHECKS)} | labelled records |")
     click.echo("|---" * (len(CHECKS) + 3) + "|")
-    with tempfile.TemporaryDirectory() as folder, product(Path(folder)) as place:
-        strict = strict_key(place)
+    with tempfile.TemporaryDirectory() as folder, place(Path(folder)) as here:
+        strict = strict_key(here.product)
         for number, client in enumerate(chosen):
-            row = tried(place, commands[client], f"client-{number}", strict)
+            row = tried(here.product, commands[client], f"client-{number}", strict)
             cells = ["yes" if check in row.said else "-" for check in CHECKS]
             click.echo(f"| {client.name} | {client.version()} | {' | '.join(cells)} | {row.records} |")
             failures += [f"{client.name}: {row.wrong}"] if row.wrong or not row.records else []
-        failures += [f"sent upstream: {value}" for value in leaked(place)]
-        click.echo(f"\n{len(place.relay.sent) / 1e3:.0f} kB went upstream; values that may not: {len(leaked(place))}.")
+        failures += [f"sent upstream: {value}" for value in here.leaked()]
+        click.echo(f"\n{len(here.relay.sent) / 1e3:.0f} kB went upstream; values that may not: {len(here.leaked())}.")
     for failure in failures:
         click.echo(f"  failed: {failure}", err=True)
     sys.exit(1 if failures else 0)

@@ -82,13 +82,18 @@ def program(argv: list[str], environment: dict[str, str], output: Path) -> Itera
 
 
 @contextmanager
-def running_product(folder: Path, *flags: str, policies: Path = ROOT / "policies") -> Iterator[Product]:
-    """Start the simulated provider and `sluice up`, and wait until every part is ready."""
-    upstream, port, recorder, dashboard = (free_port() for _ in range(4))
+def running_product(
+    folder: Path, *flags: str, policies: Path = ROOT / "policies", provider_port: int = 0, seen_at: int = 0
+) -> Iterator[Product]:
+    """Start the simulated provider and `sluice up`, and wait until every part is ready.
+
+    With `seen_at` the gateway reaches the provider at that port, where something passes on what it says.
+    """
+    upstream, port, recorder, dashboard = provider_port or free_port(), free_port(), free_port(), free_port()
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith(("SLUICE_", "OPENAI_"))},
         "SLUICE_UPSTREAM": "simulated",
-        "SLUICE_SIMULATED_BASE_URL": f"http://127.0.0.1:{upstream}/v1",
+        "SLUICE_SIMULATED_BASE_URL": f"http://127.0.0.1:{seen_at or upstream}/v1",
         "SLUICE_DATA": str(folder / "data"),
         "SLUICE_POLICIES": str(policies),
         "SLUICE_PORT": str(port),

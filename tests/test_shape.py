@@ -2,7 +2,10 @@
 
 import ast
 import importlib.metadata
+import re
 import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -90,3 +93,30 @@ def test_locks_pin_every_package_with_a_hash() -> None:
             if line.strip() and not line.startswith("#") and ("==" not in line or "--hash=sha256:" not in line)
         ]
         assert not unpinned, f"{name}: {unpinned[:3]}"
+
+
+# Libraries that come with one that pyproject.toml names, and are part of what it offers.
+COMES_WITH = {"pandas": "streamlit", "spacy": "presidio-analyzer", "tldextract": "presidio-analyzer"}
+COMES_WITH |= {"starlette": "fastapi", "yarl": "aiohttp"}
+
+
+def imported() -> set[str]:
+    """Every top-level name that the packages import, ours and the standard library's left out."""
+    nodes = [node for path in sources(*PACKAGES) for node in ast.walk(tree(path))]
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module]
+    return {name.partition(".")[0] for name in names} - set(PACKAGES) - set(sys.stdlib_module_names)
+
+
+def same(name: str) -> str:
+    """Return a distribution's name as registries compare it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_every_library_that_is_imported_is_asked_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = [line for lines in project["optional-dependencies"].values() for line in lines]
+    asked = {same(re.split(r"[^\w.-]", line)[0]) for line in [*project["dependencies"], *extras]}
+    owners = importlib.metadata.packages_distributions()
+    belongs = {name: {same(owner) for owner in owners.get(name, [name])} for name in imported()}
+    assert not {name for name, owner in belongs.items() if not owner & asked and COMES_WITH.get(name) not in asked}

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.bench import KEY, gateway_env
 from benchmarks.environments import python_of
 from benchmarks.servers import ROOT, python
 
 PINS = ROOT / "benchmarks/peers/requirements"
-KEY = "sk-sluice-" + "b" * 43
 LONG, SHORT = 200, 10
 BURSTS = ("burst-{n}", "burst-{n}-lead")
 PACED = "paced-{n}-20"
@@ -69,16 +69,8 @@ def names(folder: Path, ports: Ports) -> Start:
 
 
 def _sluice(folder: Path, ports: Ports, policies: Path) -> Start:
-    environment = {
-        "SLUICE_DATA": str(folder / "data"),
-        "SLUICE_POLICIES": str(policies),
-        "SLUICE_WORKERS": "1",
-        "SLUICE_PORT": str(ports.server),
-        "SLUICE_RECORDER_PORT": str(ports.recorder),
-        "SLUICE_BOOTSTRAP_KEY": KEY,
-        "SLUICE_UPSTREAM": "bench",
-        "SLUICE_BENCH_BASE_URL": f"http://127.0.0.1:{ports.upstream}/v1",
-    }
+    environment = gateway_env(folder / "data", ports.upstream, ports.server, ports.recorder)
+    environment["SLUICE_POLICIES"] = str(policies)
     return Start([SLUICE, "gateway"], environment, [SLUICE, "recorder"])
 
 

@@ -6,25 +6,25 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.campaign_clients import CHECKS, CLIENTS, SCRIPTS, Place, leaked, product, strict_key, tried
+from benchmarks.campaign_clients import CHECKS, CLIENTS, SCRIPTS, Place, place, strict_key, tried
 from benchmarks.peers.subjects import PINS
 
 pytestmark = [pytest.mark.xdist_group("clients"), pytest.mark.timeout(180)]
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    with product(tmp_path_factory.mktemp("clients")) as running:
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    with place(tmp_path_factory.mktemp("clients")) as running:
         yield running
 
 
 @pytest.mark.parametrize("script", ["openai_sync.py", "openai_async.py"])
-def test_every_check_holds_and_no_value_leaves(place: Place, script: str) -> None:
-    row = tried(place, [sys.executable, str(SCRIPTS / script)], script, strict_key(place))
+def test_every_check_holds_and_no_value_leaves(here: Place, script: str) -> None:
+    row = tried(here.product, [sys.executable, str(SCRIPTS / script)], script, strict_key(here.product))
     assert row.wrong == ""
     assert set(row.said) >= set(CHECKS) - {"responses"}
     assert row.records >= 7
-    assert leaked(place) == []
+    assert here.leaked() == []
 
 
 def test_every_client_has_a_script_and_exact_pins() -> None:
