@@ -1,16 +1,24 @@
--- Counts again the runs and the days that records above $since_seq touch: late facts restate them.
+-- Adds what the records above $since_seq, up to $seq, say to runs and days; nothing that was counted is read again.
 
-CREATE TEMP TABLE touched_runs AS
-    SELECT DISTINCT tenant, run_id FROM calls WHERE seq > $since_seq
-    UNION
-    SELECT o.tenant, coalesce(c.run_id, o.run_id, o.call_id) FROM outcomes o
-    LEFT JOIN calls c ON c.tenant = o.tenant AND c.call_id = o.call_id
-    WHERE o.seq > $since_seq;
-
-DELETE FROM runs USING touched_runs t WHERE runs.tenant = t.tenant AND runs.run_id = t.run_id;
-
-INSERT INTO runs
-WITH totals AS (
+CREATE TEMP TABLE new_runs AS
+WITH fresh AS (
+    SELECT * FROM calls WHERE seq > $since_seq AND seq <= $seq
+), posted AS (
+    SELECT *, try_cast('0x' || substr(call_id, 6, 14) AS BIGINT) AS about_us  -- the time within an id of our own
+    FROM outcomes WHERE seq > $since_seq AND seq <= $seq
+), named AS (
+    SELECT tenant, call_id, run_id FROM calls
+    SEMI JOIN posted USING (tenant, call_id)
+    WHERE ts_us BETWEEN (SELECT min(coalesce(about_us, 0)) - 86400000000 FROM posted WHERE call_id IS NOT NULL)
+        AND (SELECT max(coalesce(about_us, 9000000000000000000)) + 86400000000 FROM posted WHERE call_id IS NOT NULL)
+), facts AS (
+    SELECT o.tenant, coalesce(n.run_id, o.run_id, o.call_id) AS run_id, o.ts_us, o.source,
+        metric = 'success' AS about_success, o.corrected,
+        coalesce(o.value > 0, o.word IN ('success', 'approved', 'released')) AS good, metric,
+        {'weight': CASE o.source WHEN 'human' THEN 3 WHEN 'judge' THEN 2 ELSE 1 END,
+            'ts_us': o.ts_us, 'seq': o.seq} AS said
+    FROM posted o LEFT JOIN named n ON n.tenant = o.tenant AND n.call_id = o.call_id
+), parts AS (
     SELECT tenant, run_id, arg_min(automation, ts_us) AS automation, min(ts_us) AS ts_us, max(end_us) AS end_us,
         count(*) AS calls, count(*) FILTER (outcome <> 'ok') AS failed,
         sum(cost_usd) AS cost_usd, count(*) FILTER (cost_usd IS NULL) AS unpriced,
@@ -18,48 +26,103 @@ WITH totals AS (
             + coalesce(output_tokens, 0) + coalesce(reasoning_tokens, 0) + coalesce(audio_input_tokens, 0)
             + coalesce(audio_output_tokens, 0) + coalesce(image_input_tokens, 0)
             + coalesce(image_output_tokens, 0)) AS tokens,
-        bool_or(simulated) AS simulated
-    FROM calls SEMI JOIN touched_runs USING (tenant, run_id)
-    GROUP BY ALL
-), facts AS (
-    SELECT o.tenant, coalesce(c.run_id, o.run_id, o.call_id) AS run_id, o.metric, o.ts_us, o.source, o.corrected,
-        coalesce(o.value > 0, o.word IN ('success', 'approved', 'released')) AS good,
-        CASE o.source WHEN 'human' THEN 3 WHEN 'judge' THEN 2 ELSE 1 END AS weight, o.seq
-    FROM outcomes o LEFT JOIN calls c ON c.tenant = o.tenant AND c.call_id = o.call_id
-), judged AS (
-    SELECT tenant, run_id,
-        arg_max(good, (weight, ts_us, seq)) FILTER (metric = 'success' AND good IS NOT NULL) AS success,
-        bool_or(coalesce(corrected, false) OR (metric = 'override' AND good)) AS overridden,
-        arg_max(source, (weight, ts_us, seq)) FILTER (metric = 'success' AND good IS NOT NULL) AS outcome_source,
-        max(ts_us) AS outcome_ts_us
-    FROM facts SEMI JOIN touched_runs USING (tenant, run_id)
-    GROUP BY ALL
+        bool_or(simulated) AS simulated, NULL::BOOLEAN AS success, NULL::BOOLEAN AS overridden,
+        NULL::VARCHAR AS outcome_source, NULL::BIGINT AS outcome_ts_us,
+        NULL::STRUCT(weight INTEGER, ts_us BIGINT, seq BIGINT) AS success_by
+    FROM fresh GROUP BY tenant, run_id
+    UNION ALL BY NAME
+    SELECT tenant, run_id, 0 AS calls, 0 AS failed, 0 AS unpriced, 0 AS tokens,
+        arg_max(good, said) FILTER (about_success AND good IS NOT NULL) AS success,
+        bool_or(coalesce(corrected, false) OR coalesce(metric = 'override' AND good, false)) AS overridden,
+        arg_max(source, said) FILTER (about_success AND good IS NOT NULL) AS outcome_source,
+        max(ts_us) AS outcome_ts_us, max(said) FILTER (about_success AND good IS NOT NULL) AS success_by
+    FROM facts GROUP BY tenant, run_id
+    UNION ALL BY NAME  -- outcomes that came before the end of the call they name stood under the call's id
+    SELECT r.tenant, f.run_id, 0 AS calls, 0 AS failed, 0 AS unpriced, 0 AS tokens,
+        r.success, r.overridden, r.outcome_source, r.outcome_ts_us, r.success_by
+    FROM runs r JOIN fresh f ON r.tenant = f.tenant AND r.run_id = f.call_id
+    WHERE r.calls = 0 AND f.run_id <> f.call_id
 )
-SELECT tenant, run_id, t.automation, t.ts_us, t.end_us, coalesce(t.calls, 0), coalesce(t.failed, 0), t.cost_usd,
-    coalesce(t.unpriced, 0), coalesce(t.tokens, 0), t.simulated, j.success, j.overridden, j.outcome_source,
-    j.outcome_ts_us
-FROM totals t LEFT JOIN judged j USING (tenant, run_id);
+SELECT tenant, run_id, md5_number_lower(tenant || chr(0) || run_id) AS run_hash, any_value(automation) AS automation,
+    min(ts_us) AS ts_us, max(end_us) AS end_us, sum(calls)::BIGINT AS calls, sum(failed)::BIGINT AS failed,
+    sum(cost_usd) AS cost_usd, sum(unpriced)::BIGINT AS unpriced, sum(tokens)::BIGINT AS tokens,
+    bool_or(simulated) AS simulated, arg_max(success, success_by) AS success, bool_or(overridden) AS overridden,
+    arg_max(outcome_source, success_by) AS outcome_source, max(outcome_ts_us) AS outcome_ts_us,
+    max(success_by) AS success_by
+FROM parts GROUP BY tenant, run_id;
 
-DROP TABLE touched_runs;
+CREATE TEMP TABLE placed AS
+SELECT new_runs.*, runs.rowid AS place FROM new_runs LEFT JOIN runs USING (run_hash);
 
-CREATE TEMP TABLE touched_days AS
-    SELECT DISTINCT ts_us // 86400000000 AS number FROM calls WHERE seq > $since_seq;
+UPDATE runs SET
+    automation = CASE WHEN new.ts_us IS NULL OR runs.ts_us <= new.ts_us THEN runs.automation ELSE new.automation END,
+    ts_us = least(runs.ts_us, new.ts_us), end_us = greatest(runs.end_us, new.end_us),
+    calls = runs.calls + new.calls, failed = runs.failed + new.failed,
+    cost_usd = coalesce(runs.cost_usd + new.cost_usd, runs.cost_usd, new.cost_usd),
+    unpriced = runs.unpriced + new.unpriced, tokens = runs.tokens + new.tokens,
+    simulated = coalesce(runs.simulated OR new.simulated, runs.simulated, new.simulated),
+    success = CASE WHEN coalesce(runs.success_by >= new.success_by, new.success_by IS NULL)
+        THEN runs.success ELSE new.success END,
+    outcome_source = CASE WHEN coalesce(runs.success_by >= new.success_by, new.success_by IS NULL)
+        THEN runs.outcome_source ELSE new.outcome_source END,
+    success_by = greatest(runs.success_by, new.success_by),
+    overridden = coalesce(runs.overridden OR new.overridden, runs.overridden, new.overridden),
+    outcome_ts_us = greatest(runs.outcome_ts_us, new.outcome_ts_us)
+FROM placed AS new WHERE runs.rowid = new.place;
 
-DELETE FROM days USING touched_days t
-WHERE days.day = strftime(make_timestamp(t.number * 86400000000), '%Y-%m-%d');
+INSERT INTO runs BY NAME SELECT * EXCLUDE (place) FROM placed WHERE place IS NULL;
 
-INSERT INTO days
-SELECT strftime(make_timestamp(ts_us // 86400000000 * 86400000000), '%Y-%m-%d') AS day, tenant, automation, step,
-    coalesce(model_answered, model_requested) AS model, prompt, policy, policy_hash, team, verdict, outcome, simulated,
-    count(*), count(*) FILTER (outcome <> 'ok'), sum(cost_usd), count(*) FILTER (cost_usd IS NULL),
-    sum(input_tokens), sum(cached_input_tokens), sum(cache_write_tokens), sum(output_tokens), sum(reasoning_tokens),
-    sum(audio_input_tokens), sum(audio_output_tokens), sum(image_input_tokens),
-    sum(image_output_tokens), sum(total_ms), sum(upstream_ms), sum(overhead_ms),
-    sum(retry_count)
-FROM calls
-WHERE ts_us BETWEEN (SELECT min(number) FROM touched_days) * 86400000000
-                AND (SELECT max(number) + 1 FROM touched_days) * 86400000000 - 1
-    AND ts_us // 86400000000 IN (SELECT number FROM touched_days)
+DROP TABLE placed;
+
+DROP TABLE new_runs;
+
+DELETE FROM runs WHERE calls = 0 AND (tenant, run_id) IN (
+    SELECT (tenant, call_id) FROM calls WHERE seq > $since_seq AND seq <= $seq AND run_id <> call_id);
+
+CREATE TEMP TABLE new_days AS
+SELECT make_timestamp(ts_us)::DATE AS day, tenant, automation, step,
+    coalesce(model_answered, model_requested) AS model, prompt, policy, policy_hash, team, verdict, outcome,
+    simulated, count(*) AS calls, count(*) FILTER (outcome <> 'ok') AS failed, sum(cost_usd) AS cost_usd,
+    count(*) FILTER (cost_usd IS NULL) AS unpriced, sum(input_tokens)::BIGINT AS input_tokens,
+    sum(cached_input_tokens)::BIGINT AS cached_input_tokens, sum(cache_write_tokens)::BIGINT AS cache_write_tokens,
+    sum(output_tokens)::BIGINT AS output_tokens, sum(reasoning_tokens)::BIGINT AS reasoning_tokens,
+    sum(audio_input_tokens)::BIGINT AS audio_input_tokens, sum(audio_output_tokens)::BIGINT AS audio_output_tokens,
+    sum(image_input_tokens)::BIGINT AS image_input_tokens, sum(image_output_tokens)::BIGINT AS image_output_tokens,
+    sum(total_ms) AS total_ms, sum(upstream_ms) AS upstream_ms, sum(overhead_ms) AS overhead_ms,
+    sum(retry_count)::BIGINT AS retries
+FROM calls WHERE seq > $since_seq AND seq <= $seq
 GROUP BY ALL;
 
-DROP TABLE touched_days;
+MERGE INTO days USING new_days AS new
+ON days.day = new.day AND days.tenant = new.tenant AND days.automation IS NOT DISTINCT FROM new.automation
+    AND days.step IS NOT DISTINCT FROM new.step AND days.model IS NOT DISTINCT FROM new.model
+    AND days.prompt IS NOT DISTINCT FROM new.prompt AND days.policy IS NOT DISTINCT FROM new.policy
+    AND days.policy_hash IS NOT DISTINCT FROM new.policy_hash AND days.team IS NOT DISTINCT FROM new.team
+    AND days.verdict IS NOT DISTINCT FROM new.verdict AND days.outcome IS NOT DISTINCT FROM new.outcome
+    AND days.simulated IS NOT DISTINCT FROM new.simulated
+WHEN MATCHED THEN UPDATE SET
+    calls = days.calls + new.calls, failed = days.failed + new.failed, unpriced = days.unpriced + new.unpriced,
+    cost_usd = coalesce(days.cost_usd + new.cost_usd, days.cost_usd, new.cost_usd),
+    input_tokens = coalesce(days.input_tokens + new.input_tokens, days.input_tokens, new.input_tokens),
+    cached_input_tokens = coalesce(days.cached_input_tokens + new.cached_input_tokens,
+        days.cached_input_tokens, new.cached_input_tokens),
+    cache_write_tokens = coalesce(days.cache_write_tokens + new.cache_write_tokens,
+        days.cache_write_tokens, new.cache_write_tokens),
+    output_tokens = coalesce(days.output_tokens + new.output_tokens, days.output_tokens, new.output_tokens),
+    reasoning_tokens = coalesce(days.reasoning_tokens + new.reasoning_tokens,
+        days.reasoning_tokens, new.reasoning_tokens),
+    audio_input_tokens = coalesce(days.audio_input_tokens + new.audio_input_tokens,
+        days.audio_input_tokens, new.audio_input_tokens),
+    audio_output_tokens = coalesce(days.audio_output_tokens + new.audio_output_tokens,
+        days.audio_output_tokens, new.audio_output_tokens),
+    image_input_tokens = coalesce(days.image_input_tokens + new.image_input_tokens,
+        days.image_input_tokens, new.image_input_tokens),
+    image_output_tokens = coalesce(days.image_output_tokens + new.image_output_tokens,
+        days.image_output_tokens, new.image_output_tokens),
+    total_ms = coalesce(days.total_ms + new.total_ms, days.total_ms, new.total_ms),
+    upstream_ms = coalesce(days.upstream_ms + new.upstream_ms, days.upstream_ms, new.upstream_ms),
+    overhead_ms = coalesce(days.overhead_ms + new.overhead_ms, days.overhead_ms, new.overhead_ms),
+    retries = coalesce(days.retries + new.retries, days.retries, new.retries)
+WHEN NOT MATCHED THEN INSERT BY NAME;
+
+DROP TABLE new_days;

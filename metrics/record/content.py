@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import secrets
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from metrics.record.ids import Randomness
-from metrics.record.keystore import Key, KeyStore
+from metrics.record.keystore import Key
 from metrics.record.keytext import KEY_BYTES
 
 SALT_BYTES = 16
@@ -95,17 +95,43 @@ def read_header(payload: bytes) -> FrameHeader:
     return _split(payload)[0]
 
 
-def unseal(payload: bytes, keystore: KeyStore) -> Opened:
+class Keys(Protocol):
+    """Where the keys of frames are; a key store is one."""
+
+    def key(self, key_id: str) -> Key | None: ...
+
+
+def unseal(payload: bytes, keys: Keys) -> Opened:
     """Open a frame. Raises `ContentGoneError` when a key is destroyed or the frame was changed."""
+    header, plain = _plain(payload, keys)
+    table, table_end = _table(plain)
+    start = table_end + SALT_BYTES * len(table["fields"])
+    fields: dict[str, bytes | str] = {}
+    salts: dict[str, bytes] = {}
+    for position, (name, text, length) in enumerate(table["fields"]):
+        data = plain[start : start + length]
+        start += length
+        fields[name] = data.decode() if text else data
+        salts[name] = plain[table_end + SALT_BYTES * position :][:SALT_BYTES]
+    return Opened(header, fields, tuple((kind, value) for kind, value in table["index"]), salts)
+
+
+def unseal_index(payload: bytes, keys: Keys) -> tuple[FrameHeader, Sequence[Sequence[str]]]:
+    """Read only which values were found in a frame, as (kind, HMAC). Raises `ContentGoneError`."""
+    header, plain = _plain(payload, keys)
+    return header, _table(plain)[0]["index"]
+
+
+def _plain(payload: bytes, keys: Keys) -> tuple[FrameHeader, bytes]:
     header, raw, wrapped, sealed = _split(payload)
-    dek = _decrypt(_present(keystore, header.day_key_id), wrapped[:12], wrapped[12:], raw)
+    dek = _decrypt(_present(keys, header.day_key_id), wrapped[:12], wrapped[12:], raw)
     if header.subject_key_id:
-        dek = _decrypt(_present(keystore, header.subject_key_id), dek[:12], dek[12:], raw)
-    return _unpack(header, _decrypt(AESGCM(dek), _NONCE, sealed, raw))
+        dek = _decrypt(_present(keys, header.subject_key_id), dek[:12], dek[12:], raw)
+    return header, _decrypt(AESGCM(dek), _NONCE, sealed, raw)
 
 
-def _present(keystore: KeyStore, key_id: str) -> AESGCM:
-    key = keystore.key(key_id)
+def _present(keys: Keys, key_id: str) -> AESGCM:
+    key = keys.key(key_id)
     if key is None:
         raise ContentGoneError("the key of this content was destroyed: it was erased or its time is over")
     return key.cipher
@@ -139,15 +165,7 @@ def _pack(content: Content, salts: bytes) -> bytes:
     return b"".join((_INNER.pack(len(table)), table, salts, *parts))
 
 
-def _unpack(header: FrameHeader, plain: bytes) -> Opened:
-    table_end = _INNER.size + _INNER.unpack_from(plain)[0]
-    table: dict[str, Any] = orjson.loads(plain[_INNER.size : table_end])
-    start = table_end + SALT_BYTES * len(table["fields"])
-    fields: dict[str, bytes | str] = {}
-    salts: dict[str, bytes] = {}
-    for position, (name, text, length) in enumerate(table["fields"]):
-        data = plain[start : start + length]
-        start += length
-        fields[name] = data.decode() if text else data
-        salts[name] = plain[table_end + SALT_BYTES * position :][:SALT_BYTES]
-    return Opened(header, fields, tuple((kind, value) for kind, value in table["index"]), salts)
+def _table(plain: bytes) -> tuple[dict[str, Any], int]:
+    """Return what stands before the salts and fields, and where it ends."""
+    end = _INNER.size + _INNER.unpack_from(plain)[0]
+    return orjson.loads(plain[_INNER.size : end]), end

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
-from metrics.record.content import ContentGoneError, Opened, read_header, unseal
+from metrics.record.content import ContentGoneError, FrameHeader, Keys, read_header, unseal_index
 from metrics.record.frames import Found
 from metrics.record.keystore import IndexRow, KeyStore
 from metrics.record.reader import read_frames
 from metrics.record.rows import Row
 from metrics.record.segment_list import Tail
 
-_READ_BYTES = 4 << 20
+_READ_BYTES = 8 << 20
+
+
+class OnceRead:
+    """Keys of a key store, each fetched and unwrapped once. Kept for one round: what is destroyed stays destroyed."""
+
+    def __init__(self, keys: Keys) -> None:
+        self.key = cache(keys.key)
 
 
 class ContentIntake:
@@ -27,11 +35,20 @@ class ContentIntake:
         rows: list[Row] = []
         index: list[IndexRow] = []
         moved: dict[str, tuple[int, bool]] = {}
+        keys = OnceRead(self._keystore)
         for tail in tails:
+            segment = tail.name.relative
             for piece in self._read(tail):
-                self._add(tail.name.relative, piece, rows, index)
                 tail.read_to = piece.end
-                moved[tail.name.relative] = (piece.end, False)
+                moved[segment] = (piece.end, False)
+                opened = _opened(piece.payload, keys)
+                if opened is None:
+                    self.damaged.append((segment, piece))
+                    continue
+                header, found = opened
+                rows.append((header.event_id, header.tenant, segment, piece.start))
+                about = (header.event_id, header.subject_ref, header.day_key_id)
+                index.extend([IndexRow(header.tenant, kind, value, *about) for kind, value in found])
         self._keystore.index(index)  # before the positions are committed; twice is harmless
         return rows, moved
 
@@ -43,30 +60,19 @@ class ContentIntake:
         except FileNotFoundError:
             return []
 
-    def _add(self, segment: str, piece: Found, rows: list[Row], index: list[IndexRow]) -> None:
-        opened = self._open(piece.payload)
-        if opened is None:
-            self.damaged.append((segment, piece))
-            return
-        header = opened.header
-        rows.append((header.event_id, header.tenant, segment, piece.start))
-        index.extend(
-            IndexRow(header.tenant, kind, value, header.event_id, header.subject_ref, header.day_key_id)
-            for kind, value in opened.index
-        )
 
-    def _open(self, payload: bytes | None) -> Opened | None:
-        if payload is None:
-            return None
-        try:
-            return unseal(payload, self._keystore)
-        except ContentGoneError:
-            return _closed(payload)
-
-
-def _closed(payload: bytes) -> Opened | None:
-    """Read only the open part: a frame whose key is destroyed still has its place."""
+def _opened(payload: bytes | None, keys: Keys) -> tuple[FrameHeader, Sequence[Sequence[str]]] | None:
+    """Return a frame's header and the values found in it; no values once its key is destroyed."""
+    if payload is None:
+        return None
     try:
-        return Opened(read_header(payload), {}, (), {})
+        return unseal_index(payload, keys)
+    except ContentGoneError:
+        return _closed(payload)
+
+
+def _closed(payload: bytes) -> tuple[FrameHeader, Sequence[Sequence[str]]] | None:
+    try:
+        return read_header(payload), ()
     except ContentGoneError:
         return None

@@ -64,8 +64,9 @@ def decode(line: bytes) -> Event:
     texts = type(event.event_id) is type(event.kind) is type(event.tenant) is str
     if not texts or type(event.ts_us) is not int or type(event.body) is not dict or type(event.schema) is not int:
         raise BadLineError("the line is no event: a field is missing or of another type")
-    if any(value is not None and type(value) is not str for value in optional):
-        raise BadLineError("the line is no event: a field is of another type")
+    for value in optional:
+        if value is not None and type(value) is not str:
+            raise BadLineError("the line is no event: a field is of another type")
     return event
 
 

@@ -19,7 +19,7 @@ from metrics.record.rows import BEGIN, END, Row, Rows, call_of
 from metrics.record.segment_list import SegmentList, Tail
 from metrics.record.segments import CONTENT, META
 
-_READ_BYTES = 2 << 20
+_READ_BYTES = 4 << 20
 
 Positions = dict[str, tuple[int, bool]]
 
@@ -60,6 +60,7 @@ class Ingest:
         self._segments = SegmentList(files.journal, ledger.positions())
         self._content = ContentIntake(files.journal, files.keystore)
         self._begins: dict[str, tuple[str, Event]] = {}  # call id -> writer, begin
+        self.more = False  # the last step left whole batches behind
         for event_id, segment, start in ledger.open_begins():
             self._begun(segment, self._read_begin(event_id, segment, start))
 
@@ -82,6 +83,7 @@ class Ingest:
         else:
             self._settle_dead()
         self._note_damage(stretches)
+        self.more = any(stretch.end - stretch.start > _READ_BYTES // 2 for stretch in stretches)
         return sum(len(stretch.lines) for stretch in stretches)
 
     def _read(self, tail: Tail) -> Stretch | None:

@@ -11,12 +11,12 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -57,8 +57,7 @@ class Key:
     cipher: AESGCM
 
 
-@dataclass(frozen=True, slots=True)
-class IndexRow:
+class IndexRow(NamedTuple):
     """One value that the redactor found in one event's content; the value itself only as its HMAC.
 
     `key_id` names the key of the content's day: when that is destroyed, the row goes too.
@@ -150,12 +149,11 @@ class KeyStore:
         row = self._one("SELECT key_id, wrapped FROM keys WHERE key_id = ?", (key_id,))
         return self._unwrap(row[0], row[1]) if row else None
 
-    def index(self, rows: Iterable[IndexRow]) -> None:
+    def index(self, rows: Sequence[IndexRow]) -> None:
         """Remember found values; a row that is there already changes nothing."""
-        values = [(r.tenant, r.kind, r.value_hmac, r.event_id, r.subject_ref, r.key_id) for r in rows]
-        if values:
+        if rows:
             with self.transaction():
-                self._db.executemany("INSERT OR IGNORE INTO value_index VALUES (?, ?, ?, ?, ?, ?)", values)
+                self._db.executemany("INSERT OR IGNORE INTO value_index VALUES (?, ?, ?, ?, ?, ?)", rows)
 
     def events_with(self, tenant: str, kind: str, value_hmac: str) -> list[tuple[str, str | None]]:
         """Return (event id, subject reference) of every event in whose content a value was found."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from metrics.record.events import Event
 from metrics.record.order import Entry
 from metrics.record.rows import Rows, id_hash, is_posted
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _SQL = Path(__file__).parent
 _CONFIG: Mapping[str, str] = {
     "autoinstall_known_extensions": "false",
@@ -22,14 +22,19 @@ _CONFIG: Mapping[str, str] = {
     "enable_external_access": "false",
     "preserve_insertion_order": "false",
     "threads": "2",
+    "checkpoint_threshold": "64MB",  # each rewrites the last row group of every table, whatever is new in it
 }
-_IDS_AT_ONCE = 500
+_TABLES = ("events", "posted", "calls", "attempts", "entities", "outcomes", "contents")
 
 LedgerError = duckdb.Error
 
 
 class NewerLedgerError(RuntimeError):
     """The file was written by a newer Sluice."""
+
+
+class OlderLedgerError(RuntimeError):
+    """The file was written by an older Sluice; it can be made again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +59,27 @@ class Ledger:
         except BaseException:
             self.close()
             raise
-        self._newest_us = self.progress().ts_us
+        self._appenders = {table: self._db.appender(table) for table in _TABLES}  # dear to make
+        self._progress = self._read_progress()
         self._segments = set(self.positions())
         self.inode = path.stat().st_ino
 
     def _set_up(self) -> None:
         self._db.execute("SET lock_configuration = true")
+        self._check_layout()
         self._db.execute((_SQL / "schema.sql").read_text())
         first = [("schema", SCHEMA_VERSION, None), ("seq", 0, ""), ("ts_us", 0, None)]
         self._db.executemany("INSERT OR IGNORE INTO facts VALUES (?, ?, ?)", first)
+
+    def _check_layout(self) -> None:
+        if not self._db.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'facts'").fetchone():
+            return
         found = self._db.execute("SELECT number FROM facts WHERE name = 'schema'").fetchone()
-        if found and found[0] < SCHEMA_VERSION:
-            raise LedgerError(f"it has layout {found[0]}, before this Sluice's {SCHEMA_VERSION}")
-        if found and found[0] > SCHEMA_VERSION:
-            raise NewerLedgerError(f"{self.path.name} has layout {found[0]}; this Sluice knows {SCHEMA_VERSION}")
+        layout = found[0] if found else 0
+        if layout > SCHEMA_VERSION:
+            raise NewerLedgerError(f"{self.path.name} has layout {layout}; this Sluice knows {SCHEMA_VERSION}")
+        if layout < SCHEMA_VERSION:
+            raise OlderLedgerError(f"it has layout {layout}, this Sluice writes {SCHEMA_VERSION}")
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """Return a connection for another thread; only one thread may ask at a time."""
@@ -75,9 +87,7 @@ class Ledger:
 
     def progress(self) -> Progress:
         """Return how far the ledger got."""
-        row = self._db.execute("SELECT number, text FROM facts WHERE name = 'seq'").fetchone()
-        newest = self._db.execute("SELECT number FROM facts WHERE name = 'ts_us'").fetchone()
-        return Progress(row[0], newest[0], row[1]) if row and newest else Progress()
+        return self._progress
 
     def positions(self) -> dict[str, tuple[int, bool]]:
         """Return for each segment how far it was read, and whether its writer is gone and dealt with."""
@@ -91,38 +101,40 @@ class Ledger:
         for times that the ledger has not seen; other kinds are looked up in the index of posted events.
         """
         posted = {id_hash(event.event_id): event.event_id for event in events if is_posted(event)}
-        calls = [event for event in events if event.ts_us <= self._newest_us and not is_posted(event)]
+        calls = [event for event in events if event.ts_us <= self._progress.ts_us and not is_posted(event)]
         found = self._by_time(calls) if calls else set()
-        hits = [posted[number] for number in self._in("SELECT id_hash FROM posted WHERE id_hash IN", list(posted))]
-        if hits:  # 63 bits may meet by chance: the id itself decides
-            found.update(self._in("SELECT event_id FROM events WHERE event_id IN", hits))
-        return found
+        hits = [posted[number] for number in self._in("SELECT id_hash FROM posted WHERE id_hash IN", [*posted])]
+        # 63 bits may meet by chance: the id itself decides
+        return found.union(self._in("SELECT event_id FROM events WHERE event_id IN", hits))
 
     def record(self, entries: Sequence[Entry], rows: Rows, positions: Mapping[str, tuple[int, bool]]) -> None:
         """Insert rows and positions and remember the last line of the order file, all or nothing."""
         self._db.begin()
         try:
             for table, values in rows.tables():
-                appender = self._db.appender(table)
-                appender.append_rows(values)
-                appender.flush()
+                self._appenders[table].append_rows(values)
+                self._appenders[table].flush()
             self._move(positions)
             newest_us = max((row[3] for row in rows.events), default=0)
             if entries:
                 self._advance(entries[-1], newest_us)
             self._db.commit()
-            self._newest_us = max(self._newest_us, newest_us)
+            if entries:
+                ts_us = max(self._progress.ts_us, newest_us)
+                self._progress = Progress(entries[-1].last, ts_us, mark(entries[-1]))
             self._segments.update(positions)
         except duckdb.Error:
             self._undo()
             raise
 
     def refresh(self, since_seq: int, seq: int) -> None:
-        """Count again the runs and days that numbers above `since_seq` touch."""
+        """Add the records above `since_seq`, up to `seq`, to runs and days; each may be added only once."""
         self._db.begin()
         try:
             for statement in duckdb.extract_statements((_SQL / "aggregate.sql").read_text()):
-                self._db.execute(statement, {"since_seq": since_seq} if statement.named_parameters else None)
+                self._db.execute(
+                    statement, {"since_seq": since_seq, "seq": seq} if statement.named_parameters else None
+                )
             self._db.execute("INSERT OR REPLACE INTO facts VALUES ('aggregated', ?, NULL)", [seq])
             self._db.commit()
         except duckdb.Error:
@@ -156,13 +168,12 @@ class Ledger:
     def _by_time(self, events: Sequence[Event]) -> set[str]:
         times = [event.ts_us for event in events]
         sql = "SELECT event_id FROM events WHERE ts_us BETWEEN ? AND ? AND event_id IN"
-        return set(self._in(sql, [event.event_id for event in events], [min(times), max(times)]))
+        return self._in(sql, [event.event_id for event in events], [min(times), max(times)])
 
-    def _in(self, sql: str, values: Sequence[Any], before: Sequence[Any] = ()) -> Iterable[Any]:
-        for at in range(0, len(values), _IDS_AT_ONCE):
-            some = values[at : at + _IDS_AT_ONCE]
-            marks = ",".join("?" * len(some))
-            yield from (row[0] for row in self._db.execute(f"{sql} ({marks})", [*before, *some]).fetchall())
+    def _in(self, sql: str, values: Sequence[str | int], before: Sequence[int] = ()) -> set[Any]:
+        if not values:
+            return set()
+        return {row[0] for row in self._db.execute(f"{sql} (SELECT unnest(?))", [*before, values]).fetchall()}
 
     def _move(self, positions: Mapping[str, tuple[int, bool]]) -> None:
         """Update in place: an upsert costs three times as much, and this happens with every batch."""
@@ -181,9 +192,16 @@ class Ledger:
             [entry.last, ts_us, mark(entry)],
         )
 
+    def _read_progress(self) -> Progress:
+        row = self._db.execute("SELECT number, text FROM facts WHERE name = 'seq'").fetchone()
+        newest = self._db.execute("SELECT number FROM facts WHERE name = 'ts_us'").fetchone()
+        return Progress(row[0], newest[0], row[1]) if row and newest else Progress()
+
     def _undo(self) -> None:
         try:
             self._db.rollback()
+            for appender in self._appenders.values():
+                appender.clear()
         except duckdb.Error:  # the instance is invalid; the caller opens a new one
             return
 

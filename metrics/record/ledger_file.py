@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 
-from metrics.record.ledger import Ledger, LedgerError
+from metrics.record.ledger import Ledger, LedgerError, OlderLedgerError
 from metrics.record.order import OrderFile
 from metrics.record.replay import agrees
 
@@ -42,6 +42,8 @@ def open_ledger(path: Path, order: OrderFile, memory_limit: str) -> tuple[Ledger
             return ledger, None
         reason = "it does not belong to this order file"
         ledger.close()
+    except OlderLedgerError as problem:
+        reason = str(problem)
     except LedgerError as problem:
         if not is_damage(problem) and any(word in str(problem).lower() for word in _ELSEWHERE):
             raise LedgerBusyError(f"{path.name} cannot be opened: {_first_line(problem)}") from problem

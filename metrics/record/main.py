@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Mapping
@@ -23,6 +24,8 @@ def run(data: Path, host: str, port: int, environ: Mapping[str, str] | None = No
     """
     recorder = Recorder(data, os.environ if environ is None else environ)
     telemetry = Telemetry(recorder, os.environ)  # the OTEL_* variables, which the SDK reads there as well
+    gc.freeze()  # what stands at the start stays, and batches of records make many objects that live for a moment
+    gc.set_threshold(100_000, 50, 50)
     recorder.start()
     telemetry.start()
     try:

@@ -85,28 +85,32 @@ class Words:
         return value
 
 
+def observe(row: list[float], bounds: Sequence[float], value: float) -> None:
+    """Put a value into a histogram's row: its sum, then one count for each bucket."""
+    row[0] += value
+    row[1 + bisect_left(bounds, value)] += 1
+
+
 class Instrument:
     """One family being counted. Not safe to share between threads; `Meters` holds a lock."""
 
     def __init__(self, spec: Spec, words: Words) -> None:
-        self.spec, self._words, self._bounds = spec, words, spec.bounds
+        self.spec, self._words = spec, words
         self._buckets = len(spec.bounds) + 1 if spec.kind == HISTOGRAM else 0
         self._series: dict[tuple[str, ...], list[float]] = {}
 
-    def add(self, amount: float, *labels: str) -> None:
-        """Add to a counter; an empty label is an absent one."""
+    def row(self, labels: tuple[str, ...]) -> list[float]:
+        """Return what is counted under these labels; an empty label is an absent one."""
         row = self._series.get(labels)
-        if row is None:
-            row = self._bounded(labels)
-        row[0] += amount
+        return self._bounded(labels) if row is None else row
+
+    def add(self, amount: float, *labels: str) -> None:
+        """Add to a counter."""
+        self.row(labels)[0] += amount
 
     def observe(self, value: float, *labels: str) -> None:
         """Put a value into a histogram."""
-        row = self._series.get(labels)
-        if row is None:
-            row = self._bounded(labels)
-        row[0] += value
-        row[1 + bisect_left(self._bounds, value)] += 1
+        observe(self.row(labels), self.spec.bounds, value)
 
     def family(self) -> Family:
         """Copy what was counted."""

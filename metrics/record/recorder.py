@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import math
 import os
 import sqlite3
 import threading
@@ -32,7 +33,7 @@ from metrics.record.replay import replay
 _FAILURES = (LedgerError, LedgerBusyError, NewerLedgerError, KeyStoreError, OSError, sqlite3.Error)
 _LOOK_EVERY_S = 1.0
 _HOUSE_EVERY_S = 60.0
-_BUSY_RECORDS = 1000  # a step that took in so many is followed by the next at once
+_AGGREGATED_AT_ONCE = 1_000_000
 
 
 class RecorderRunningError(RuntimeError):
@@ -44,13 +45,28 @@ class Pace:
     """How often the recorder looks, and what it may use."""
 
     poll_s: float = 0.08
-    longest_wait_s: float = 0.25
+    batch_s: float = 1.0  # under load: a batch costs about 20 ms whatever its size
+    busy_rate: float = 100.0  # records a second from which on it is waited so long
+    refresh_s: float = 5.0  # runs and days under load
     retry_s: float = 0.5
     memory_limit: str = "1GB"
 
-    def wait_s(self, spent_s: float) -> float:
-        """Rest three times as long as the last batch took: a batch costs much the same whatever its size."""
-        return max(self.poll_s, min(3 * spent_s, self.longest_wait_s))
+    def wait_s(self, rate: float) -> float:
+        """Return how long to rest: the more records come, the longer, so that batches are large."""
+        return max(self.poll_s, self.batch_s * min(1.0, rate / self.busy_rate))
+
+
+class Rate:
+    """Records a second, of the last second or so, and never more than `most`: a burst is soon forgotten."""
+
+    def __init__(self, now_s: float, most: float) -> None:
+        self._value, self._at_s, self._most = 0.0, now_s, most
+
+    def add(self, records: int, now_s: float) -> float:
+        """Count records; return the rate."""
+        self._value = min(self._most, self._value * math.exp(self._at_s - now_s) + records)
+        self._at_s = now_s
+        return self._value
 
 
 @dataclass(slots=True)
@@ -180,8 +196,8 @@ class Recorder:
         self._catch_up(ledger)
         self._ingest = Ingest(self._files, ledger, self.counters, self._clock)
         self.state.phase, self.state.problem = "running", None
-        for step in self._steps(ledger, path):
-            self._refresh(ledger, step)
+        for taken in self._steps(ledger, path):
+            self._refresh(ledger, quiet=not taken)
 
     def _catch_up(self, ledger: Ledger) -> None:
         self.state.phase, self.state.missing = "rebuilding", []
@@ -192,35 +208,36 @@ class Recorder:
                 return
         self.state.aggregated_seq = ledger.aggregated()
 
-    def _steps(self, ledger: Ledger, path: Path) -> Iterator[float]:
-        """Take in what is new; yield the time after each step."""
+    def _steps(self, ledger: Ledger, path: Path) -> Iterator[int]:
+        """Take in what is new; yield how many records each step took."""
         look_at = house_at = time.monotonic() + _LOOK_EVERY_S
+        rate = Rate(time.monotonic(), 2 * self._pace.busy_rate)
         while not self._stop.is_set() and self._ingest and not self._doubt.is_set():
-            began = time.monotonic()
             taken = self._ingest.step()
             self.state.last_step_us = self._clock()
             if taken:
                 self.state.progress = ledger.progress()
             now = time.monotonic()
-            yield now
+            yield taken
             if now >= look_at:
                 look_at = now + _LOOK_EVERY_S
                 _still_there(path, ledger)
             if now >= house_at:
                 house_at = now + _HOUSE_EVERY_S
                 compress_finished(self._files.journal, ledger.positions(), self._clock())
-            if taken < _BUSY_RECORDS:
-                self._stop.wait(self._pace.wait_s(now - began if taken else 0.0))
+            if not self._ingest.more:
+                self._stop.wait(self._pace.wait_s(rate.add(taken, now)))
 
-    def _refresh(self, ledger: Ledger, now: float) -> None:
-        """Bring runs and days up to date, spending at most a tenth of the time on it."""
-        seq = self.state.progress.seq
-        if seq == self.state.aggregated_seq or now < self._refresh_at:
+    def _refresh(self, ledger: Ledger, quiet: bool) -> None:
+        """Bring runs and days up to date: when nothing comes in, else now and then, never much of the time."""
+        since, seq, now = self.state.aggregated_seq, self.state.progress.seq, time.monotonic()
+        if seq == since or now < (self._refresh_at if quiet else self._refresh_at + self._pace.refresh_s):
             return
-        ledger.refresh(self.state.aggregated_seq, seq)
+        seq = min(seq, since + _AGGREGATED_AT_ONCE)
+        ledger.refresh(since, seq)
         self.state.aggregated_seq = seq
         spent = time.monotonic() - now
-        self._refresh_at = now + spent + max(0.3, 9 * spent)
+        self._refresh_at = now + spent + max(6 * self._pace.poll_s, 19 * spent)
 
 
 def rebuild(data: Path, environ: Mapping[str, str]) -> Recorder:

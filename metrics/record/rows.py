@@ -51,7 +51,7 @@ def _flag(value: object) -> bool | None:
     return value if type(value) is bool else None
 
 
-_CALL_FIELDS: dict[str, Callable[[object], Any]] = {
+_CALL_FIELDS: Mapping[str, Callable[[object], Any]] = {
     "key_id": _text, "team": _text, "environment": _text, "data_class": _text, "endpoint": _text, "stream": _flag,
     "status": _whole, "outcome": _text, "error_code": _text, "layer": _text, "policy": _text, "policy_hash": _text,
     "snapshot": _text, "git_commit": _text, "dirty": _flag, "model_requested": _text, "model_answered": _text,
@@ -64,7 +64,9 @@ CALL_COLUMNS = (
     "seq", "call_id", "tenant", "automation", "run_id", "step", "ts_us", "end_us", "subject_ref",
     *_CALL_FIELDS, *BUCKETS, *(f"{stage}_us" for stage in STAGES), "attempts", "prompt", "detail",
 )  # fmt: skip
-_APART = {"call_id", "usage", "stages_us", "attempts", "entities"}
+_FITTING: Mapping[Callable[[object], Any], type] = {_text: str, _flag: bool, _number: float}  # fit as they are
+_FIELDS = tuple((name, _FITTING.get(fit), fit) for name, fit in _CALL_FIELDS.items())
+_COLUMNS = {"call_id", "usage", "stages_us", "attempts", "entities", *_CALL_FIELDS}
 _OUTCOME_WORDS = {"success", "failure", "override", "approved", "edited", "rejected", "expired", "released"}
 
 
@@ -99,11 +101,11 @@ class Rows:
     def _add_call(self, seq: int, event: Event) -> None:
         call_id, start_us = call_of(event), started(event)
         key = (seq, call_id, event.tenant, event.automation, start_us)
-        attempts = [item for item in _list(event.body.get("attempts")) if isinstance(item, Mapping)]
-        self.calls.append(_call_row(seq, event, len(attempts)))
-        self.attempts.extend(_attempt_row(key, n, item) for n, item in enumerate(attempts, 1))
+        attempts = [item for item in _list(event.body.get("attempts")) if type(item) is dict]
+        self.calls.append(_call_row(seq, event, call_id, start_us, len(attempts)))
+        self.attempts.extend([_attempt_row(key, n, item) for n, item in enumerate(attempts, 1)])
         for side, kinds in _map(event.body.get("entities")).items():
-            self.entities.extend((*key, side, kind, _whole(count) or 0) for kind, count in _map(kinds).items())
+            self.entities.extend([(*key, side, kind, _whole(count) or 0) for kind, count in _map(kinds).items()])
 
 
 def is_posted(event: Event) -> bool:
@@ -133,21 +135,30 @@ def _event_row(seq: int, segment: str, line: Line) -> Row:
     return (seq, event.event_id, event.kind, event.ts_us, event.tenant, event.automation, event.run, event.step, *ends)
 
 
-def _call_row(seq: int, event: Event, attempts: int) -> Row:
+def _call_row(seq: int, event: Event, call_id: str, start_us: int, attempts: int) -> Row:
     body = event.body
-    usage, stages, labels = _map(body.get("usage")), _map(body.get("stages_us")), _map(body.get("labels"))
-    call_id = call_of(event)
-    head = (seq, call_id, event.tenant, event.automation, event.run or call_id, event.step)
-    given = body.get
-    values = {name: None if (value := given(name)) is None else fit(value) for name, fit in _CALL_FIELDS.items()}
-    rest = {
-        k: v for k, v in body.items() if k not in _APART and (k not in values or values[k] is None) and v is not None
-    }
+    values, odd = _fitted(body)
+    rest = {name: value for name, value in body.items() if name not in _COLUMNS and value is not None}
     return (
-        *head, started(event), event.ts_us, event.subject_ref, *values.values(),
-        *_wholes(usage, BUCKETS), *_wholes(stages, STAGES), attempts, _text(labels.get("prompt")),
-        orjson.dumps(rest).decode(),
+        seq, call_id, event.tenant, event.automation, event.run or call_id, event.step,
+        start_us, event.ts_us, event.subject_ref, *values,
+        *_wholes(_map(body.get("usage")), BUCKETS), *_wholes(_map(body.get("stages_us")), STAGES),
+        attempts, _text(_map(body.get("labels")).get("prompt")), orjson.dumps(rest | odd).decode(),
     )  # fmt: skip
+
+
+def _fitted(body: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """Return the values of a call's own columns, and those that have another type than their column."""
+    values: list[Any] = []
+    odd: dict[str, Any] = {}
+    for name, kind, fit in _FIELDS:
+        value = body.get(name)
+        if value is not None and type(value) is not kind:
+            given, value = value, fit(value)
+            if value is None:
+                odd[name] = given
+        values.append(value)
+    return values, odd
 
 
 def _attempt_row(key: tuple[Any, ...], n: int, item: Mapping[str, Any]) -> Row:
@@ -173,9 +184,9 @@ def _wholes(values: Mapping[str, Any], names: Sequence[str]) -> list[int | None]
     return [None if (value := values.get(name)) is None else _whole(value) for name in names]
 
 
-def _map(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+def _map(value: object) -> dict[str, Any]:
+    return value if type(value) is dict else {}
 
 
 def _list(value: object) -> Sequence[Any]:
-    return value if isinstance(value, list | tuple) else ()
+    return value if type(value) is list else ()

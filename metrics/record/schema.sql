@@ -53,15 +53,17 @@ CREATE TABLE IF NOT EXISTS contents (event_id VARCHAR, tenant VARCHAR, segment V
 
 -- A call without a run id is a run of its own. Kept up to date by aggregate.sql.
 CREATE TABLE IF NOT EXISTS runs (
+    run_hash UBIGINT,  -- 64 bits of tenant and run_id: among ten million runs two are alike once in 400,000 ledgers
     tenant VARCHAR, run_id VARCHAR, automation VARCHAR, ts_us BIGINT, end_us BIGINT, calls BIGINT, failed BIGINT,
     cost_usd DOUBLE, unpriced BIGINT, tokens BIGINT, simulated BOOLEAN,
     success BOOLEAN,  -- null: not known; human beats judge beats system, then the latest
-    overridden BOOLEAN, outcome_source VARCHAR, outcome_ts_us BIGINT
+    overridden BOOLEAN, outcome_source VARCHAR, outcome_ts_us BIGINT,
+    success_by STRUCT(weight INTEGER, ts_us BIGINT, seq BIGINT)  -- of the outcome that decided
 );
 
--- Totals by UTC day; the days that late facts touch are counted again.
+-- Totals by UTC day; late calls are added to theirs.
 CREATE TABLE IF NOT EXISTS days (
-    day VARCHAR, tenant VARCHAR, automation VARCHAR, step VARCHAR, model VARCHAR, prompt VARCHAR, policy VARCHAR,
+    day DATE, tenant VARCHAR, automation VARCHAR, step VARCHAR, model VARCHAR, prompt VARCHAR, policy VARCHAR,
     policy_hash VARCHAR, team VARCHAR, verdict VARCHAR, outcome VARCHAR, simulated BOOLEAN,
     calls BIGINT, failed BIGINT, cost_usd DOUBLE, unpriced BIGINT,
     input_tokens BIGINT, cached_input_tokens BIGINT, cache_write_tokens BIGINT, output_tokens BIGINT,
