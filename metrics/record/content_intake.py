@@ -47,8 +47,8 @@ class ContentIntake:
                     continue
                 header, found = opened
                 rows.append((header.event_id, header.tenant, segment, piece.start))
-                about = (header.event_id, header.subject_ref, header.day_key_id)
-                index.extend([IndexRow(header.tenant, kind, value, *about) for kind, value in found])
+                about = (header.event_id, header.subject_key_id, header.day_key_id)
+                index.extend([IndexRow(value, kind, *about) for kind, value in found])
         self._keystore.index(index)  # before the positions are committed; twice is harmless
         return rows, moved
 

@@ -26,6 +26,12 @@ from metrics.record.ids import Clock, utc_us
 from metrics.record.keytext import KEY_BYTES
 from metrics.record.master import MasterKey
 
+_FIND = """INSERT OR IGNORE INTO found SELECT d.number, ?1, ?2, ?3, s.number
+    FROM keys d LEFT JOIN keys s ON s.key_id = ?4 WHERE d.key_id = ?5 AND (?4 IS NULL OR s.number IS NOT NULL)"""
+_MOVE = """INSERT OR IGNORE INTO found SELECT d.number, v.value_hmac, v.kind, v.event_id, s.number
+    FROM value_index v JOIN keys d USING (key_id)
+    LEFT JOIN keys s ON s.tenant = v.tenant AND s.subject_ref = v.subject_ref
+    WHERE v.subject_ref IS NULL OR s.number IS NOT NULL"""
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS keys (
@@ -36,12 +42,12 @@ CREATE TABLE IF NOT EXISTS keys (
 CREATE TABLE IF NOT EXISTS subjects (
     tenant TEXT NOT NULL, subject_hmac BLOB NOT NULL, subject_ref TEXT NOT NULL UNIQUE,
     PRIMARY KEY (tenant, subject_hmac));
-CREATE TABLE IF NOT EXISTS value_index (
-    tenant TEXT NOT NULL, kind TEXT NOT NULL, value_hmac TEXT NOT NULL, event_id TEXT NOT NULL, subject_ref TEXT,
-    key_id TEXT NOT NULL,  -- the day's key: the row goes with it
-    PRIMARY KEY (tenant, kind, value_hmac, event_id)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS value_index_subject ON value_index (subject_ref) WHERE subject_ref IS NOT NULL;
-CREATE INDEX IF NOT EXISTS value_index_key ON value_index (key_id);
+CREATE TABLE IF NOT EXISTS found (
+    day_key INTEGER NOT NULL,  -- the number of the day's key: the rows go with it, and stand together until then
+    value_hmac TEXT NOT NULL, kind TEXT NOT NULL, event_id TEXT NOT NULL,
+    subject_key INTEGER,  -- the number of the subject's key: a page that is rebuilt keeps copies of what stood in it
+    PRIMARY KEY (day_key, value_hmac, kind, event_id)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS found_subject ON found (subject_key) WHERE subject_key IS NOT NULL;
 """
 
 
@@ -60,15 +66,14 @@ class Key:
 class IndexRow(NamedTuple):
     """One value that the redactor found in one event's content; the value itself only as its HMAC.
 
-    `key_id` names the key of the content's day: when that is destroyed, the row goes too.
+    The ids are those of the content's keys: once one of them is destroyed, the row is not kept.
     """
 
-    tenant: str
-    kind: str
     value_hmac: str
+    kind: str
     event_id: str
-    subject_ref: str | None
-    key_id: str
+    subject_key_id: str | None
+    day_key_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,10 @@ class Erased:
     keys: int
     subjects: int
     index_rows: int
+
+
+def _hmac_of(row: IndexRow) -> str:
+    return row.value_hmac
 
 
 class KeyStore:
@@ -105,6 +114,9 @@ class KeyStore:
             with self.transaction():
                 for statement in _SCHEMA.split(";"):
                     self._db.execute(statement)
+                if self._one("SELECT 1 FROM sqlite_master WHERE name = 'value_index'", ()):  # as it was before
+                    self._db.execute(_MOVE)
+                    self._db.execute("DROP TABLE value_index")
         except sqlite3.Error as problem:
             raise KeyStoreError(f"the key store cannot be opened: {problem}") from problem
         self._check_master()
@@ -153,13 +165,15 @@ class KeyStore:
         """Remember found values; a row that is there already changes nothing."""
         if rows:
             with self.transaction():
-                self._db.executemany("INSERT OR IGNORE INTO value_index VALUES (?, ?, ?, ?, ?, ?)", rows)
+                self._db.executemany(_FIND, sorted(rows, key=_hmac_of))  # neighbours are written together
 
     def events_with(self, tenant: str, kind: str, value_hmac: str) -> list[tuple[str, str | None]]:
         """Return (event id, subject reference) of every event in whose content a value was found."""
-        sql = "SELECT event_id, subject_ref FROM value_index WHERE tenant = ? AND kind = ? AND value_hmac = ?"
+        sql = """SELECT f.event_id, s.subject_ref FROM keys k JOIN found f ON f.day_key = k.number
+                 LEFT JOIN keys s ON s.number = f.subject_key
+                 WHERE k.tenant = ? AND f.value_hmac = ? AND f.kind = ?"""
         with self._lock:
-            return self._db.execute(sql, (tenant, kind, value_hmac)).fetchall()
+            return self._db.execute(sql, (tenant, value_hmac, kind)).fetchall()
 
     def epoch(self) -> int:
         """Return a number that grows with each erasure, so that caches of keys know when to forget."""
@@ -169,20 +183,19 @@ class KeyStore:
     def erase(self, subject_ref: str) -> Erased:
         """Destroy a subject's key, its entry in the map and its rows of the index. Idempotent."""
         with self.transaction():
-            erased = Erased(
-                keys=self._delete("DELETE FROM keys WHERE subject_ref = ? AND subject_ref <> ''", subject_ref),
-                subjects=self._delete("DELETE FROM subjects WHERE subject_ref = ?", subject_ref),
-                index_rows=self._delete("DELETE FROM value_index WHERE subject_ref = ?", subject_ref),
-            )
+            of_subject = "FROM keys WHERE subject_ref = ? AND subject_ref <> ''"
+            rows = self._delete(f"DELETE FROM found WHERE subject_key IN (SELECT number {of_subject})", subject_ref)
+            keys = self._delete(f"DELETE {of_subject}", subject_ref)
+            subjects = self._delete("DELETE FROM subjects WHERE subject_ref = ?", subject_ref)
             self._bump()
         self._empty_log()
-        return erased
+        return Erased(keys, subjects, rows)
 
     def destroy_days(self, tenant: str, retention_class: str, before_day: str) -> int:
         """Destroy the keys of all days before one, and the index rows of what they sealed. Return how many keys."""
         scope = (tenant, retention_class, before_day)
-        rows = """DELETE FROM value_index WHERE key_id IN (
-            SELECT key_id FROM keys WHERE subject_ref = '' AND tenant = ? AND retention_class = ? AND day < ?)"""
+        rows = """DELETE FROM found WHERE day_key IN (
+            SELECT number FROM keys WHERE subject_ref = '' AND tenant = ? AND retention_class = ? AND day < ?)"""
         keys = "DELETE FROM keys WHERE subject_ref = '' AND tenant = ? AND retention_class = ? AND day < ?"
         with self.transaction():
             self._delete(rows, *scope)

@@ -45,7 +45,7 @@ class Pace:
     """How often the recorder looks, and what it may use."""
 
     poll_s: float = 0.08
-    batch_s: float = 1.0  # under load: a batch costs about 20 ms whatever its size
+    batch_s: float = 1.4  # under load: a batch costs about 20 ms whatever its size
     busy_rate: float = 100.0  # records a second from which on it is waited so long
     refresh_s: float = 5.0  # runs and days under load
     retry_s: float = 0.5

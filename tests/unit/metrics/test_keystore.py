@@ -44,8 +44,10 @@ def test_a_subject_of_another_tenant_is_another_subject(store: KeyStore) -> None
 
 
 def test_erasure_leaves_no_byte_of_the_erased_keys_in_the_file(store: KeyStore, tmp_path: Path) -> None:
-    refs = [store.subject_key("acme", f"subject {n}")[0] for n in range(300)]
-    store.index(IndexRow("acme", "EMAIL", f"{n:064x}", f"e{n}", ref, "k") for n, ref in enumerate(refs))
+    subjects = [store.subject_key("acme", f"subject {n}") for n in range(300)]
+    refs = [ref for ref, _ in subjects]
+    day = store.day_key("acme", "content", "2026-11-22").key_id
+    store.index([IndexRow(f"{n:064x}", "EMAIL", f"e{n}", key.key_id, day) for n, (_, key) in enumerate(subjects)])
     path = tmp_path / "keys" / "keystore.sqlite"
     with sqlite3.connect(path) as reader:
         wrapped = dict(reader.execute("SELECT subject_ref, wrapped FROM keys").fetchall())
@@ -63,7 +65,8 @@ def test_erasure_leaves_no_byte_of_the_erased_keys_in_the_file(store: KeyStore, 
 
 def test_erasure_is_idempotent_and_counts_what_it_destroyed(store: KeyStore) -> None:
     ref, key = store.subject_key("acme", "anna")
-    store.index([IndexRow("acme", "EMAIL", "00", "e1", ref, "k")])
+    day = store.day_key("acme", "content", "2026-11-22").key_id
+    store.index([IndexRow("00", "EMAIL", "e1", key.key_id, day)])
     first, second = store.erase(ref), store.erase(ref)
     assert (first.keys, first.subjects, first.index_rows) == (1, 1, 1)
     assert (second.keys, second.subjects, second.index_rows) == (0, 0, 0)
@@ -75,12 +78,28 @@ def test_the_end_of_retention_destroys_the_keys_of_past_days_only(store: KeyStor
     old = store.day_key("acme", "content", "2026-10-01")
     audit = store.day_key("acme", "audit", "2026-10-01")
     new = store.day_key("acme", "content", "2026-11-01")
-    store.index(IndexRow("acme", "EMAIL", "00", f"e{n}", None, key.key_id) for n, key in enumerate((old, new)))
+    store.index([IndexRow("00", "EMAIL", f"e{n}", None, key.key_id) for n, key in enumerate((old, new))])
     assert store.destroy_days("acme", "content", "2026-11-01") == 1
     assert store.key(old.key_id) is None
     assert store.events_with("acme", "EMAIL", "00") == [("e1", None)]
+    assert store.events_with("rival", "EMAIL", "00") == []
+    store.index([IndexRow("00", "EMAIL", "e0", None, old.key_id)])  # read again after its key was destroyed
+    assert store.events_with("acme", "EMAIL", "00") == [("e1", None)]
     assert store.key(audit.key_id)
     assert store.key(new.key_id)
+
+
+def test_the_index_of_an_older_key_store_is_taken_over(store: KeyStore, tmp_path: Path) -> None:
+    key_id = store.day_key("acme", "content", "2026-11-01").key_id
+    path = tmp_path / "keys" / "keystore.sqlite"
+    with sqlite3.connect(path) as old:
+        old.execute("CREATE TABLE value_index (tenant, kind, value_hmac, event_id, subject_ref, key_id)")
+        old.execute("INSERT INTO value_index VALUES ('acme', 'EMAIL', '00', 'e1', NULL, ?)", (key_id,))
+    old.close()
+    for _ in range(2):
+        again = KeyStore(path, MASTER)
+        assert again.events_with("acme", "EMAIL", "00") == [("e1", None)]
+        again.close()
 
 
 def test_another_master_key_is_refused_at_once(store: KeyStore, tmp_path: Path) -> None:
