@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -83,10 +84,6 @@ class Erased:
     keys: int
     subjects: int
     index_rows: int
-
-
-def _hmac_of(row: IndexRow) -> str:
-    return row.value_hmac
 
 
 class KeyStore:
@@ -165,7 +162,7 @@ class KeyStore:
         """Remember found values; a row that is there already changes nothing."""
         if rows:
             with self.transaction():
-                self._db.executemany(_FIND, sorted(rows, key=_hmac_of))  # neighbours are written together
+                self._db.executemany(_FIND, sorted(rows, key=itemgetter(0)))  # neighbours are written together
 
     def events_with(self, tenant: str, kind: str, value_hmac: str) -> list[tuple[str, str | None]]:
         """Return (event id, subject reference) of every event in whose content a value was found."""
@@ -183,9 +180,10 @@ class KeyStore:
     def erase(self, subject_ref: str) -> Erased:
         """Destroy a subject's key, its entry in the map and its rows of the index. Idempotent."""
         with self.transaction():
-            of_subject = "FROM keys WHERE subject_ref = ? AND subject_ref <> ''"
-            rows = self._delete(f"DELETE FROM found WHERE subject_key IN (SELECT number {of_subject})", subject_ref)
-            keys = self._delete(f"DELETE {of_subject}", subject_ref)
+            rows = self._delete(
+                "DELETE FROM found WHERE subject_key IN (SELECT number FROM keys WHERE subject_ref = ?)", subject_ref
+            )
+            keys = self._delete("DELETE FROM keys WHERE subject_ref = ? AND subject_ref <> ''", subject_ref)
             subjects = self._delete("DELETE FROM subjects WHERE subject_ref = ?", subject_ref)
             self._bump()
         self._empty_log()
