@@ -46,9 +46,7 @@ async def serve(
     running = [asyncio.create_task(child.keep()) for child in children]
     asked = await first_of(stop, running)
     listener.close()
-    keeper, *workers = children
-    await asyncio.gather(*(worker.stop() for worker in workers))
-    await keeper.stop()
+    await asyncio.gather(*(child.stop() for child in children))
     await asyncio.gather(*running)
     lifeline.close()
     _log.info("stopped")

@@ -17,9 +17,9 @@ from gateway.errors import BadHttp, GatewayError, HeadTooLarge, Overloaded
 from gateway.wire import headers
 from gateway.wire.exchange import App
 
-# How much of an answer the system takes before the client wants it; its own limit is megabytes.
+# How much of an answer waits before and in the system for a client that reads slowly; its own limits are far higher.
 _UNSENT: Final = getattr(socket, "TCP_NOTSENT_LOWAT", None)
-_UNSENT_BYTES: Final = 64 * 1024
+_UNSENT_BYTES: Final = 16 * 1024
 _CALLS: Final = b"/v1/"
 _EMPTY: Final[dict[str, Any]] = {"type": "http", "http_version": "1.1", "method": "?", "path": "", "headers": []}
 
@@ -88,6 +88,7 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)
         if _UNSENT is not None:
             transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, _UNSENT, _UNSENT_BYTES)
+        transport.set_write_buffer_limits(high=_UNSENT_BYTES)
         self._within(self._door.limits.silent_s)
 
     def data_received(self, data: bytes) -> None:

@@ -8,9 +8,10 @@ import os
 import resource
 import signal
 import socket
+import threading
 from collections.abc import Generator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, cast
 
 import uvicorn
 import uvloop
@@ -30,7 +31,11 @@ from gateway.wiring import Parts, open_parts
 _LOG: Final = logging.getLogger("sluice.gateway")
 # Time beyond the grace of calls: to sync the journal and end.
 _MARGIN_S: Final = 3.0
-_RECORDS_S: Final = 1.0
+_RECORDS_S: Final = 0.6
+# So long after the grace the process ends in any case: what is acknowledged is synced, the recorder closes the rest.
+_LAST_S: Final = 0.8
+# How long the server takes to notice that it is to stop.
+_NOTICE_S: Final = 0.2
 _KEEP_ALIVE_S: Final = 75
 
 
@@ -45,6 +50,8 @@ def main() -> None:
         hold_lifeline(os.environ, settings.grace_s + _MARGIN_S)
         listener = inherited_listener(os.environ) or open_listener(settings)
         uvloop.run(serve(listener, name, settings, os.environ))
+        logging.shutdown()
+        os._exit(0)  # all is closed and synced; taking the interpreter apart would only keep a restart waiting
     except SettingsError as error:
         _LOG.error("%s", error)
         raise SystemExit(MISCONFIGURED) from error
@@ -79,10 +86,10 @@ async def _serve(app: Gateway, listener: socket.socket, parts: Parts) -> None:
         date_header=False,
         proxy_headers=False,
         timeout_keep_alive=_KEEP_ALIVE_S,
-        timeout_graceful_shutdown=int(parts.settings.grace_s),
+        timeout_graceful_shutdown=cast(Any, max(0.0, parts.settings.grace_s - _NOTICE_S)),
         backlog=2048,
     )
-    server = Server(config)
+    server = Server(config, parts.settings.grace_s + _LAST_S)
     sweeping = asyncio.create_task(door.watch(server.server_state.connections))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, server.stop, number)
@@ -101,9 +108,11 @@ async def _serve(app: Gateway, listener: socket.socket, parts: Parts) -> None:
 class Server(uvicorn.Server):
     """Stops without raising the signal again: the journal is closed after the server."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, last_s: float) -> None:
         super().__init__(config)
         self._asked: set[int] = set()
+        self._last = threading.Timer(last_s, os._exit, (1,))
+        self._last.daemon = True
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -115,6 +124,8 @@ class Server(uvicorn.Server):
 
         Ctrl-C reaches a worker both from the terminal and, as SIGTERM, from its parent: that is one wish.
         """
+        if not self._asked:
+            self._last.start()
         self.force_exit = number in self._asked
         self._asked.add(number)
         self.should_exit = True

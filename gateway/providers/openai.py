@@ -12,7 +12,7 @@ from yarl import URL
 from gateway.errors import UpstreamError, UpstreamTimeout
 
 MAX_REPLY_BYTES: Final = 128 * 1024 * 1024
-_SOCKET_BYTES: Final = 64 * 1024  # read ahead of a slow client twice this, and held several times over
+_SOCKET_BYTES: Final = 8 * 1024  # read ahead of a slow client twice this and what one read brings, held several times
 _KEPT_ALIVE_S: Final = 15.0
 _TEXT: Final = {"accept-encoding": "identity", "user-agent": "sluice", "content-type": "application/json"}
 
