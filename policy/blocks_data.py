@@ -58,3 +58,6 @@ class Logging(Block):
 
     request: Literal["sealed", "none"] = Field(default="sealed", description="The redacted request.")
     answer: Literal["sealed", "none"] = Field(default="sealed", description="The redacted answer.")
+    provider: Literal["none", "caller"] = Field(
+        default="none", description="What the provider may keep; `caller`: what callers ask for with `store: true`."
+    )

@@ -30,7 +30,7 @@ def tightened(policy: Policy, wish: Stricter) -> Policy:
         "routing": _routing(policy.routing, wish.routing),
         "cache": _override(policy.cache, {"mode": wish.cache.mode}),
         "failure": _override(policy.failure, {"log": wish.failure.log}),
-        "logging": _override(policy.logging, {"request": wish.logging.request, "answer": wish.logging.answer}),
+        "logging": _override(policy.logging, dict(wish.logging)),
         "delivery": wish.delivery or policy.delivery,
     }
     return _changed(policy, changes)

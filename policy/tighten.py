@@ -37,6 +37,7 @@ class StricterFailure(Block):
 class StricterLogging(Block):
     request: Literal["none"] | None = Field(default=None, description="Keep no request content.")
     answer: Literal["none"] | None = Field(default=None, description="Keep no answer content.")
+    provider: Literal["none"] | None = Field(default=None, description="The provider keeps nothing.")
 
 
 class StricterCache(Block):

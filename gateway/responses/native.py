@@ -30,8 +30,8 @@ class NativeSpeech:
         self._told = told
 
     def request(self, body: Json) -> Json:
-        """Ask the provider to store nothing."""
-        return body | {"store": False}
+        """Ask the provider to store nothing, unless caller and policy want it to."""
+        return {"store": False} | body
 
     def answer(self, body: Json) -> Json:
         """Return the response with our id."""

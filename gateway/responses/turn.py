@@ -16,7 +16,7 @@ from gateway.wire.turn import Asker, Earlier, Json, Said, Speech, Waiting
 
 _LOG: Final = logging.getLogger("sluice.gateway")
 MAX_DAYS: Final = 30
-_OURS: Final = ("store", "background", "previous_response_id")
+_OURS: Final = ("background", "previous_response_id")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
-"""POST /v1/responses, and reading or deleting what was kept of one."""
+"""POST /v1/responses, and reading, following or deleting what was kept of one."""
 
+import asyncio
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -10,18 +11,21 @@ from gateway.admission import KeyHolder
 from gateway.errors import BadRequest, NotFound
 from gateway.pipeline import Pipeline
 from gateway.responses.conversations import Conversations
+from gateway.responses.reading import UNDER_WAY, Query, events_of, input_items, query_of
 from gateway.responses.store import ResponseStore, Stored
 from gateway.responses.turn import ResponseTurn
 from gateway.stages.admit import identify
 from gateway.watch import Watch
 from gateway.wire.exchange import App, Exchange, Message, Receive, Send
 from gateway.wire.responses import RESPONSES
+from gateway.wire.sse import KEEP_ALIVE
 from policy.model import Ungoverned
 from redaction.types import Vault
 
 PATH: Final = "/v1/responses"
 _MISSING: Final = "There is no such response: it was never stored, was deleted, or has expired."
-_UNDER_WAY: Final = frozenset({"queued", "in_progress"})
+_ACTIONS: Final = ("", "cancel", "input_items")
+_LOOK_S: Final = 0.5
 _DONE: Final = "Only a background response can be cancelled, and this one is complete."
 
 
@@ -32,7 +36,8 @@ def responses(pipeline: Pipeline, kept: Conversations) -> App:
         http = Exchange(scope, receive, send)
         name, _, action = http.path.removeprefix(PATH).removeprefix("/").partition("/")
         if name:
-            await _kept(pipeline, kept, http, name, action)
+            query = scope.get("query_string", b"") if http.method == "GET" else b""
+            await _kept(pipeline, kept, http, Named(name, action, query))
             return
         desk = pipeline.desk
         turn = ResponseTurn(desk.new_id("resp_", desk.clock_us()), kept.store, kept.queue)
@@ -41,26 +46,69 @@ def responses(pipeline: Pipeline, kept: Conversations) -> App:
     return endpoint
 
 
-async def _kept(pipeline: Pipeline, kept: Conversations, http: Exchange, name: str, action: str) -> None:
+class Named(NamedTuple):
+    """What a path below `/v1/responses` names."""
+
+    name: str
+    action: str
+    query: bytes
+
+    def kind(self, method: str) -> tuple[str, str]:
+        """Return the endpoint as records name it, and its method."""
+        if self.action:
+            return f"responses.{self.action}", "POST" if self.action == "cancel" else "GET"
+        return ("responses.delete", "DELETE") if method == "DELETE" else ("responses.retrieve", "GET")
+
+
+async def _kept(pipeline: Pipeline, kept: Conversations, http: Exchange, named: Named) -> None:
     """Answer for one response that was kept."""
-    deletes = http.method == "DELETE" and not action
-    kind = "responses.cancel" if action == "cancel" else "responses.delete" if deletes else "responses.retrieve"
-    async with Watch(pipeline.desk, http, kind) as watch:
+    kind, method = named.kind(http.method)
+    async with Watch(pipeline.desk, http, kind if named.action in _ACTIONS else "responses.retrieve") as watch:
         with watch("admit"):
-            method = "POST" if action == "cancel" else "DELETE" if deletes else "GET"
             watch.holder = holder = identify(http, pipeline.directory, method)
-            if action not in ("", "cancel"):
+            if named.action not in _ACTIONS:
                 raise NotFound(f"There is no {http.method} {http.path} here.", code="unknown_url")
-            stored = await _own(kept.store, holder, name)
-        if action == "cancel":
-            body: Any = await restored(pipeline, holder, await _cancelled(kept, holder, stored))
-        elif deletes:
-            await _deleted(kept, holder, stored)
-            body = {"id": name, "object": "response", "deleted": True}
-        else:
-            body = await restored(pipeline, holder, stored)
-        recorded = await watch.record_plain(orjson.dumps(body))
+            query = query_of(named.query)
+            stored = await _own(kept.store, holder, named.name)
+        if kind == "responses.retrieve" and query.stream:
+            await _followed(pipeline, kept.store, http, watch, stored, query.starting_after + 1)
+            return
+        recorded = await watch.record_plain(orjson.dumps(await _said(pipeline, kept, holder, stored, kind, query)))
         await http.reply(200, recorded.headers, recorded.body)
+
+
+async def _said(
+    pipeline: Pipeline, kept: Conversations, holder: KeyHolder, stored: Stored, kind: str, query: Query
+) -> Any:
+    if kind == "responses.delete":
+        await _deleted(kept, holder, stored)
+        return {"id": stored.response_id, "object": "response", "deleted": True}
+    if kind == "responses.cancel":
+        stored = await _cancelled(kept, holder, stored)
+    if kind == "responses.input_items":
+        shown = await restored(pipeline, holder, replace(stored, answer={"output": stored.items}))
+        return input_items(stored.response_id, shown["output"], query)
+    return await restored(pipeline, holder, stored)
+
+
+async def _followed(
+    pipeline: Pipeline, store: ResponseStore, http: Exchange, watch: Watch, stored: Stored, first: int
+) -> None:
+    """Show a response as its stream from an event on; while it runs, the client waits with us."""
+    holder, sent, quiet_s = watch.holder, first, 0.0
+    assert holder is not None
+    http.watch_client()
+    await http.begin_stream(watch.opening())
+    while stored.answer.get("status") in UNDER_WAY:
+        begun = events_of(await restored(pipeline, holder, stored), sent)
+        sent, quiet_s = sent + len(begun), quiet_s + _LOOK_S
+        if begun or quiet_s >= pipeline.limits.keep_alive_s:
+            await http.write(b"".join(begun) or KEEP_ALIVE)
+            quiet_s = 0.0
+        await asyncio.sleep(_LOOK_S)
+        stored = await _own(store, holder, stored.response_id)
+    recorded = await watch.record_plain(b"".join(events_of(await restored(pipeline, holder, stored), sent)))
+    await http.end_stream(recorded.body)
 
 
 async def _own(store: ResponseStore, holder: KeyHolder, name: str) -> Stored:
@@ -76,13 +124,13 @@ async def _cancelled(kept: Conversations, holder: KeyHolder, stored: Stored) -> 
     if stored.answer.get("status") == "cancelled":
         return stored
     ended = replace(stored, answer=stored.answer | {"status": "cancelled"})
-    if stored.answer.get("status") in _UNDER_WAY and await kept.queue.jobs.cancel(holder.facts.tenant, ended):
+    if stored.answer.get("status") in UNDER_WAY and await kept.queue.jobs.cancel(holder.facts.tenant, ended):
         return ended
     raise BadRequest(_DONE, code="response_not_cancellable", param="response_id")
 
 
 async def _deleted(kept: Conversations, holder: KeyHolder, stored: Stored) -> None:
-    if stored.answer.get("status") in _UNDER_WAY:
+    if stored.answer.get("status") in UNDER_WAY:
         await kept.queue.jobs.cancel(holder.facts.tenant, stored)
     await kept.store.remove(holder.facts.tenant, stored.response_id)
 

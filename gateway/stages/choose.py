@@ -29,7 +29,7 @@ def choose(request: ClearRequest, upstreams: Upstreams, lessons: Lessons, notes:
     if not targets:
         raise NoRoute("No provider is set up for this model: see providers.yaml and the policy's routing.")
     targets = pinned(request.governed, targets)
-    dropped = _never_stored(body)
+    dropped = _not_stored(request, body)
     _bounded(request, body, notes)
     forced = call.stream and call.endpoint.turn is None and _usage_forced(body)
     live = call.stream and request.governed.bound.policy.delivery == "live"
@@ -134,12 +134,12 @@ def _bounded(request: ClearRequest, body: Json, notes: Json) -> None:
         body[name] = policy.budget.answer_tokens
 
 
-def _never_stored(body: Json) -> tuple[str, ...]:
-    """What passes here is kept by our record only, not by the provider as well."""
-    if not body.get("store"):
+def _not_stored(request: ClearRequest, body: Json) -> tuple[str, ...]:
+    """What passes here is kept by our record only, unless the policy lets the provider keep it as well."""
+    if not body.get("store") or request.governed.bound.policy.logging.provider == "caller":
         return ()
     body["store"] = False
-    return ("store",)
+    return ("store",) if request.governed.call.endpoint.turn is None else ()  # responses are kept here instead
 
 
 def _usage_forced(body: Json) -> bool:

@@ -1,6 +1,7 @@
 """Whatever keeps background jobs: one runner at a time, until the job is done, called off, or its runner is gone."""
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,20 +9,23 @@ import pytest
 from gateway.responses.jobs import Job, Jobs, MemoryJobs
 from gateway.responses.leased import LeasedJobs
 from gateway.responses.store import MemoryStore, ResponseStore, Stored
-from tests.contract.test_response_stores import Clock, sealed_store
+from tests.contract.test_response_stores import KINDS, Clock, postgres_server, sealed_on, sealed_store
+
+__all__ = ["postgres_server"]
 
 JOB = Job("resp_1", "acme", {"model": "m", "input": []}, {"[A]": "ann"}, None, None, "key", ["acme"], [None], 2)
 QUEUED = Stored("resp_1", "drafting", "", [], {"status": "queued"}, {})
 DONE = Stored("resp_1", "drafting", "test", [], {"status": "completed"}, {})
 
 
-@pytest.fixture(params=["memory", "leased"])
-def kept(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Jobs, ResponseStore]:
+@pytest.fixture(params=KINDS)
+def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Jobs, ResponseStore]]:
     if request.param == "memory":
         memory = MemoryStore()
-        return MemoryJobs(memory), memory
-    store = sealed_store(tmp_path)
-    return LeasedJobs(store, "one"), store
+        yield MemoryJobs(memory), memory
+    else:
+        with sealed_on(request.param, request, tmp_path) as store:
+            yield LeasedJobs(store, "one"), store
 
 
 def status(store: ResponseStore) -> str:

@@ -1,6 +1,8 @@
 """Whatever keeps responses: by tenant and id, until they are deleted; the database sees ciphertext only."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,9 @@ from gateway.control.identity.tenants import ensure_tenant
 from gateway.control.migrations import upgrade
 from gateway.responses.store import MemoryStore, ResponseStore, SealedStore, Stored
 from metrics.record.master import MasterKey
+from tests.postgres import postgres_server
+
+__all__ = ["postgres_server"]
 
 RESPONSE = Stored("resp_1", "drafting", "test", [{"role": "user", "content": "Hi."}], {"id": "resp_1"}, {"[A]": "ann"})
 DAY_US = 24 * 3600 * 1_000_000
@@ -27,17 +32,33 @@ class Clock:
         return self.now_us
 
 
-def sealed_store(folder: Path, clock: Clock | None = None) -> SealedStore:
-    database = open_database(f"sqlite:///{folder}/control.db", clock or Clock())
+def sealed_store(folder: Path, clock: Clock | None = None, address: str | None = None) -> SealedStore:
+    database = open_database(address or f"sqlite:///{folder}/control.db", clock or Clock())
     upgrade(database)
     ensure_tenant(database, "acme")
     ensure_tenant(database, "other")
     return SealedStore(database, MasterKey(b"k" * 32), lambda tenant, subject: f"ref:{tenant}:{subject}")
 
 
-@pytest.fixture(params=["memory", "sealed"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> ResponseStore:
-    return MemoryStore() if request.param == "memory" else sealed_store(tmp_path)
+KINDS = ["memory", "sqlite", "postgresql"]
+
+
+@contextmanager
+def sealed_on(kind: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[SealedStore]:
+    """A store in a database of this kind; the tests start the PostgreSQL server themselves."""
+    server = request.getfixturevalue("postgres_server") if kind == "postgresql" else None
+    store = sealed_store(folder, address=server.clean_database() if server else None)
+    yield store
+    store.database.close()
+
+
+@pytest.fixture(params=KINDS)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ResponseStore]:
+    if request.param == "memory":
+        yield MemoryStore()
+    else:
+        with sealed_on(request.param, request, tmp_path) as made:
+            yield made
 
 
 def test_what_is_kept_is_found_by_its_tenant_only(store: ResponseStore) -> None:

@@ -26,6 +26,15 @@ def poll(client: openai.OpenAI, name: str, timeout_s: float = 5.0) -> Any:
         time.sleep(0.02)
 
 
+def test_a_background_response_is_followed_to_its_end(upstream: Upstream, client: openai.OpenAI) -> None:
+    upstream.default = lambda _request: [0.3, *reply(response(message("Done.")))]
+    queued = client.responses.create(model="gpt-test", input="Hi.", background=True)
+    seen: list[Any] = list(client.responses.retrieve(queued.id, stream=True))
+    assert [event.type for event in seen[:2]] == ["response.created", "response.in_progress"]
+    assert [event.sequence_number for event in seen] == list(range(len(seen)))
+    assert seen[-1].response.output_text == "Done."
+
+
 def test_a_background_response_is_polled(upstream: Upstream, gateway: Running, client: openai.OpenAI) -> None:
     def answer(request: Received) -> Any:
         mark = text_of(request).removeprefix("Write to ").removesuffix(" please.")

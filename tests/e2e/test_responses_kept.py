@@ -69,6 +69,43 @@ def test_a_streamed_response_is_read_again(upstream: Upstream, start: Start) -> 
             assert client.responses.retrieve(found[-1].response.id).output_text == "Hello ann@example.com."
 
 
+def test_the_input_is_listed_with_steady_ids(first: Any, upstream: Upstream, client: openai.OpenAI) -> None:
+    upstream.default = lambda _request: reply(response(message("Yes.")))
+    second = client.responses.create(model="gpt-test", input="To whom?", previous_response_id=first.id)
+    listed = client.responses.input_items.list(second.id, order="asc")
+    texts = [part.text for item in listed.data if item.type == "message" for part in item.content]  # type: ignore[union-attr]
+    assert texts == ["Write to ann@example.com please.", "Sent to ann@example.com.", "To whom?"]
+    newest = client.responses.input_items.list(second.id, limit=1)
+    assert (newest.data[0].id, newest.has_more) == (listed.data[-1].id, True)
+    assert [item.id for item in newest] == [item.id for item in reversed(listed.data)]
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=x", "order=up", "after=nobody", "starting_after=-1", "stream=1"])
+def test_odd_parameters_are_named(query: str, first: Any, client: openai.OpenAI) -> None:
+    path = f"/responses/{first.id}" + ("" if query.startswith("st") else "/input_items")
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.get(f"{path}?{query}", cast_to=object)
+    assert refused.value.param == query.partition("=")[0]
+
+
+def test_the_stream_of_a_response_is_taken_up_again(first: Any, client: openai.OpenAI, gateway: Running) -> None:
+    seen: list[Any] = list(client.responses.retrieve(first.id, stream=True))
+    assert [event.sequence_number for event in seen] == list(range(len(seen)))
+    assert seen[-1].response.output_text == "Sent to ann@example.com."
+    rest: list[Any] = list(client.responses.retrieve(first.id, stream=True, starting_after=3))
+    assert rest == seen[4:]
+    assert [end["endpoint"] for end in gateway.ends(3)] == ["responses", *["responses.retrieve"] * 2]
+
+
+def test_the_provider_stores_what_caller_and_policy_want(upstream: Upstream, start: Start) -> None:
+    upstream.default = lambda _request: reply(response(message("Hi.")))
+    for allowed in (False, True):
+        with new_client(start("live" + "\nlogging: {provider: caller}" * allowed)) as client:
+            for wish in (True, False, openai.omit):
+                client.responses.create(model="gpt-test", input="Hi.", store=wish)
+                assert upstream.received[-1].json["store"] is (allowed and wish is True)
+
+
 def test_a_deleted_response_is_gone(first: Any, client: openai.OpenAI) -> None:
     client.responses.delete(first.id)
     with pytest.raises(openai.NotFoundError):

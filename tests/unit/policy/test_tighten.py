@@ -67,7 +67,7 @@ WISHES = optional(
     routing=optional(regions=st.lists(st.sampled_from(("eu", "us", "ch")), max_size=2), min_quality=SHARES),
     delivery=st.just("buffered"),
     failure=st.just({"log": "block"}),
-    logging=optional(request=st.just("none"), answer=st.just("none")),
+    logging=optional(request=st.just("none"), answer=st.just("none"), provider=st.just("none")),
 )
 
 
@@ -79,6 +79,7 @@ def policies(draw: st.DrawFn) -> Policy:
         "redaction": draw(redactions()),
         "retention": {"content": draw(DAYS), "automation": draw(DAYS)},
         "routing": {"constraints": draw(optional(regions=st.just(["eu", "us"]), min_quality=SHARES))},
+        "logging": {"provider": draw(st.sampled_from(("none", "caller")))},
         "tighten": [{"when": {label: "yes"}, **draw(WISHES)} for label in labels],
     })  # fmt: skip
 
@@ -98,6 +99,7 @@ def strictness(policy: Policy) -> list[float]:
         policy.failure.log == "block",
         policy.logging.request == "none",
         policy.logging.answer == "none",
+        policy.logging.provider == "none",
         *(
             -each / timedelta(days=1)
             for each in (policy.retention.content, policy.retention.review, policy.retention.automation)
