@@ -44,6 +44,7 @@ bench: ## measure CPU per call, latency, memory and cold start
 	@tools/install.sh dev
 	@$(BIN)/python -m benchmarks.bench
 
+<<<<<<< HEAD
 bench-peers: ## the same beside LiteLLM's proxy and llm-shield-proxy, each as it ships in an environment of its own (8 minutes)
 	@tools/install.sh dev
 	@$(BIN)/python -m benchmarks.bench_peers $(ARGS)
@@ -51,6 +52,11 @@ bench-peers: ## the same beside LiteLLM's proxy and llm-shield-proxy, each as it
 bench-ledger: ## the dashboard's questions on ten million made-up calls (8 minutes, 4 GB of disk)
 	@tools/install.sh dev
 	@$(BIN)/python -m benchmarks.bench_ledger $(ARGS)
+=======
+bench-redaction: ## public leak benchmark through a gateway, chunk-invariance on our streams (15 minutes)
+	@tools/install.sh dev
+	@$(BIN)/python -m benchmarks.campaign_leaks $(ARGS)
+>>>>>>> 35e8764 (Media by what it is, not by its key; keys, numbers and identifiers of answers; deeper escapes; the public leak benchmark as a make target)
 
 campaign-kill: ## kill -9 gateway workers and the recorder under load; count what is lost
 	@tools/install.sh dev

@@ -10,10 +10,9 @@ from redaction.normalise import Normaliser
 from redaction.pattern import MAX_WIDTH, analyse, characters, lead_of
 from redaction.recognizers.base import Recognizer
 from redaction.recognizers.catalogue import BUILT_IN
-from redaction.scan import FLOOR, Match, Scanner
+from redaction.scan import ENCODED, FLOOR, Match, Scanner
 
 LOOK_BACK = 128  # folded characters kept before the undecided text, for context and word borders
-ENCODED = "ENCODED"
 # Encoded pieces no longer than what may be held; longer ones are not looked into.
 _PIECE = Recognizer("encoded", ENCODED, r"\b[A-Za-z0-9+/_-]{16,60}={0,2}", FLOOR)
 

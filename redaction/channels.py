@@ -8,11 +8,12 @@ from typing import Any
 
 from redaction.answers import AnswerEngine
 from redaction.find import decode_piece
+from redaction.media import is_encoded
 from redaction.normalise import MAX_DEPTH
 from redaction.stream import Channel
 from redaction.types import Entity, RedactionFailed
 from redaction.windows import AnswerNames, NamedChannel
-from redaction.writer import Shared, Writer
+from redaction.writer import Found, Shared, Writer
 
 Pair = tuple[Any, Any]
 PROTOCOL = frozenset(
@@ -40,10 +41,11 @@ PROTOCOL = frozenset(
     }
 )
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/+=-]{0,255}\Z")
-_SEALED = re.compile(r"[A-Za-z0-9+/_-]{64,}={0,2}\Z")
-_OPAQUE = frozenset({"embedding", "b64_json", "encrypted_content", "obfuscation"})
+_LETTERS = re.compile(r"[A-Za-z_.:/-]{1,64}\Z")  # the protocol's own vocabulary; words with digits may be somebody's
+_PLAIN_KEY = re.compile(r"[A-Za-z_$][A-Za-z_-]{0,39}\Z")
+_MOMENTS = ("created", "_at", "_tokens", "_ms", "index", "seed")
+_LEAST_NUMBER = 10**8
 _JSON_SOURCE = frozenset({"arguments", "partial_json"})
-_MEDIA_FROM = 64
 _DEPTH = 64
 
 
@@ -105,10 +107,7 @@ class Channels:
         if isinstance(node, dict):
             return self._dict(node, site, depth)
         if isinstance(node, list):
-            pairs = [
-                self.node(item, site, depth + 1) if isinstance(item, str | dict | list) else (item, item)
-                for item in node
-            ]
+            pairs = [self.field("", item, site, depth) for item in node]
             return _list(node, [clean for clean, _ in pairs]), _list(node, [reply for _, reply in pairs])
         if isinstance(node, str):
             return self.string(node, site, "")
@@ -117,10 +116,42 @@ class Channels:
     def field(self, key: str, value: Any, site: str, depth: int) -> Pair:
         """Screen the value of one field."""
         if isinstance(value, str):
-            return (value, value) if is_protocol(key, value) else self.string(value, _site(site, key), key)
-        if isinstance(value, dict | list) and key not in _OPAQUE:
+            return self._whole(key, value, _site(site, key))
+        if isinstance(value, dict | list) and key != "embedding":
             return self.node(value, _site(site, key), depth + 1)
+        if type(value) in {int, float} and abs(value) >= _LEAST_NUMBER and not key.endswith(_MOMENTS):
+            return self._number(value, _site(site, key))
         return value, value
+
+    def _whole(self, key: str, value: str, site: str) -> tuple[str, str]:
+        if is_word(key, value) and _LETTERS.match(value):
+            return value, value
+        return self.encoded(value, site) if is_encoded(key, value) else self.string(value, site, key)
+
+    def encoded(self, value: str, site: str) -> tuple[str, str]:
+        """Leave base64 as it is, unless it is text in which something is found: then all of it goes."""
+        within = self.inside(value)
+        if within is None:
+            return value, value
+        writer = Writer(self.shared, site)
+        found = Found(Entity(within.kind, 0, len(value), within.score, f"encoded:{within.recognizer}"), 0, value, value)
+        if writer.wants(found):
+            writer.entity(found)
+        else:
+            writer.text(value)
+        return writer.take()
+
+    def key(self, key: str, site: str) -> tuple[str, str]:
+        """Screen a key of free-form data."""
+        return (key, key) if _PLAIN_KEY.match(key) else self.string(key, site, "")
+
+    def _number(self, value: int | float, site: str) -> Pair:
+        """Screen a long whole number as its digits."""
+        if value != int(value):
+            return value, value
+        text = str(int(value))
+        clean, reply = self.string(text, site, "")
+        return (value if clean == text else clean), (value if reply == text else reply)
 
     def inside(self, value: str, depth: int = 0) -> Entity | None:
         """Give the best entity inside an encoded piece, if any."""
@@ -141,7 +172,7 @@ class Channels:
             if key == "logprobs" and value is not None:
                 clean[key] = reply[key] = None
             else:
-                name, shown = (key, key) if key.isidentifier() else self.string(key, site, "")
+                name, shown = self.key(key, site)
                 clean[name], reply[shown] = self.field(key, value, site, depth)
         if node.get("logprobs") is not None:
             self._logprobs(node, clean, reply)
@@ -154,13 +185,9 @@ class Channels:
             clean["logprobs"] = reply["logprobs"] = node["logprobs"]
 
 
-def is_protocol(key: str, value: str) -> bool:
-    """Say whether a string is a word of the protocol or data that cannot be read."""
-    if key == "encrypted_content" and _SEALED.match(value):
-        return True
-    if key in PROTOCOL:
-        return _WORD.match(value) is not None
-    return (key in _OPAQUE or key == "data") and len(value) >= _MEDIA_FROM
+def is_word(key: str, value: str) -> bool:
+    """Say whether a string is a word of the protocol: it is no piece of a longer text."""
+    return key in PROTOCOL and _WORD.match(value) is not None
 
 
 @lru_cache(maxsize=256)

@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from redaction.channels import NAMED, PROTOCOL, Channels, is_protocol
+from redaction.channels import NAMED, PROTOCOL, Channels, is_word
 from redaction.logprobs import Logprobs, legacy_entries, legacy_lists
+from redaction.media import is_encoded
 from redaction.stream import Channel
 from redaction.types import ScreenedBody
 
@@ -15,6 +16,7 @@ _ENVELOPE = frozenset({*PROTOCOL, "choices", "usage"})
 _KNOWN = _ENVELOPE | {"usage"}
 _WHOLE = frozenset({"name"})
 _SOUND = re.compile(r"[A-Za-z0-9+/]*={0,2}\Z")
+_AROUND = frozenset({*PROTOCOL, "choices", "usage", "delta", "logprobs"})
 _ENDS = (".done", "_stop", ".completed", ".failed", ".incomplete")
 _IDS = ("item_id", "output_index", "content_index", "summary_index", "index")
 
@@ -40,7 +42,8 @@ class EventScreen:
         if isinstance(event.get("choices"), list):
             yield from self._choices(event)
         elif str(event.get("type")).endswith("audio.delta") and _SOUND.match(str(event.get("delta"))):
-            yield ScreenedBody(event, event)
+            clean, reply = self._channels.encoded(event["delta"], "answer")
+            yield ScreenedBody({**event, "delta": clean}, {**event, "delta": reply})
         elif "delta" in event and isinstance(event["delta"], str | dict):
             yield from self._item(event)
         else:
@@ -100,17 +103,20 @@ class EventScreen:
 
     def _pieces(self, node: dict[str, Any], path: Path) -> Pair:
         """Screen the pieces in a delta."""
-        clean, reply = dict(node), dict(node)
+        clean: dict[str, Any] = {}
+        reply: dict[str, Any] = {}
         for key, value in node.items():
+            name, shown = self._channels.key(key, "answer")
             if isinstance(value, str):
-                clean[key], reply[key] = self._string(value, path, key)
+                clean[name], reply[shown] = self._string(value, path, name)
             elif isinstance(value, dict):
-                clean[key], reply[key] = self._pieces(value, (*path, key))
+                clean[name], reply[shown] = self._pieces(value, (*path, name))
             elif isinstance(value, list):
-                pairs = [self._element(item, place, (*path, key)) for place, item in enumerate(value)]
-                clean[key], reply[key] = [one for one, _ in pairs], [other for _, other in pairs]
-            elif key != "index":
-                self._tells = self._tells or value is not None
+                pairs = [self._element(item, place, (*path, name)) for place, item in enumerate(value)]
+                clean[name], reply[shown] = [one for one, _ in pairs], [other for _, other in pairs]
+            else:
+                self._tells = self._tells or (value is not None and key != "index")
+                clean[name], reply[shown] = self._channels.field(key, value, _site(path, key), 3)
         return clean, reply
 
     def _element(self, item: Any, place: int, path: Path) -> Pair:
@@ -118,13 +124,13 @@ class EventScreen:
             return self._pieces(item, (*path, int(item.get("index", place) or 0)))
         if isinstance(item, str):
             return self._piece(item, (*path, place), "")
-        return self._channels.node(item, _site(path, ""), 3)
+        return self._channels.field("", item, _site(path, ""), 3)
 
     def _string(self, value: str, path: Path, key: str) -> Pair:
-        if key == "data" and "audio" in path:
+        if key == "data" and "audio" in path and _SOUND.match(value):
             self._tells = True
-            return value, value
-        if is_protocol(key, value) or key in _WHOLE:
+            return self._channels.encoded(value, _site(path, key))
+        if is_word(key, value) or is_encoded(key, value) or key in _WHOLE:
             self._tells = self._tells or bool(value)
             return self._channels.field(key, value, _site(path, key), 3)
         return self._piece(value, path, key)
@@ -165,20 +171,13 @@ class EventScreen:
 
     def _around(self, event: dict[str, Any]) -> Pair:
         """Screen the fields around the choices."""
-        texts = {
-            key: value for key, value in event.items() if key not in PROTOCOL and isinstance(value, str | dict | list)
-        }
         pairs = {
-            key: self._channels.field(key, value, "answer", 1)
-            for key, value in texts.items()
-            if key not in {"choices", "usage"}
+            key: self._channels.field(key, value, "answer", 1) for key, value in event.items() if key not in _AROUND
         }
-        if all(one is texts[key] and other is texts[key] for key, (one, other) in pairs.items()):
+        if all(one is event[key] and other is event[key] for key, (one, other) in pairs.items()):
             return event, event
-        return (
-            {**event, **{key: one for key, (one, _) in pairs.items()}},
-            {**event, **{key: other for key, (_, other) in pairs.items()}},
-        )
+        clean, reply = ({key: pair[side] for key, pair in pairs.items()} for side in (0, 1))
+        return {**event, **clean}, {**event, **reply}
 
     def _item(self, event: dict[str, Any]) -> Iterator[ScreenedBody]:
         """Screen a delta of an output item."""
@@ -190,8 +189,9 @@ class EventScreen:
         if isinstance(delta, str):
             self._tell((*root, key), delta, clean, reply)
         if not self._withheld or self._tells:
-            around = {**event, "logprobs": []} if event.get("logprobs") and not clean == reply == delta else event
-            yield ScreenedBody({**around, "delta": clean}, {**around, "delta": reply})
+            pair = self._around(event)
+            gone: dict[str, Any] = {"logprobs": []} if event.get("logprobs") and not clean == reply == delta else {}
+            yield ScreenedBody({**pair[0], **gone, "delta": clean}, {**pair[1], **gone, "delta": reply})
 
     def _tell(self, path: Path, source: str, clean: str, reply: str) -> None:
         """Gather an item's text: events that end it will say it again."""

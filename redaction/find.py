@@ -5,25 +5,37 @@ import binascii
 import hashlib
 import re
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 from redaction import placeholders
 from redaction.normalise import MAX_DEPTH, Normaliser
 from redaction.recognizers.base import Recognizer
-from redaction.scan import FLOOR, Scanner
+from redaction.scan import ENCODED, FLOOR, Scanner
 from redaction.types import Entity
 
-_ENCODED = "ENCODED"
-_LONGEST_PIECE = 65_536
-_PIECE = Recognizer("encoded", _ENCODED, r"\b[A-Za-z0-9+/_-]{16}", FLOOR, run=r"[A-Za-z0-9+/_=-]")
+_SHORTEST = 16
+_MOST_PARTS = 16  # separators of a path after which encoded text may begin
+_SEPARATOR = re.compile(r"[/_.-]+")
+_WRAP = re.compile(r"[ \t]*\r?\n[ \t]*")
+_PIECE = Recognizer("encoded", ENCODED, r"\b[A-Za-z0-9+/_-]{16}", FLOOR, run=r"[A-Za-z0-9+/_=-]")
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2}){8,}\Z")
 _SPLIT = re.compile(r"(?<=[a-z])(?=[A-Z])|[_.-]+")
 _CACHED_FROM = 160  # characters; shorter texts are scanned faster than looked up
 
 
 def decode_piece(value: str) -> str | None:
-    """Decode hexadecimal or base64 text; None when that gives no readable text."""
+    """Decode hexadecimal or base64 text, perhaps behind a path; None when that gives no readable text."""
+    text = _decoded(value)
+    cuts = () if text is not None else [found.end() for found in _SEPARATOR.finditer(value)][:_MOST_PARTS]
+    for cut in cuts:
+        text = _decoded(value[cut:]) if len(value) - cut >= _SHORTEST else None
+        if text is not None:
+            return text
+    return text
+
+
+def _decoded(value: str) -> str | None:
     piece = value.rstrip("=")
     try:
         if _HEX.match(piece):
@@ -112,27 +124,40 @@ class Finder:
             return found
         if view.passes:
             found = [_moved(entity, *view.source(entity.start, entity.end)) for entity in found]
-        if any(entity.kind is _ENCODED for entity in found):
+        if any(entity.kind is ENCODED for entity in found):
             found = self._opened(text, found, depth)
         if self._allow:
             found = [entity for entity in found if text[entity.start : entity.end].casefold() not in self._allow]
         return found
 
     def _opened(self, text: str, found: list[Entity], depth: int) -> list[Entity]:
-        plain = [entity for entity in found if entity.kind is not _ENCODED]
-        for entity in found:
-            if entity.kind is _ENCODED and depth < MAX_DEPTH:
-                plain += self._inside(text, entity, depth)
+        plain = [entity for entity in found if entity.kind is not ENCODED]
+        if depth < MAX_DEPTH:
+            encoded = sorted((e for e in found if e.kind is ENCODED), key=lambda entity: entity.start)
+            for piece in (*encoded, *_wrapped(text, encoded)):
+                plain += self._inside(text, piece, depth)
         return plain
 
     def _inside(self, text: str, piece: Entity, depth: int) -> list[Entity]:
         """Give the encoded piece as a whole under the kind found inside it; parts of it cannot be cut out."""
-        decoded = decode_piece(text[piece.start : min(piece.end, piece.start + _LONGEST_PIECE)])
+        decoded = decode_piece(_WRAP.sub("", text[piece.start : piece.end]))
         within = self.find(decoded, depth=depth + 1) if decoded else []
         if not within:
             return []
         best = max(within, key=lambda entity: entity.score)
         return [Entity(best.kind, piece.start, piece.end, best.score, f"encoded:{best.recognizer}")]
+
+
+def _wrapped(text: str, pieces: Sequence[Entity]) -> Iterator[Entity]:
+    """Give pieces that stand on lines right below each other as one, as mail wraps them."""
+    start, last = None, None
+    for piece in (*pieces, None):
+        if piece and last and _WRAP.fullmatch(text, last.end, piece.start) is not None:
+            start = start or last
+        elif start and last:
+            yield _moved(start, start.start, last.end)
+            start = None
+        last = piece
 
 
 def _moved(entity: Entity, start: int, end: int) -> Entity:

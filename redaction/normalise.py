@@ -10,12 +10,14 @@ from redaction.fold import GONE, Folder, fold_char, latin_table
 MAX_DEPTH = 3
 _RUN = re.compile(r"[^\x00-\x7f]+")
 _GONE = re.compile(rb"\x7f+")
+# Backslashes are doubled with every JSON in which an escape is wrapped.
 _ESCAPE = re.compile(
-    rb"%[0-9A-Fa-f]{2}|&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,9});|\\u[0-9A-Fa-f]{4}|\\x[0-9A-Fa-f]{2}|\\[nrt]"
+    rb"%[0-9A-Fa-f]{2}|&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,9});"
+    rb"|\\{1,8}(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|[nrt])"
 )
 _JSON_ESCAPE = re.compile(_ESCAPE.pattern + rb'|\\["\\/bf]')
 # What may still become an escape when more text comes.
-_OPEN_ESCAPE = re.compile(rb"(?:%[0-9A-Fa-f]?|&(?:#?[A-Za-z0-9]{0,9})|\\(?:u[0-9A-Fa-f]{0,3}|x[0-9A-Fa-f]?)?)\Z")
+_OPEN_ESCAPE = re.compile(rb"(?:%[0-9A-Fa-f]?|&(?:#?[A-Za-z0-9]{0,9})|\\{1,8}(?:u[0-9A-Fa-f]{0,3}|x[0-9A-Fa-f]?)?)\Z")
 _SIMPLE = {ord("n"): b"\n", ord("r"): b"\n", ord("t"): b" ", ord("b"): b" ", ord("f"): b" "}
 
 
@@ -108,7 +110,7 @@ class Normaliser:
 
 def open_escape(data: bytes) -> int:
     """Give the offset at which an escape may have begun at the end of a view, or its length."""
-    found = _OPEN_ESCAPE.search(data, max(0, len(data) - 12))
+    found = _OPEN_ESCAPE.search(data, max(0, len(data) - 16))
     return found.start() if found else len(data)
 
 
@@ -146,9 +148,10 @@ def _decode(escape: bytes) -> bytes | None:
         return bytes((code,)) if code < 0x7F else b"x"
     if escape[0] == 0x26:
         return _entity(escape)
-    if len(escape) == 2:
-        return _SIMPLE.get(escape[1], escape[1:])
-    return _folded(chr(int(escape[2:], 16)))
+    name = escape.lstrip(b"\\") or b"\\"
+    if len(name) == 1:
+        return _SIMPLE.get(name[0], name)
+    return _folded(chr(int(name[1:], 16)))
 
 
 def _entity(escape: bytes) -> bytes | None:

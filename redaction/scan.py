@@ -11,6 +11,8 @@ from redaction.recognizers.base import Recognizer
 from redaction.types import Entity
 
 SECRETS = GROUPS["secrets"]
+ENCODED = "ENCODED"  # no kind of its own: a piece that is looked into
+_ABOVE_ALL = SECRETS | {placeholders.KIND, ENCODED}
 _COLON = ord(":")
 FLOOR = 0.2  # findings below this score are nothing at all
 AFTER = 30  # how far behind a match context is looked for, in requests
@@ -25,7 +27,7 @@ class Compiled:
 
     `needs` is the place in the scan of a context
     without which it finds nothing, or -1; `level` is the
-    best score it can give, in hundredths, above all for secrets and placeholders.
+    best score it can give, in hundredths, above all for secrets, placeholders and encoded pieces.
     """
 
     recognizer: Recognizer
@@ -78,7 +80,7 @@ class Scanner:
                     entity = _judge_whole(match, data)
                     if entity is not None:
                         found.append(entity)
-                        level = 255 if compiled.level == 255 else int(entity.score * 100)
+                        level = 255 if compiled.level == 255 and entity.score > FLOOR else int(entity.score * 100)
                         covered[entity.start : entity.end] = bytes((level,)) * (entity.end - entity.start)
         return found
 
@@ -187,5 +189,5 @@ def _compile(recognizer: Recognizer, needs: int) -> Compiled:
         re.compile(recognizer.context.encode("ascii"), re.IGNORECASE) if recognizer.context else None,
         needs if recognizer.score < FLOOR else -1,
         frozenset(recognizer.joints.encode("ascii")),
-        255 if recognizer.kind in SECRETS or recognizer.kind == placeholders.KIND else _best(recognizer),
+        255 if recognizer.kind in _ABOVE_ALL else _best(recognizer),
     )

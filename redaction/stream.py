@@ -9,11 +9,11 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from redaction.answers import ENCODED, LOOK_BACK, AnswerEngine, has_keyword
+from redaction.answers import LOOK_BACK, AnswerEngine, has_keyword
 from redaction.normalise import Normaliser, View, open_escape
 from redaction.pattern import MAX_WIDTH
 from redaction.resolve import rank
-from redaction.scan import CAP, Compiled, Match, judge, matches, settle
+from redaction.scan import CAP, ENCODED, Compiled, Match, judge, matches, settle
 from redaction.types import Entity
 from redaction.writer import Found, Writer
 

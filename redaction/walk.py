@@ -4,6 +4,7 @@ import json
 import re
 from typing import Any, Protocol
 
+from redaction.media import is_media
 from redaction.types import Unsearchable
 
 _PROTOCOL = frozenset(
@@ -74,10 +75,6 @@ _TOOL_ITEMS = frozenset(
     }
 )
 _TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
-_MEDIA_KEYS = frozenset({"data", "file_data", "b64_json", "image_data"})
-_MEDIA_FROM = 64
-_DATA_URL = re.compile(r"data:[\w.+-]+/[\w.+-]+(?:;[\w=.+-]+)*;base64,[A-Za-z0-9+/_-]*={0,2}\Z")
-_BASE64 = re.compile(r"[A-Za-z0-9+/_-]+={0,2}\Z")
 _NO_HINT = frozenset(
     {
         "content",
@@ -151,7 +148,7 @@ class Walk:
     def _field(self, key: str, value: Any, site: str, depth: int) -> Any:
         if isinstance(value, str) and key in _PROTOCOL and _WORD.match(value):
             return value if _LETTERS.match(value) else self._visitor.word(value, site)
-        if key == "encrypted_content" and isinstance(value, str) and _BASE64.match(value):
+        if key == "encrypted_content" and is_media(key, value):
             return value
         if isinstance(value, list) and len(value) > 1 and key in {"content", "parts", "output"}:
             return self._content(value, site, depth)
@@ -195,7 +192,7 @@ class Walk:
     def _part(self, part: dict[str, Any], site: str, depth: int) -> Any:
         fields = {}
         for key, value in part.items():
-            data = _is_media(key, value)
+            data = is_media(key, value)
             if data:
                 self._visitor.media(value, str(part["type"]), site)
             fields[self._key(key, site)] = value if data else self._field(key, value, site, depth + 1)
@@ -204,7 +201,7 @@ class Walk:
     def _dict(self, node: dict[str, Any], site: str, depth: int) -> Any:
         fields = {}
         for key, value in node.items():
-            if _is_media(key, value):
+            if is_media(key, value):
                 self._visitor.media(value, key, site)
                 fields[key] = value
             elif isinstance(value, str) and key not in _PROTOCOL:
@@ -266,13 +263,6 @@ class Walk:
 def _word(value: Any) -> str:
     """Return a text, or nothing where another type stands in its place."""
     return value if isinstance(value, str) else ""
-
-
-def _is_media(key: str, value: Any) -> bool:
-    """Say whether a string is nothing but encoded bytes: a data URL, or base64 under a key for it."""
-    if not isinstance(value, str) or len(value) < _MEDIA_FROM:
-        return False
-    return _DATA_URL.match(value) is not None or (key in _MEDIA_KEYS and _BASE64.match(value) is not None)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
