@@ -1,6 +1,6 @@
 # One list of habits. `make run` and `make test` do their own set-up; see README.md for the plain lines behind them.
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint types imports policy lock lock-others bench bench-peers bench-ledger campaign-kill campaign-inputs campaign-faults campaign-drain campaign-soak campaign-retries campaign-clients clean
+.PHONY: help run test check format lint types imports policy lock lock-others bench bench-redaction bench-peers bench-ledger campaign-kill campaign-inputs campaign-faults campaign-drain campaign-soak campaign-retries campaign-clients clean
 
 UPSTREAM ?= simulated
 BIN := .venv/bin
@@ -44,7 +44,6 @@ bench: ## measure CPU per call, latency, memory and cold start
 	@tools/install.sh dev
 	@$(BIN)/python -m benchmarks.bench
 
-<<<<<<< HEAD
 bench-peers: ## the same beside LiteLLM's proxy and llm-shield-proxy, each as it ships in an environment of its own (8 minutes)
 	@tools/install.sh dev
 	@$(BIN)/python -m benchmarks.bench_peers $(ARGS)
@@ -52,11 +51,10 @@ bench-peers: ## the same beside LiteLLM's proxy and llm-shield-proxy, each as it
 bench-ledger: ## the dashboard's questions on ten million made-up calls (8 minutes, 4 GB of disk)
 	@tools/install.sh dev
 	@$(BIN)/python -m benchmarks.bench_ledger $(ARGS)
-=======
+
 bench-redaction: ## public leak benchmark through a gateway, chunk-invariance on our streams (15 minutes)
 	@tools/install.sh dev
 	@$(BIN)/python -m benchmarks.campaign_leaks $(ARGS)
->>>>>>> 35e8764 (Media by what it is, not by its key; keys, numbers and identifiers of answers; deeper escapes; the public leak benchmark as a make target)
 
 campaign-kill: ## kill -9 gateway workers and the recorder under load; count what is lost
 	@tools/install.sh dev
