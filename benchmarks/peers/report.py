@@ -17,6 +17,7 @@ LITELLM, SHIELD = "LiteLLM proxy", "llm-shield-proxy"
 Rounds = Sequence[dict[str, dict[str, float]]]
 COLUMNS = (
     ("CPU µs per call", "cpu_us"),
+    ("LiteLLM's and llm-shield-proxy's CPU over it", "times"),
     ("recorder µs per call", "recorder_us"),
     ("calls/s per core at 32", "per_second"),
     ("added p50 at one, ms", "added_ms"),
@@ -67,6 +68,7 @@ def cell(medians: Medians, row: str, figure: str) -> str:
         "first": [medians.more_than_direct(row, f"first_{shape}_ms") for shape in ("trail", "lead")],
         "burst": [medians.of(row, "burst_us"), medians.of(row, "burst_lead_us")],
         "memory": [medians.of(row, "memory_mb"), medians.of(row, "tree_mb")],
+        "times": [medians.ratio("cpu_us", peer, row) for peer in (LITELLM, SHIELD)],
         "added_ms": [medians.more_than_direct(row, "p50_ms")],
         "held_ms": [medians.held_ms(row)],
         "recorder_us": [medians.of(row, figure) or None],
