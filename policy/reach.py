@@ -1,9 +1,12 @@
 """Rules that can never have an effect: they are errors, because whoever wrote them believes they protect something."""
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
 
+from policy.blocks_access import ToolRule
 from policy.blocks_redaction import Redaction
+from policy.blocks_routing import RouteRule
 from policy.kinds import GROUPS
 from policy.model import Policy
 from policy.problems import KeyPath, Problem, Source, near
@@ -54,22 +57,37 @@ def _empty_tightening(policy: Policy) -> Iterator[tuple[KeyPath, str]]:
 
 
 def _shadowed(policy: Policy) -> Iterator[tuple[KeyPath, str]]:
-    """List rules behind one that matches everything."""
-    routes = policy.routing.rules
-    caught = [not r.models and r.when is None and r.enforce == "on" for r in routes]
-    if any(caught):
-        first = caught.index(True)
-        behind: list[KeyPath] = [("routing", "rules", index) for index in range(first + 1, len(routes))]
-        if policy.routing.candidates:
-            behind.append(("routing", "candidates"))
-        for path in behind:
-            yield path, f"never reached: rules[{first}] matches every call; move it up or remove it"
-    tools = policy.tools.rules if policy.tools else ()
-    taken = [("*" in r.tool and r.at == "both" and r.enforce == "on") for r in tools]
-    if any(taken):
-        first = taken.index(True)
-        for index in range(first + 1, len(tools)):
-            yield (
-                ("tools", "rules", index),
-                f"never reached: rules[{first}] matches every tool; move it up or remove it",
-            )
+    """List rules behind one that takes every call or tool which they are about."""
+    routes, tools = policy.routing.rules, policy.tools.rules if policy.tools else ()
+    for index, later in enumerate(routes):
+        if (first := _first(_takes_route(each, later.models) for each in routes[:index])) is not None:
+            yield ("routing", "rules", index), _never(first, "call")
+    if policy.routing.candidates and (first := _first(_takes_route(each, ()) for each in routes)) is not None:
+        yield ("routing", "candidates"), _never(first, "call")
+    for index, rule in enumerate(tools):
+        if (first := _first(_takes_tool(each, rule) for each in tools[:index])) is not None:
+            yield ("tools", "rules", index), _never(first, "tool")
+
+
+def _first(taken: Iterable[bool]) -> int | None:
+    return next((index for index, takes in enumerate(taken) if takes), None)
+
+
+def _never(first: int, what: str) -> str:
+    return f"never reached: rules[{first}] takes every such {what}; move it up or remove it"
+
+
+def _takes_route(earlier: RouteRule, models: tuple[str, ...]) -> bool:
+    always = earlier.when is None and earlier.enforce == "on"
+    return always and (not earlier.models or (bool(models) and _covers(earlier.models, models)))
+
+
+def _takes_tool(earlier: ToolRule, later: ToolRule) -> bool:
+    always = earlier.when is None and earlier.enforce == "on" and earlier.at in ("both", later.at)
+    return always and _covers(earlier.tool, later.tool)
+
+
+def _covers(patterns: tuple[str, ...], others: tuple[str, ...]) -> bool:
+    """Say whether every name that fits one of `others` fits one of `patterns`; only `*` is taken for a pattern."""
+    plain = [pattern for pattern in patterns if not set(pattern) & set("?[")]
+    return all(any(fnmatchcase(other, pattern) for pattern in plain) for other in others)

@@ -22,6 +22,12 @@ from tests.contract.control.clock import Clock
 
 OLD = "policy: default\nschema: 1\nowner: old@example.com\n"
 NEW = "policy: default\nschema: 1\nowner: new@example.com\n"
+TOOLS = "tools: {default: allow, rules: ["
+LADDER = (
+    "confidence: {scorers: [{kind: logprob}], bands: [{at_least: 0.5, verdict: pass}, "
+    "{at_least: 0, verdict: fallback, template: sorry}], unscored: block}\n"
+)
+ROUTE = "routing: {rules: [{when: 'CEL', candidates: [{model: a}]}]}\n"
 BROKEN = "policy: default\nschema: 1\nownr: old@example.com\n"
 
 
@@ -111,6 +117,44 @@ def test_a_wrecked_folder_is_a_problem_and_not_a_crash(
     assert activator.look(lease)
     with database.read() as conn:
         assert snapshots.problems(conn)
+    assert owners(database) == ["old@example.com"]
+
+
+HEAD = "policy: default\nschema: 1\nowner: new@example.com\n"
+BAD: dict[str, tuple[str, int]] = {  # what somebody writes, and the line that is named
+    "half written": (HEAD + "redaction: {names: bal", 4),
+    "80 KB of brackets": (HEAD + "a: " + "[" * 80_000, 4),
+    "bomb": (HEAD + "a: &a [x, x]\nb: [*a, *a]\n", 4),
+    "anchor": (HEAD + "redaction: &r {names: strict}\n", 4),
+    "no for a flag": (HEAD + "hold: {deadline: 1h, self_approval: no}\n", 4),
+    "off unquoted is text": (HEAD + "retention: {content: off}\n", 4),
+    "tab": (HEAD + "redaction:\n\tnames: strict\n", 5),
+    "include": (HEAD + "redaction: !include ../../etc/passwd\n", 4),
+    "duplicate key": (HEAD + "owner: other@example.com\n", 4),
+    "unknown key": (HEAD + "redactoin: {}\n", 4),
+    "contradictory rules": (HEAD + TOOLS + "{tool: a, action: allow}, {tool: a, action: deny, at: offered}]}\n", 4),
+    "denial that a live answer cannot keep": (HEAD + TOOLS + "{tool: a, action: deny, at: called}]}\n", 1),
+    "hold without a block": (HEAD + "delivery: buffered\n" + TOOLS + "{tool: a, action: hold, at: called}]}\n", 1),
+    "missing prompt": (HEAD + "prompts: {allow: [nowhere@2]}\n", 4),
+    "missing template": (HEAD + "delivery: buffered\n" + LADDER.replace("sorry", "nowhere"), 5),
+    "wrong type of a condition": (HEAD + ROUTE.replace("CEL", "request.model + 1"), 4),
+    "condition that is too costly": (HEAD + ROUTE.replace("CEL", "(" * 40 + "true" + ")" * 40), 4),
+    "loop in a loop": (HEAD + ROUTE.replace("CEL", "[1].all(x, [2].all(y, x < y))"), 4),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_names_its_line_and_the_old_policy_stays(
+    database: Database, activator: Activator, folder: Path, lease: Lease, case: str
+) -> None:
+    text, line = BAD[case]
+    (folder / "default.yaml").write_text(text)
+    activator.look(lease)
+    assert activator.look(lease)
+    with database.read() as conn:
+        found = snapshots.problems(conn)
+    assert {(each["file"], each["line"]) for each in found} == {("default.yaml", line)}
+    assert all(each["column"] and each["message"] for each in found)
     assert owners(database) == ["old@example.com"]
 
 

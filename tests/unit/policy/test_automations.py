@@ -1,10 +1,12 @@
 """The registry: what every automation must declare, and what its policy must have."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.policy_tools.check import check
 from policy.automations import Automation, governing_policies, unfit
 from policy.load import load_tree
 from policy.model import Policy
@@ -106,3 +108,43 @@ def test_every_policy_that_may_govern_an_automation_is_looked_at() -> None:
         policy("own", automation="triage", environment="staging"),
     ]
     assert [each.policy for each in governing_policies(automation, policies)] == ["team", "production", "own"]
+
+
+FIT = """
+delivery: buffered
+redaction: {request: {contact: {operator: hash}}, answer: {contact: {operator: replace}}}
+minimise: {drop: [customer.notes]}
+retention: {content: 7d}
+confidence:
+  scorers: [{kind: logprob}]
+  template: sorry
+  bands: [{at_least: 0.8, verdict: pass}, {at_least: 0.4, verdict: fallback}, {at_least: 0, verdict: hold}]
+hold: {queue: letters, deadline: 4h}
+"""
+SORRY = "template: sorry\nversion: 1\nschema: 1\nowner: o@example.com\nwordings: [{text: Not now.}]\n"
+
+
+@pytest.mark.parametrize(
+    ("block", "lacking"),
+    [
+        (None, None),
+        (
+            "confidence",
+            "customer_facing: the policy `a` governs it and lacks an enforced `confidence` block",
+        ),
+        ("hold", "a.yaml"),  # a band holds, so the policy itself says what is missing
+        ("minimise", "regulated: the policy `a` governs it and lacks an enforced `minimise` block"),
+        ("retention", "regulated: the policy `a` governs it and lacks a `retention` block of its own"),
+    ],
+)
+def test_check_refuses_a_customer_facing_regulated_automation_whose_policy_lacks_something(
+    tmp_path: Path, block: str | None, lacking: str | None
+) -> None:
+    blocks = re.split(r"\n(?=\w)", FIT)
+    text = "\n".join(each for each in blocks if not block or not each.startswith(block)) + "\n"
+    tree = register(write(tmp_path, a=text), ENTRY + "customer_facing: true\nregulated: true\n")
+    (tree / "templates" / "sorry").mkdir(parents=True)
+    (tree / "templates" / "sorry" / "v1.yaml").write_text(SORRY)
+    report = check(tree)
+    assert report.ok == (lacking is None), report.text()
+    assert lacking is None or lacking in report.text()

@@ -34,7 +34,17 @@ SHIPPED = Path(__file__).parents[3] / "policies"
         ),
         (
             "routing:\n  rules:\n    - candidates: [{model: a}]\n    - {models: [b], candidates: [{model: c}]}\n",
-            "a.yaml:7:7: routing.rules[1]: never reached: rules[0] matches every call; move it up or remove it",
+            "a.yaml:7:7: routing.rules[1]: never reached: rules[0] takes every such call; move it up or remove it",
+        ),
+        (
+            "routing:\n  rules:\n    - {models: ['gpt-*'], candidates: [{model: a}]}\n"
+            "    - {models: [gpt-5, gpt-4], candidates: [{model: c}]}\n",
+            "a.yaml:7:7: routing.rules[1]: never reached: rules[0] takes every such call; move it up or remove it",
+        ),
+        (
+            "tools:\n  default: allow\n  rules:\n    - {tool: [mail.*, refund], action: allow}\n"
+            "    - {tool: refund, action: deny, at: offered}\n",
+            "a.yaml:8:7: tools.rules[1]: never reached: rules[0] takes every such tool; move it up or remove it",
         ),
     ],
 )
