@@ -13,19 +13,21 @@ from gateway.wiring import Parts
 from metrics.record.otel_gauges import live_workers, of_workers
 from metrics.record.otel_instruments import gauge
 from metrics.record.prometheus import CONTENT_TYPE, render
+from metrics.record.token import Grant, secret_of, sign
 
 _PATIENCE: Final = aiohttp.ClientTimeout(total=5.0)
 
 
 def router(parts: Parts) -> APIRouter:
     """Build the route."""
-    routes = APIRouter()
+    routes, secret = APIRouter(), secret_of(parts.master)
 
     @routes.get("/metrics")
     async def metrics(request: Request) -> Response:
         """Forward the recorder's numbers; without it, say that it is down and how the workers are."""
         holder = key_holder(request, parts.directory)
-        text = await _counted(parts, holder.facts.tenant)
+        grant = Grant(holder.key_id, holder.facts.tenant, ("viewer",))
+        text = await _counted(parts, sign(secret, grant, parts.database.clock_us() // 1_000_000))
         if text is None:
             text = await asyncio.to_thread(_without_recorder, parts)
         return Response(text, media_type=CONTENT_TYPE)
@@ -33,11 +35,11 @@ def router(parts: Parts) -> APIRouter:
     return routes
 
 
-async def _counted(parts: Parts, tenant: str) -> bytes | None:
-    """Return what the recorder says; None when it cannot be asked."""
+async def _counted(parts: Parts, token: str) -> bytes | None:
+    """Return what the recorder says about the token's tenant; None when it cannot be asked."""
     url = f"{address(parts.settings, 'recorder')}/metrics"
     try:
-        async with parts.session.get(url, params={"tenant": tenant}, timeout=_PATIENCE) as reply:
+        async with parts.session.get(url, headers={"authorization": f"Bearer {token}"}, timeout=_PATIENCE) as reply:
             return await reply.read() if reply.status == 200 else None
     except (aiohttp.ClientError, TimeoutError, OSError):
         return None

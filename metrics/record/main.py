@@ -29,8 +29,9 @@ def run(data: Path, host: str, port: int, environ: Mapping[str, str] | None = No
     recorder.start()
     telemetry.start()
     try:
-        app = create_app(Service(recorder))
-        add_metrics(app, telemetry.families)
+        service = Service(recorder)
+        app = create_app(service)
+        add_metrics(app, telemetry.families, service.grant)
         uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="warning", lifespan="off")).run()
     finally:
         recorder.close()

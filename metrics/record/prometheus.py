@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import accumulate
 from typing import Final
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
 from metrics.record.otel_instruments import HISTOGRAM, Family, Point, Spec
 from metrics.record.otel_names import TENANT
+from metrics.record.token import Grant
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _ESCAPES: Final = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 
 
-def add_metrics(app: FastAPI, families: Callable[[], Sequence[Family]]) -> None:
-    """Give an application the route. It needs no token: the recorder listens where its operator says."""
+def add_metrics(app: FastAPI, families: Callable[[], Sequence[Family]], granted: Callable[[Request], Grant]) -> None:
+    """Give an application the route: sums over all tenants for everybody, one tenant's series for its query token."""
 
     @app.get("/metrics")
-    def metrics(tenant: str | None = None) -> Response:
-        """Answer with all families, or with one tenant's series beside those of the machine."""
-        found = families() if tenant is None else [of_tenant(family, tenant) for family in families()]
+    def metrics(request: Request) -> Response:
+        tenant = granted(request).tenant if "authorization" in request.headers else None
+        found = [of_tenant(family, tenant) if tenant else of_all(family) for family in families()]
         return Response(render(found), media_type=CONTENT_TYPE)
 
 
@@ -33,6 +35,23 @@ def of_tenant(family: Family, tenant: str) -> Family:
         return family
     at = family.spec.labels.index(TENANT)
     return Family(family.spec, [point for point in family.points if point.labels[at] == tenant])
+
+
+def of_all(family: Family) -> Family:
+    """Add up the series of all tenants, so that none can be told from the others."""
+    if TENANT not in family.spec.labels:
+        return family
+    at = family.spec.labels.index(TENANT)
+    sums: dict[tuple[str, ...], list[Point]] = {}
+    for point in family.points:
+        sums.setdefault(point.labels[:at] + point.labels[at + 1 :], []).append(point)
+    spec = replace(family.spec, labels=tuple(label for label in family.spec.labels if label != TENANT))
+    return Family(spec, [_sum(labels, points) for labels, points in sums.items()])
+
+
+def _sum(labels: tuple[str, ...], points: Sequence[Point]) -> Point:
+    counts = zip(*(point.counts for point in points), strict=True)
+    return Point(labels, sum(point.value for point in points), tuple(sum(bucket) for bucket in counts))
 
 
 def render(families: Iterable[Family]) -> str:

@@ -5,6 +5,7 @@ import dataclasses
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -20,10 +21,15 @@ from gateway.providers.scripted import ScriptedProvider
 from gateway.routes import metrics as gateway_metrics
 from gateway.settings import load
 from gateway.wiring import Parts
+from metrics.record.ids import utc_us
 from metrics.record.journal import MemoryJournal
+from metrics.record.master import MasterKey
 from metrics.record.otel import Telemetry
 from metrics.record.prometheus import CONTENT_TYPE, add_metrics
 from metrics.record.recorder import Recorder
+from metrics.record.service import Service
+from metrics.record.service import create_app as recorder_app
+from metrics.record.token import Grant, secret_of, sign, verify
 from policy.model import Facts
 from tests.integration.metrics.support import caught_up, recording, wait_until, write_calls
 from tests.unit.gateway.making import pipeline, snapshot
@@ -32,9 +38,15 @@ KEY = "sk-sluice-test"
 
 
 def application(recorder: Recorder, environ: dict[str, str] | None = None) -> FastAPI:
-    app = FastAPI()
-    add_metrics(app, Telemetry(recorder, environ or {}).families)
+    service = Service(recorder)
+    app = recorder_app(service)
+    add_metrics(app, Telemetry(recorder, environ or {}).families, service.grant)
     return app
+
+
+def bearer(recorder: Recorder, tenant: str) -> dict[str, str]:
+    token = sign(secret_of(recorder.master), Grant("key_1", tenant, ("viewer",)), int(time.time()))
+    return {"authorization": f"Bearer {token}"}
 
 
 def samples(text: str) -> dict[str, float]:
@@ -55,7 +67,7 @@ def test_the_recorder_shows_calls_its_own_place_and_the_gateways_workers(tmp_pat
     with recording(tmp_path) as recorder, TestClient(application(recorder)) as client:
         write_calls(tmp_path, "call_1", "call_2")
         wait_until(lambda: caught_up(recorder) and recorder.state.progress.seq == 4)
-        answer = client.get("/metrics")
+        answer = client.get("/metrics", headers=bearer(recorder, "acme"))
     assert answer.headers["content-type"] == CONTENT_TYPE
     found = samples(answer.text)
     about = 'sluice_tenant="acme",sluice_automation="triage",sluice_outcome="ok",sluice_verdict=""'
@@ -71,6 +83,23 @@ def test_the_recorder_shows_calls_its_own_place_and_the_gateways_workers(tmp_pat
     }
     assert {name: found[name] for name in expected} == expected
     assert not [name for name in found if name.startswith("sluice_otlp")]
+
+
+def test_without_a_token_no_tenant_can_be_told_from_another(tmp_path: Path) -> None:
+    write_calls(tmp_path, "call_1", "call_2")
+    write_calls(tmp_path, "call_3", tenant="rival")
+    with recording(tmp_path) as recorder, TestClient(application(recorder)) as client:
+        everybody, asked = client.get("/metrics").text, client.get("/metrics?tenant=acme").text
+        own = client.get("/metrics", headers=bearer(recorder, "rival")).text
+        forged = client.get("/metrics", headers={"authorization": "Bearer forged"})
+    alike = 'sluice_automation="triage",sluice_outcome="ok",sluice_verdict=""'
+    for text in (everybody, asked):
+        assert samples(text)[f"sluice_calls_total{{{alike}}}"] == 3
+        assert "acme" not in text
+        assert "rival" not in text
+    assert samples(own)[f'sluice_calls_total{{sluice_tenant="rival",{alike}}}'] == 1
+    assert "acme" not in own
+    assert forged.status_code == 401
 
 
 def test_torn_records_are_counted(tmp_path: Path) -> None:
@@ -108,16 +137,19 @@ class Asking:
     def __init__(self, data: Path, said: str | None) -> None:
         self.settings = load({"SLUICE_DATA": str(data), "SLUICE_RECORDER_PORT": "9"}, data)
         self.said, self.asked = said, cast("dict[str, str]", {})
+        self.master, self.database = MasterKey(b"k" * 32), SimpleNamespace(clock_us=utc_us)
         self.directory = StaticDirectory({KEY.encode(): Holder("k", Facts("acme", None, "triage", None, None))})
 
-    def get(self, _url: str, params: dict[str, str], timeout: aiohttp.ClientTimeout) -> Any:
+    def get(self, _url: str, headers: dict[str, str], timeout: aiohttp.ClientTimeout) -> Any:
         if self.said is None:
             raise aiohttp.ClientConnectionError
-        self.asked = params
+        self.asked = headers
         return _Answer(self.said.encode())
 
     def answer(self, key: str | None) -> Any:
-        parts = SimpleNamespace(settings=self.settings, session=self, directory=self.directory)
+        parts = SimpleNamespace(
+            settings=self.settings, session=self, directory=self.directory, master=self.master, database=self.database
+        )
         idle = pipeline(snapshot(self.settings.data), ScriptedProvider([]), MemoryJournal())
         served = dataclasses.replace(idle, directory=self.directory)
         with TestClient(create_app(served, [gateway_metrics.router(cast("Parts", parts))])) as client:
@@ -143,7 +175,8 @@ class _Answer:
 def test_the_gateway_forwards_the_recorders_numbers_about_the_keys_tenant(tmp_path: Path) -> None:
     asking = Asking(tmp_path, "sluice_recorder_up 1\n")
     assert asking.answer(KEY).text == "sluice_recorder_up 1\n"
-    assert asking.asked == {"tenant": "acme"}
+    token = asking.asked["authorization"].removeprefix("Bearer ")
+    assert verify(secret_of(asking.master), token, int(time.time())).tenant == "acme"
 
 
 def test_the_gateway_says_that_the_recorder_is_down(tmp_path: Path) -> None:
