@@ -38,6 +38,10 @@ class Client:
     script: str
     packages: str
 
+    def missing(self) -> str:
+        """Say what this machine lacks for it."""
+        return "Node and npm" if self.script.endswith(".mjs") and not shutil.which("npm") else ""
+
     def command(self) -> list[str]:
         if self.script.endswith(".mjs"):
             return ["node", str(node_modules_of(SCRIPTS / "node") / self.script)]
@@ -167,7 +171,11 @@ def tried(product: Product, command: list[str], run: str, strict: str) -> Row:
 @click.option("--only", help="Run the clients whose name holds this word.", default="")
 def main(only: str) -> None:
     """Try every client; exit 1 when a check does not hold or a value left the machine."""
-    chosen = [client for client in CLIENTS if only.lower() in client.name.lower()]
+    wanted = [client for client in CLIENTS if only.lower() in client.name.lower()]
+    for client in wanted:
+        if client.missing():
+            click.echo(f"{client.name} is not tried: this machine lacks {client.missing()}.", err=True)
+    chosen = [client for client in wanted if not client.missing()]
     commands = {client: client.command() for client in chosen}
     failures: list[str] = []
     click.echo(f"| client | version | {' | '.join(CHECKS)} | labelled records |")
