@@ -184,7 +184,7 @@ def main(only: str) -> None:
         strict = strict_key(here.product)
         for number, client in enumerate(chosen):
             row = tried(here.product, commands[client], f"client-{number}", strict)
-            cells = ["yes" if check in row.said else "-" for check in CHECKS]
+            cells = ["yes" if check in row.said else "**no**" if row.wrong else "-" for check in CHECKS]
             click.echo(f"| {client.name} | {client.version()} | {' | '.join(cells)} | {row.records} |")
             failures += [f"{client.name}: {row.wrong}"] if row.wrong or not row.records else []
         failures += [f"sent upstream: {value}" for value in here.leaked()]
