@@ -7,8 +7,9 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard.data import LiveData
-from dashboard.gateway import Gateway, GatewayUnreachable, SignInRequired, User
-from dashboard.pages import calls, overview, policies
+from dashboard.gateway import Gateway, GatewayUnreachable, Refused, SignInRequired, User
+from dashboard.pages import calls, overview, policies, reviews
+from dashboard.reviews import LiveDesk
 from dashboard.sign_in import COOKIE
 from metrics.client import RecorderClient, RecorderError
 
@@ -26,10 +27,13 @@ def main() -> None:
     st.set_page_config(page_title="Sluice", page_icon=str(Path(__file__).with_name("icon.png")), layout="wide")
     gateway = Gateway(os.environ.get("SLUICE_GATEWAY_URL", "http://127.0.0.1:8080"))
     try:
-        user, data = connect(gateway, st.context.cookies.get(COOKIE, ""))
+        session = st.context.cookies.get(COOKIE, "")
+        user, data = connect(gateway, session)
+        desk = LiveDesk(gateway, session)
         pages = [
             st.Page(lambda: overview.show(data, datetime.now(UTC)), title="Overview", url_path="", default=True),
             st.Page(lambda: calls.show(data, datetime.now(UTC)), title="Calls", url_path="calls"),
+            st.Page(lambda: reviews.show(desk, datetime.now(UTC)), title="Reviews", url_path="reviews"),
             st.Page(lambda: policies.show(data, datetime.now(UTC)), title="Policies", url_path="policies"),
         ]
         page = st.navigation(pages)
@@ -38,6 +42,8 @@ def main() -> None:
     except SignInRequired:
         st.info("Your session has ended.")
         st.link_button("Sign in", "/sign-in")
+    except Refused as error:
+        st.warning(f"{error}", icon=":material/block:")
     except (GatewayUnreachable, RecorderError) as error:
         st.error(f"{error}", icon=":material/cloud_off:")
         st.button("Try again")

@@ -2,9 +2,10 @@
 
 import http.client
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 
 class SignInRequired(Exception):
@@ -13,6 +14,10 @@ class SignInRequired(Exception):
 
 class GatewayUnreachable(Exception):
     """The gateway did not answer; the sentence says where it was looked for."""
+
+
+class Refused(Exception):
+    """The gateway does not do this, for the reason it gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,23 @@ class Gateway:
         """Return how budgets, growing splits and candidates of the user's tenant stand."""
         return self._call("GET", "/admin/policy-state", None, session)
 
+    def ask(
+        self,
+        method: str,
+        path: str,
+        session: str,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """Use any route of the gateway for a session.
+
+        Raises:
+            Refused: the gateway says no, and why.
+            SignInRequired, GatewayUnreachable: as above.
+        """
+        address = f"{quote(path)}?{urlencode(query)}" if query else quote(path)
+        return self._call(method, address, None if body is None else dict(body), session)
+
     def _call(self, method: str, path: str, body: dict[str, Any] | None, session: str | None = None) -> dict[str, Any]:
         address = urlsplit(self.base_url)
         headers = {"content-type": "application/json", "accept": "application/json"}
@@ -93,8 +115,10 @@ class Gateway:
 
 def _understood(status: int, data: bytes) -> dict[str, Any]:
     found = json.loads(data) if data else {}
-    if status in {401, 403, 429}:
+    if status in {401, 429}:
         raise SignInRequired(_sentence(found) or "Please sign in.")
+    if status in {400, 403, 404, 409, 413}:
+        raise Refused(_sentence(found) or f"The gateway answered with status {status}.")
     if status >= 400:
         raise GatewayUnreachable(_sentence(found) or f"The gateway answered with status {status}.")
     return found if isinstance(found, dict) else {}

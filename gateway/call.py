@@ -153,11 +153,15 @@ class Judged(NamedTuple):
 
 
 class Released(NamedTuple):
-    """What may be shown: the answer, or what stands in its place, which `instead` holds in clean form."""
+    """What may be shown: the answer, or what stands in its place, which `instead` holds in clean form.
+
+    `review` names the review of an answer that its caller polls for.
+    """
 
     judged: Judged
     shown: tuple[Json, ...]
     instead: Json | None = None
+    review: str | None = None
 
 
 class Reply(NamedTuple):

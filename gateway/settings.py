@@ -63,6 +63,7 @@ class Settings:
     upstream: str
     gateway_url: str | None
     recorder_url: str | None
+    webhook_hosts: str
     database_url: str = field(repr=False)
     bootstrap_key: str | None = field(repr=False)
     master_key: str | None = field(repr=False)
@@ -246,6 +247,7 @@ def _master_key(text: str, _place: Place) -> str:
 
 _HOST = r"[A-Za-z0-9_.\-]+|(?=.*:.*:)[0-9A-Fa-f:.]+"
 
+_hosts = _matching("SLUICE_WEBHOOK_HOSTS", r"[A-Za-z0-9_.,:\-]+", "it must be host names, separated by commas.")
 SPECS: Final = (
     Spec("SLUICE_DATA", _path("SLUICE_DATA"), "./sluice-data", "Folder for everything the programs write."),
     Spec("SLUICE_POLICIES", _path("SLUICE_POLICIES"), "./policies", "Folder with the policy files."),
@@ -272,6 +274,7 @@ SPECS: Final = (
     ),
     Spec("SLUICE_GATEWAY_URL", _url("SLUICE_GATEWAY_URL"), None, "Where commands and dashboard reach the gateway."),
     Spec("SLUICE_RECORDER_URL", _url("SLUICE_RECORDER_URL"), None, "Where commands and dashboard reach the recorder."),
+    Spec("SLUICE_WEBHOOK_HOSTS", _hosts, "none", "Hosts that webhooks may reach though they are private, or none."),
     Spec("SLUICE_DATABASE_URL", _database_url, None, "Control database: SQLite in the data folder, or PostgreSQL."),
     Spec(
         "SLUICE_BOOTSTRAP_KEY",

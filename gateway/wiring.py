@@ -20,8 +20,9 @@ from gateway.control.database import Database, open_database, random_id
 from gateway.control.directory import Directory
 from gateway.control.watch import ChangeWatch
 from gateway.holds.hold import Holds
+from gateway.holds.responses import ReviewedStore
 from gateway.holds.stops import Stops
-from gateway.holds.texts import ReviewTexts
+from gateway.holds.texts import REVIEWS, ReviewTexts
 from gateway.holds.waiting import Waiting
 from gateway.inforce import InForce
 from gateway.lessons import Lessons
@@ -95,7 +96,7 @@ async def open_parts(settings: Settings, environ: Mapping[str, str], role: str) 
     reuse = Reuse(SealedAnswers(database, master))
     meter, tries = Meter(purses, utc_us), shared_tries(settings.data)
     subject_ref = partial(_subject_ref, keystore)
-    holds = Holds(ReviewTexts(database, Sealer(master, "gateway/reviews")), waiting, random_id, subject_ref)
+    holds = Holds(ReviewTexts(database, Sealer(master, REVIEWS)), waiting, random_id, subject_ref)
     pipeline = Pipeline(
         directory, in_force.current, redactors, pool.of, recording, Limits(), meter, tries, reuse, lessons,
         assurance=Assurance(withdrawn, master.derive("gateway/audit-coins")), holds=holds, stops=stops,
@@ -103,7 +104,7 @@ async def open_parts(settings: Settings, environ: Mapping[str, str], role: str) 
     kept = SealedStore(database, master, subject_ref)
     jobs = LeasedJobs(kept, writer)
     runner = Runner(pipeline, jobs)
-    responses = Conversations(kept, Queue(jobs, runner.wake, utc_us))
+    responses = Conversations(ReviewedStore(kept, holds.texts), Queue(jobs, runner.wake, utc_us))
     try:
         yield Parts(
             settings, database, directory, in_force, changes, journal, master, detectors, session, pipeline, purses,

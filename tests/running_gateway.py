@@ -17,9 +17,10 @@ from gateway.app import create_app
 from gateway.control.database import Database, random_id
 from gateway.control.watch import ChangeWatch
 from gateway.holds.hold import Holds
+from gateway.holds.responses import ReviewedStore
 from gateway.holds.reviewing import ReviewDesk
 from gateway.holds.stops import Stops
-from gateway.holds.texts import ReviewTexts
+from gateway.holds.texts import REVIEWS, ReviewTexts
 from gateway.holds.waiting import Waiting
 from gateway.pipeline import Pipeline
 from gateway.providers.openai import new_session
@@ -138,7 +139,7 @@ def running_gateway(
         waiting, stops, reviewed = Waiting(), Stops(), []
         pipeline = Pipeline(directory, lambda: snapshot, redactors, pool.of, desk(ledger), limits or Limits())
         if control is not None:
-            texts = ReviewTexts(control, Sealer(MasterKey(b"m" * 32), "gateway/reviews"))
+            texts = ReviewTexts(control, Sealer(MasterKey(b"m" * 32), REVIEWS))
             pipeline = replace(
                 pipeline, stops=stops, holds=Holds(texts, waiting, random_id, lambda _tenant, subject: f"ref-{subject}")
             )
@@ -147,9 +148,8 @@ def running_gateway(
         store = MemoryStore()
         jobs = MemoryJobs(store)
         runner = Runner(pipeline, jobs)
-        app = create_app(
-            pipeline, reviewed, kept=Conversations(store, Queue(jobs, runner.wake, pipeline.desk.clock_us))
-        )
+        kept = store if control is None else ReviewedStore(store, texts)
+        app = create_app(pipeline, reviewed, kept=Conversations(kept, Queue(jobs, runner.wake, pipeline.desk.clock_us)))
         tasks = [asyncio.create_task(runner.run())]
         if control is not None:
             tasks.append(asyncio.create_task(ChangeWatch(control, (waiting, stops), 0.02).run()))

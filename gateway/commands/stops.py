@@ -15,6 +15,11 @@ from gateway.prepare import control_database
     help="""Stop an automation: within a second every answer is held for review, and live streams end with an error.
 
 Undo it with `sluice start AUTOMATION`.
+
+\b
+Examples:
+  sluice stop support-drafting
+  sluice stop support-drafting --tenant acme
 """
 )
 @click.argument("automation")
@@ -25,7 +30,14 @@ def stop(automation: str, tenant: str) -> None:
     click.echo(f"{automation} is stopped: its answers are held." if changed else f"{automation} was stopped already.")
 
 
-@click.command(help="Let a stopped automation run again; answers that are held stay held.")
+@click.command(
+    help="""Let a stopped automation run again; answers that are held stay held.
+
+\b
+Example:
+  sluice start support-drafting
+"""
+)
 @click.argument("automation")
 @tenant_option
 def start(automation: str, tenant: str) -> None:

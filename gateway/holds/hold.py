@@ -51,6 +51,9 @@ class Holds:
         notes["review"] = {"id": review.review_id, "queue": review.queue, "reply": block.reply}
         with self.waiting.waiter(review.review_id) as decided:
             await self.open(review, judged, spare)
+            if _is_polled(judged, block):
+                notes["review"]["reply"] = "background"
+                return _in_progress(judged, review)
             if block.reply == "fallback" and spare is not None:
                 return instead(judged, spare)
             if block.wait is not None:
@@ -157,3 +160,15 @@ def _fallback(judged: Judged, block: Hold, notes: Json) -> Json | None:
         return fallback(judged.answer, block.template, notes)
     except Refused:
         return None
+
+
+def _is_polled(judged: Judged, block: Hold) -> bool:
+    call = judged.answer.answer.route.request.governed.call
+    turn = call.endpoint.turn
+    return turn is not None and not call.stream and turn.polled(block.reply == "background")
+
+
+def _in_progress(judged: Judged, review: Review) -> Released:
+    """Show a response that is still under way."""
+    clean = judged.answer.clean | {"status": "in_progress", "output": [], "usage": None, "background": True}
+    return instead(judged, clean)._replace(review=review.review_id)

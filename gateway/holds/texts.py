@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -12,6 +12,8 @@ from gateway.control.database import Database
 from gateway.control.reviews import CONTENT, NOTE, OUTPUT, Review
 from gateway.sealer import Sealer
 from gateway.wire.endpoint import Json
+
+REVIEWS: Final = "gateway/reviews"  # what their texts are sealed for
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gateway.control.database import open_database
 from gateway.control.errors import ControlError
+from gateway.holds.texts import REVIEWS, ReviewTexts
 from gateway.keeper.activator import ACTOR, Activator
 from gateway.keeper.certificates import CertificateWatch
 from gateway.keeper.duties import Keeper
@@ -15,10 +16,12 @@ from gateway.keeper.reconcile import Reconciler
 from gateway.keeper.relay import Relay
 from gateway.keeper.steer import Steerer
 from gateway.keeper.tenure import Tenure, alone, holder_name
+from gateway.keeper.webhooks import Webhooks
 from gateway.logs import configure
 from gateway.parent import MARGIN_S, stop_signals
 from gateway.ports import address
 from gateway.processes import hold_lifeline
+from gateway.sealer import Sealer
 from gateway.settings import Settings, SettingsError, load
 from metrics.client import RecorderClient
 from metrics.health.replay import Ask
@@ -42,7 +45,10 @@ async def keep(settings: Settings, environ: Mapping[str, str]) -> None:
         reconciler = Reconciler(database, settings.data)
         ask = _asking(settings, master, database.clock_us)
         steerer, certificates = Steerer(database, ask), CertificateWatch(database, ask)
-        await Keeper(database, tenure, activator, relay, reconciler, steerer, certificates).keep(stop)
+        texts, private = ReviewTexts(database, Sealer(master, REVIEWS)), frozenset(settings.webhook_hosts.split(","))
+        webhooks = Webhooks(database, texts, environ, private)
+        parts = (activator, relay, reconciler, steerer, certificates, webhooks)
+        await Keeper(database, tenure, *parts).keep(stop)
     finally:
         await journal.close()
         database.close()

@@ -17,6 +17,7 @@ from gateway.keeper.reconcile import Reconciler
 from gateway.keeper.relay import Relay
 from gateway.keeper.steer import Steerer
 from gateway.keeper.tenure import Tenure
+from gateway.keeper.webhooks import Webhooks
 from metrics.client import RecorderError
 from metrics.record.journal import JournalUnavailable
 
@@ -27,6 +28,7 @@ RELAY_S: Final = 0.25
 SWEEP_S: Final = 60.0
 SETTLE_S: Final = 2.0
 DEADLINES_S: Final = 0.5
+WEBHOOKS_S: Final = 1.0
 STEER_S: Final = 15.0
 Duty = Callable[[Lease], Awaitable[object]]
 
@@ -42,6 +44,7 @@ class Keeper:
     reconciler: Reconciler | None = None
     steerer: Steerer | None = None
     certificates: CertificateWatch | None = None
+    webhooks: Webhooks | None = None
 
     async def keep(self, stop: asyncio.Event) -> None:
         """Do all duties until told to stop; then pass on what still waits, and give the lease back."""
@@ -53,6 +56,9 @@ class Keeper:
             tasks.create_task(self._repeat("deadlines", DEADLINES_S, stop, self._while_held(self._expire)))
             if self.reconciler is not None:
                 tasks.create_task(self._repeat("reconciliation", SETTLE_S, stop, self.reconciler.settle))
+            if self.webhooks is not None:
+                tell = self._while_held(self.webhooks.deliver)
+                tasks.create_task(self._repeat("webhooks", WEBHOOKS_S, stop, tell))
             if self.steerer is not None:
                 steer = self._while_held(self.steerer.steer)
                 tasks.create_task(self._repeat("steering", STEER_S, stop, steer))

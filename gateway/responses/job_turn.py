@@ -1,5 +1,6 @@
 """The turn of a background response when it runs, and what its caller sees meanwhile."""
 
+from dataclasses import replace
 from typing import Any
 
 from gateway.responses.from_chat import frame
@@ -31,10 +32,15 @@ class JobTurn:
         """Return how this call is put to a provider."""
         return TranslatedSpeech(self._told) if translated else NativeSpeech(self._told)
 
+    def polled(self, asked: bool) -> bool:
+        """Say that the caller polls, whatever it was asked."""
+        return True
+
     async def keep(self, said: Said) -> None:
         """Hand the answer to the runner, which stores it under its lease."""
         values = dict(said.values)
-        self.answered = _stored(self._job, said.answer, said.provider, said.request["input"], values)
+        answered = _stored(self._job, said.answer, said.provider, said.request["input"], values)
+        self.answered = replace(answered, review=said.review)
 
 
 def told(job: Job) -> Told:

@@ -26,6 +26,7 @@ class Stored:
     items: list[Any] = field(default_factory=list)
     answer: dict[str, Any] = field(default_factory=dict)
     values: dict[str, str] = field(default_factory=dict)
+    review: str | None = None  # the answer is held
 
     def encoded(self) -> bytes:
         """Return the response as JSON."""

@@ -80,13 +80,20 @@ class ResponseTurn:
         """Return how this call is put to a provider."""
         return TranslatedSpeech(self._told) if translated else NativeSpeech(self._told)
 
+    def polled(self, asked: bool) -> bool:
+        """Say whether the caller polls for a held answer."""
+        return asked and self._told.store
+
     async def keep(self, said: Said) -> None:
         """Remember the response if the caller wants that; a store that is away costs the caller nothing else."""
         if not self._told.store:
             return
         items = as_items(said.request.get("input"))
         answer, asker = said.answer, said.asker
-        stored = Stored(self._told.response_id, asker.automation, said.provider, items, answer, dict(said.values))
+        values = dict(said.values)
+        stored = Stored(
+            self._told.response_id, asker.automation, said.provider, items, answer, values, review=said.review
+        )
         try:
             await self._store.put(asker.tenant, said.subject, stored, min(MAX_DAYS, said.days))
         except ControlError as error:

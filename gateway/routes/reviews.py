@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.admission import KeyDirectory, authenticate, refuse_loops
 from gateway.control.database import Database
+from gateway.control.deliveries import redeliver
 from gateway.control.identity.roles import Identity
 from gateway.control.reviews import OPEN, Filter, Review, assign, listed
 from gateway.control.stops import start, stop, stops_of
@@ -14,6 +15,7 @@ from gateway.errors import NotFound
 from gateway.holds.reviewing import MAX_TEXT_CHARS, Remarks, ReviewDesk
 from gateway.routes.access import Require, SmallBodyRoute
 from gateway.wire import said
+from gateway.wire.tools import called
 
 _SUMMARY: Final = (
     "kind", "state", "output", "queue", "automation", "call_id", "run", "step", "endpoint", "policy", "rule", "score",
@@ -64,6 +66,7 @@ def router(desk: ReviewDesk, directory: KeyDirectory) -> APIRouter:
     routes = APIRouter(route_class=SmallBodyRoute, tags=["reviews"])
     _add_reading(routes, desk)
     _add_deciding(routes, desk)
+    _add_redelivery(routes, desk.database)
     _add_stops(routes, desk.database)
 
     @routes.get("/v1/holds/{review_id}")
@@ -99,6 +102,7 @@ def _add_reading(routes: APIRouter, desk: ReviewDesk) -> None:
         texts: dict[str, Any] = {"request": None, "answer": None, "text": None}
         if kept is not None:
             texts = {"request": kept.request, "answer": kept.answer, "text": "\n\n".join(said.texts(kept.answer))}
+            texts["calls"] = [call._asdict() for call in called(kept.answer)]
             texts |= {"findings": kept.findings, "scores": kept.scores, "fallback": kept.fallback}
         edited = None if edit is None else "\n\n".join(said.texts(edit))
         return _summary(review) | texts | {"edit": edited, "comments": desk.texts.notes(review)}
@@ -137,6 +141,16 @@ def _add_deciding(routes: APIRouter, desk: ReviewDesk) -> None:
         """Add a comment."""
         await desk.comment(by, review_id, body.comment)
         return {"object": "comment", "id": review_id}
+
+
+def _add_redelivery(routes: APIRouter, database: Database) -> None:
+    reviewer = Depends(Require(database, "reviewer", "admin"))
+
+    @routes.post("/reviews/{review_id}/redeliver")
+    def again(review_id: str, by: Identity = reviewer) -> dict[str, Any]:
+        """Tell a decided review's webhook once more, under the same webhook-id."""
+        redeliver(database, by, review_id)
+        return {"object": "delivery", "id": review_id}
 
 
 def _add_stops(routes: APIRouter, database: Database) -> None:

@@ -106,6 +106,7 @@ async def keep(released: Released) -> None:
         values=request.cleared.vault.values,
         provider=answer.answer.target.provider.name,
         days=governed.bound.policy.retention.content.days,
+        review=released.review,
     )
     await turn.keep(said)
 

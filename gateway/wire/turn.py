@@ -59,6 +59,7 @@ class Said(NamedTuple):
     values: Mapping[str, str]
     provider: str
     days: int
+    review: str | None = None  # the answer is held
 
 
 class Waiting(NamedTuple):
@@ -95,6 +96,9 @@ class Turn(Protocol):
 
     def speech(self, translated: bool) -> Speech:
         """Return how this call is put to a provider; `translated`: to one that knows chat completions only."""
+
+    def polled(self, asked: bool) -> bool:
+        """Say whether the caller of a held answer polls for it: it does so anyway, or was asked to and can."""
 
     async def keep(self, said: Said) -> None:
         """Remember the call if the caller wants that; a store that is away is no error."""

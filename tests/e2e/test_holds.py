@@ -22,6 +22,7 @@ from gateway.control.identity.users import create_user
 from gateway.control.migrations import upgrade
 from gateway.control.reviews import expire
 from tests.e2e.conftest import new_client
+from tests.e2e.responses_wire import message, response
 from tests.e2e.wire import ASK, chunk, completion, text_chunks
 from tests.running_gateway import Running, running_gateway, write_policies
 from tests.upstream import Upstream, reply, stream
@@ -217,6 +218,53 @@ def test_what_cannot_be_held_is_not_shown(open_office: Open, upstream: Upstream)
         ask(office.client(), streamed=False)
     assert caught.value.code == "reviews_unavailable"
     assert office.running.ends()[0]["verdict"] == "hold"
+
+
+@pytest.mark.parametrize("background", [False, True])
+def test_background_the_response_is_polled(open_office: Open, upstream: Upstream, background: bool) -> None:
+    office = open_office("reply: background" if not background else "reply: error")
+    upstream.default = lambda _request: reply(response(message("Short.")))
+    client = office.client()
+
+    def held() -> Any:
+        said: Any = client.responses.create(model="gpt-test", input="Write to ann@example.com.", background=background)
+        _until(lambda: bool(office.queue()))
+        return said
+
+    first = held()
+    _until(lambda: client.responses.retrieve(first.id).status == "in_progress")
+    found: Any = client.responses.retrieve(first.id)
+    assert (found.status, found.output) == ("in_progress", [])
+    office.call("POST", f"/reviews/{office.queue()[0]['id']}/edit", {"text": "Dear Ann,"})
+    found = client.responses.retrieve(first.id)
+    assert (found.id, found.status, found.output_text) == (first.id, "completed", "Dear Ann,")
+    going_on: Any = client.responses.create(
+        model="gpt-test", input="And?", previous_response_id=first.id, background=background
+    )
+    _until(lambda: bool(office.queue()))
+    assert "Dear Ann," in str(upstream.received[-1].json["input"])
+    office.call("POST", f"/reviews/{office.queue()[0]['id']}/reject", {})
+    _until(lambda: client.responses.retrieve(going_on.id).status == "failed")
+    assert client.responses.retrieve(going_on.id).error.code == "rejected_by_reviewer"  # type: ignore[union-attr]
+
+
+def test_a_streamed_response_is_held_as_an_error(open_office: Open, upstream: Upstream) -> None:
+    office = open_office("reply: background")
+    whole = response(message("Short."))
+    upstream.default = lambda _request: stream({"type": "response.completed", "response": whole}, done=False)
+    with pytest.raises(openai.APIError) as caught:
+        list(office.client().responses.create(model="gpt-test", input="x", stream=True))
+    assert caught.value.code == "held_for_review"
+
+
+def test_a_fallback_is_streamed_as_a_response(open_office: Open, upstream: Upstream) -> None:
+    office = open_office("reply: fallback, template: wait")
+    whole = response(message("Short."))
+    upstream.default = lambda _request: stream({"type": "response.completed", "response": whole}, done=False)
+    events: Any = list(office.client().responses.create(model="gpt-test", input="x", stream=True))
+    assert events[0].type == "response.created"
+    assert events[-1].response.output_text == "A person looks at this first."
+    assert [event.sequence_number for event in events] == list(range(len(events)))
 
 
 @pytest.mark.parametrize("streamed", [False, True])

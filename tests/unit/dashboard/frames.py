@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from dashboard.data import MemoryData, frame
+from dashboard.reviews import MemoryDesk
 from metrics.client import Table, Watermark
 
 TS = 1_790_000_000_000_000
@@ -110,4 +111,24 @@ CASES: Mapping[str, Callable[[], MemoryData]] = {
     "broken-policy": lambda: busy(status=BROKEN),
     "empty": empty,
     "no-such-call": no_such_call,
+}
+
+
+def held(number: int) -> dict[str, Any]:
+    return {
+        "id": f"rev_{number}", "kind": "hold", "state": "open", "output": "none", "queue": "letters",
+        "automation": "drafting", "call_id": f"call_{number}", "policy": "letters@abc", "rule": "bands[1]",
+        "score": 0.4, "risk": 0.6, "assignee": None, "decided_by": None, "reason": None, "at_deadline": "reject",
+        "opened_at": TS // 1_000_000, "deadline_at": TS // 1_000_000 + 3600, "text": "Hello [EMAIL_abcdef] <b>",
+        "request": {"messages": [{"role": "user", "content": "Write to [EMAIL_abcdef]."}]}, "comments": [],
+        "findings": [["messages[0].content", "EMAIL_ADDRESS", 9, 23, "pseudonym"]], "edit": None,
+        "scores": [{"kind": "logprob", "score": 0.4, "ms": 0.1, "cost_usd": 0.0}],
+    }  # fmt: skip
+
+
+DESKS: Mapping[str, MemoryDesk] = {
+    "one": MemoryDesk([held(1), held(2)]),
+    "edit": MemoryDesk([held(1)]),
+    "stop": MemoryDesk([]),
+    "nothing": MemoryDesk([]),
 }

@@ -11,6 +11,7 @@ from dashboard.data import slice_s
 from dashboard.pages.calls import timeline
 from dashboard.pages.parts import milliseconds, money, policy_problems
 from policy.problems import Problem
+from tests.unit.dashboard.frames import DESKS
 
 NOW_US = 1_790_000_000_000_000
 
@@ -40,6 +41,15 @@ def policies_page(case: str) -> None:
     from tests.unit.dashboard.frames import CASES  # noqa: PLC0415
 
     policies.show(CASES[case](), datetime(2026, 11, 22, tzinfo=UTC))
+
+
+def reviews_page(case: str) -> None:
+    from datetime import UTC, datetime  # noqa: PLC0415
+
+    from dashboard.pages import reviews  # noqa: PLC0415
+    from tests.unit.dashboard.frames import DESKS  # noqa: PLC0415
+
+    reviews.show(DESKS[case], datetime(2026, 11, 22, tzinfo=UTC))
 
 
 def run(page: Any, case: str, **query: str) -> AppTest:
@@ -157,3 +167,41 @@ def test_policies_says_when_there_is_nothing() -> None:
     assert any("No rule under" in each for each in said)
     assert any("circuit breakers are closed" in each for each in said)
     assert any("--save" in each for each in said)
+
+
+def test_a_review_is_shown_beside_its_request_and_approved() -> None:
+    desk = DESKS["one"]
+    app = run(reviews_page, "one")
+    shown = " ".join(str(block.proto.body) for block in app.get("html"))
+    assert "<mark>[EMAIL_abcdef]</mark>" in shown
+    assert "&lt;b&gt;" in shown
+    next(button for button in app.button if button.label == "Approve").click().run()
+    assert desk.done[-1][:2] == ("rev_1", "approve")
+    assert "rev_2" in " ".join(str(caption.value) for caption in app.caption)
+
+
+def test_an_edit_shows_its_difference_before_it_is_released() -> None:
+    app = run(reviews_page, "edit", review="rev_1")
+    app.text_area[0].set_value("Dear [EMAIL_abcdef]").run()
+    assert any("+Dear [EMAIL_abcdef]" in block.value for block in app.code)
+    assert next(button for button in app.button if button.label == "Approve").disabled
+    next(button for button in app.button if button.label == "Release edit").click().run()
+    assert DESKS["edit"].done[-1] == (
+        "rev_1",
+        "edit",
+        {"reason": None, "comment": None, "text": "Dear [EMAIL_abcdef]"},
+    )
+
+
+def test_an_automation_is_stopped_and_started_with_a_button() -> None:
+    app = run(reviews_page, "stop")
+    app.text_input("to-stop").set_value("triage").run()
+    next(button for button in app.button if button.label == "Stop it").click().run()
+    assert DESKS["stop"].stopped == ["triage"]
+    assert any("triage" in error.value for error in app.error)
+    next(button for button in app.button if button.label == "Start again").click().run()
+    assert DESKS["stop"].stopped == []
+
+
+def test_an_empty_queue_says_so() -> None:
+    assert any("Nothing waits" in block.value for block in run(reviews_page, "nothing").success)

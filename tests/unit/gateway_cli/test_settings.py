@@ -20,6 +20,7 @@ GOOD = {
     "SLUICE_UPSTREAM": "simulated",
     "SLUICE_GATEWAY_URL": "https://gateway.example.com",
     "SLUICE_RECORDER_URL": "http://127.0.0.1:9001",
+    "SLUICE_WEBHOOK_HOSTS": "hooks.internal,localhost",
     "SLUICE_DATABASE_URL": "postgresql://sluice:pass@db.example.com/sluice",
     "SLUICE_BOOTSTRAP_KEY": "sk-sluice-0123456789",
     "SLUICE_MASTER_KEY": "A" * 43 + "=",

@@ -1,0 +1,217 @@
+"""Reviews: the queue of held outputs and audits, one of them side by side with its request, and the emergency stop."""
+
+import difflib
+import json
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from html import escape
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.gateway import Refused
+from dashboard.pages.parts import remember
+from dashboard.reviews import Json, ReviewDesk
+
+REASONS = ("", "correct", "wrong_facts", "wrong_tone", "incomplete", "policy_breach", "personal_data", "other")
+KINDS = {"Holds and audits": "", "Holds": "hold", "Audits": "audit"}
+STATES = {"Open": "open", "All": "any"}
+_MARK = re.compile(r"\[[A-Z][A-Z0-9_]{1,31}_[a-z2-9]{6}\]|&lt;[A-Z][A-Z0-9_]+&gt;")
+_BOX = "white-space: pre-wrap; overflow-wrap: anywhere; border: 1px solid #d5d9e0; border-radius: 6px; padding: 12px"
+
+
+def show(desk: ReviewDesk, now: datetime) -> None:
+    """Draw the page."""
+    st.title("Reviews")
+    waiting = queue(desk, now)
+    chosen = st.query_params.get("review")
+    if chosen is None and waiting:
+        chosen = str(waiting[0]["id"])
+    if chosen is not None:
+        one(desk, chosen, [str(each["id"]) for each in waiting])
+    emergency(desk)
+
+
+def queue(desk: ReviewDesk, now: datetime) -> list[Json]:
+    """Show what waits, the most urgent first; return it."""
+    columns = st.columns(4)
+    kind = columns[0].selectbox("Kind", list(KINDS))
+    state = columns[1].selectbox("State", list(STATES))
+    given = {"queue": columns[2].text_input("Queue"), "automation": columns[3].text_input("Automation")}
+    given |= {"kind": KINDS[kind], "state": STATES[state]}
+    found = desk.queue(**{name: value for name, value in given.items() if value})
+    if not found:
+        st.success("Nothing waits for a reviewer.", icon=":material/done_all:")
+        return []
+    rows = pd.DataFrame([_row(each, now) for each in found])
+    event: Any = st.dataframe(
+        rows, hide_index=True, on_select="rerun", selection_mode="single-row", height=min(38 * (len(found) + 1), 260)
+    )
+    if selected := event.selection.rows:
+        remember("review", str(found[selected[0]]["id"]))
+    return found
+
+
+def one(desk: ReviewDesk, review_id: str, waiting: list[str]) -> None:
+    """Show a review, and what can be done with it."""
+    try:
+        review = desk.one(review_id)
+    except Refused as error:
+        st.warning(f"{error}")
+        remember("review", None)
+        return
+    st.subheader(f"{review['automation'] or 'unnamed'}: {review['rule']}, score {_score(review)}")
+    st.caption(
+        f"`{review['id']}`, call `{review['call_id']}`, policy `{review['policy']}`, "
+        f"for {review['assignee'] or 'anybody'}; at the deadline: {review['at_deadline']}"
+    )
+    left, right = st.columns(2)
+    left.markdown("**What was asked**")
+    left.html(_box(_asked(review.get("request"))))
+    right.markdown("**What the model answered**")
+    calls = [f"{call['name']}({json.dumps(call['arguments'])})" for call in review.get("calls") or ()]
+    right.html(_box("\n\n".join([review.get("text") or "", *calls]).strip() or "(erased or expired)"))
+    st.caption("Highlighted: what redaction put in the place of values. Placeholders may stay in an edit.")
+    if review["state"] == "open":
+        decide(desk, review, waiting)
+    else:
+        st.info(f"{review['state']} by {review['decided_by']}; the caller gets: {review['output']}.")
+        difference(review.get("text") or "", review.get("edit") or "")
+    remarks(desk, review)
+
+
+def decide(desk: ReviewDesk, review: Json, waiting: list[str]) -> None:
+    """Offer the decisions; each has a key of its own."""
+    key = str(review["id"])
+    text = st.text_area("Answer to release", review.get("text") or "", height=160, key=f"text-{key}")
+    edited = text != (review.get("text") or "")
+    if edited:
+        difference(review.get("text") or "", text)
+    columns = st.columns([2, 3, 1, 1, 1, 1])
+    reason = columns[0].selectbox("Reason", REASONS, key=f"reason-{key}") or None
+    comment = columns[1].text_input("Comment", key=f"comment-{key}") or None
+    buttons: list[tuple[str, str, str, dict[str, str | None]]] = [
+        ("Approve", "approve", "Alt+A", {}),
+        ("Release edit", "edit", "Alt+E", {"text": text}),
+        ("Reject", "reject", "Alt+R", {}),
+    ]
+    for column, (label, action, shortcut, more) in zip(columns[2:5], buttons, strict=True):
+        column.caption(" ")
+        able = edited if action == "edit" else not edited or action == "reject"
+        kind: Any = "primary" if able and action != "reject" else "secondary"
+        if column.button(label, shortcut=shortcut, disabled=not able, type=kind, key=f"{action}-{key}"):
+            _do(lambda a=action, m=more: desk.act(key, a, reason=reason, comment=comment, **m))  # type: ignore[misc]
+            _next(key, waiting)
+    columns[5].caption(" ")
+    if columns[5].button("Mine", shortcut="Alt+M", key=f"assign-{key}"):
+        _do(lambda: desk.act(key, "assign", to="me"))
+        st.rerun()
+
+
+def difference(before: str, after: str) -> None:
+    """Show what an edit changes."""
+    if after and before != after:
+        lines = difflib.unified_diff(before.splitlines(), after.splitlines(), "model", "edit", lineterm="", n=2)
+        st.code("\n".join(lines), language="diff", wrap_lines=True)
+
+
+def remarks(desk: ReviewDesk, review: Json) -> None:
+    """Show comments, scores and, for who may see them, the originals."""
+    for note in review.get("comments") or ():
+        st.chat_message("user").write(f"**{note['by']}**: {note['text']}")
+    with st.expander("Scores, findings and originals"):
+        if review.get("scores"):
+            st.dataframe(pd.DataFrame(review["scores"]), hide_index=True)
+        if review.get("findings"):
+            names = ["place", "kind", "start", "end", "action"]
+            st.dataframe(pd.DataFrame(review["findings"], columns=names), hide_index=True)
+        st.caption("Seeing the originals needs the role auditor or admin, and is recorded.")
+        if st.button("Show originals", key=f"reveal-{review['id']}"):
+            found = _do(lambda: desk.act(str(review["id"]), "reveal"))
+            if found:
+                st.dataframe(pd.DataFrame(found["values"].items(), columns=["placeholder", "value"]), hide_index=True)
+
+
+def emergency(desk: ReviewDesk) -> None:
+    """Offer the emergency stop."""
+    stopped = desk.stops()
+    with st.expander(f"Emergency stop ({len(stopped)} stopped)", expanded=bool(stopped)):
+        for each in stopped:
+            left, right = st.columns([4, 1])
+            left.error(f"**{each['automation']}** was stopped by {each['by']} at {_time(each['at'])}: all is held.")
+            if right.button("Start again", key=f"start-{each['automation']}"):
+                _do(lambda name=each["automation"]: desk.start(name))  # type: ignore[misc]
+                st.rerun()
+        left, right = st.columns([4, 1], vertical_alignment="bottom")
+        name = left.text_input("Automation to stop", key="to-stop")
+        if right.button("Stop it", type="primary", disabled=not name):
+            _do(lambda: desk.stop(name))
+            st.rerun()
+        st.caption("Within a second, all answers of the automation are held and its live streams end with an error.")
+
+
+def _do(act: Callable[[], Any]) -> Any:
+    """Do something; what the gateway refuses is said in its own words."""
+    try:
+        return act()
+    except Refused as error:
+        st.error(f"{error}")
+        st.stop()
+
+
+def _next(done: str, waiting: list[str]) -> None:
+    """Go on with the review after the one that was decided."""
+    rest = [name for name in waiting if name != done]
+    at = waiting.index(done) if done in waiting else 0
+    remember("review", rest[min(at, len(rest) - 1)] if rest else None)
+    st.rerun()
+
+
+def _row(review: Json, now: datetime) -> Json:
+    left_s = int(review["deadline_at"] - now.timestamp())
+    return {
+        "due in": _span(left_s) if review["state"] == "open" else review["state"],
+        "risk": f"{review['risk']:.2f}",
+        "kind": review["kind"],
+        "queue": review["queue"],
+        "automation": review["automation"],
+        "rule": review["rule"],
+        "score": _score(review),
+        "for": review["assignee"] or "anybody",
+        "opened": _time(review["opened_at"]),
+    }
+
+
+def _span(seconds: int) -> str:
+    if seconds < 0:
+        return "overdue"
+    hours, minutes = seconds // 3600, seconds % 3600 // 60
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds % 60} s"
+
+
+def _score(review: Json) -> str:
+    return "none" if review["score"] is None else f"{review['score']:.2f}"
+
+
+def _time(at_s: int) -> str:
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _asked(request: Json | None) -> str:
+    if request is None:
+        return "(erased or expired)"
+    given = request.get("messages") or request.get("input") or request.get("prompt") or ""
+    if isinstance(given, str):
+        return given
+    return "\n\n".join(f"{item.get('role', '')}: {_words(item.get('content'))}" for item in given)
+
+
+def _words(content: Any) -> str:
+    return content if isinstance(content, str) else json.dumps(content, ensure_ascii=False, indent=1)
+
+
+def _box(text: str) -> str:
+    marked = _MARK.sub(lambda found: f"<mark>{found[0]}</mark>", escape(text, quote=False))
+    return f'<div style="{_BOX}">{marked}</div>'
