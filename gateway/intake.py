@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -59,6 +59,9 @@ class Report(NamedTuple):
     texts: Json
 
 
+Check = Callable[[Reporter, Sequence[tuple[str, Report]]], Awaitable[None]]
+
+
 @dataclass(frozen=True, slots=True)
 class Intake:
     """Records reports. `hide` turns a tenant and a caller's id into an id that says nothing about either."""
@@ -66,16 +69,26 @@ class Intake:
     pipeline: Pipeline
     hide: Hide
 
-    async def take(self, request: Request, plural: str, read: Callable[[Json, str], Report]) -> Json:
-        """Record one report, or the list of them that stands under `plural`; return what the caller is told."""
+    async def take(
+        self, request: Request, plural: str, read: Callable[[Json, str], Report], check: Check | None = None
+    ) -> Json:
+        """Record one report, or the list of them that stands under `plural`; return what the caller is told.
+
+        `check` looks at all of them before any is recorded.
+        """
         reporter = self._reporter(key_holder(request, self.pipeline.directory))
         body = parse(await body_of(request, self.pipeline.limits))
         if plural not in body:
-            return await self._record(reporter, read(body, ""))
+            report = read(body, "")
+            if check is not None:
+                await check(reporter, [("", report)])
+            return await self._record(reporter, report)
         items = body[plural]
         if not isinstance(items, list) or not 1 <= len(items) <= MAX_ITEMS:
             raise BadRequest(f"'{plural}' must be a list of 1 to {MAX_ITEMS} objects.", param=plural)
         reports = [read(_item(item, plural, n), f"{plural}[{n}].") for n, item in enumerate(items)]
+        if check is not None:
+            await check(reporter, [(f"{plural}[{n}].", report) for n, report in enumerate(reports)])
         return {"object": "list", "data": await asyncio.gather(*(self._record(reporter, each) for each in reports))}
 
     def _reporter(self, holder: KeyHolder) -> Reporter:

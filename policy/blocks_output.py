@@ -18,6 +18,7 @@ from policy.values import (
     Positive,
     ScoreExpression,
     Share,
+    Text,
     Verdict,
 )
 
@@ -177,3 +178,16 @@ class Hold(Block):
         if (self.reply == "wait") != (self.wait is not None):
             raise ValueError("`reply: wait` and `wait` need each other; add the missing one")
         return self
+
+
+class Metric(Block):
+    kind: Literal["boolean", "number", "category", "text"] = Field(description="What its values are.")
+    description: Text | None = Field(default=None, description="What it says, in a sentence.")
+
+
+class Outcomes(Block):
+    """What may be reported about outputs."""
+
+    metrics: dict[Name, Metric] = Field(
+        min_length=1, description="Metrics by name; `success` and `override` need no declaration."
+    )

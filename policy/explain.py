@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from policy.decide import Judgement, judge
 from policy.kinds import group_of
 from policy.load import Loaded
 from policy.model import FACT_NAMES, Bound, Facts, Policy, Ungoverned
@@ -45,6 +46,7 @@ class Question:
     request: Request | None = None
     found: tuple[Found, ...] = ()
     measure: Measure = unmeasured
+    score: float | None = None
 
 
 def explain(loaded: Loaded, question: Question) -> list[Reason]:
@@ -62,6 +64,7 @@ def explain(loaded: Loaded, question: Question) -> list[Reason]:
         *_tightening(base, bound.tightened, source),
         *_redaction(base, bound, question.found, source),
         *_routing(bound.policy, question, source),
+        *_verdict(bound.policy, question.score, source),
         _at(source, ("delivery",), f"delivery is {bound.policy.delivery}"),
     ]
 
@@ -126,6 +129,22 @@ def _routing(policy: Policy, question: Question, source: Source) -> Iterator[Rea
     )
     for passed in choice.passed:
         yield _at(source, _route_path(choice), f"{passed.model} is passed over: {passed.reason}")
+
+
+def _verdict(policy: Policy, score: float | None, source: Source) -> Iterator[Reason]:
+    """Name the band that a score reaches; without a certificate, for which more than the score counts."""
+    if policy.confidence is None:
+        return
+    judged = judge(policy.confidence, policy.hold, score)
+    at: KeyPath = ("confidence", "unscored") if judged.rule == "unscored" else ("confidence", "bands", _number(judged))
+    said = "no score" if score is None else f"score {score:g}"
+    deed = "gives" if judged.verdict == judged.would else "would give"
+    more = f" from the template {judged.template}" if judged.template else f" in {judged.queue}" if judged.queue else ""
+    yield _at(source, at, f"{said} {deed} the verdict {judged.would}{more}: {judged.rule}")
+
+
+def _number(judged: Judgement) -> int:
+    return int(judged.rule.removeprefix("bands[").removesuffix("]"))
 
 
 def _why(choice: Choice) -> str:

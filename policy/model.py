@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from policy.blocks_access import Budget, Limits, Prompts, Tools
 from policy.blocks_data import Cache, Failure, Logging, Minimise, Retention
-from policy.blocks_output import Confidence, Hold
+from policy.blocks_output import Confidence, Hold, Outcomes
 from policy.blocks_redaction import Redaction
 from policy.blocks_routing import Routing
 from policy.tighten import Tighten
@@ -63,6 +63,7 @@ class Blocks(Block):
     cache: Cache = Field(default=Cache(), description="Reuse of answers.")
     confidence: Confidence | None = Field(default=None, description="How sure an output must be.")
     hold: Hold | None = Field(default=None, description="How a held output waits.")
+    outcomes: Outcomes | None = Field(default=None, description="What may be reported about outputs.")
     delivery: Literal["live", "buffered"] = Field(
         default="live", description="Whether a stream is shown before it is judged."
     )

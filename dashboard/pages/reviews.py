@@ -95,7 +95,7 @@ def decide(desk: ReviewDesk, review: Json, waiting: list[str]) -> None:
     buttons: list[tuple[str, str, str, dict[str, str | None]]] = [
         ("Approve", "approve", "Alt+A", {}),
         ("Release edit", "edit", "Alt+E", {"text": text}),
-        ("Reject", "reject", "Alt+R", {}),
+        ("Reject", "reject", "Alt+X", {}),
     ]
     for column, (label, action, shortcut, more) in zip(columns[2:5], buttons, strict=True):
         column.caption(" ")

@@ -54,7 +54,9 @@ def question(record: Record) -> Question:
     given = {name: value for name in FACT_NAMES if isinstance(value := said.get(name), str)}
     facts = Facts(**given)
     labels = {name: str(value) for name, value in _mapping(own.get("labels")).items()}
-    return Question(facts, labels, _request(own, facts, labels), tuple(_found(own)))
+    score = own.get("confidence", own.get("score"))
+    sure = float(score) if isinstance(score, int | float) and not isinstance(score, bool) else None
+    return Question(facts, labels, _request(own, facts, labels), tuple(_found(own)), score=sure)
 
 
 def priced(asked: Question, snapshot: Snapshot, default_provider: str) -> Question:

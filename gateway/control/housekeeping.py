@@ -4,7 +4,7 @@ from typing import Final
 
 from sqlalchemy import Column, Table, delete, select
 
-from gateway.control import budgets, outbox, schema, sealed
+from gateway.control import budgets, outbox, reviews, schema, sealed
 from gateway.control.database import Database, Write
 
 KEEP_CHANGES: Final = 10_000
@@ -21,6 +21,7 @@ def sweep(database: Database) -> dict[str, int]:
             "login_attempts": _drop(tx, schema.login_attempts, schema.login_attempts.c.window_until_us, 0),
             "outbox": outbox.drop_relayed(tx),
             "change_log": _drop_old_changes(tx),
+            "reviews": reviews.sweep(tx),
             "allowances": budgets.sweep(tx, KEEP_PERIODS_S * 1_000_000),
         }
     return counts | {"sealed": sealed.sweep(database)}

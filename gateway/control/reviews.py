@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final, Literal
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, delete, select, update
 
 from gateway.control import schema, schema_reviews, sealed
 from gateway.control.database import Database, Note, Write
@@ -190,6 +190,15 @@ def decided(conn: Connection, ids: frozenset[str]) -> frozenset[str]:
     table = schema_reviews.reviews
     done = select(table.c.review_id).where(table.c.review_id.in_(sorted(ids)), table.c.state != OPEN)
     return frozenset(conn.execute(done).scalars())
+
+
+def sweep(tx: Write) -> int:
+    """Forget decided reviews whose texts are gone, and their deliveries; return how many."""
+    table, told = schema_reviews.reviews, schema_reviews.deliveries
+    over = table.c.decided_us + table.c.keep_days * _DAY_US < tx.now_us
+    gone = select(table.c.review_id).where(table.c.state != OPEN, over)
+    tx.execute(delete(told).where(told.c.review_id.in_(gone)))
+    return tx.execute(delete(table).where(table.c.state != OPEN, over)).rowcount
 
 
 def _close(tx: Write, review: Review, values: Mapping[str, Any], by: str) -> None:

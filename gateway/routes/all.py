@@ -19,20 +19,18 @@ from metrics.record.master import MasterKey
 def routers(parts: Parts) -> list[APIRouter]:
     """Build the routers of one worker."""
     intake = Intake(parts.pipeline, hidden_ids(parts.master))
-    signer = query_signer(parts.master, parts.database.clock_us)
+    signer, recorder = query_signer(parts.master, parts.database.clock_us), address(parts.settings, "recorder")
     return [
         health.router(parts),
         metrics.router(parts),
-        outcomes.router(intake),
+        outcomes.router(intake, outcomes.knowing(parts.master, recorder, parts.database.clock_us)),
         events.router(intake),
         redact.router(parts.pipeline),
         reviews.router(
             ReviewDesk(parts.reviews, parts.pipeline.snapshot, parts.pipeline.redactors), parts.pipeline.directory
         ),
-        calls.router(
-            parts.pipeline, calls.asking(parts.master, address(parts.settings, "recorder"), parts.database.clock_us)
-        ),
-        identity_router(SignInDesk(parts.database, signer, address(parts.settings, "recorder"))),
+        calls.router(parts.pipeline, calls.asking(parts.master, recorder, parts.database.clock_us)),
+        identity_router(SignInDesk(parts.database, signer, recorder)),
         admin_router(parts.database),
         policy_state_router(parts.database),
     ]

@@ -1,27 +1,68 @@
 """POST /v1/outcomes: what became of a call or a run."""
 
+import asyncio
 import re
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
 
-from gateway.errors import BadRequest
-from gateway.intake import Intake, Report, identifier, is_word, known_only, label, short, timestamp_us, word
+from gateway.admission import KeyHolder
+from gateway.errors import BadRequest, NotFound
+from gateway.intake import Intake, Report, Reporter, identifier, is_word, known_only, label, short, timestamp_us, word
+from metrics.client import RecorderClient, RecorderError
+from metrics.record.master import MasterKey
+from metrics.record.token import Grant, secret_of, sign
 
 FIELDS: Final = ("id", "call_id", "run_id", "metric", "value", "source", "corrected", "comment", "ts")
 SOURCES: Final = ("system", "human", "judge")
+ALWAYS: Final = frozenset({"success", "override"})  # metrics that need no declaration
+_BEGAN: Final = re.compile(r"call_([0-9a-f]{14})[0-9a-f]{16}$")  # the time it began, and chance
+_WEEK_US: Final = 7 * 24 * 3600 * 1_000_000
+_TOKEN_S: Final = 60
+_ASK_S: Final = 2.0
 # Recorded in the open: nothing but our own ids fits, or any number that says something about a person would.
 _CALL_ID: Final = re.compile(r"call_[0-9a-f]{1,64}")
 
 
-def router(intake: Intake) -> APIRouter:
+# Says whether a call or a run of a tenant was recorded; None where that cannot be known now.
+Known = Callable[[KeyHolder, str | None, str | None], bool | None]
+
+
+def unknowable(_holder: KeyHolder, _call_id: str | None, _run_id: str | None) -> bool | None:
+    """Know nothing: every outcome is accepted."""
+    return None
+
+
+def knowing(master: MasterKey, recorder_url: str, clock_us: Callable[[], int]) -> Known:
+    """Ask the recorder; while it is behind or away, nothing is known."""
+    secret = secret_of(master)
+
+    def known(holder: KeyHolder, call_id: str | None, run_id: str | None) -> bool | None:
+        grant = Grant(holder.key_id, holder.facts.tenant, ("viewer",))
+        client = RecorderClient(recorder_url, lambda: sign(secret, grant, clock_us() // 1_000_000, _TOKEN_S), _ASK_S)
+        try:
+            return {"yes": True, "no": False}.get(client.knows(call_id=call_id, run_id=run_id))
+        except RecorderError:
+            return None
+
+    return known
+
+
+def router(intake: Intake, known: Known = unknowable) -> APIRouter:
     """Build the route."""
     routes = APIRouter()
+
+    async def check(reporter: Reporter, reports: Sequence[tuple[str, Report]]) -> None:
+        for where, report in reports:
+            _declared(reporter, report, where)
+            _mark_late(report, intake.pipeline.desk.clock_us())
+        await asyncio.to_thread(_all_known, known, reporter, reports)
 
     @routes.post("/v1/outcomes")
     async def outcomes(request: Request) -> dict[str, Any]:
         """Record one outcome, or a list under `outcomes`; the same id again changes nothing."""
-        return await intake.take(request, "outcomes", read_outcome)
+        return await intake.take(request, "outcomes", read_outcome, check)
 
     return routes
 
@@ -56,6 +97,45 @@ def read_outcome(item: dict[str, Any], where: str) -> Report:
         texts |= {} if short(value) == value else {"value": value}
     assert name is not None
     return Report(name, "outcome", timestamp_us(item, where), run_id, None, None, body, words, texts)
+
+
+def _declared(reporter: Reporter, report: Report, where: str) -> None:
+    """Refuse a metric that the policy does not declare, or a value of another kind, where it declares any."""
+    block = reporter.bound.policy.outcomes
+    metric = report.body["metric"]
+    if block is None or metric in ALWAYS:
+        return
+    declared = block.metrics.get(metric)
+    if declared is None:
+        names = ", ".join(sorted({*ALWAYS, *block.metrics}))
+        raise BadRequest(f"'{where}metric' is not declared by the policy; it may be: {names}.", param=f"{where}metric")
+    kind = report.body["value_kind"]
+    if kind != declared.kind and (kind, declared.kind) != ("category", "text"):
+        raise BadRequest(f"'{where}value' must be of the kind {declared.kind}.", param=f"{where}value")
+
+
+def _mark_late(report: Report, now_us: int) -> None:
+    """Mark an outcome that comes more than a week after its call: weeks that were reviewed are restated."""
+    began = _BEGAN.match(report.body.get("call_id") or "")
+    if began is not None and now_us - int(began[1], 16) > _WEEK_US:
+        report.body["late"] = True
+
+
+def _all_known(known: Known, reporter: Reporter, reports: Sequence[tuple[str, Report]]) -> None:
+    """Refuse an outcome of something that was never recorded; asks once for each call and run."""
+    asked: dict[tuple[str | None, str | None], bool | None] = {}
+    for where, report in reports:
+        call_id, run = report.body.get("call_id"), reporter.redactor.clear_label(report.run) if report.run else None
+        if (call_id, run) not in asked:
+            asked[call_id, run] = known(reporter.holder, call_id, run)
+        if asked[call_id, run] is False:
+            name = "call_id" if call_id else "run_id"
+            what = f"call {call_id}" if call_id else "run of this name"
+            tenant = reporter.holder.facts.tenant
+            text = (
+                f"'{where}{name}': no {what} is recorded for the tenant {tenant}, and all its records were looked at."
+            )
+            raise NotFound(text, param=f"{where}{name}")
 
 
 def _call_id(item: dict[str, Any], where: str) -> str | None:

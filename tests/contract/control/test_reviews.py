@@ -9,6 +9,7 @@ from sqlalchemy import select
 from gateway.control import schema_reviews, sealed
 from gateway.control.database import Database
 from gateway.control.errors import Conflict, ControlError, NotAllowed, NotFound
+from gateway.control.housekeeping import sweep
 from gateway.control.identity.keys import KeySpec, create_key
 from gateway.control.identity.roles import Identity, local_operator
 from gateway.control.outbox import unrelayed
@@ -166,3 +167,12 @@ def test_texts_expire_with_the_retention_of_reviews(database: Database, clock: C
     assert sealed.get(database, "acme", CONTENT, "rev_1") is not None
     clock.advance(2)
     assert sealed.get(database, "acme", CONTENT, "rev_1") is None
+
+
+def test_decided_reviews_are_forgotten_when_their_texts_are(database: Database, clock: Clock) -> None:
+    opened(database, "rev_1", clock, keep_days=2, url_env="U", secret_env="S")
+    opened(database, "rev_2", clock, keep_days=2, deadline_us=clock() + 10 * 24 * 3600 * SECOND_US)
+    decide(database, ANN, "rev_1", Decision("approved"))
+    clock.advance(2 * 24 * 3600 + 1)
+    assert sweep(database)["reviews"] == 1
+    assert [each.review_id for each in listed(database, "acme", Filter(state=None))] == ["rev_2"]

@@ -198,3 +198,52 @@ def test_a_request_can_be_inspected_without_a_trace(client: TestClient, journal:
         (kind, "/v1/redact/inspect") for kind in ("request.end",) * 2 + ("call.end", "request.end", "call.end")
     ]
     assert "mail" not in str(journal.events)
+
+
+def client_of(folder: Path, journal: MemoryJournal, known: outcomes.Known, block: str = "") -> TestClient:
+    governed = pipeline(snapshot(folder, routing=block), ScriptedProvider([]), journal)
+    intake = Intake(governed, lambda tenant, name: f"{tenant}-{hash(name):x}")
+    app = create_app(governed, [outcomes.router(intake, known)])
+    return TestClient(app, headers={"authorization": f"Bearer {KEY.decode()}"})
+
+
+@pytest.mark.parametrize(("answer", "status"), [(True, 200), (None, 200), (False, 404)])
+def test_an_outcome_of_what_was_never_recorded_is_refused(
+    tmp_path: Path, journal: MemoryJournal, answer: bool | None, status: int
+) -> None:
+    """None: the recorder is behind or away, so the outcome is taken and joined later."""
+    with client_of(tmp_path, journal, lambda _holder, _call, _run: answer) as client:
+        batch = {"outcomes": [OUTCOME, OUTCOME | {"id": "o-2", "call_id": None, "run_id": "r-9"}]}
+        response = client.post("/v1/outcomes", json=batch)
+    assert response.status_code == status
+    if status == 404:
+        error = response.json()["error"]
+        assert (error["code"], error["param"]) == ("not_found", "outcomes[0].call_id")
+        assert "call_1" in error["message"]
+    assert len(reported(journal)) == (2 if status == 200 else 0)
+
+
+def test_each_call_and_run_is_asked_for_once(tmp_path: Path, journal: MemoryJournal) -> None:
+    asked: list[tuple[str | None, str | None]] = []
+    with client_of(tmp_path, journal, lambda _holder, call, run: asked.append((call, run))) as client:
+        client.post("/v1/outcomes", json={"outcomes": [OUTCOME | {"id": f"o-{n}"} for n in range(5)]})
+    assert asked == [("call_1", None)]
+
+
+def test_a_policy_that_declares_metrics_takes_no_others(tmp_path: Path, journal: MemoryJournal) -> None:
+    block = "outcomes: {metrics: {stars: {kind: number}, topic: {kind: text}}}\n"
+    with client_of(tmp_path, journal, outcomes.unknowable, block) as client:
+        for metric, value, status in (
+            ("stars", 4, 200), ("stars", True, 400), ("topic", "billing", 200), ("topic", "Two words", 200),
+            ("topic", 3, 400), ("mood", "good", 400), ("success", True, 200), ("override", False, 200),
+        ):  # fmt: skip
+            response = client.post("/v1/outcomes", json=OUTCOME | {"metric": metric, "value": value})
+            assert response.status_code == status, (metric, value)
+
+
+def test_an_outcome_that_comes_after_a_week_is_marked(client: TestClient, journal: MemoryJournal) -> None:
+    now_us = 1_790_000_000_000_000
+    for days in (1, 8):
+        began = f"{now_us - days * 24 * 3600 * 1_000_000:014x}"
+        client.post("/v1/outcomes", json=OUTCOME | {"id": f"o-{days}", "call_id": f"call_{began}{'0' * 16}"})
+    assert [event.body.get("late", False) for event, _ in reported(journal)] == [False, True]

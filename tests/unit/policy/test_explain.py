@@ -67,3 +67,20 @@ def test_an_ungoverned_key_is_said(tmp_path: Path) -> None:
     assert [each.text for each in explain(loaded, Question(Facts(team="x"), {}))] == [
         "no policy governs this key; the call is refused"
     ]
+
+
+def test_a_verdict_names_its_band(tmp_path: Path) -> None:
+    block = (
+        "delivery: buffered\n"  # line 4
+        "hold: {queue: letters, deadline: 1h}\n"
+        "confidence:\n"
+        "  scorers: [{kind: logprob}]\n"
+        "  bands:\n"
+        "    - {at_least: 0.8, verdict: pass}\n"
+        "    - {at_least: 0, verdict: hold}\n"  # line 10
+    )
+    loaded = load_with_places(write(tmp_path, default=block))
+    lines = [str(reason) for reason in explain(loaded, Question(Facts(), {}, score=0.5))]
+    assert "score 0.5 gives the verdict hold in letters: bands[1] (default.yaml:10)" in lines
+    lines = [str(reason) for reason in explain(loaded, Question(Facts(), {}))]
+    assert any("no score gives the verdict hold in letters: unscored" in line for line in lines)
