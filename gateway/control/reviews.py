@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final, Literal
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, delete, select, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, RowMapping, cast, delete, select, update
 
 from gateway.control import schema, schema_reviews, sealed
 from gateway.control.database import Database, Note, Write
@@ -195,7 +195,7 @@ def decided(conn: Connection, ids: frozenset[str]) -> frozenset[str]:
 def sweep(tx: Write) -> int:
     """Forget decided reviews whose texts are gone, and their deliveries; return how many."""
     table, told = schema_reviews.reviews, schema_reviews.deliveries
-    over = table.c.decided_us + table.c.keep_days * _DAY_US < tx.now_us
+    over = table.c.decided_us + cast(table.c.keep_days, BigInteger) * _DAY_US < tx.now_us
     gone = select(table.c.review_id).where(table.c.state != OPEN, over)
     tx.execute(delete(told).where(told.c.review_id.in_(gone)))
     return tx.execute(delete(table).where(table.c.state != OPEN, over)).rowcount

@@ -102,7 +102,7 @@ def read_outcome(item: dict[str, Any], where: str) -> Report:
 def _declared(reporter: Reporter, report: Report, where: str) -> None:
     """Refuse a metric that the policy does not declare, or a value of another kind, where it declares any."""
     block = reporter.bound.policy.outcomes
-    metric = report.body["metric"]
+    metric = report.words["metric"]
     if block is None or metric in ALWAYS:
         return
     declared = block.metrics.get(metric)
