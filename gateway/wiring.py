@@ -20,7 +20,6 @@ from gateway.control.database import Database, open_database, random_id
 from gateway.control.directory import Directory
 from gateway.control.watch import ChangeWatch
 from gateway.holds.hold import Holds
-from gateway.holds.responses import ReviewedStore
 from gateway.holds.stops import Stops
 from gateway.holds.texts import REVIEWS, ReviewTexts
 from gateway.holds.waiting import Waiting
@@ -35,6 +34,7 @@ from gateway.purses import Purses
 from gateway.redactors import CompiledRedactors, needs_detectors
 from gateway.responses.conversations import Conversations
 from gateway.responses.leased import LeasedJobs
+from gateway.responses.reviewed import ReviewedStore
 from gateway.responses.runner import Runner
 from gateway.responses.store import SealedStore
 from gateway.responses.turn import Queue

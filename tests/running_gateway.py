@@ -17,7 +17,6 @@ from gateway.app import create_app
 from gateway.control.database import Database, random_id
 from gateway.control.watch import ChangeWatch
 from gateway.holds.hold import Holds
-from gateway.holds.responses import ReviewedStore
 from gateway.holds.reviewing import ReviewDesk
 from gateway.holds.stops import Stops
 from gateway.holds.texts import REVIEWS, ReviewTexts
@@ -28,6 +27,7 @@ from gateway.providers.pool import ProviderPool
 from gateway.redactors import CompiledRedactors
 from gateway.responses.conversations import Conversations
 from gateway.responses.jobs import MemoryJobs
+from gateway.responses.reviewed import ReviewedStore
 from gateway.responses.runner import Runner
 from gateway.responses.store import MemoryStore
 from gateway.responses.turn import Queue
