@@ -7,6 +7,7 @@ from typing import Final
 from gateway.call import ClearAnswer, Scored
 from gateway.scorers.asked import agreement, verdict, verifier_text
 from gateway.scorers.base import Asked, Seen, Signal, Told, parsed
+from gateway.scorers.grounding import grounding
 from gateway.scorers.logprob import logprob
 from gateway.scorers.shape import expression, schema
 from gateway.stages.models import Models
@@ -73,6 +74,9 @@ def _local(scoring: Scoring, scorer: blocks.Scorer, choice: Seen) -> Signal | No
         return logprob(scorer, choice)
     if isinstance(scorer, blocks.SchemaScorer):
         return schema(scorer, choice, scoring.asked)
+    if isinstance(scorer, blocks.GroundingScorer):
+        found = grounding(choice.text, said.given(scoring.answer.answer.route.request.cleared.body))
+        return Signal("grounding", found, "nothing_to_compare" if found is None else None)
     if isinstance(scorer, blocks.ExpressionScorer):
         return expression(scorer, choice, scoring.asked.about)
     return None
