@@ -120,12 +120,16 @@ def price_id(price: Price, model: str) -> str:
 
 def find_price(prices: PriceList, provider: str, model: str, at: datetime) -> tuple[Price, str] | None:
     """Give the price in force at a moment and the name it was found under."""
-    day = at.astimezone(UTC).date()
-    for name in dict.fromkeys((model, _DATED.sub("", model))):
-        known = prices.by_model.get((provider, name), ())
-        if found := next((price for price in known if price.since <= day), None):
-            return found, name
-    return None
+    day = (at if at.tzinfo is UTC else at.astimezone(UTC)).date()
+    found = _of_day(prices, provider, model, day)
+    if found is None and (base := _DATED.sub("", model)) != model:
+        model, found = base, _of_day(prices, provider, base, day)
+    return None if found is None else (found, model)
+
+
+def _of_day(prices: PriceList, provider: str, model: str, day: date) -> Price | None:
+    known = prices.by_model.get((provider, model), ())
+    return next((price for price in known if price.since <= day), None)
 
 
 def cost_usd(

@@ -170,7 +170,7 @@ def _choose(
             admitted.append(candidate)
         else:
             passed.append(Passed(candidate.model, reason))
-    known = {model: _order(each) if routing.sticky == "run" else each for model, each in facts.items()}
+    known = {model: _order(each) for model, each in facts.items()} if routing.sticky == "run" else facts
     ordered = sorted(admitted, key=lambda candidate: _rank(candidate, known[candidate.model], objective))
     models = _preferred([candidate.model for candidate in ordered], rule.prefer, request.labels)
     arm = None
@@ -226,39 +226,52 @@ def _holds(when: str | None, request: Request) -> bool:
 
 def _obstacle(candidate: Candidate, known: Measured, limits: Constraints, request: Request) -> str | None:
     """Say why a candidate may not answer; None when it may."""
-    cost, quality, latency = known.cost_usd, _quality(candidate, known), _latency(candidate, known)
-    lacking = request.needs - set(candidate.capabilities) if candidate.capabilities is not None else frozenset()
+    return _unable(candidate, known, request) or _outside(candidate, known, limits)
+
+
+def _unable(candidate: Candidate, known: Measured, request: Request) -> str | None:
+    # Ifs instead of a table of reasons: this runs for each candidate of each call.
+    if not known.available:
+        return "unavailable"
+    if candidate.when is not None and not _holds(candidate.when, request):
+        return "when"
+    if candidate.capabilities is not None and (lacking := request.needs.difference(candidate.capabilities)):
+        return f"capabilities: {', '.join(sorted(lacking))}"
     room = candidate.context_tokens
-    checks: Iterable[tuple[bool, str]] = (
-        (not known.available, "unavailable"),
-        (not _holds(candidate.when, request), "when"),
-        (bool(lacking), f"capabilities: {', '.join(sorted(lacking))}"),
-        (room is not None and request.input_tokens + request.max_output_tokens > room, "context_tokens"),
-        (limits.regions is not None and candidate.region not in limits.regions, "regions"),
-        (limits.min_quality is not None and (quality is None or quality < limits.min_quality), "min_quality"),
-        (limits.max_cost_usd is not None and (cost is None or cost > limits.max_cost_usd), "max_cost_usd"),
-        (limits.max_override is not None and (known.override or 0.0) > limits.max_override, "max_override"),
-        (limits.max_latency_s is not None and (latency is None or latency > limits.max_latency_s), "max_latency_s"),
-    )
-    return next((reason for failed, reason in checks if failed), None)
+    return "context_tokens" if room is not None and request.input_tokens + request.max_output_tokens > room else None
+
+
+def _outside(candidate: Candidate, known: Measured, limits: Constraints) -> str | None:
+    if limits.regions is not None and candidate.region not in limits.regions:
+        return "regions"
+    if limits.min_quality is not None and (_quality(candidate, known) or -1.0) < limits.min_quality:
+        return "min_quality"
+    if limits.max_override is not None and (known.override or 0.0) > limits.max_override:
+        return "max_override"
+    cost, latency = limits.max_cost_usd, limits.max_latency_s
+    if cost is not None and (known.cost_usd is None or known.cost_usd > cost):
+        return "max_cost_usd"
+    if latency is not None:
+        expected = _latency(candidate, known)
+        return "max_latency_s" if expected is None or expected > latency else None
+    return None
 
 
 def _rank(candidate: Candidate, known: Measured, objective: Objective) -> float:
     """Give a number that sorts candidates, best first; what is not known comes last."""
+    if objective == "first":
+        return 0.0
     cost = math.inf if known.cost_usd is None else known.cost_usd
-    latency = _latency(candidate, known)
-    quality = _quality(candidate, known)
+    if objective == "cost":
+        return cost
+    quality, latency = _quality(candidate, known), _latency(candidate, known)
     if objective == "quality":
         return -(quality or 0.0)
     if objective == "latency":
         return math.inf if latency is None else latency
-    if objective == "cost":
-        return cost
     if objective == "cost_per_success":
         return cost / quality if quality else math.inf
-    if objective == "balanced":
-        return -candidate.weight * (quality or 0.0) / (1 + min(cost, 1e6) * 100 + (latency or 0.0) / 10)
-    return 0.0
+    return -candidate.weight * (quality or 0.0) / (1 + min(cost, 1e6) * 100 + (latency or 0.0) / 10)
 
 
 def _quality(candidate: Candidate, known: Measured) -> float | None:
