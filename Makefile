@@ -1,6 +1,6 @@
 # One list of habits. `make run` and `make test` do their own set-up; see README.md for the plain lines behind them.
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint types imports policy lock lock-others bench bench-redaction bench-peers bench-ledger campaign-kill campaign-inputs campaign-faults campaign-drain campaign-soak campaign-retries campaign-clients clean
+.PHONY: help run test check format lint types imports policy lock lock-others bench bench-redaction bench-peers bench-ledger campaign-kill campaign-inputs campaign-faults campaign-drain campaign-soak campaign-retries campaign-clients campaign-policies clean
 
 UPSTREAM ?= simulated
 BIN := .venv/bin
@@ -75,6 +75,10 @@ campaign-drain: ## stop and replace gateways under load; slow readers, overload 
 campaign-soak: ## ten minutes of mixed calls; memory and descriptors must stay flat (ARGS="--minutes 60" for longer)
 	@tools/install.sh dev
 	@$(BIN)/python -m benchmarks.campaign_soak $(ARGS)
+
+campaign-policies: ## budgets and limits in a race and through kill -9, bad policy files, reloads under load, evil patterns (12 minutes; ARGS="--reloads 100": 4)
+	@tools/install.sh dev
+	@$(BIN)/python -m benchmarks.campaign_policies $(ARGS)
 
 campaign-retries: ## a storm of 429s and a broken upstream; count retries, waits and what the breaker lets through (2 minutes)
 	@tools/install.sh dev

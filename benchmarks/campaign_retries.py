@@ -6,7 +6,6 @@ asked. The breaker must open, fail fast, let one probe through, and close within
 
 import asyncio
 import json
-import re
 import sys
 import time
 import urllib.request
@@ -28,7 +27,7 @@ from benchmarks.hostile_requests import chat
 from benchmarks.payload import answer_body
 from benchmarks.rawhttp import Reply, ask
 from benchmarks.servers import free_port
-from benchmarks.stand import Stand, Tries, say, standing
+from benchmarks.stand import Stand, Tries, say, standing, write_page
 
 ASKED_S, COOLDOWN_S, FAILURES, RETRIES = 1.0, 3.0, 5, 2
 FAST_MS = 5.0
@@ -201,16 +200,6 @@ def fast(campaign: Campaign) -> None:
     campaign.say("failing fast, in the gateway: p50, p95, p99", figures, well=p95 < FAST_MS)
 
 
-def write_page(page: Path, lines: list[str]) -> None:
-    """Put the result into its section of the page."""
-    text = page.read_text("utf-8") if page.exists() else "# Campaigns\n"
-    section = "\n".join([HEADING, INTRODUCTION, "", "| what | counted |", "|---|---|", *lines]) + "\n"
-    old = re.compile(rf"^{re.escape(HEADING)}$.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
-    found = old.search(text)
-    text = text[: found.start()] + section + "\n" + text[found.end() :] if found else f"{text.rstrip()}\n\n{section}"
-    page.write_text(text.rstrip() + "\n", "utf-8")
-
-
 async def run(campaign: Campaign, port: int, clients: int, seconds: float) -> None:
     async with listening(campaign.upstream, port):
         await storm(campaign, clients, seconds)
@@ -232,7 +221,7 @@ def main(clients: int, seconds: float, page: Path | None) -> None:
         campaign = Campaign(stand, Upstream())
         asyncio.run(run(campaign, port, clients, seconds))
     if page is not None:
-        write_page(page, campaign.lines)
+        write_page(page, HEADING, INTRODUCTION, campaign.lines)
     for line in campaign.bad:
         click.echo(f"  missed: {line}", err=True)
     sys.exit(1 if campaign.bad else 0)

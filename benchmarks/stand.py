@@ -1,6 +1,7 @@
 """A whole product for a campaign: `sluice up` with policies made for it, and an upstream that misbehaves on demand."""
 
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -156,3 +157,13 @@ def ended_calls(ledger: Path) -> dict[str, tuple[str, str | None, str | None]]:
     with duckdb.connect(str(ledger), read_only=True) as db:
         rows = db.sql("select call_id, outcome, error_code, layer from calls").fetchall()
     return {call: (outcome, code, layer) for call, outcome, code, layer in rows}
+
+
+def write_page(page: Path, heading: str, introduction: str, lines: list[str]) -> None:
+    """Put the result into its section of the page."""
+    text = page.read_text("utf-8") if page.exists() else "# Campaigns\n"
+    section = "\n".join([heading, introduction, "", "| what | counted |", "|---|---|", *lines]) + "\n"
+    old = re.compile(rf"^{re.escape(heading)}$.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+    found = old.search(text)
+    text = text[: found.start()] + section + "\n" + text[found.end() :] if found else f"{text.rstrip()}\n\n{section}"
+    page.write_text(text.rstrip() + "\n", "utf-8")

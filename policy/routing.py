@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
 from types import MappingProxyType
+from typing import NamedTuple
 
 from policy.blocks_routing import (
     Arm,
@@ -24,9 +25,9 @@ from policy.conditions import Undecided, Values, condition
 from policy.model import FACT_NAMES, Facts
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Request:
-    """What routing may know of a call."""
+    """What routing may know of a call. Not frozen: one is made for each call, and freezing is a third of its cost."""
 
     model: str
     endpoint: str = "chat.completions"
@@ -66,8 +67,7 @@ _FEATURES: Mapping[str, Callable[[Request], object]] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(NamedTuple):
     """What is known of a candidate now; None: not known, the declared value counts."""
 
     cost_usd: float | None = None
@@ -78,16 +78,14 @@ class Measured:
     typical_cost_usd: float | None = None  # of a call of usual size: the same for every call of a run
 
 
-@dataclass(frozen=True, slots=True)
-class Passed:
+class Passed(NamedTuple):
     """A candidate that was not chosen, and why."""
 
     model: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """Models to try in order; empty: no candidate may answer, and the call is refused."""
 
     models: tuple[str, ...]
