@@ -11,9 +11,11 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway.commands.policy_replay import replayed
+from gateway.policy_tools.check import check
 from gateway.policy_tools.replay_base import Trees, needs_run, needs_size
 from metrics.health.replay import Span
 from metrics.health.replay_ledger import stopped_ledger
+from policy.conditions import Values, condition
 from policy.estimate import measuring
 from policy.load import load_tree
 from policy.model import Facts
@@ -73,6 +75,26 @@ def per_call_us(snapshot: Snapshot, *, by_cost: bool) -> float:
     return (time.process_time() - began) / ROUNDS * 1e6
 
 
+def condition_us() -> float:
+    """Evaluate one condition for many calls, their values handed over each time."""
+    began, asked = time.process_time(), condition("request.input_tokens > 100 && facts.team == 't'", "routing")
+    for number in range(ROUNDS):
+        asked.holds(Values({"request": {"input_tokens": number}, "facts": {"team": "t"}}))
+    return (time.process_time() - began) / ROUNDS * 1e6
+
+
+def check_s(folder: Path) -> float:
+    """Check a folder of 200 policies like the shipped one for support, examples of recognizers included."""
+    folder.mkdir()
+    shipped = Path("policies/support-drafting.yaml").read_text().replace("support-drafting", "pNUMBER")
+    for number in range(200):
+        (folder / f"p{number}.yaml").write_text(shipped.replace("NUMBER", str(number)))
+    began = time.perf_counter()
+    report = check(folder)
+    assert report.ok, report.text()
+    return time.perf_counter() - began
+
+
 def replay_s(folder: Path, snapshot: Snapshot, calls: int) -> tuple[float, int]:
     """Replay a week of made-up calls; return seconds, and how many kinds of calls were told apart."""
     now = int(time.time() * 1e6)
@@ -98,6 +120,8 @@ def main() -> None:
             table.add_row(
                 f"bind and route, {POLICIES} policies, {words}", f"{per_call_us(snapshot, by_cost=by_cost):.1f} us"
             )
+        table.add_row("one CEL condition, its values handed over", f"{condition_us():.1f} us")
+        table.add_row("sluice policy check, 200 files", f"{check_s(Path(name, 'many')):.1f} s")
         seconds, groups = replay_s(Path(name), cost, calls)
         table.add_row(f"replay of {calls:,} calls ({groups:,} kinds)", f"{seconds:.1f} s")
     Console().print(table)

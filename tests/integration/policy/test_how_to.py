@@ -1,4 +1,4 @@
-"""The hook and the workflow of the how-to page work as they are written: their commands are run on a real repository."""
+"""The hook and the workflow of the how-to page work as they are written: their commands are run on a repository."""
 
 import os
 import re
@@ -15,9 +15,8 @@ from tests.integration.metrics.support import recording, write_calls
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs/how-to/policy-in-pull-requests.md").read_text("utf-8")
-HOOK, WORKFLOW = (
-    read_yaml("page", each.encode()).data for each in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)[:2]
-)
+BLOCKS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+HOOK, WORKFLOW = (read_yaml("page", block.encode()).data for block in BLOCKS[:2])
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
