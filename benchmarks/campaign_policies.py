@@ -12,7 +12,6 @@ import tempfile
 import time
 import urllib.request
 from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
@@ -20,7 +19,7 @@ import click
 from benchmarks.campaign_retries import ends
 from benchmarks.hostile_requests import chat
 from benchmarks.rawhttp import Reply, ask
-from benchmarks.stand import Stand, say, standing, write_page
+from benchmarks.stand import Figures, Stand, standing, write_page
 from gateway.control import budgets
 from gateway.control.database import open_database
 from policy.blocks_redaction import CustomRecognizer
@@ -40,21 +39,6 @@ EVIL = (
     "(a|b|ab)*c", "(\\w+\\s?)*$", "^(([a-z])+.)+[A-Z]([a-z])+$", "(.*)*=", "(a?){30}a{30}", "(\\d+)*z",
     "(a{1,50}){1,50}b",
 )  # fmt: skip
-
-
-@dataclass
-class Campaign:
-    """What was counted, and what missed its figure."""
-
-    lines: list[str] = field(default_factory=list)
-    bad: list[str] = field(default_factory=list)
-
-    def say(self, name: str, value: object, *, well: bool = True) -> None:
-        """Print and keep one figure."""
-        say(name, value)
-        self.lines.append(f"| {name} | {value} |")
-        if not well:
-            self.bad.append(f"{name}: {value}")
 
 
 def swap(stand: Stand, text: str) -> float:
@@ -84,7 +68,7 @@ async def many(stand: Stand, count: int, at_once: int) -> list[Reply]:
     return await asyncio.gather(*(one() for _ in range(count)))
 
 
-def race(campaign: Campaign, stand: Stand, plain: str) -> None:
+def race(campaign: Figures, stand: Stand, plain: str) -> None:
     """Four workers with a hundred calls each race for a budget of about fifty; one of them is killed meanwhile."""
     swap(stand, plain + BUDGET.replace("CAP", str(CAP_USD)))
 
@@ -108,7 +92,7 @@ def race(campaign: Campaign, stand: Stand, plain: str) -> None:
     campaign.say("still leased after that, kill -9 included", f"${leaked:.4f}", well=leaked < 1e-9)
 
 
-def limit(campaign: Campaign, stand: Stand, plain: str) -> None:
+def limit(campaign: Figures, stand: Stand, plain: str) -> None:
     """Ask three times the limit within one minute."""
     swap(stand, plain + LIMIT)
     time.sleep(60 - time.time() % 60 + 0.2)
@@ -117,7 +101,7 @@ def limit(campaign: Campaign, stand: Stand, plain: str) -> None:
     campaign.say("requests in one minute over four processes", figure, well=statuses[200] == 100)
 
 
-def reloads(campaign: Campaign, stand: Stand, plain: str, count: int) -> None:
+def reloads(campaign: Figures, stand: Stand, plain: str, count: int) -> None:
     """Change the policy again and again under load."""
     took: list[float] = []
 
@@ -168,7 +152,7 @@ print(json.dumps({**counts, "slowest_ms": slowest * 1000}))
 """
 
 
-def loader(campaign: Campaign) -> None:
+def loader(campaign: Figures) -> None:
     """Load the shipped policy cut at every byte, and bombs, in a process of its own."""
     with tempfile.TemporaryDirectory() as name:
         for file in Path("policies").glob("*.yaml"):
@@ -183,7 +167,7 @@ def loader(campaign: Campaign) -> None:
     campaign.say("slowest of them", f"{found['slowest_ms']:.0f} ms", well=found["slowest_ms"] <= 100)
 
 
-def patterns(campaign: Campaign) -> None:
+def patterns(campaign: Figures) -> None:
     """Give evil patterns 100 KB to chew on."""
     refused, slowest = 0, 0.0
     for pattern in [*EVIL, *(f"x{each}" for each in EVIL)]:
@@ -206,7 +190,7 @@ def patterns(campaign: Campaign) -> None:
 @click.option("--page", type=click.Path(path_type=Path), help="Page whose section is written anew.")
 def main(count: int, page: Path | None) -> None:
     """Count what ceilings, the loader and reloads do; exit 1 when a figure is missed."""
-    campaign = Campaign()
+    campaign = Figures()
     loader(campaign)
     patterns(campaign)
     with standing(first_byte_s=20.0, idle_s=20.0, SLUICE_WORKERS="4") as stand:

@@ -27,7 +27,7 @@ from benchmarks.hostile_requests import chat
 from benchmarks.payload import answer_body
 from benchmarks.rawhttp import Reply, ask
 from benchmarks.servers import free_port
-from benchmarks.stand import Stand, Tries, say, standing, write_page
+from benchmarks.stand import Figures, Stand, Tries, standing, write_page
 
 ASKED_S, COOLDOWN_S, FAILURES, RETRIES = 1.0, 3.0, 5, 2
 FAST_MS = 5.0
@@ -70,17 +70,9 @@ class Connection(asyncio.Protocol):
 
 
 @dataclass
-class Campaign:
+class Campaign(Figures):
     stand: Stand
     upstream: Upstream
-    bad: list[str] = field(default_factory=list)
-    lines: list[str] = field(default_factory=list)
-
-    def say(self, name: str, value: object, *, well: bool = True) -> None:
-        say(name, value)
-        self.lines.append(f"| {name} | {value} |")
-        if not well:
-            self.bad.append(f"{name}: {value}")
 
     async def call(self, model: str = "ok") -> Reply:
         return await ask(self.stand.port, chat(model=model), 30)

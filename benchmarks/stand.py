@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -88,6 +88,21 @@ class Stand:
 def say(name: str, value: object) -> None:
     """Print one line of a campaign's counts."""
     click.echo(f"{name:44} {value}")
+
+
+@dataclass(kw_only=True)
+class Figures:
+    """What a campaign counted, and what missed its figure."""
+
+    lines: list[str] = field(default_factory=list)
+    bad: list[str] = field(default_factory=list)
+
+    def say(self, name: str, value: object, *, well: bool = True) -> None:
+        """Print and keep one figure."""
+        say(name, value)
+        self.lines.append(f"| {name} | {value} |")
+        if not well:
+            self.bad.append(f"{name}: {value}")
 
 
 def processes(parent: int, module: str) -> list[psutil.Process]:
