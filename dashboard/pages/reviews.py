@@ -89,23 +89,23 @@ def decide(desk: ReviewDesk, review: Json, waiting: list[str]) -> None:
     edited = text != (review.get("text") or "")
     if edited:
         difference(review.get("text") or "", text)
-    columns = st.columns([2, 3, 1, 1, 1, 1])
-    reason = columns[0].selectbox("Reason", REASONS, key=f"reason-{key}") or None
-    comment = columns[1].text_input("Comment", key=f"comment-{key}") or None
+    left, right = st.columns([1, 2])
+    reason = left.selectbox("Reason", REASONS, key=f"reason-{key}") or None
+    comment = right.text_input("Comment", key=f"comment-{key}") or None
+    columns = st.columns(4)
     buttons: list[tuple[str, str, str, dict[str, str | None]]] = [
         ("Approve", "approve", "Alt+A", {}),
         ("Release edit", "edit", "Alt+E", {"text": text}),
         ("Reject", "reject", "Alt+X", {}),
     ]
-    for column, (label, action, shortcut, more) in zip(columns[2:5], buttons, strict=True):
-        column.caption(" ")
+    for column, (label, action, shortcut, more) in zip(columns[:3], buttons, strict=True):
         able = edited if action == "edit" else not edited or action == "reject"
         kind: Any = "primary" if able and action != "reject" else "secondary"
-        if column.button(label, shortcut=shortcut, disabled=not able, type=kind, key=f"{action}-{key}"):
+        looks: Any = {"type": kind, "width": "stretch", "disabled": not able}
+        if column.button(label, shortcut=shortcut, key=f"{action}-{key}", **looks):
             _do(lambda a=action, m=more: desk.act(key, a, reason=reason, comment=comment, **m))  # type: ignore[misc]
             _next(key, waiting)
-    columns[5].caption(" ")
-    if columns[5].button("Mine", shortcut="Alt+M", key=f"assign-{key}"):
+    if columns[3].button("Take it", shortcut="Alt+M", key=f"assign-{key}", width="stretch"):
         _do(lambda: desk.act(key, "assign", to="me"))
         st.rerun()
 
