@@ -1,5 +1,6 @@
 """Stage score: how sure an answer is, by the scorers of its policy."""
 
+import asyncio
 from dataclasses import dataclass
 from math import prod
 from typing import Final
@@ -65,8 +66,18 @@ async def _signal(scoring: Scoring, scorer: blocks.Scorer, choices: list[Seen]) 
         prompts, question = request.governed.snapshot.prompts, said.question(request.cleared.body)
         text = verifier_text(scorer, prompts, question, choices[0].text)
         return verdict(await models.verify(answer, text, scorer.model) if text is not None else Told([], 0.0))
+    if choices and isinstance(scorer, blocks.GroundingScorer):
+        return await asyncio.to_thread(_grounded, choices, said.context(answer.answer.route.request.cleared.body))
     found = [_local(scoring, scorer, choice) for choice in choices]
     return _least([each for each in found if each is not None], scorer.kind)
+
+
+def _grounded(choices: list[Seen], contexts: list[str]) -> Signal:
+    """Compare clean texts with the clean request; in a thread, for long ones take their time."""
+    scores = [grounding(choice.text, contexts) for choice in choices]
+    known = [score for score in scores if score is not None]
+    missing = len(known) < len(scores)
+    return Signal("grounding", None if missing else min(known), "nothing_to_compare" if missing else None)
 
 
 def _local(scoring: Scoring, scorer: blocks.Scorer, choice: Seen) -> Signal | None:

@@ -54,6 +54,15 @@ def _told(item: Json) -> str:
     return output if isinstance(output, str) else content_text(item.get("content"))
 
 
+def context(body: Json) -> list[str]:
+    """Give every text of a request that an answer may rest on: instructions, documents, earlier turns, the question."""
+    given = body.get("messages") or body.get("input") or body.get("prompt") or ()
+    items = [given] if isinstance(given, str) else list(given)
+    said = [item if isinstance(item, str) else content_text(item.get("content")) for item in items]
+    outputs = [item["output"] for item in items if isinstance(item, dict) and isinstance(item.get("output"), str)]
+    return [text for text in (body.get("instructions"), *said, *outputs) if isinstance(text, str) and text]
+
+
 def content_text(content: Any) -> str:
     """Give the words of a message's content, however it was written."""
     return content if isinstance(content, str) else "\n".join(_spoken(part) for part in _parts(content))

@@ -248,3 +248,15 @@ def test_a_policy_that_sends_before_it_judges_does_not_load(tmp_path: Path) -> N
     block = f"confidence: {{scorers: [{LOGPROB}], bands: [{LADDER}], template: sorry, unscored: block}}\n"
     with pytest.raises(PolicyErrors, match="cannot take back"):
         snapshot(tmp_path, "live", routing=block)
+
+
+@pytest.mark.parametrize(
+    ("text", "surer"), [("The invoice of 12 May is 420 euros.", True), ("It was 900 euros.", False)]
+)
+def test_grounding_compares_with_the_whole_request(tmp_path: Path, text: str, surer: bool) -> None:
+    bands = "{at_least: 0.6, verdict: pass}, {at_least: 0, verdict: block}"
+    world = World(tree(tmp_path, "{kind: grounding}", bands), said(text))
+    facts = {"role": "system", "content": "The invoice of 12 May amounts to 420 euros. The invoice is 420 euros."}
+    world.ask({"messages": [facts, {"role": "user", "content": "What is the invoice of 12 May?"}]})
+    assert world.ends[0]["verdict"] == ("pass" if surer else "block")
+    assert world.ends[0]["scores"][0]["kind"] == "grounding"
