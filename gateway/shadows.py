@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ from gateway.stages.invoke import invoke_copy
 from gateway.stages.screen import screen
 from gateway.tries import Tries
 from gateway.watch import Desk
+from gateway.wire import said
 from gateway.wire.tools import called
 from metrics.record.content import Content
 from metrics.record.events import Event
@@ -23,7 +23,6 @@ from metrics.record.events import Event
 KIND: Final = "call.shadow"
 MOST: Final = 32  # at once in one worker; a copy beyond them is left out, and the record says so
 _COMPARED_CHARS: Final = 100_000
-_SPOKEN: Final = frozenset({"content", "text", "refusal", "arguments"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +31,9 @@ class Shadows:
 
     under_way: set[asyncio.Task[None]] = field(default_factory=set)
 
-    def send(self, desk: Desk, tries: Tries, route: Route, said: ClearAnswer) -> None:
+    def send(self, desk: Desk, tries: Tries, route: Route, shown: ClearAnswer) -> None:
         """Begin a copy of an answered call."""
-        copy = _Copy(desk, tries, _whole(route), said)
+        copy = _Copy(desk, tries, _whole(route), shown)
         task = asyncio.create_task(copy.skip() if len(self.under_way) >= MOST else copy.make())
         self.under_way.add(task)
         task.add_done_callback(self.under_way.discard)
@@ -52,7 +51,7 @@ class _Copy:
     desk: Desk
     tries: Tries
     route: Route
-    said: ClearAnswer
+    shown: ClearAnswer
 
     async def make(self) -> None:
         """Ask, screen and compare; every ending leaves one event."""
@@ -82,11 +81,10 @@ class _Copy:
         bill = record.bill(answer, self.desk.clock_us())
         facts = record.answer_facts(answer, bill) | {"outcome": "ok"}
         facts["entities"] = record.found(None, answer, None)["entities"]["answer"]
-        one, other = _text(self.said.clean), _text(answer.clean)
+        one, other = _text(self.shown.clean), _text(answer.clean)
         if one or other:
             facts |= {"same_text": one == other, "word_overlap": _overlap(one, other)}
-        tools = [[call.name for call in called(each.clean)] for each in (self.said, answer)]
-        return facts | {"same_tools": tools[0] == tools[1]}
+        return facts | {"same_tools": list(called(self.shown.clean)) == list(called(answer.clean))}
 
     async def _record(self, body: dict[str, Any], fields: dict[str, bytes]) -> None:
         governed, target = self._governed, self.route.targets[0]
@@ -120,19 +118,7 @@ def _whole(route: Route) -> Route:
 
 def _text(answer: dict[str, Any]) -> str:
     """Put the words of an answer together, whatever its endpoint."""
-    return "\n".join(_spoken(answer))[:_COMPARED_CHARS].strip()
-
-
-def _spoken(value: Any, name: str = "") -> Iterator[str]:
-    if isinstance(value, str):
-        if name in _SPOKEN:
-            yield value
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _spoken(inner, key)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _spoken(inner, name)
+    return "\n".join(said.texts(answer))[:_COMPARED_CHARS].strip()
 
 
 def _overlap(one: str, other: str) -> float:

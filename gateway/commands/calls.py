@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from difflib import unified_diff
 from typing import Any, Final
 
 import click
+import orjson
 
 from gateway.cli import Sentence
 from gateway.commands.common import settings_with
@@ -12,6 +14,7 @@ from gateway.commands.moments import moment_us, utc_text
 from gateway.commands.output import json_option, print_facts, print_json, print_table
 from gateway.control.database import utc_now_us
 from gateway.local_access import LocalAccess, NotReachedError
+from gateway.wire import said
 from metrics.client import RecorderClient, RecorderError
 
 Row = Mapping[str, Any]
@@ -83,10 +86,34 @@ def show(*, as_json: bool, call_id: str) -> None:
     print_facts({name: _readable(name, value) for name, value in rows[0].items() if value not in (None, [], "")})
 
 
+@calls.command(
+    help="""Show how a shadow's answer to a call differs from the answer that was given, both as they were recorded.
+
+\b
+Examples:
+  sluice calls shadow call_01hv...
+"""
+)
+@click.argument("call_id")
+def shadow(*, call_id: str) -> None:
+    client = _client()
+    with _sentences():
+        given, copied = (client.content(f"{call_id}.{suffix}").get("answer", "{}") for suffix in ("e", "s"))
+    one, other = (
+        [line for words in said.texts(orjson.loads(text)) for line in words.splitlines()] for text in (given, copied)
+    )
+    changes = unified_diff(one, other, "answer", "shadow", lineterm="", n=100)
+    click.echo("\n".join(changes) or "Both say the same.")
+
+
 def _ask(name: str, **params: Any) -> list[dict[str, Any]]:
     with _sentences():
-        access = LocalAccess(settings_with())
-        return list(RecorderClient(access.recorder_url(), access.query_token).query(name, **params).dicts())
+        return list(_client().query(name, **params).dicts())
+
+
+def _client() -> RecorderClient:
+    access = LocalAccess(settings_with())
+    return RecorderClient(access.recorder_url(), access.query_token)
 
 
 @contextmanager
