@@ -10,6 +10,7 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -165,3 +166,22 @@ def test_a_budget_holds_in_a_race_and_through_a_kill(product: Product, policies:
     assert len(refused) == statuses[429]
     held = asyncio.run(ask(product, 20))
     assert set(held) <= {200, 429}
+
+
+def test_a_shadow_answers_nobody_and_is_compared(product: Product, policies: Path) -> None:
+    rules = "routing: {rules: [{candidates: [{model: simulated-small}], shadow: {model: simulated-large, share: 1.0}}]}"
+    before = in_force(product, None)
+    plain = LOWER.replace("routing: {candidates: [{model: simulated-large}]}", rules)
+    (policies / "default.yaml").write_text(plain)
+    in_force(product, before)
+    known = {call["call_id"] for call in calls(product, 0)}
+    assert asyncio.run(ask(product, 1)) == {200: 1}
+    (call,) = (each for each in calls(product, len(known) + 1) if each["call_id"] not in known)
+    assert call["model_answered"] == "simulated-small"
+    shown = ""
+    for _ in range(100):
+        with suppress(AssertionError):  # the copy is made, sealed and read a moment after the call
+            shown = product.sluice("calls", "shadow", call["call_id"])
+            break
+        time.sleep(0.1)
+    assert "+++ shadow" in shown or "Both say the same" in shown
