@@ -93,7 +93,7 @@ async def recorder_killer(parent: int, kills: int, tick: Callable[[], None]) -> 
     """Kill the recorder `kills` times, at random moments, starting up included."""
     for _ in range(kills):
         await asyncio.sleep(random.uniform(1.0, 8.0))
-        while not kill_one(parent, ("metrics.record.main", "recorder")):  # noqa: ASYNC110
+        while not kill_one(parent, ("metrics.main", "recorder")):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         tick()
 

@@ -83,6 +83,7 @@ COMMANDS: Final = {
     "calls": Lazy("gateway.commands.calls:calls", "List calls, or show one in full."),
     "confidence": Lazy("gateway.commands.confidence:confidence", "Fit, show and explain certificates."),
     "ledger": Lazy("gateway.commands.ledger:ledger", "Rebuild the ledger from the journal."),
+    "audit": Lazy("gateway.commands.audit:audit", "Verify the audit tree, prove single records, anchor it elsewhere."),
     "redact": Lazy("gateway.commands.redact:redact", "Show what a policy redacts in a text."),
 }
 

@@ -67,6 +67,7 @@ class Settings:
     database_url: str = field(repr=False)
     bootstrap_key: str | None = field(repr=False)
     master_key: str | None = field(repr=False)
+    anchors: str | None
     sources: Mapping[str, str]
 
     def is_set(self, name: str) -> bool:
@@ -248,6 +249,8 @@ def _master_key(text: str, _place: Place) -> str:
 _HOST = r"[A-Za-z0-9_.\-]+|(?=.*:.*:)[0-9A-Fa-f:.]+"
 
 _hosts = _matching("SLUICE_WEBHOOK_HOSTS", r"[A-Za-z0-9_.,:\-]+", "it must be host names, separated by commas.")
+_ANCHOR = r"(folder|git):[^\s,]+"
+
 SPECS: Final = (
     Spec("SLUICE_DATA", _path("SLUICE_DATA"), "./sluice-data", "Folder for everything the programs write."),
     Spec("SLUICE_POLICIES", _path("SLUICE_POLICIES"), "./policies", "Folder with the policy files."),
@@ -294,5 +297,15 @@ SPECS: Final = (
         None,
         "Master key of the sealed content; without it a key file in the data folder is used.",
         secret=True,
+    ),
+    Spec(
+        "SLUICE_ANCHORS",
+        _matching(
+            "SLUICE_ANCHORS",
+            rf"{_ANCHOR}(\s*,\s*{_ANCHOR})*",
+            "it must be places such as folder:/mnt/anchors or git:git@example.com:anchors.git, separated by commas.",
+        ),
+        None,
+        "Places outside the data folder that keep copies of the audit tree's checkpoints.",
     ),
 )

@@ -34,7 +34,7 @@ def recorder(host: str | None, port: str | None) -> None:
     hold_lifeline(os.environ, RECORDER_STOP_S)
     make_data_folder(settings)
     configure("recorder")
-    main = program("metrics.record.main", extra="recorder")
+    main = program("metrics.main", extra="recorder")
     open_listener(settings, "recorder").close()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))  # an ordinary end: the ledger is closed on the way out

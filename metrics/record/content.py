@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -114,12 +114,6 @@ def unseal(payload: bytes, keys: Keys) -> Opened:
         fields[name] = data.decode() if text else data
         salts[name] = plain[table_end + SALT_BYTES * position :][:SALT_BYTES]
     return Opened(header, fields, tuple((kind, value) for kind, value in table["index"]), salts)
-
-
-def unseal_index(payload: bytes, keys: Keys) -> tuple[FrameHeader, Sequence[Sequence[str]]]:
-    """Read only which values were found in a frame, as (kind, HMAC). Raises `ContentGoneError`."""
-    header, plain = _plain(payload, keys)
-    return header, _table(plain)[0]["index"]
 
 
 def _plain(payload: bytes, keys: Keys) -> tuple[FrameHeader, bytes]:

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from metrics.record.content import ContentGoneError, FrameHeader, Keys, read_header, unseal_index
+from metrics.record.audited import Facts
+from metrics.record.commitments import Sealed, frame_hash, sealed
+from metrics.record.content import ContentGoneError, FrameHeader, Keys, read_header, unseal
 from metrics.record.frames import Found
 from metrics.record.keystore import IndexRow, KeyStore
 from metrics.record.reader import read_frames
@@ -14,6 +16,7 @@ from metrics.record.rows import Row
 from metrics.record.segment_list import Tail
 
 _READ_BYTES = 8 << 20
+_Seen = tuple[FrameHeader, Sequence[Sequence[str]], Sealed]
 
 
 class OnceRead:
@@ -29,6 +32,7 @@ class ContentIntake:
     def __init__(self, journal: Path, keystore: KeyStore) -> None:
         self._journal, self._keystore = journal, keystore
         self.damaged: list[tuple[str, Found]] = []
+        self.facts = Facts()
 
     def take(self, tails: Sequence[Tail]) -> tuple[list[Row], dict[str, tuple[int, bool]]]:
         """Read what is new; return rows for `contents` and how far each segment was read."""
@@ -45,7 +49,8 @@ class ContentIntake:
                 if opened is None:
                     self.damaged.append((segment, piece))
                     continue
-                header, found = opened
+                header, found, seen = opened
+                self.facts.saw(header.event_id, seen)
                 rows.append((header.event_id, header.tenant, segment, piece.start))
                 about = (header.event_id, header.subject_key_id, header.day_key_id)
                 index.extend([IndexRow(value, kind, *about) for kind, value in found])
@@ -61,18 +66,19 @@ class ContentIntake:
             return []
 
 
-def _opened(payload: bytes | None, keys: Keys) -> tuple[FrameHeader, Sequence[Sequence[str]]] | None:
-    """Return a frame's header and the values found in it; no values once its key is destroyed."""
+def _opened(payload: bytes | None, keys: Keys) -> _Seen | None:
+    """Return a frame's header, the values found in it and its commitments; none of these once its key is destroyed."""
     if payload is None:
         return None
     try:
-        return unseal_index(payload, keys)
+        opened = unseal(payload, keys)
+        return opened.header, opened.index, sealed(payload, opened)
     except ContentGoneError:
         return _closed(payload)
 
 
-def _closed(payload: bytes) -> tuple[FrameHeader, Sequence[Sequence[str]]] | None:
+def _closed(payload: bytes) -> _Seen | None:
     try:
-        return read_header(payload), ()
+        return read_header(payload), (), Sealed(frame_hash(payload))
     except ContentGoneError:
         return None

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from metrics.record.audited import Facts
 from metrics.record.content_intake import ContentIntake
 from metrics.record.events import BadLineError, Event, decode
 from metrics.record.ids import Clock
@@ -61,6 +62,8 @@ class Ingest:
         self._content = ContentIntake(files.journal, files.keystore)
         self._begins: dict[str, tuple[str, Event]] = {}  # call id -> writer, begin
         self.more = False  # the last step left whole batches behind
+        self._numbered: list[Entry] = []
+        self.ripe: list[Entry] = []  # what got its numbers before the content was looked through for the last time
         for event_id, segment, start in ledger.open_begins():
             self._begun(segment, self._read_begin(event_id, segment, start))
 
@@ -69,11 +72,19 @@ class Ingest:
         """Bytes of records that stand in segments and not yet in the ledger; any thread may ask."""
         return self._segments.behind
 
+    @property
+    def facts(self) -> Facts | None:
+        """What was seen of sealed content; nothing while some of it waits to be read."""
+        waiting = any(tail.behind for tail in self._segments.tails(CONTENT))
+        return None if waiting else self._content.facts
+
     def step(self) -> int:
         """Take in what is new; return how many records that was."""
         self._segments.discover()
         self._segments.look_for_dead()
         contents, moved = self._content.take(self._segments.tails(CONTENT))
+        self.ripe += self._numbered  # content is durable before its record, so theirs was there by now
+        self._numbered.clear()
         stretches = [stretch for tail in self._segments.tails(META) if (stretch := self._read(tail))]
         if stretches:
             stretches = self._record(stretches, contents, moved)
@@ -100,6 +111,7 @@ class Ingest:
         seen = self._ledger.known(events) if events else set()
         fresh = [self._without_known(stretch, seen) for stretch in stretches]
         entries = self._files.order.append([_entry(stretch, self._clock()) for stretch in fresh])
+        self._numbered.extend(entries)
         self.counters.meters.take(fresh)  # here, because a number is given only once
         rows = Rows(contents=contents)
         for entry, stretch in zip(entries, fresh, strict=True):

@@ -94,6 +94,11 @@ class Ledger:
         rows = self._db.execute("SELECT segment, read_to, done FROM segments").fetchall()
         return {segment: (read_to, done) for segment, read_to, done in rows}
 
+    def contents_of(self, ids: Sequence[str]) -> list[tuple[str, str, int]]:
+        """Return where the sealed content of events stands, as (event id, segment, start)."""
+        sql = "SELECT event_id, segment, start FROM contents WHERE event_id IN (SELECT unnest(?))"
+        return self._db.execute(sql, [list(ids)]).fetchall()
+
     def known(self, events: Sequence[Event]) -> set[str]:
         """Return the ids of those events that the ledger holds already.
 

@@ -9,13 +9,14 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
+from metrics.record.audited import Audit, Feed, NoAudit
 from metrics.record.content import ContentGoneError, Opened, unseal
 from metrics.record.fileops import make_folder
 from metrics.record.housekeeping import compress_finished
@@ -25,6 +26,7 @@ from metrics.record.journal import open_keystore
 from metrics.record.keystore import KeyStoreError
 from metrics.record.ledger import Ledger, LedgerError, NewerLedgerError, Progress
 from metrics.record.ledger_file import Door, LedgerBusyError, is_damage, open_ledger, set_aside
+from metrics.record.master import MasterKey
 from metrics.record.order import OrderFile
 from metrics.record.own import OwnSegments
 from metrics.record.reader import read_frame
@@ -85,7 +87,14 @@ class State:
 class Recorder:
     """Holds the folder's recorder lock from construction to `close`."""
 
-    def __init__(self, data: Path, environ: Mapping[str, str], clock: Clock = utc_us, pace: Pace | None = None) -> None:
+    def __init__(
+        self,
+        data: Path,
+        environ: Mapping[str, str],
+        clock: Clock = utc_us,
+        pace: Pace | None = None,
+        audit: Callable[[MasterKey], Audit] | None = None,
+    ) -> None:
         self.data, self._clock, self._pace = data, clock, pace or Pace()
         make_folder(data / "journal")
         self._lock = _lock(data / "recorder.lock")
@@ -95,6 +104,7 @@ class Recorder:
         self.counters = Counters()
         for segment, skip in self._files.order.recent_damage():
             self.counters.damage(segment, skip.start, skip.end, skip.reason)
+        self._audit: Audit = audit(self.master) if audit else NoAudit()
         self.state = State()
         self.door = Door()
         self._doubt = threading.Event()
@@ -112,6 +122,7 @@ class Recorder:
         self._stop.set()
         if self._thread.ident:
             self._thread.join()
+        self._audit.close()
         self._files.own.close()
         self.keystore.close()
         os.close(self._lock)
@@ -166,6 +177,7 @@ class Recorder:
             "order_damage": list(self._files.order.damage),
             "set_aside": state.set_aside,
             "missing": list(state.missing),
+            "audit": self._audit.status(),
         }
 
     def behind(self) -> int:
@@ -196,8 +208,20 @@ class Recorder:
         self._catch_up(ledger)
         self._ingest = Ingest(self._files, ledger, self.counters, self._clock)
         self.state.phase, self.state.problem = "running", None
+        feed = Feed(self._audit, self._files.order, self._files.journal, self.keystore)
         for taken in self._steps(ledger, path):
             self._refresh(ledger, quiet=not taken)
+            self._feed(feed, self._ingest, ledger)
+        if self._stop.is_set():  # what the last step numbered is to be signed too
+            self._ingest.step()
+            self._feed(feed, self._ingest, ledger)
+
+    @staticmethod
+    def _feed(feed: Feed, ingest: Ingest, ledger: Ledger) -> None:
+        facts = ingest.facts
+        if facts is not None:
+            feed.give(ingest.ripe, facts, ledger)
+            ingest.ripe.clear()
 
     def _catch_up(self, ledger: Ledger) -> None:
         self.state.phase, self.state.missing = "rebuilding", []

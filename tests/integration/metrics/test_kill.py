@@ -26,7 +26,7 @@ def kill(process: subprocess.Popen[str]) -> list[str]:
 
 def test_nothing_acknowledged_is_lost_or_doubled_by_kill_9(tmp_path: Path) -> None:
     said: list[str] = []
-    recorder = start("metrics.record.main", "--data", str(tmp_path), "--port", "0")
+    recorder = start("metrics.main", "--data", str(tmp_path), "--port", "0")
     for cycle in range(4):
         writers = [start("tests.integration.metrics.writer_process", str(tmp_path), f"w{cycle}{n}") for n in range(2)]
         for writer in writers:
@@ -35,7 +35,7 @@ def test_nothing_acknowledged_is_lost_or_doubled_by_kill_9(tmp_path: Path) -> No
         time.sleep(0.1 + 0.05 * cycle)
         if cycle % 2:
             kill(recorder)
-            recorder = start("metrics.record.main", "--data", str(tmp_path), "--port", "0")
+            recorder = start("metrics.main", "--data", str(tmp_path), "--port", "0")
         for writer in writers:
             said += kill(writer)
     kill(recorder)

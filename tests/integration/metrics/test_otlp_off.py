@@ -126,7 +126,7 @@ def test_a_variable_that_cannot_be_followed_turns_sending_off_and_says_so(
 
 
 def test_without_a_collector_the_recorder_does_without_opentelemetrys_sdk() -> None:
-    program = "import sys, metrics.record.main; print([m for m in sys.modules if m.startswith('opentelemetry.sdk')])"
+    program = "import sys, metrics.main; print([m for m in sys.modules if m.startswith('opentelemetry.sdk')])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

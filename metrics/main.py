@@ -11,6 +11,10 @@ from pathlib import Path
 import click
 import uvicorn
 
+from metrics.proof.anchor import Anchorage, anchors_of
+from metrics.proof.auditor import Auditor
+from metrics.proof.signer import Signer
+from metrics.record.ids import utc_us
 from metrics.record.otel import Telemetry
 from metrics.record.prometheus import add_metrics
 from metrics.record.recorder import Recorder, RecorderRunningError
@@ -22,7 +26,9 @@ def run(data: Path, host: str, port: int, environ: Mapping[str, str] | None = No
 
     Raises `RecorderRunningError` when another recorder works on this folder, and `SystemExit` when the port is taken.
     """
-    recorder = Recorder(data, os.environ if environ is None else environ)
+    environ = os.environ if environ is None else environ
+    anchors = Anchorage(anchors_of(environ.get("SLUICE_ANCHORS", ""), data), utc_us)
+    recorder = Recorder(data, environ, audit=lambda master: Auditor(data, Signer(master), utc_us, anchors))
     telemetry = Telemetry(recorder, os.environ)  # the OTEL_* variables, which the SDK reads there as well
     gc.freeze()  # what stands at the start stays, and batches of records make many objects that live for a moment
     gc.set_threshold(100_000, 50, 50)

@@ -1,0 +1,139 @@
+"""Grows the audit tree over the order file, and signs it every thousand records or thirty seconds, and at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from metrics.proof.anchor import Anchorage
+from metrics.proof.notes import BadNoteError, Checkpoint
+from metrics.proof.signer import Signer
+from metrics.proof.store import TreeStore
+from metrics.record.commitments import Sealed
+from metrics.record.ids import Clock
+from metrics.record.order import Entry
+from metrics.record.reader import OpenSegments
+from metrics.record.segments import day_of
+
+EVERY_RECORDS = 1000
+EVERY_US = 30_000_000
+_HEAD = b'{"event_id":"'
+
+
+Contents = Callable[[Sequence[str]], Mapping[str, Sealed]]  # event ids -> those that have content
+
+
+class Auditor:
+    """One thread's. `latest` is the last checkpoint; `problem` says why nothing is signed any more."""
+
+    def __init__(self, data: Path, signer: Signer, clock: Clock, anchors: Anchorage | None = None) -> None:
+        self._store, self._signer, self._clock = TreeStore(data / "audit"), signer, clock
+        self._segments = OpenSegments(data / "journal", kept=8)
+        self._anchors = anchors or Anchorage((), clock)
+        self.problem: str | None = None
+        self.latest = self._last_checkpoint()
+        self._store.mend(self.sealed)
+        self._unsealed_since: int | None = None
+        self._check()
+        self._anchors.offer(self.latest)
+
+    @property
+    def size(self) -> int:
+        """How many records have a leaf."""
+        return self._store.size
+
+    @property
+    def sealed(self) -> int:
+        """How many records are under the last checkpoint."""
+        return self.latest.size if self.latest else 0
+
+    def take(self, entries: Iterable[Entry], contents: Contents) -> None:
+        """Make leaves of what was numbered; entries that have theirs are passed over. Raises `OSError`."""
+        for entry in entries:
+            if entry.last >= self.size + 1 and entry.count:
+                self._store.append(list(self._leaves(entry, contents)))
+                self._unsealed_since = self._unsealed_since or self._clock()
+                if self.size - self.sealed >= EVERY_RECORDS:
+                    self.seal()
+
+    def tick(self) -> None:
+        """Sign when it is time."""
+        if self._unsealed_since is not None and self._clock() - self._unsealed_since >= EVERY_US:
+            self.seal()
+
+    def seal(self) -> None:
+        """Sign what has come since the last checkpoint; nothing when that is nothing. Raises `OSError`."""
+        if self.size == self.sealed or self.problem:
+            return
+        self._store.sync()
+        now_us = self._clock()
+        checkpoint = self._signer.sign(self.size, self._store.root(self.size), self.latest, now_us)
+        self._store.add_checkpoint(checkpoint.note, day_of(now_us))
+        self.latest, self._unsealed_since = checkpoint, None
+        self._anchors.offer(checkpoint)
+
+    def close(self) -> None:
+        """Sign a last time and let go of the files."""
+        try:
+            self.seal()
+        finally:
+            self._segments.close()
+            self._anchors.close()
+
+    def status(self) -> dict[str, Any]:
+        """Describe the tree: records in it, records signed for, when, and how far each anchor is."""
+        return {
+            "records": self.size,
+            "signed": self.sealed,
+            "signed_at": self.latest.time if self.latest else None,
+            "key": self._signer.key.text(),
+            "problem": self.problem,
+            "anchors": {name: asdict(state) for name, state in self._anchors.state.items()},
+        }
+
+    def _leaves(self, entry: Entry, contents: Contents) -> Iterator[dict[str, Any]]:
+        lines = list(self._lines(entry))[max(self.size + 1 - entry.seq, 0) :]
+        ids = [_event_id(line) for line in lines]
+        known = contents(ids)
+        for seq, (event_id, line) in enumerate(zip(ids, lines, strict=True), self.size + 1):
+            leaf: dict[str, Any] = {"seq": seq, "id": event_id, "line": sha256(line).hexdigest()}
+            found = known.get(event_id)
+            yield leaf if found is None else leaf | {"frame": found.frame, "c": dict(found.commitments)}
+
+    def _lines(self, entry: Entry) -> Iterator[bytes]:
+        data = self._segments.read(entry.segment, entry.start, entry.end - entry.start)
+        over = {skip.start: skip.end for skip in entry.skipped}
+        at = entry.start
+        while at < entry.end:
+            if at in over:
+                at = over[at]
+                continue
+            end = entry.start + data.find(b"\n", at - entry.start) + 1
+            if end <= at:
+                return
+            yield data[at - entry.start : end - entry.start]
+            at = end
+
+    def _last_checkpoint(self) -> Checkpoint | None:
+        *_, note = ["", *self._store.notes()]
+        try:
+            return self._signer.key.open(note) if note else None
+        except BadNoteError as problem:
+            self.problem = f"the last checkpoint is not ours: {problem}"
+            return None
+
+    def _check(self) -> None:
+        """Refuse to sign upon a tree that is not what was signed before."""
+        if self.latest is None:
+            return
+        if self.size < self.sealed:
+            self.problem = f"{self.sealed} records were signed, and only {self.size} leaves are there"
+        elif self._store.root(self.sealed) != self.latest.root:
+            self.problem = "the leaves are not those that the last checkpoint was signed for"
+
+
+def _event_id(line: bytes) -> str:
+    return line[len(_HEAD) : line.index(b'"', len(_HEAD))].decode() if line.startswith(_HEAD) else ""

@@ -1,0 +1,34 @@
+"""What the audit tree says of sealed content: salted commitments that say nothing once their salts are destroyed."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from metrics.record.content import Opened
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """The frame's hash, and one commitment for each of its fields, in hex."""
+
+    frame: str
+    commitments: Mapping[str, str] = field(default_factory=dict)
+
+
+def sealed(payload: bytes, opened: Opened) -> Sealed:
+    """Commit to a frame and, with the salts inside it, to each of its fields."""
+    return Sealed(frame_hash(payload), {name: commitment(opened, name) for name in opened.fields})
+
+
+def frame_hash(payload: bytes) -> str:
+    """Return the hash by which a leaf names a frame."""
+    return sha256(payload).hexdigest()
+
+
+def commitment(opened: Opened, name: str) -> str:
+    """Return HMAC-SHA-256 of a field's value under its salt; without the salt nothing can be guessed from it."""
+    value = opened.fields[name]
+    return hmac.digest(opened.salts[name], value.encode() if isinstance(value, str) else value, sha256).hex()

@@ -1,0 +1,68 @@
+"""The audit tree covers every record, signs on time, and refuses to sign upon what it did not sign before."""
+
+from pathlib import Path
+
+from metrics.proof.auditor import EVERY_RECORDS, EVERY_US, Auditor
+from metrics.proof.offline import verify
+from metrics.record.keystore import KeyStore
+from tests.unit.metrics.proof.trees import MASTER, Grown
+
+
+def test_records_are_signed_each_thousand_each_half_minute_and_at_the_end(tmp_path: Path) -> None:
+    grown = Grown(tmp_path)
+    grown.grow(EVERY_RECORDS - 1)
+    assert grown.auditor.sealed == 0
+    grown.grow(1)
+    assert grown.auditor.sealed == EVERY_RECORDS
+    grown.grow(5)
+    grown.clock.now_us += EVERY_US
+    grown.auditor.tick()
+    assert grown.auditor.sealed == EVERY_RECORDS + 5
+    grown.auditor.tick()
+    grown.grow(1)
+    grown.close()
+    report = verify(tmp_path, grown.signer.key)
+    assert (report.records, report.sealed, report.checkpoints, report.problems) == (1006, 1006, 3, [])
+
+
+def test_a_tree_goes_on_after_a_stop_and_takes_in_what_it_missed(tmp_path: Path) -> None:
+    grown = Grown(tmp_path)
+    grown.grow(3)
+    missed = grown.add(4)
+    grown.auditor.close()
+    again = Auditor(tmp_path, grown.signer, grown.clock)
+    again.take(grown.order.entries(), grown.contents)
+    again.take(missed, grown.contents)  # twice changes nothing
+    again.close()
+    report = verify(tmp_path, grown.signer.key)
+    assert (report.records, report.problems) == (7, [])
+    grown.close()
+
+
+def test_nothing_is_signed_upon_leaves_that_were_changed(tmp_path: Path) -> None:
+    grown = Grown(tmp_path)
+    grown.grow(10)
+    grown.close()
+    leaves = next((tmp_path / "audit" / "leaves").iterdir())
+    lines = leaves.read_bytes().splitlines(keepends=True)
+    leaves.write_bytes(b"".join(lines[:-2]))
+    auditor = Auditor(tmp_path, grown.signer, grown.clock)
+    assert auditor.problem == "10 records were signed, and only 8 leaves are there"
+    auditor.close()
+    assert verify(tmp_path, grown.signer.key).first_bad == 9
+
+
+def test_content_is_committed_to_field_by_field_and_erasing_it_leaves_the_tree_whole(tmp_path: Path) -> None:
+    grown = Grown(tmp_path)
+    grown.grow(2, subject="anna@example.com")
+    grown.grow(1)
+    grown.close()
+    leaf = next((tmp_path / "audit" / "leaves").iterdir()).read_text().splitlines()[0]
+    assert '"c":{"request":"' in leaf
+    assert "anna" not in leaf
+    store = KeyStore(tmp_path / "keys" / "keystore.sqlite", MASTER, grown.clock)
+    ref = store.find_subject("t1", "anna@example.com")
+    assert ref is not None
+    store.erase(ref)
+    store.close()
+    assert verify(tmp_path, grown.signer.key).problems == []
