@@ -21,7 +21,8 @@ from demo.flows import Models
 from demo.keys import sample_keys, until_known
 from demo.traffic import Job, Plan, Tally, jobs, send
 from gateway.running import address_of
-from gateway.settings import Settings, SettingsError, load
+from gateway.setting_values import SettingsError
+from gateway.settings import Settings, load
 from gateway.up import is_ready
 
 SIMULATED = "simulated"

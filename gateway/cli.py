@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 
 from gateway.control.errors import ControlError
-from gateway.settings import SettingsError
+from gateway.setting_values import SettingsError
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.settings import without_userinfo
+from gateway.setting_values import without_userinfo
 
 ENDED: Final = "ended unexpectedly"
 _PARENT: Final = "gateway.parent"

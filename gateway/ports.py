@@ -8,7 +8,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from gateway.settings import Settings, SettingsError
+from gateway.setting_values import SettingsError
+from gateway.settings import Settings
 
 SEARCHED = 50
 PARTS = {"gateway": "SLUICE_PORT", "recorder": "SLUICE_RECORDER_PORT", "dashboard": "SLUICE_DASHBOARD_PORT"}

@@ -14,7 +14,8 @@ from gateway.control.errors import ControlError, ControlUnavailable
 from gateway.control.identity.bootstrap import bootstrap, write_local_token
 from gateway.control.migrations import upgrade
 from gateway.running import local_token_file, make_data_folder
-from gateway.settings import Settings, SettingsError, load
+from gateway.setting_values import SettingsError
+from gateway.settings import Settings, load
 from gateway.upstreams import check_upstreams, usable_policies
 
 

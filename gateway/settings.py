@@ -1,14 +1,13 @@
 """Everything that can be set from outside, read once, frozen, each value with the place it came from."""
 
-import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
-from metrics.record.keytext import key_bytes
+from gateway import setting_values as read
+from gateway.setting_values import Place, SettingsError, without_userinfo
 
 PREFIX: Final = "SLUICE_"
 CONFIG: Final = "SLUICE_CONFIG"
@@ -16,21 +15,6 @@ CONFIG_FILE: Final = "sluice.toml"
 DEFAULT: Final = "default"
 ENVIRONMENT: Final = "environment"
 COMMAND_LINE: Final = "command line"
-
-
-class SettingsError(Exception):
-    """A setting has a value that cannot be used; the text is one sentence that names the setting and what to do."""
-
-    def __init__(self, name: str, sentence: str) -> None:
-        super().__init__(without_userinfo(f"{name} {sentence}"))
-        self.name = name
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where relative paths of one source start."""
-
-    folder: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +104,6 @@ def shown(settings: Settings, spec: Spec) -> str:
     return without_userinfo(str(value))
 
 
-def without_userinfo(text: str) -> str:
-    """Return a text with an address in it as it may be shown: without the user and the password before the host."""
-    return re.sub(r"://\S*@", "://***@", text)
-
-
 def unknown_names(environ: Mapping[str, str]) -> list[str]:
     """Return the variables that look like settings but are none: usually misspelt."""
     known = {spec.name for spec in SPECS} | {CONFIG}
@@ -178,96 +157,28 @@ def _refuse_shared_ports(settings: Settings) -> None:
         taken[port] = name
 
 
-def _path(name: str) -> Callable[[str, Place], Path]:
-    def parse(text: str, place: Place) -> Path:
-        path = (place.folder / Path(text).expanduser()).absolute()
-        if path.exists() and not path.is_dir():
-            raise SettingsError(name, f"is {text!r}, which is a file; name a folder.")
-        return path
-
-    return parse
-
-
-def _port(name: str) -> Callable[[str, Place], int]:
-    def parse(text: str, _place: Place) -> int:
-        if not text.isascii() or not text.isdigit() or int(text) > 65535:
-            raise SettingsError(name, f"is {text!r}; it must be a port number from 1 to 65535 (0: any free port).")
-        return int(text)
-
-    return parse
-
-
-def _matching(name: str, pattern: str, wanted: str, *, secret: bool = False) -> Callable[[str, Place], str]:
-    def parse(text: str, _place: Place) -> str:
-        if not re.fullmatch(pattern, text):
-            raise SettingsError(name, f"cannot be used; {wanted}" if secret else f"is {text!r}; {wanted}")
-        return text
-
-    return parse
-
-
-def _workers(text: str, _place: Place) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 64:
-        raise SettingsError("SLUICE_WORKERS", f"is {text!r}; it must be a whole number from 1 to 64.")
-    return int(text)
-
-
-def _grace_s(text: str, _place: Place) -> float:
-    if not re.fullmatch(r"\d{1,4}(\.\d+)?", text) or not 0 < float(text) <= 3600:
-        raise SettingsError("SLUICE_GRACE_S", f"is {text!r}; it must be a number of seconds above 0, up to 3600.")
-    return float(text)
-
-
-def _url(name: str) -> Callable[[str, Place], str]:
-    wanted = "it must be an address such as http://gateway.example.com:8080, without a path."
-    return _matching(name, r"https?://[^\s/?#@]+", wanted)
-
-
-def _database_url(text: str, _place: Place) -> str:
-    name, kinds = "SLUICE_DATABASE_URL", ("sqlite", "postgresql", "postgresql+psycopg")
-    scheme, mark, rest = text.partition("://")
-    if scheme not in kinds or not mark or not rest.strip("/"):
-        raise SettingsError(
-            name, "cannot be used; write sqlite:////path/to/file or postgresql://user:password@host/database."
-        )
-    try:
-        _ = urlsplit(text).port
-    except ValueError as error:
-        raise SettingsError(name, f"cannot be used: {error}.") from error
-    return text
-
-
-def _master_key(text: str, _place: Place) -> str:
-    try:
-        key_bytes(text)
-    except ValueError as error:
-        sentence = "cannot be used; it must be 32 random bytes as base64, for example from: openssl rand -base64 32"
-        raise SettingsError("SLUICE_MASTER_KEY", sentence) from error
-    return text
-
-
 _HOST = r"[A-Za-z0-9_.\-]+|(?=.*:.*:)[0-9A-Fa-f:.]+"
 
-_hosts = _matching("SLUICE_WEBHOOK_HOSTS", r"[A-Za-z0-9_.,:\-]+", "it must be host names, separated by commas.")
+_hosts = read.matching("SLUICE_WEBHOOK_HOSTS", r"[A-Za-z0-9_.,:\-]+", "it must be host names, separated by commas.")
 _ANCHOR = r"(folder|git):[^\s,]+"
 
 SPECS: Final = (
-    Spec("SLUICE_DATA", _path("SLUICE_DATA"), "./sluice-data", "Folder for everything the programs write."),
-    Spec("SLUICE_POLICIES", _path("SLUICE_POLICIES"), "./policies", "Folder with the policy files."),
+    Spec("SLUICE_DATA", read.folder("SLUICE_DATA"), "./sluice-data", "Folder for everything the programs write."),
+    Spec("SLUICE_POLICIES", read.folder("SLUICE_POLICIES"), "./policies", "Folder with the policy files."),
     Spec(
         "SLUICE_HOST",
-        _matching("SLUICE_HOST", _HOST, "it must be a host name or an IP address, without a port."),
+        read.matching("SLUICE_HOST", _HOST, "it must be a host name or an IP address, without a port."),
         "127.0.0.1",
         "Address on which gateway, recorder and dashboard listen.",
     ),
-    Spec("SLUICE_PORT", _port("SLUICE_PORT"), "8080", "Port of the gateway."),
-    Spec("SLUICE_RECORDER_PORT", _port("SLUICE_RECORDER_PORT"), "8081", "Port of the recorder."),
-    Spec("SLUICE_DASHBOARD_PORT", _port("SLUICE_DASHBOARD_PORT"), "8501", "Port of the dashboard."),
-    Spec("SLUICE_WORKERS", _workers, "2", "Number of gateway worker processes."),
-    Spec("SLUICE_GRACE_S", _grace_s, "10", "Seconds that calls in flight get to finish when the gateway stops."),
+    Spec("SLUICE_PORT", read.port("SLUICE_PORT"), "8080", "Port of the gateway."),
+    Spec("SLUICE_RECORDER_PORT", read.port("SLUICE_RECORDER_PORT"), "8081", "Port of the recorder."),
+    Spec("SLUICE_DASHBOARD_PORT", read.port("SLUICE_DASHBOARD_PORT"), "8501", "Port of the dashboard."),
+    Spec("SLUICE_WORKERS", read.workers, "2", "Number of gateway worker processes."),
+    Spec("SLUICE_GRACE_S", read.grace_s, "10", "Seconds that calls in flight get to finish when the gateway stops."),
     Spec(
         "SLUICE_UPSTREAM",
-        _matching(
+        read.matching(
             "SLUICE_UPSTREAM",
             r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}",
             "it must be a provider's name in providers.yaml.",
@@ -275,13 +186,18 @@ SPECS: Final = (
         "openai",
         "Name of the default provider in providers.yaml.",
     ),
-    Spec("SLUICE_GATEWAY_URL", _url("SLUICE_GATEWAY_URL"), None, "Where commands and dashboard reach the gateway."),
-    Spec("SLUICE_RECORDER_URL", _url("SLUICE_RECORDER_URL"), None, "Where commands and dashboard reach the recorder."),
+    Spec("SLUICE_GATEWAY_URL", read.url("SLUICE_GATEWAY_URL"), None, "Where commands and dashboard reach the gateway."),
+    Spec(
+        "SLUICE_RECORDER_URL",
+        read.url("SLUICE_RECORDER_URL"),
+        None,
+        "Where commands and dashboard reach the recorder.",
+    ),
     Spec("SLUICE_WEBHOOK_HOSTS", _hosts, "none", "Hosts that webhooks may reach though they are private, or none."),
-    Spec("SLUICE_DATABASE_URL", _database_url, None, "Control database: SQLite in the data folder, or PostgreSQL."),
+    Spec("SLUICE_DATABASE_URL", read.database_url, None, "Control database: SQLite in the data folder, or PostgreSQL."),
     Spec(
         "SLUICE_BOOTSTRAP_KEY",
-        _matching(
+        read.matching(
             "SLUICE_BOOTSTRAP_KEY",
             r"[\x21-\x7e]{16,256}",
             "it must have 16 to 256 printable characters without spaces.",
@@ -293,14 +209,14 @@ SPECS: Final = (
     ),
     Spec(
         "SLUICE_MASTER_KEY",
-        _master_key,
+        read.master_key,
         None,
         "Master key of the sealed content; without it a key file in the data folder is used.",
         secret=True,
     ),
     Spec(
         "SLUICE_ANCHORS",
-        _matching(
+        read.matching(
             "SLUICE_ANCHORS",
             rf"{_ANCHOR}(\s*,\s*{_ANCHOR})*",
             "it must be places such as folder:/mnt/anchors or git:git@example.com:anchors.git, separated by commas.",

@@ -8,7 +8,8 @@ from gateway.control import snapshots
 from gateway.control.database import Database
 from gateway.policy_tools.check import load_checked
 from gateway.ports import is_own_listener
-from gateway.settings import Settings, SettingsError
+from gateway.setting_values import SettingsError
+from gateway.settings import Settings
 from policy.problems import PolicyErrors
 from policy.providers import Provider
 from policy.snapshot import Snapshot

@@ -23,7 +23,8 @@ from gateway.processes import MISCONFIGURED, PROGRAM_NAME, hold_lifeline, inheri
 from gateway.routes.all import routers
 from gateway.routes.health import worker_facts
 from gateway.routes.refused import refusing
-from gateway.settings import Settings, SettingsError, load
+from gateway.setting_values import SettingsError
+from gateway.settings import Settings, load
 from gateway.sockets import Door, SocketLimits
 from gateway.status import StatusFile
 from gateway.wiring import Parts, open_parts

@@ -14,7 +14,8 @@ from gateway.logs import configure
 from gateway.ports import address, settle
 from gateway.prepare import control_database, prepare
 from gateway.running import log_file, make_data_folder, only_one, private, published
-from gateway.settings import Settings, SettingsError
+from gateway.setting_values import SettingsError
+from gateway.settings import Settings
 from gateway.up import Part, Supervisor, parts
 from gateway.welcome import lines, open_ways
 

@@ -22,7 +22,8 @@ from gateway.parent import MARGIN_S, stop_signals
 from gateway.ports import address
 from gateway.processes import hold_lifeline
 from gateway.sealer import Sealer
-from gateway.settings import Settings, SettingsError, load
+from gateway.setting_values import SettingsError
+from gateway.settings import Settings, load
 from metrics.client import RecorderClient
 from metrics.health.replay import Ask
 from metrics.record.journal import FileJournal, open_keystore, writer_id

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from gateway.ports import is_own_listener, listen, open_listener, reachable_host, settle
-from gateway.settings import Settings, SettingsError, load
+from gateway.setting_values import SettingsError
+from gateway.settings import Settings, load
 
 EVERY = ("gateway", "recorder", "dashboard")
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.settings import SPECS, SettingsError, as_environment, load, shown, unknown_names
+from gateway.setting_values import SettingsError
+from gateway.settings import SPECS, as_environment, load, shown, unknown_names
 from metrics.record.keytext import key_bytes
 
 GOOD = {

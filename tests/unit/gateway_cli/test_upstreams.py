@@ -6,7 +6,8 @@ import pytest
 
 from gateway.control.snapshots import Source, activate
 from gateway.prepare import control_database, prepare
-from gateway.settings import Settings, SettingsError, load
+from gateway.setting_values import SettingsError
+from gateway.settings import Settings, load
 from gateway.upstreams import check_upstreams
 from policy.load import load_tree
 from policy.providers import Provider

@@ -11,7 +11,8 @@ import pytest
 from gateway.control.identity.login import sign_in_by_link
 from gateway.prepare import control_database
 from gateway.running import address_of, make_data_folder, only_one, published
-from gateway.settings import SettingsError, load
+from gateway.setting_values import SettingsError
+from gateway.settings import load
 from gateway.welcome import lines, open_ways
 
 PARTS = ["gateway", "recorder", "dashboard"]
