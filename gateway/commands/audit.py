@@ -72,7 +72,14 @@ def prove(call_id: str) -> None:
         raise Sentence(f"{call_id} cannot be proved: {error}.") from error
 
 
-@audit.command(help="Print the verifier key: what others need to check our signatures. It is no secret.")
+@audit.command(
+    help="""Print the verifier key: what others need to check our signatures. It is no secret.
+
+\b
+Example:
+  sluice audit key > sluice.vkey
+"""
+)
 def key() -> None:
     click.echo(_signer(settings_with()).key.text())
 
@@ -92,7 +99,14 @@ def verifier(file: Path) -> None:
     click.echo(f"Wrote {file}. It needs Python 3.11 or later and the package cryptography.")
 
 
-@audit.command(help="Bring the newest checkpoint to every place in SLUICE_ANCHORS now.")
+@audit.command(
+    help="""Bring the newest checkpoint to every place in SLUICE_ANCHORS now.
+
+\b
+Example:
+  SLUICE_ANCHORS=folder:/mnt/other-disk/anchors sluice audit anchor
+"""
+)
 def anchor() -> None:
     settings, module = settings_with(), _proof("anchor")
     places = module.anchors_of(settings.anchors or "", settings.data)

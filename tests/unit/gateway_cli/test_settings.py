@@ -25,6 +25,7 @@ GOOD = {
     "SLUICE_DATABASE_URL": "postgresql://sluice:pass@db.example.com/sluice",
     "SLUICE_BOOTSTRAP_KEY": "sk-sluice-0123456789",
     "SLUICE_MASTER_KEY": "A" * 43 + "=",
+    "SLUICE_ANCHORS": "folder:/mnt/anchors, git:git@example.com:anchors.git",
 }
 WRONG = [
     ("SLUICE_PORT", "http"),
@@ -51,6 +52,8 @@ WRONG = [
     ("SLUICE_BOOTSTRAP_KEY", "short"),
     ("SLUICE_BOOTSTRAP_KEY", "has a space in the middle"),
     ("SLUICE_MASTER_KEY", "too-short"),
+    ("SLUICE_ANCHORS", "/mnt/anchors"),
+    ("SLUICE_ANCHORS", "s3:bucket"),
 ]
 
 
