@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboard.data import LiveData
 from dashboard.gateway import Gateway, GatewayUnreachable, Refused, SignInRequired, User
-from dashboard.pages import calls, overview, policies, reviews
+from dashboard.pages import calls, certificates, overview, policies, reviews
 from dashboard.reviews import LiveDesk
 from dashboard.sign_in import COOKIE
 from metrics.client import RecorderClient, RecorderError
@@ -34,6 +34,7 @@ def main() -> None:
             st.Page(lambda: overview.show(data, datetime.now(UTC)), title="Overview", url_path="", default=True),
             st.Page(lambda: calls.show(data, datetime.now(UTC)), title="Calls", url_path="calls"),
             st.Page(lambda: reviews.show(desk, datetime.now(UTC)), title="Reviews", url_path="reviews"),
+            st.Page(lambda: certificates.show(data, datetime.now(UTC)), title="Certificates", url_path="certificates"),
             st.Page(lambda: policies.show(data, datetime.now(UTC)), title="Policies", url_path="policies"),
         ]
         page = st.navigation(pages)

@@ -1,5 +1,7 @@
 """Charts of the pages; one palette that colour-blind readers can tell apart (Okabe and Ito)."""
 
+from collections.abc import Sequence
+
 import altair as alt
 import pandas as pd
 
@@ -79,3 +81,30 @@ def waterfall(data: pd.DataFrame) -> alt.Chart:
             tooltip=tips,
         )
     )
+
+
+def reliability(data: pd.DataFrame) -> alt.LayerChart:
+    """Return observed against predicted shares, one point for each bin: `predicted`, `observed`, `n`, `low`, `high`."""
+    lowest = float(min(data["predicted"].min(), data["observed"].min())) // 0.1 / 10
+    scale = alt.Scale(domain=[lowest, 1.0], nice=False)
+    line = pd.DataFrame({"predicted": [lowest, 1.0], "observed": [lowest, 1.0]})
+    x = alt.X("predicted:Q", title="predicted probability of being correct", scale=scale)
+    y = alt.Y("observed:Q", title="share that was correct", scale=scale)
+    right = alt.Chart(line, height=HEIGHT + 60).mark_line(color=UPSTREAM, strokeDash=[4, 4]).encode(x=x, y=y)
+    tips = [alt.Tooltip(f"{name}:Q", format=".3f") for name in ("low", "high", "predicted", "observed")]
+    size = alt.Size("n:Q", legend=None, scale=alt.Scale(range=[60, 240], zero=True))
+    points = alt.Chart(data).mark_circle(color=PLAIN, opacity=0.9).encode(x=x, y=y, size=size, tooltip=[*tips, "n:Q"])
+    return right + points
+
+
+def wealth(path: Sequence[float], bound: float) -> alt.LayerChart:
+    """Return the wealth of the bet against a certificate after each audit, and the bound at which it is withdrawn."""
+    data = pd.DataFrame({"audit": range(1, len(path) + 1), "wealth": [min(max(each, 1e-3), 1e4) for each in path]})
+    y = alt.Y("wealth:Q", title="wealth of the bet (logarithmic)", scale=alt.Scale(type="log"))
+    line = alt.Chart(data, height=HEIGHT + 60).mark_line(color=PLAIN).encode(
+        x=alt.X("audit:Q", title="audits of what passed"),
+        y=y,
+        tooltip=["audit:Q", alt.Tooltip("wealth:Q", format=".3g")],
+    )  # fmt: skip
+    rule = alt.Chart(pd.DataFrame({"wealth": [bound]})).mark_rule(color=COLOURS["block"], strokeDash=[4, 4]).encode(y=y)
+    return line + rule

@@ -25,6 +25,8 @@ from metrics.client import RecorderError
 from metrics.health.confidence.fit import NotYet, Signature, fit
 from metrics.health.confidence.sample import Stretch, stretches
 from policy.certificate import Certificate
+from policy.certified import asked_for
+from policy.certified import state as state_of
 from policy.problems import PolicyErrors
 from policy.snapshot import Snapshot
 from policy.values import dump
@@ -57,7 +59,7 @@ class _Fitting:
         """Fit one traffic: whether a certificate was made, what is said, and the same as values."""
         values: dict[str, Any] = {"key": stretch.key._asdict(), "window": stretch.window}
         values["outcomes"] = len(stretch.audits)
-        asked = told.asked_for(self.snapshot, stretch.key)
+        asked = asked_for(self.snapshot, stretch.key)
         if asked is None:
             said = "no policy has these scorers and output-shaping parts now, so a certificate would be of no use"
             return False, [said], values
@@ -141,7 +143,7 @@ def show(*, certificate: str | None, folder: Path | None, as_json: bool) -> None
     if certificate is not None and certificate not in held:
         raise Sentence(f"There is no certificate {certificate} in {folder or settings.policies}.")
     chosen = [held[certificate]] if certificate else list(held.values())
-    states = [told.state(each, snapshot, gone, now) for each in chosen]
+    states = [state_of(each, snapshot, gone, now) for each in chosen]
     if as_json:
         print_json([dump(each) | {"state": state} for each, state in zip(chosen, states, strict=True)])
     elif certificate:

@@ -8,8 +8,8 @@ from typing import Final
 from gateway.control.certificates import Withdrawal, withdraw, withdrawn
 from gateway.control.database import Database
 from gateway.control.leases import Lease
-from gateway.keeper.tree import TreeInForce
-from metrics.health.confidence.sample import stretches
+from gateway.control.tree import TreeInForce
+from metrics.health.confidence.sample import passed_errors
 from metrics.health.confidence.watch import wealth
 from metrics.health.replay import Ask
 from policy.certificate import Certificate
@@ -40,7 +40,10 @@ class CertificateWatch:
             tree, gone = self._tree.read(conn), withdrawn(conn)
         for made in tree.certificates.by_key.values() if tree else ():
             if made.certificate not in gone and now_us < made.expires.timestamp() * 1e6:
-                self._check(made, audits(self._ask(made.key.tenant), made, now_us))
+                since = int(made.fitted_at.timestamp() * 1e6)
+                ask, key = self._ask(made.key.tenant), made.key
+                rows = ask("audited", since=since, automation=key.automation, metric=made.metric).dicts()
+                self._check(made, passed_errors(rows, key.tenant, made.certificate, now_us))
 
     def _check(self, made: Certificate, errors: list[bool]) -> None:
         found = wealth(errors, made.alpha, made.delta)
@@ -54,12 +57,3 @@ class CertificateWatch:
                 "certificate %s withdrawn: %d errors among %d audits of what passed",
                 made.certificate, seen["errors"], seen["audits"],
             )  # fmt: skip
-
-
-def audits(ask: Ask, made: Certificate, now_us: int) -> list[bool]:
-    """Give the audits of what passed by a certificate, in the order of the calls, over all its audit rates."""
-    since = int(made.fitted_at.timestamp() * 1e6)
-    rows = ask("audited", since=since, automation=made.key.automation, metric=made.metric).dicts()
-    own = [each for each in stretches(rows, made.key.tenant) if each.certificate == made.certificate]
-    own.sort(key=lambda each: each.audits[0].at_us)
-    return [error for each in own for error in each.passed_errors(now_us)]

@@ -13,7 +13,7 @@ from gateway.control import learned, leases, schema
 from gateway.control.database import Database, Note
 from gateway.control.learned import OUTCOMES, SPLIT, Lesson
 from gateway.control.leases import Lease
-from gateway.keeper.tree import TreeInForce
+from gateway.control.tree import TreeInForce
 from metrics.health.replay import Ask
 from policy.blocks_routing import Split
 from policy.measures import Counts

@@ -1,7 +1,6 @@
 """Certificates and policies together: who asks for them, which files hold them, and what they say in words."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from io import StringIO
 from pathlib import Path
 
@@ -9,25 +8,11 @@ from ruamel.yaml import YAML
 
 from metrics.health.confidence.certify import Outlook
 from metrics.health.confidence.fit import NotYet
-from policy.blocks_output import Certified
 from policy.certificate import Bin, Certificate, CertificateKey
 from policy.load import CERTIFICATES
-from policy.model import Policy
-from policy.snapshot import Snapshot
-from policy.stricter import tightened
 from policy.values import dump
 
 _WIDTH = 30
-
-
-def asked_for(snapshot: Snapshot, key: CertificateKey) -> tuple[Policy, Certified] | None:
-    """Find the policy whose `certified` band judges traffic of this key now, tightened or not."""
-    for entry in snapshot.entries:
-        for policy in (entry.policy, *(tightened(entry.policy, block) for block in entry.policy.tighten)):
-            wanted = policy.confidence.certified if policy.confidence else None
-            if wanted is not None and (policy.scorer_hash, policy.output_hash) == (key.scorer, key.policy):
-                return policy, wanted
-    return None
 
 
 def write(folder: Path, made: Certificate, replaced: Certificate | None) -> Path:
@@ -98,15 +83,6 @@ def _outlook(seen: Outlook, have: int) -> str:
     if seen.look is None:
         return f"about {seen.more:,} more outcomes; plan a later look, all planned ones come too early"
     return f"at the look of {seen.look:,}, {seen.look - have:,} outcomes from now (at least {seen.more:,} are needed)"
-
-
-def state(made: Certificate, snapshot: Snapshot, withdrawn: frozenset[str], now: datetime) -> str:
-    """Say in a word or a sentence whether a certificate is in force."""
-    found = asked_for(snapshot, made.of())
-    if found is None:
-        return "unused: no policy has these scorers and output-shaping parts now"
-    reason = snapshot.certificates.standing(made.of(), made.threshold, found[1], withdrawn, now).reason
-    return "in force" if reason == "certified" else reason
 
 
 def diagram(bins: Sequence[Bin]) -> Iterator[str]:

@@ -1,33 +1,47 @@
-"""`/admin/policy-state`: how budgets, growing splits and measured candidates of the caller's tenant stand now."""
+"""`/admin/policy-state`: how budgets, splits, candidates and certificates of the caller's tenant stand now."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import APIRouter, Depends
 
 from gateway.control import budgets, learned
+from gateway.control.certificates import withdrawn
 from gateway.control.database import Database
 from gateway.control.identity.roles import Identity
+from gateway.control.tree import TreeInForce
 from gateway.routes.access import Require, SmallBodyRoute
+from policy.certified import state
+from policy.snapshot import Snapshot
+from policy.values import dump
 
 
 def policy_state_router(database: Database) -> APIRouter:
     """Build the route; whoever may sign in may see it."""
     router = APIRouter(prefix="/admin", route_class=SmallBodyRoute, tags=["admin"])
-    reader = Depends(Require(database))
+    reader, in_force = Depends(Require(database)), TreeInForce()
 
     @router.get("/policy-state")
-    def state(by: Identity = reader) -> dict[str, Any]:
+    def policy_state(by: Identity = reader) -> dict[str, Any]:
         """Return what is spent, which share each growing arm has, and what became of candidates' answers."""
         with database.read() as conn:
             lessons = [lesson for lesson in learned.read(conn) if lesson.tenant == by.tenant]
+            tree, gone = in_force.read(conn), withdrawn(conn)
         states = budgets.states(database, by.tenant, database.clock_us())
         return {
             "budgets": [_budget(each) for each in states if each.allowance.name.endswith(budgets.BUDGETS)],
             "splits": [_split(lesson) for lesson in lessons if lesson.kind == learned.SPLIT],
             "candidates": [row for lesson in lessons if lesson.kind == learned.OUTCOMES for row in _outcomes(lesson)],
+            "certificates": _certificates(tree, by.tenant, gone, database.clock_us()),
         }
 
     return router
+
+
+def _certificates(tree: Snapshot | None, tenant: str, gone: frozenset[str], now_us: int) -> list[dict[str, Any]]:
+    now = datetime.fromtimestamp(now_us / 1e6, UTC)
+    held = tree.certificates.by_key.values() if tree is not None else ()
+    return [dump(each) | {"state": state(each, tree, gone, now)} for each in held if each.key.tenant == tenant and tree]
 
 
 def _budget(state: budgets.State) -> dict[str, Any]:

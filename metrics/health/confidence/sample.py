@@ -48,6 +48,13 @@ def stretches(rows: Iterable[Mapping[str, Any]], tenant: str) -> list[Stretch]:
     return sorted(made, key=lambda stretch: stretch.audits[-1].at_us, reverse=True)
 
 
+def passed_errors(rows: Iterable[Mapping[str, Any]], tenant: str, certificate: str, now_us: int) -> list[bool]:
+    """Give the audits of what passed by a certificate, in the order of the calls, over all its audit rates."""
+    own = [each for each in stretches(rows, tenant) if each.certificate == certificate]
+    own.sort(key=lambda each: each.audits[0].at_us)
+    return [error for each in own for error in each.passed_errors(now_us)]
+
+
 def _stretch(key: CertificateKey, window: str, rows: list[Mapping[str, Any]]) -> Stretch:
     audits = tuple(
         Audit(r["call_id"], r["end_us"], r["score"], r["error"], r["deadline_us"], r["reason"] == "certified")

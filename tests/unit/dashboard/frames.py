@@ -8,6 +8,9 @@ import pandas as pd
 from dashboard.data import MemoryData, frame
 from dashboard.reviews import MemoryDesk
 from metrics.client import Table, Watermark
+from policy.certificate import Certificate
+from policy.values import dump
+from tests.unit.policy.certificates import certificate
 
 TS = 1_790_000_000_000_000
 TOTALS: dict[str, Any] = {
@@ -53,10 +56,18 @@ STATE = {
     "splits": [{"policy": "support", "split": "canary", "share": 0.3, "since_us": TS, "reason": "measures hold"}],
     "candidates": [{"automation": "triage", "step": "", "model": "openai/gpt-5", "known": 60, "succeeded": 51,
                     "seen": 20, "overridden": 2}],
+    "certificates": [dump(Certificate.model_validate(certificate())) | {"state": "in force"}],
 }  # fmt: skip
 SHADOW = {"automation": "triage", "model": "gpt-5", "shadow": "openai/gpt-5-mini", "copies": 9, "answered": 9,
           "same_text": 0.5, "same_tools": 1.0, "word_overlap": 0.8, "shadow_cost_usd": 0.1, "cost_usd": 0.4,
           "shadow_ms": 300.0, "total_ms": 500.0}  # fmt: skip
+
+
+AUDITED = {
+    "call_id": "call_1", "end_us": TS, "automation": "triage", "step": "prompt", "score": 0.9, "error": False,
+    "deadline_us": TS * 2, "rate": 0.1, "window": "triage-1/0.1", "certificate": "triage-1", "reason": "certified",
+    "prompt": "sort@2", "model": "m-1", "scorer": "0" * 12, "policy": "1" * 12,
+}  # fmt: skip
 
 
 def busy(totals: dict[str, Any] | None = None, status: dict[str, Any] | None = None) -> MemoryData:
@@ -77,6 +88,7 @@ def busy(totals: dict[str, Any] | None = None, status: dict[str, Any] | None = N
             "observed": rows(OBSERVED),
             "events": rows(ALERT),
             "shadows": rows(SHADOW),
+            "audited": rows(AUDITED, AUDITED | {"error": None}, AUDITED | {"error": True}),
         },
         status or {"breakers": [{"name": "openai/gpt-5", "state": "open", "open_s": 9, "failures_in_a_row": 5}]},
         STATE,

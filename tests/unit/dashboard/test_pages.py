@@ -43,6 +43,15 @@ def policies_page(case: str) -> None:
     policies.show(CASES[case](), datetime(2026, 11, 22, tzinfo=UTC))
 
 
+def certificates_page(case: str) -> None:
+    from datetime import UTC, datetime  # noqa: PLC0415
+
+    from dashboard.pages import certificates  # noqa: PLC0415
+    from tests.unit.dashboard.frames import CASES  # noqa: PLC0415
+
+    certificates.show(CASES[case](), datetime(2026, 11, 22, tzinfo=UTC))
+
+
 def reviews_page(case: str) -> None:
     from datetime import UTC, datetime  # noqa: PLC0415
 
@@ -205,3 +214,13 @@ def test_an_automation_is_stopped_and_started_with_a_button() -> None:
 
 def test_an_empty_queue_says_so() -> None:
     assert any("Nothing waits" in block.value for block in run(reviews_page, "nothing").success)
+
+
+def test_a_certificate_shows_its_promise_and_whether_it_still_holds() -> None:
+    app = run(certificates_page, "busy")
+    assert "In force" in app.success[0].value
+    assert "at most 5.0% of them are wrong" in app.success[0].value
+    assert [each.value for each in app.metric][:3] == ["40%", "300", "2 of 2"]
+    said = " ".join(each.value for each in app.caption)
+    assert "3 audits of outputs that passed, 1 of them errors" in said
+    assert "Nothing is certified" in run(certificates_page, "empty").info[0].value

@@ -291,4 +291,5 @@ def test_the_state_of_policies_is_that_of_ones_own_tenant(
     (budget,) = state["budgets"]
     assert (budget["whose"], budget["cap"], budget["spent"], budget["leased"]) == ("team:x", 100, 20, 5)
     assert [(each["policy"], each["split"], each["share"]) for each in state["splits"]] == [("support", "canary", 0.3)]
+    assert state["certificates"] == []
     assert (state["candidates"][0]["model"], state["candidates"][0]["succeeded"]) == ("test/a", 51)

@@ -25,7 +25,7 @@ def certificate(**changes: Any) -> dict[str, Any]:
         "window": {
             "id": "none/1", "audit_rate": 1, "since": "2026-11-01T00:00:00Z", "until": "2026-11-20T00:00:00Z",
         },
-        "sample": {"n": 300, "errors": 41, "calibration": 60},
+        "sample": {"n": 300, "errors": 41, "unanswered": 0, "calibration": 60},
         "look": {"planned": [100, 300], "used": [100, 300], "delta": 0.06},
         "threshold": 0.8, "coverage": 0.4,
         "tests": [

@@ -1,4 +1,4 @@
-"""The policy tree in force, as the keeper's duties see it."""
+"""The policy tree in force, for those who do not serve calls: the keeper's duties and routes about policies."""
 
 from sqlalchemy import Connection
 
