@@ -31,7 +31,7 @@ from tests.unit.redaction.test_recognizers import FOUND, plain
 from tests.unit.redaction.test_secrets import FORMATS
 
 REQUIREMENTS = ROOT / "benchmarks/peers/requirements/leaks.txt"
-LONGEST_FOR_THREE_PARTS = 90  # characters; longer specimens are cut in two, and at random
+LONGEST_FOR_THREE_PARTS = 45  # characters; longer specimens are cut in two, and at random
 
 
 @dataclass(frozen=True)

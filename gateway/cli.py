@@ -84,7 +84,7 @@ COMMANDS: Final = {
     "confidence": Lazy("gateway.commands.confidence:confidence", "Fit, show and explain certificates."),
     "ledger": Lazy("gateway.commands.ledger:ledger", "Rebuild the ledger from the journal."),
     "audit": Lazy("gateway.commands.audit:audit", "Verify the audit tree, prove single records, anchor it elsewhere."),
-    "redact": Lazy("gateway.commands.redact:redact", "Show what a policy redacts in a text."),
+    "redact": Lazy("gateway.commands.redact:redact", "Show what a policy redacts in a text; prove that it holds."),
 }
 
 HELP: Final = """Sluice: a gateway that redacts, governs and records every model call.

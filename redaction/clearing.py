@@ -61,7 +61,7 @@ class Clearing:
             found += (_shift(entity, seams[-1]) for entity in self._find(value, ""))
             seams.append(seams[-1] + len(value))
         for seam in seams[1:-1]:
-            found += self._over(whole, seam)
+            found += self._over(whole, seam, found)
         return self._rewrite(whole, site, found, seams[1:-1]) if found else values
 
     def media(self, value: str, kind: str, site: str) -> None:
@@ -71,10 +71,16 @@ class Clearing:
             raise Blocked("MEDIA", site)
         self.media_parts.append(Media(site, kind, len(value)))
 
-    def _over(self, whole: str, seam: int) -> list[Entity]:
-        start = max(0, seam - _SEAM)
-        window = (_shift(entity, start) for entity in self._finder.find(whole[start : seam + _SEAM]))
-        return [entity for entity in window if entity.start < seam < entity.end]
+    def _over(self, whole: str, seam: int, found: Sequence[Entity]) -> list[Entity]:
+        """Give what goes over a seam; a long value, such as a private key, from where it began to where it ends."""
+        begun = [one.start for one in found if one.start < seam and not whole[one.end : seam].strip()]
+        start = min((max(0, seam - _SEAM), *begun))
+        for end in (seam + _SEAM, len(whole)):
+            window = [_shift(entity, start) for entity in self._finder.find(whole[start:end])]
+            across = [entity for entity in window if entity.start < seam < entity.end]
+            if not any(entity.end >= end for entity in across):
+                break
+        return across
 
     def _find(self, value: str, hint: str) -> list[Entity]:
         found = self._finder.cached(value, hint)

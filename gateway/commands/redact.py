@@ -2,7 +2,10 @@
 
 import asyncio
 import secrets
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import click
@@ -10,6 +13,7 @@ import click
 from gateway.cli import Sentence
 from gateway.commands.common import settings_with
 from gateway.commands.output import json_option, print_json, print_table
+from gateway.verify.run import Report, summary, verify
 from policy.load import load_tree
 from policy.model import Policy
 from policy.problems import PolicyErrors
@@ -22,7 +26,21 @@ READY_S = 30.0
 POLL_S = 0.05
 
 
-@click.command(
+class TextOrCommand(click.Group):
+    """A group whose first argument may also be a file: then `text` is meant."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put `text` before anything that is no command of the group."""
+        return super().parse_args(ctx, args if args and args[0] in self.commands else ["text", *args])
+
+
+@click.group(cls=TextOrCommand)
+def redact() -> None:
+    pass
+
+
+@redact.command(
+    "text",
     help="""Show what a policy redacts in a text: the text as a model would see it, and each finding.
 
 Reads a file, or standard input. Nothing is stored or sent. Placeholders differ from run to run.
@@ -31,12 +49,12 @@ Reads a file, or standard input. Nothing is stored or sent. Placeholders differ 
 Examples:
   echo "Write to ann@example.com" | sluice redact
   sluice redact --policy support-drafting letter.txt --json
-"""
+""",
 )
 @click.argument("file", type=click.File("r", encoding="utf-8"), default="-")
 @click.option("--policy", "name", default="default", show_default=True, help="Name of the policy.")
 @json_option
-def redact(*, as_json: bool, name: str, file: Any) -> None:
+def text_(*, as_json: bool, name: str, file: Any) -> None:
     policy = _policy(name)
     text = file.read()
     try:
@@ -51,6 +69,50 @@ def redact(*, as_json: bool, name: str, file: Any) -> None:
         return
     click.echo(seen, nl=not seen.endswith("\n"))
     _print_findings(cleared.findings)
+
+
+@redact.command(
+    "verify",
+    help="""Prove that a policy holds: plant made-up values of every class and look for them everywhere.
+
+Starts gateway and recorder with the policy's redaction in an empty folder, in front of an upstream of
+its own. Sends each value at every site, streamed and not, and searches what the upstream got, what the
+caller got, journal, opened content, ledger, control database, traces and logs, raw and decoded. Exit code
+1 when a value, or a part of a long one, is found, or a call fails.
+
+\b
+Examples:
+  sluice redact verify
+  sluice redact verify --policy support-drafting --json
+""",
+)
+@click.option("--policy", "name", default="default", show_default=True, help="Name of the policy.")
+@click.option("--seed", type=int, help="Makes the same values again.")
+@json_option
+def verify_(*, as_json: bool, name: str, seed: int | None) -> None:
+    policy = _policy(name)
+    with tempfile.TemporaryDirectory(prefix="sluice-verify-") as folder:
+        try:
+            report = verify(policy, Path(folder), secrets.randbits(32) if seed is None else seed)
+        except TimeoutError as error:
+            raise Sentence(f"{error}; see `sluice up` for the reason.") from error
+    rows = summary(report)
+    if as_json:
+        print_json({"clean": report.clean, "kinds": rows, "left_alone": report.left_alone, "failed": report.failed})
+    else:
+        _print_report(report, rows)
+    raise SystemExit(0 if report.clean else 1)
+
+
+def _print_report(report: Report, rows: Sequence[Mapping[str, Any]]) -> None:
+    print_table(("KIND", "PLANTED", "LEAKED", "RESTORED", "WHERE"), [tuple(row.values()) for row in rows])
+    click.echo()
+    if report.left_alone:
+        click.echo(f"The policy does not act on: {', '.join(report.left_alone)}.")
+    for failure in sorted(set(report.failed)):
+        click.echo(f"Not answered: {failure}.")
+    planted = len(report.planted)
+    click.echo(f"{planted} values planted, {len({one.value for one, _ in report.leaks})} leaked.")
 
 
 def _policy(name: str) -> Policy:

@@ -123,6 +123,23 @@ def test_encoded_text_is_no_media_whatever_its_key(redactor: Redactor, key: str,
         assert MAIL not in shown
 
 
+def test_a_long_value_does_not_continue_in_the_next_part(redactor: Redactor) -> None:
+    key = (
+        "-----BEGIN PRIVATE "
+        + "KEY-----\n"
+        + "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n" * 9
+        + "-----END PRIVATE "
+        + "KEY-----"
+    )
+    for cut in (30, 60, 150, 290):
+        halves = [f"my key: {key[:cut]}", key[cut : cut + 20], f"{key[cut + 20 :]} thanks"]
+        content = [{"type": "text", "text": half} for half in halves]
+        sent = json.dumps(clear(redactor, {"messages": [{"role": "user", "content": content}]}).body)
+        assert "MIIEvQ" not in sent
+        assert "BAQEFAASC" not in sent
+        assert "thanks" in sent
+
+
 def test_sound_is_passed_and_text_as_sound_is_not(redactor: Redactor) -> None:
     sound = base64.b64encode(bytes(range(256))).decode()
     for value, passes in ((sound, True), (b64(TEXT), False)):

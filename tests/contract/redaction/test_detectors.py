@@ -7,7 +7,9 @@ from contextlib import asynccontextmanager
 import pytest
 
 from redaction.detect import Detector, WordDetector
+from redaction.names.recognizer import load_names
 from redaction.presidio.detectors import Detectors
+from redaction.types import Entity
 
 TEXT = "Please call Ivana Petrov today."
 
@@ -50,3 +52,30 @@ def test_a_deadline_that_cannot_be_met_raises_timeout_error(name: str) -> None:
                 await detector.find([TEXT], "en", "balanced", 0.01)
 
     asyncio.run(main())
+
+
+TEXTS = [
+    "Hi Sarah, this is Tom Becker from Vantage Logistics in Rotterdam.",
+    '{"customer": {"first_name": "Ingrid", "last_name": "Halvorsen"}, "city": "10115 Berlin"}',
+    "please ship it to 12 Oak Street, Springfield, IL 62704, attn. maria lopez",
+    "nginx on EKS talks to S3 in us-east-1; order 20260114 is late.",
+    "Grüße\nJörg Müller\u200b\nœuvre d'Anaïs Lefèvre 😀 in Kraków",
+]
+
+
+@pytest.mark.parametrize("level", ["balanced", "strict", "paranoid"])
+def test_a_detector_process_finds_what_the_model_finds_in_this_process(level: str) -> None:
+    names = load_names()
+
+    async def main() -> None:
+        async with made("real") as detector:
+            for text in TEXTS:  # one by one: the texts of one request count as one document
+                (found,) = await detector.find([text], "en", level, 60)
+                own = [entity for entity in found if entity.recognizer != "names.again"]
+                assert sorted(own, key=_place) == sorted(names.find(text, level), key=_place)
+
+    asyncio.run(main())
+
+
+def _place(entity: Entity) -> tuple[int, str]:
+    return entity.start, entity.kind

@@ -1,0 +1,1 @@
+"""Prove on a running product that nothing personal or secret leaves or is kept."""
