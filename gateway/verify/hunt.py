@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 _PIECE = re.compile(r"[A-Za-z0-9+/_-]{12,}={0,2}")
 _UNICODE = re.compile(r"\\u([0-9a-fA-F]{4})")
+_SPACE = re.compile(r"\\+[nrt]")
 _SIGNS = re.compile(r"[^a-z0-9]+")
 _FRAME = re.compile(r"-----[A-Z ]+-----")  # what all private keys share
 _PART = 12
@@ -45,7 +46,7 @@ def bare(text: str) -> str:
 
 def readings(text: str) -> list[str]:
     """Return a text, and what it says unescaped and decoded."""
-    plain = _UNICODE.sub(lambda found: chr(int(found[1], 16)), html.unescape(unquote(text)))
+    plain = _UNICODE.sub(lambda found: chr(int(found[1], 16)), html.unescape(unquote(_SPACE.sub(" ", text))))
     decoded = [one for piece in _PIECE.findall(plain) for one in _decoded(piece)]
     return [text, plain, "\n".join(decoded)]
 

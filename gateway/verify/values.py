@@ -1,6 +1,5 @@
 """Fresh made-up values of every class, with the words that lead to them."""
 
-import base64
 import string
 from collections.abc import Callable, Mapping
 from random import Random
@@ -89,10 +88,6 @@ def _machines(m: Maker) -> Mapping[str, Value]:
 
 
 def _secrets(m: Maker) -> Mapping[str, Value]:
-    head, claims = (
-        base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-        for text in (f'{{"kid":"{m.word(9)}","alg":"HS256"}}', f'{{"sub":"{m.word(12)}"}}')
-    )
     pem = f"-----BEGIN PRIVATE KEY-----\n{m.token(60)}\n{m.token(60)}\n-----END PRIVATE KEY-----"
     return {
         "AWS_ACCESS_KEY": ("key ", f"AKIA{m.token(16).upper()}"),
@@ -100,7 +95,7 @@ def _secrets(m: Maker) -> Mapping[str, Value]:
         "OPENAI_KEY": ("key ", f"sk-proj-{m.token(40)}"),
         "SLACK_TOKEN": ("token ", f"xoxb-{m.digits(12)}-{m.token(24)}"),
         "STRIPE_KEY": ("key ", f"sk_live_{m.token(24)}"),
-        "JWT": ("session ", f"{head}.{claims}.{m.token(32)}"),
+        "JWT": ("session ", f"eyJ{m.token(30)}.{m.token(40)}.{m.token(32)}"),
         "PASSWORD": ("password: ", f"{m.token(12)}!"),
         "CONNECTION_STRING": ("database ", f"postgres://{m.word(6)}:{m.token(14)}@db.internal/{m.word(8)}"),
         "PRIVATE_KEY": ("", pem),
