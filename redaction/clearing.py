@@ -13,6 +13,7 @@ from redaction.rules import Rule, RuleBook
 from redaction.targets import link_at
 from redaction.types import Blocked, Entity, Finding, Media, ValueHash, Vault
 
+_LAST_PIECES = 9  # what is looked at for an address that a value stands in
 _SEAM = 64  # characters on each side of a seam between text parts in which a split value is looked for
 
 
@@ -98,7 +99,7 @@ class Clearing:
         for entity, rule in kept:
             done = _copy(value, done, entity.start, borders, out, pieces)
             mark = self._stand_in(value[entity.start : entity.end], entity.kind, rule)
-            if "://" in value and (link := link_at("".join(out))):
+            if "://" in value and (link := link_at("".join(out[-_LAST_PIECES:]))):
                 self.vault.links.add(link + mark)
             out.append(mark)
             done = _skip(done, entity.end, borders, out, pieces)
