@@ -19,14 +19,19 @@ _DIRECT = frozenset({"mailto:", "tel:", "sms:"})
 def target_at(text: str, *, bare: bool) -> str | None:
     """Give the target that is under way at the end of a text, if any; `bare` counts addresses in plain text too."""
     recent = text[-_LONGEST:]
-    found = _TARGET.search(recent) or (_BARE.search(recent) if bare else None)
+    marked = "=" in recent or "](" in recent or "]:" in recent or "(" in recent
+    found = (_TARGET.search(recent) if marked else None) or (_BARE.search(_last_word(recent)) if bare else None)
     return None if found is None else next(group for group in found.groups() if group is not None)
 
 
 def link_at(text: str) -> str | None:
     """Give the address that is under way at the end of a text of the caller's, if any."""
-    found = _LINK.search(text[-_LONGEST:])
+    found = _LINK.search(word) if "://" in (word := _last_word(text[-_LONGEST:])) else None
     return found and found[0]
+
+
+def _last_word(text: str) -> str:
+    return text[max(text.rfind(" "), text.rfind("\n"), text.rfind("\t")) + 1 :]
 
 
 def is_made_up(target: str | None, value: str) -> bool:
