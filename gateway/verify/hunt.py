@@ -5,13 +5,15 @@ import binascii
 import gzip
 import html
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from urllib.parse import unquote
 
 _PIECE = re.compile(r"[A-Za-z0-9+/_-]{12,}={0,2}")
 _UNICODE = re.compile(r"\\u([0-9a-fA-F]{4})")
 _SPACE = re.compile(r"\\+[nrt]")
 _SIGNS = re.compile(r"[^a-z0-9]+")
+_URL_SAFE = str.maketrans("-_", "+/")
 _FRAME = re.compile(r"-----[A-Z ]+-----")  # what all private keys share
 _PART = 12
 _GZIP = b"\x1f\x8b"
@@ -51,12 +53,9 @@ def readings(text: str) -> list[str]:
     return [text, plain, "\n".join(decoded)]
 
 
-def _decoded(piece: str) -> list[str]:
-    out = []
-    core = piece.rstrip("=").translate(str.maketrans("-_", "+/"))
-    for read in (lambda: base64.b64decode(core + "=" * (-len(core) % 4)), lambda: bytes.fromhex(piece)):
-        try:
-            out.append(read().decode("utf-8", "replace"))
-        except (binascii.Error, ValueError):
-            continue
-    return out
+def _decoded(piece: str) -> Iterator[str]:
+    core = piece.rstrip("=").translate(_URL_SAFE)
+    with suppress(binascii.Error, ValueError):
+        yield base64.b64decode(core + "=" * (-len(core) % 4)).decode("utf-8", "replace")
+    with suppress(ValueError):
+        yield bytes.fromhex(piece).decode("utf-8", "replace")

@@ -256,7 +256,8 @@ def _product(policy: Policy, folder: Path, upstream: Upstream) -> Iterator[str]:
 
 def _free_ports(count: int) -> list[int]:
     """Return ports that nobody listens on, below those that the system hands out for outgoing connections."""
-    random, found = Random(), []
+    random = Random()
+    found: list[int] = []
     while len(found) < count:
         port = random.randrange(12_000, 30_000)
         with socket.socket() as probe:
