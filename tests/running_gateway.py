@@ -72,7 +72,7 @@ providers:
   test:
     base_url: BASE_URL
     api_key_env: UPSTREAM_KEY
-    timeouts: {connect_s: 1.0, first_byte_s: 2.0, idle_s: 1.0, total_s: 20.0}
+    timeouts: {connect_s: 1.0, first_byte_s: 3.0, idle_s: 3.0, total_s: 20.0}
     breaker: {failures: 1000, min_calls: 1000}
 """
 PRICES = """
@@ -89,11 +89,11 @@ class Running:
     base_url: str
     journal: Any
 
-    def ends(self, count: int = 1, timeout_s: float = 3.0) -> list[Mapping[str, Any]]:
+    def ends(self, count: int = 1, timeout_s: float = 20.0) -> list[Mapping[str, Any]]:
         """Return the bodies of all `call.end` events, waiting for that many."""
         return [event.body for event in self.end_events(count, timeout_s)]
 
-    def end_events(self, count: int = 1, timeout_s: float = 3.0) -> list[Event]:
+    def end_events(self, count: int = 1, timeout_s: float = 20.0) -> list[Event]:
         deadline = time.monotonic() + timeout_s
         while True:
             found = [event for event in self.journal.events if event.kind == "call.end"]

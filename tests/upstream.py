@@ -41,7 +41,7 @@ class Upstream:
     def base_url(self) -> str:
         return f"http://127.0.0.1:{self.port}/v1"
 
-    def wait_closed(self, timeout_s: float = 2.0) -> bool:
+    def wait_closed(self, timeout_s: float = 20.0) -> bool:
         """Tell whether the gateway let go of every connection in time."""
         deadline = time.monotonic() + timeout_s
         while self.open_connections and time.monotonic() < deadline:

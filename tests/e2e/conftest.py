@@ -44,4 +44,4 @@ def client(gateway: Running) -> Iterator[openai.OpenAI]:
 
 
 def new_client(gateway: Running, key: str = KEY, **options: Any) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{gateway.base_url}/v1", api_key=key, **{"max_retries": 0, "timeout": 10, **options})
+    return openai.OpenAI(base_url=f"{gateway.base_url}/v1", api_key=key, **{"max_retries": 0, "timeout": 30, **options})

@@ -131,6 +131,6 @@ def test_no_upstream_connection_outlives_its_client(steps: list[Step], upstream:
                 headers={"authorization": f"Bearer {KEY}"},
                 timeout=0.25,
             )
-    assert upstream.wait_closed(2)
+    assert upstream.wait_closed()
     assert connections_to(upstream.port) == 0
     assert [end["outcome"] for end in gateway.ends(5)] == ["client_disconnected"] * 5

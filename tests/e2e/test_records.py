@@ -1,6 +1,5 @@
 """One record for every received request, with everything that is known about it and no text in the open part."""
 
-import time
 from typing import Any
 
 import httpx2 as httpx
@@ -128,18 +127,16 @@ def test_refused_requests_leave_a_record_too(
 def test_a_client_that_leaves_is_recorded_and_its_upstream_is_let_go(
     streamed: bool, upstream: Upstream, gateway: Running
 ) -> None:
-    parts = [*text_chunks("Hel", "lo ", "Ann")[:-1], 1.9]
-    upstream.default = lambda _request: stream(*parts, done=False) if streamed else [1.9]
+    parts = [*text_chunks("Hel", "lo ", "Ann")[:-1], 30.0]
+    upstream.default = lambda _request: stream(*parts, done=False) if streamed else [30.0]
     body = {"model": "gpt-test", "messages": ASK, "stream": streamed}
     with (
-        httpx.Client(base_url=gateway.base_url, headers=AUTHORIZED, timeout=0.4) as http,
+        httpx.Client(base_url=gateway.base_url, headers=AUTHORIZED, timeout=1.5) as http,
         pytest.raises(httpx.TimeoutException),
     ):
         http.post("/v1/chat/completions", json=body)
-    left = time.monotonic()
     (end,) = gateway.ends()
-    assert upstream.wait_closed(1.0)
-    assert time.monotonic() - left < 1.0
+    assert upstream.wait_closed()  # long before it would have said more
     assert (end["status"], end["outcome"]) == (499, "client_disconnected")
     assert end["attempts"][0]["error_code"] == "interrupted"
     if streamed:

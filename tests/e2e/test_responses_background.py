@@ -16,7 +16,7 @@ def text_of(request: Received) -> str:
     return text
 
 
-def poll(client: openai.OpenAI, name: str, timeout_s: float = 5.0) -> Any:
+def poll(client: openai.OpenAI, name: str, timeout_s: float = 30.0) -> Any:
     """Return a response once it has ended."""
     deadline = time.monotonic() + timeout_s
     while True:

@@ -12,7 +12,7 @@ BODY = b'{"model":"gpt-test","messages":[{"role":"user","content":"hello"}]}'
 
 def connect(gateway: Running) -> socket.socket:
     host, port = gateway.base_url.removeprefix("http://").split(":")
-    return socket.create_connection((host, int(port)), timeout=10)
+    return socket.create_connection((host, int(port)), timeout=60)
 
 
 def head(*lines: str, method: str = "POST", path: str = "/v1/chat/completions", key: str = KEY) -> bytes:

@@ -33,7 +33,7 @@ def place(tmp_path: Path, upstream: Upstream) -> Iterator[Place]:
     policies = write_policies(tmp_path / "policies", upstream.base_url)
     file = policies / "structured.yaml"
     file.write_text(file.read_text().replace("{tenant: acme}", "{tenant: default}"))
-    chosen = {"SLUICE_BOOTSTRAP_KEY": KEY, "SLUICE_GRACE_S": "1", "SLUICE_UPSTREAM": "test"}
+    chosen = {"SLUICE_BOOTSTRAP_KEY": KEY, "SLUICE_GRACE_S": "3", "SLUICE_UPSTREAM": "test"}
     chosen["SLUICE_RECORDER_PORT"] = str(free_port())  # nobody listens there: these tests run without a recorder
     settings = replace(load(chosen, tmp_path), policies=policies)
     with control_database(settings) as database:
