@@ -28,6 +28,7 @@ from benchmarks.stand import SLUICE, ended_calls, environment_of, processes, say
 GRACE_S = 2.0
 MIB = 1 << 20
 STREAMS, HUNG = 50, 20
+ROWS = ("stops", "rolling", "readers", "overload")
 
 
 @dataclass
@@ -275,7 +276,8 @@ def loaded(site: Site, act: Callable[[subprocess.Popen[bytes]], None]) -> None:
 @click.option("--cycles", default=100, show_default=True, help="Stops under load.")
 @click.option("--rounds", default=10, show_default=True, help="Rolling restarts.")
 @click.option("--readers", default=100, show_default=True, help="Slow readers.")
-def main(cycles: int, rounds: int, readers: int) -> None:
+@click.option("--row", "rows", multiple=True, type=click.Choice(ROWS), default=ROWS, help="Only these rows.")
+def main(cycles: int, rounds: int, readers: int, rows: tuple[str, ...]) -> None:
     """Stop and replace gateways and print the counts; exit 1 when something happened that should not."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -284,10 +286,14 @@ def main(cycles: int, rounds: int, readers: int) -> None:
         folder = Path(tempfile.mkdtemp(prefix="sluice-drain-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         site = stack.enter_context(site_of(folder))
-        stops(site, cycles)
-        asyncio.run(rolling(site, rounds))
-        loaded(site, lambda process: asyncio.run(slow_readers(site, process, readers)))
-        loaded(site, lambda _process: asyncio.run(overload(site, 200)))
+        if "stops" in rows:
+            stops(site, cycles)
+        if "rolling" in rows:
+            asyncio.run(rolling(site, rounds))
+        if "readers" in rows:
+            loaded(site, lambda process: asyncio.run(slow_readers(site, process, readers)))
+        if "overload" in rows:
+            loaded(site, lambda _process: asyncio.run(overload(site, 200)))
         audit(site)
     say("what should not have happened", len(site.bad))
     say("seconds", f"{time.monotonic() - began:.0f}")

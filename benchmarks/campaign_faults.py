@@ -180,7 +180,8 @@ def audit(stand: Stand, counts: Counts) -> None:
 @click.option("--seed", default=1, show_default=True)
 @click.option("--outage", "outage_s", default=60.0, show_default=True, help="Seconds that a store stays away.")
 @click.option("--only", type=click.Choice(["upstreams", "stores"]), help="One half of the campaign.")
-def main(scale: float, seed: int, outage_s: float, only: str | None) -> None:
+@click.option("--row", "rows", multiple=True, help="Of the stores, only rows whose name holds this text.")
+def main(scale: float, seed: int, outage_s: float, only: str | None, rows: tuple[str, ...]) -> None:
     """Break upstreams, disks and stores, and print the counts; exit 1 when something happened that should not."""
     counts, began = Counts(), time.monotonic()
     if only != "stores":
@@ -192,7 +193,7 @@ def main(scale: float, seed: int, outage_s: float, only: str | None) -> None:
             audit(stand, counts)
             counts.say("tracebacks in the logs", traces)
     if only != "upstreams":
-        counts.bad += stores(outage_s, counts.say)
+        counts.bad += stores(outage_s, counts.say, rows)
     counts.say("what should not have happened", len(counts.bad))
     counts.say("seconds", f"{time.monotonic() - began:.0f}")
     for line in counts.bad[:60]:

@@ -8,7 +8,7 @@ import signal
 import sqlite3
 import time
 import urllib.request
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import duckdb
 import orjson
@@ -91,6 +91,17 @@ async def lost_control(load: Load, seconds: float) -> list[Reply]:
     return replies
 
 
+async def restored_control(load: Load, seconds: float) -> list[Reply]:
+    """Put a copy of the control database in its place, as a restored backup; calls go on with it."""
+    file = load.stand.data / "control.db"
+    with contextlib.closing(sqlite3.connect(file)) as now, contextlib.closing(sqlite3.connect(f"{file}.copy")) as copy:
+        now.backup(copy)
+    for part in ("-wal", "-shm"):
+        file.with_name(file.name + part).unlink(missing_ok=True)
+    file.with_name(file.name + ".copy").replace(file)
+    return await load.run(seconds)
+
+
 Fault = Callable[[Load, float], Awaitable[list[Reply]]]
 FAULTS: Mapping[str, Fault] = {
     "recorder stopped": stopped_recorder,
@@ -98,6 +109,7 @@ FAULTS: Mapping[str, Fault] = {
     "ledger corrupt": corrupt_ledger,
     "control database locked": locked_control,
     "control database replaced by garbage": lost_control,
+    "control database restored from a copy": restored_control,
 }
 
 
@@ -175,15 +187,22 @@ def gateway_parts(stand: Stand) -> dict[str, str]:
         return parts
 
 
-def stores(outage_s: float, say: Say) -> list[str]:
-    """Run every fault of disks and stores; return what should not have happened."""
+def stores(outage_s: float, say: Say, rows: Sequence[str] = ()) -> list[str]:
+    """Run the faults of disks and stores whose names hold one of `rows`, or all; return what should not have been."""
+
+    def wanted(name: str) -> bool:
+        return not rows or any(row in name for row in rows)
+
     bad = []
     for policy in ("block", "serve"):
-        bad += full_disk(policy, say)
-        bad += failed_syncs(policy, say)
-    bad += lost_server(outage_s, say)
+        bad += full_disk(policy, say) if wanted("full disk") else []
+        bad += failed_syncs(policy, say) if wanted("fdatasync fails") else []
+    bad += lost_server(outage_s, say) if wanted("PostgreSQL server away") else []
+    chosen = {name: fault for name, fault in FAULTS.items() if wanted(name)}
+    if not chosen:
+        return bad
     with standing() as stand:
-        load, found = asyncio.run(outages(stand, outage_s, say))
+        load, found = asyncio.run(outages(stand, outage_s, say, chosen))
         acknowledged, lost, _ = audited(stand, load)
         say("acknowledged during the outages; lost", f"{acknowledged}; {lost}")
         return bad + found + ([f"{lost} acknowledged calls lost in the outages"] if lost else [])

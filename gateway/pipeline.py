@@ -77,19 +77,24 @@ class Pipeline:
             with watch("clear"):
                 governed = await resume(governed)
                 watch.request = request = await clear(shape(governed, watch.notes))
-                later = await defer(request)
-                place = None if later or stopped else await self.reuse.look(request, http.headers, watch.notes)
-            if later is not None:
-                await self._later(later, watch, http)
-                return
+                place = None if stopped else await self.reuse.look(request, http.headers, watch.notes)
             if place is None:
-                await self._ask(request, watch, http)
+                await self._first(request, watch, http)
                 return
             async with place:
                 if place.known is None:
-                    place.said = await self._ask(request, watch, http)
+                    place.clean = await self._first(request, watch, http)
                 else:
                     await self._again(request, place, watch, http)
+
+    async def _first(self, request: ClearRequest, watch: Watch, http: Exchange) -> Json | None:
+        """Answer a request that was not answered before, now or later; return what may be said again."""
+        later = await defer(request)
+        if later is None:
+            said = await self._ask(request, watch, http)
+            return said and said.clean
+        await self._later(later.reply, watch, http)
+        return later.clean
 
     async def _ask(self, request: ClearRequest, watch: Watch, http: Exchange) -> ClearAnswer | None:
         """Ask a model."""

@@ -7,8 +7,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.admission import KeyDirectory, KeyHolder, Limits, authenticate, credentials, refuse_loops
 from gateway.pipeline import Pipeline
+from gateway.repeats import BODY, ENDPOINT, Repeats
 from gateway.stages import record
 from gateway.stages.record import Bill, End
+from gateway.stages.reuse import HEADER
 from gateway.watch import Desk, Watch
 from gateway.wire import headers
 from gateway.wire.exchange import Exchange
@@ -51,11 +53,11 @@ class RequestWatch(Watch):
         await self._send(message)
 
     async def _end(self, end: End, bill: Bill | None, on_failure: OnFailure) -> Commit:
-        path = getattr(self._scope.get("route"), "path", None)
+        path: str | None = getattr(self._scope.get("route"), "path", None)
         if end.error_code is None and (path in PROBES or (path in REPORTS and end.status < 400)):
             self._ended = True
             return Commit()
-        self._known["endpoint"] = path or "unknown"
+        self._known["endpoint"] = path or self._scope.get(ENDPOINT) or "unknown"
         self._known["method"] = record.code(self.http.method)
         return await super()._end(end, bill, on_failure)
 
@@ -67,6 +69,7 @@ class RequestWatch(Watch):
 
 def watched(app: ASGIApp, pipeline: Pipeline) -> ASGIApp:
     """Wrap an application so that every request has an id, leaves a record and is refused in one shape."""
+    repeats = Repeats(pipeline.reuse.store, pipeline.limits, app)
 
     async def outermost(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -76,7 +79,11 @@ def watched(app: ASGIApp, pipeline: Pipeline) -> ASGIApp:
         async with RequestWatch(pipeline.desk, http, scope, send) as watch:
             scope[_WATCH] = watch
             watch.holder = pipeline.directory.lookup(credentials(http.headers))
-            await app(scope, receive, watch.send)
+            key = http.headers.get(HEADER)
+            if key is None or watch.holder is None or http.method != "POST":
+                await app(scope, receive, watch.send)
+            else:
+                await repeats.once(key, watch.holder, http, scope, watch.send)
             if watch.failed is not None:
                 raise watch.failed
 
@@ -107,7 +114,8 @@ async def body_of(request: Request, limits: Limits) -> bytes:
         TooLarge, BadRequest: it is too long, or too slow.
         ClientLeft: the client went away before it was complete.
     """
-    return await watch_of(request).http.read(limits.body_bytes, limits.body_s)
+    read: bytes | None = request.scope.get(BODY)
+    return read if read is not None else await watch_of(request).http.read(limits.body_bytes, limits.body_s)
 
 
 def _end_of(status: int) -> End:

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 BUSY_S: Final = 5
 # Execution option of a connection: the words that open its transactions; empty: none is opened.
 BEGIN: Final = "sluice_begin"
+_FILE: Final = "sluice.file"
 _PRAGMAS: Final = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
@@ -46,10 +47,30 @@ def _sqlite(url: URL) -> Engine:
         raise ValueError("SLUICE_DATABASE_URL must name a file: several processes share the control database")
     engine = create_engine(url, connect_args={"timeout": BUSY_S}, hide_parameters=True)
     path = Path(url.database)
-    event.listen(engine, "do_connect", lambda *_: _make_private(path))
+    event.listen(engine, "do_connect", lambda _dialect, record, *_: _opening(path, record))
+    event.listen(engine, "checkout", lambda _connection, record, _proxy: _refuse_replaced(path, record))
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _opening(path: Path, record: ConnectionPoolEntry) -> None:
+    _make_private(path)
+    record.info[_FILE] = _file_at(path)
+
+
+def _refuse_replaced(path: Path, record: ConnectionPoolEntry) -> None:
+    """Drop connections to a file that is not at its place any more: a restored backup is seen without a restart."""
+    now = _file_at(path)
+    if now is not None and now != record.info[_FILE]:
+        raise InvalidatePoolError
+
+
+def _file_at(path: Path) -> tuple[int, int] | None:
+    with suppress(OSError):
+        found = path.stat()
+        return found.st_dev, found.st_ino
+    return None
 
 
 def _make_private(path: Path) -> None:

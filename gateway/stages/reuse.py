@@ -8,18 +8,18 @@ from typing import Final, Self
 import orjson
 
 from gateway.answers import AnswerStore, Known, MemoryAnswers
-from gateway.call import ClearAnswer, ClearRequest, Recorded
+from gateway.call import ClearRequest, Recorded
 from gateway.control.errors import ControlError
 from gateway.errors import BadRequest, GatewayError, RedactionDown
-from gateway.stages.restore import event_bytes
-from gateway.wire import headers, sse
+from gateway.stages.restore import event_bytes, numbered
+from gateway.wire import headers
 from gateway.wire.endpoint import Json
 from gateway.wire.said import as_events
 from policy.usage import Usage
 from redaction.types import Blocked, RedactionFailed
 
 IDEMPOTENCY, CACHE = "idempotency", "cache"
-_HEADER: Final = b"idempotency-key"
+HEADER: Final = b"idempotency-key"
 _KEY_CHARS: Final = 255
 _DAY_S: Final = 24 * 3600.0
 _LONGEST_CALL_S: Final = 900.0
@@ -50,14 +50,14 @@ class StoreDown(GatewayError):
 
 @dataclass(slots=True)
 class Place:
-    """Where the answer of one call will be kept: `async with` keeps `said` in the end, or frees the names."""
+    """Where the answer of one call will be kept: `async with` keeps what is `clean` in the end, or frees the names."""
 
     store: AnswerStore
     tenant: str
     asked: str = ""
     names: dict[str, tuple[str, float]] = field(default_factory=dict)
     known: tuple[str, Json] | None = None
-    said: ClearAnswer | None = None
+    clean: Json | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -69,8 +69,8 @@ class Place:
             return
         for kind, (name, seconds) in self.names.items():
             try:
-                if self.said is not None and _can_be_given_again(self.said):
-                    await self.store.put(self.tenant, kind, name, Known(self.asked, self.said.clean), seconds)
+                if self.clean is not None:
+                    await self.store.put(self.tenant, kind, name, Known(self.asked, self.clean), seconds)
                 elif kind == IDEMPOTENCY:
                     await self.store.drop(self.tenant, kind, name)
             except ControlError:
@@ -90,7 +90,7 @@ class Reuse:
             Conflict, InProgress, BadRequest, StoreDown: see `gateway.stages.reuse`.
         """
         policy = request.governed.bound.policy
-        key = sent.get(_HEADER)
+        key = sent.get(HEADER)
         if key is None and policy.cache.mode == "off":
             return None
         place = Place(self.store, request.governed.call.holder.facts.tenant)
@@ -107,19 +107,7 @@ class Reuse:
 
     async def _repeated(self, place: Place, request: ClearRequest, key: bytes) -> None:
         call = request.governed.call
-        if not key or len(key) > _KEY_CHARS:
-            raise BadRequest(f"The Idempotency-Key has 1 to {_KEY_CHARS} characters.", param="idempotency-key")
-        name = self.store.hidden(place.tenant, call.holder.key_id.encode(), key)
-        place.asked = self.store.hidden(place.tenant, call.endpoint.name.encode(), orjson.dumps(call.body))
-        known = await self.store.claim(place.tenant, IDEMPOTENCY, name, place.asked, _LONGEST_CALL_S)
-        if known is None:
-            place.names[IDEMPOTENCY] = (name, _DAY_S)
-        elif known.asked != place.asked:
-            raise Conflict("This Idempotency-Key was used for another request; use a new one.")
-        elif known.answer is None:
-            raise InProgress("The first request under this Idempotency-Key is not answered yet.")
-        else:
-            place.known = (IDEMPOTENCY, known.answer)
+        await claim(place, call.holder.key_id, key, (call.endpoint.name.encode(), orjson.dumps(call.body)))
 
     async def _cached(self, place: Place, request: ClearRequest, notes: Json) -> None:
         """Look for an equal request: cleared alike, under the same policy version, of the same tenant."""
@@ -135,6 +123,27 @@ class Reuse:
             notes["would_reuse"] = True
         else:
             place.known = (CACHE, known.answer)
+
+
+async def claim(place: Place, key_id: str, key: bytes, asked: tuple[bytes, ...]) -> None:
+    """Find the answer that was given under an Idempotency-Key, or take the key for this request.
+
+    Raises:
+        Conflict, InProgress, BadRequest: the key cannot be used for it.
+    """
+    if not key or len(key) > _KEY_CHARS:
+        raise BadRequest(f"The Idempotency-Key has 1 to {_KEY_CHARS} characters.", param="idempotency-key")
+    name = place.store.hidden(place.tenant, key_id.encode(), key)
+    place.asked = place.store.hidden(place.tenant, *asked)
+    known = await place.store.claim(place.tenant, IDEMPOTENCY, name, place.asked, _LONGEST_CALL_S)
+    if known is None:
+        place.names[IDEMPOTENCY] = (name, _DAY_S)
+    elif known.asked != place.asked:
+        raise Conflict("This Idempotency-Key was used for another request; use a new one.")
+    elif known.answer is None:
+        raise InProgress("The first request under this Idempotency-Key is not answered yet.")
+    else:
+        place.known = (IDEMPOTENCY, known.answer)
 
 
 def again(request: ClearRequest, clean: Json) -> bytes:
@@ -153,19 +162,14 @@ def again(request: ClearRequest, clean: Json) -> bytes:
         return orjson.dumps(body)
     options = governed.call.body.get("stream_options") or {}
     events = as_events(governed.call.endpoint.name, body, bool(options.get("include_usage")))
-    return b"".join(event_bytes(event, hide_usage=False) for event in events) + sse.DONE_EVENT
+    told = (event_bytes(numbered(event, place), hide_usage=False) for place, event in enumerate(events))
+    return b"".join(told) + governed.call.endpoint.done
 
 
 def marked(recorded: Recorded, kind: str, *, streamed: bool) -> list[headers.Header]:
     """Give the headers of an answer that was given before."""
     kept = [header for header in recorded.headers if not (streamed and header == headers.JSON)]
     return [*kept, (b"x-sluice-reused", kind.encode())]
-
-
-def _can_be_given_again(said: ClearAnswer) -> bool:
-    """Say whether an answer can travel a second time; streams of other endpoints than chat cannot."""
-    call = said.answer.route.request.governed.call
-    return not call.stream or call.endpoint.name == "chat.completions"
 
 
 def _belongs_to_nobody(request: ClearRequest) -> bool:

@@ -4,8 +4,8 @@ from dataclasses import astuple
 
 from gateway.call import ClearRequest, Governed, Released, Target
 from gateway.errors import BadRequest
-from gateway.wire.turn import Asker, Json, Said, Waiting
-from redaction.types import Cleared, Vault
+from gateway.wire.turn import Asker, Said, Waiting
+from redaction.types import Cleared, ScreenedBody, Vault
 
 
 async def resume(governed: Governed) -> Governed:
@@ -44,7 +44,7 @@ async def with_earlier(governed: Governed, cleared: Cleared) -> Cleared:
     )
 
 
-async def defer(request: ClearRequest) -> Json | None:
+async def defer(request: ClearRequest) -> ScreenedBody | None:
     """Queue a call that is to be answered later; return what its caller sees meanwhile, or None.
 
     Raises:
@@ -66,7 +66,7 @@ async def defer(request: ClearRequest) -> Json | None:
     )
     shown = await turn.defer(waiting)
     screen = governed.redactor.screen(cleared.vault, governed.call.endpoint.name, again=True)
-    return shown and screen.whole(shown).reply
+    return None if shown is None else screen.whole(shown)
 
 
 def pinned(governed: Governed, targets: tuple[Target, ...]) -> tuple[Target, ...]:

@@ -26,6 +26,15 @@ def poll(client: openai.OpenAI, name: str, timeout_s: float = 30.0) -> Any:
         time.sleep(0.02)
 
 
+def test_a_repeated_request_is_queued_once(upstream: Upstream, client: openai.OpenAI) -> None:
+    upstream.default = lambda _request: reply(response(message("Done.")))
+    ask: Any = {"model": "gpt-test", "input": ASK, "background": True, "extra_headers": {"idempotency-key": "order-1"}}
+    first, second = client.responses.create(**ask), client.responses.create(**ask)
+    assert first == second
+    assert poll(client, first.id).output_text == "Done."
+    assert len(upstream.received) == 1
+
+
 def test_a_background_response_is_followed_to_its_end(upstream: Upstream, client: openai.OpenAI) -> None:
     upstream.default = lambda _request: [0.3, *reply(response(message("Done.")))]
     queued = client.responses.create(model="gpt-test", input="Hi.", background=True)

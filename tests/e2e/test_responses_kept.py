@@ -106,6 +106,19 @@ def test_the_provider_stores_what_caller_and_policy_want(upstream: Upstream, sta
                 assert upstream.received[-1].json["store"] is (allowed and wish is True)
 
 
+def test_a_repeated_request_streams_the_first_answer_again(upstream: Upstream, start: Start) -> None:
+    ask: Any = {"model": "gpt-test", "input": ASK, "stream": True, "extra_headers": {"idempotency-key": "order-1"}}
+    for delivery in ("live", "buffered"):
+        upstream.default = lambda request: stream(*events(message(f"Hello {mark(request)}.")), done=False)
+        before = len(upstream.received)
+        with new_client(start(delivery)) as client:
+            first, second = (list[Any](client.responses.create(**ask)) for _ in range(2))
+        assert first[-1].response == second[-1].response
+        assert second[-1].response.output_text == "Hello ann@example.com."
+        assert [event.sequence_number for event in second] == list(range(len(second)))
+        assert len(upstream.received) == before + 1
+
+
 def test_a_deleted_response_is_gone(first: Any, client: openai.OpenAI) -> None:
     client.responses.delete(first.id)
     with pytest.raises(openai.NotFoundError):

@@ -1,7 +1,9 @@
 """Workers go on with what they know while the control database is away, and revoked keys never come back."""
 
 import asyncio
+import contextlib
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -115,6 +117,46 @@ def test_an_older_copy_of_the_database_revives_no_key(tmp_path: Path) -> None:
     assert watch.check()
     assert directory.lookup(kept.encode()) is None
     database.close()
+
+
+def test_a_restored_backup_is_noticed_while_the_worker_runs(tmp_path: Path) -> None:
+    file, copy = tmp_path / "control.db", tmp_path / "copy.db"
+    worker = opened(f"sqlite:///{file}")
+    gone, info = create_key(worker, "acme", KeySpec(), ADMIN)
+    worker.close()
+    shutil.copy(file, copy)
+    directory = Directory()
+    watch = ChangeWatch(worker, [directory])
+    revoke_key(worker, "acme", info.key_id, ADMIN)
+    assert watch.check()
+    backup = open_database(f"sqlite:///{copy}")
+    added, _ = create_key(backup, "acme", KeySpec(), ADMIN)
+    backup.close()
+    file.unlink()
+    assert watch.check()  # between the two, the old file goes on
+    copy.rename(file)
+    assert watch.check()
+    assert directory.lookup(added.encode()) is not None
+    assert directory.lookup(gone.encode()) is None  # the backup knows nothing of its revocation
+    worker.close()
+
+
+def test_a_locked_file_is_followed_again_when_it_is_free(tmp_path: Path) -> None:
+    file = tmp_path / "control.db"
+    worker = opened(f"sqlite:///{file}")
+    raw, info = create_key(worker, "acme", KeySpec(), ADMIN)
+    directory = Directory()
+    watch = ChangeWatch(worker, [directory])
+    assert watch.check()
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as held:
+        held.execute("begin exclusive")
+        assert watch.check()  # readers go on
+        assert directory.lookup(raw.encode()) is not None
+        held.execute("rollback")
+    revoke_key(worker, "acme", info.key_id, ADMIN)
+    assert watch.check()
+    assert directory.lookup(raw.encode()) is None
+    worker.close()
 
 
 def test_a_file_that_is_no_database_is_unavailable_not_a_crash(tmp_path: Path) -> None:

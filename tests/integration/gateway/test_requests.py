@@ -129,6 +129,27 @@ def test_a_client_that_leaves_while_sending_is_recorded_in_one_line(
     assert [record.exc_info for record in caplog.records if record.name.startswith("sluice")] == [None]
 
 
+def test_a_repeated_post_is_done_once_and_answered_alike(client: TestClient, journal: MemoryJournal) -> None:
+    ask = {**AUTHORIZED, "idempotency-key": "k-1"}
+    event = {"id": "e", "kind": "run.end"}
+    first, second = (client.post("/v1/events", json=event, headers=ask) for _ in range(2))
+    assert (first.json(), first.status_code) == (second.json(), second.status_code)
+    assert (second.headers["x-sluice-reused"], "x-sluice-reused" in first.headers) == ("idempotency", False)
+    assert [each.kind for each, _ in journal.committed] == ["run.end", "request.end"]
+    assert ends(journal)[0].body["endpoint"] == "/v1/events"
+    other = client.post("/v1/events", json=event | {"id": "other"}, headers=ask)
+    assert (other.status_code, other.json()["error"]["code"]) == (409, "idempotency_key_reused")
+    assert other.headers["x-should-retry"] == "false"
+    elsewhere = client.post("/v1/redact/inspect", json={"text": "x"}, headers=ask)
+    assert elsewhere.status_code == 409
+
+
+def test_a_post_that_failed_may_be_repeated(client: TestClient) -> None:
+    ask = {**AUTHORIZED, "idempotency-key": "k-2"}
+    assert client.post("/v1/redact/inspect", content=b"{", headers=ask).status_code == 400
+    assert client.post("/v1/redact/inspect", json={"text": "x"}, headers=ask).status_code == 200
+
+
 def test_a_journal_that_fails_hides_no_answer(client: TestClient, journal: MemoryJournal) -> None:
     journal.fail = True
     response = client.get("/parts", headers=AUTHORIZED)
