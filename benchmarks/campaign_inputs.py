@@ -5,6 +5,8 @@ memory must stay bounded, and honest calls must go on.
 """
 
 import asyncio
+import json
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -15,6 +17,7 @@ import click
 
 from benchmarks.hostile_requests import by_hand, chat, head, mutations, sent
 from benchmarks.rawhttp import Reply, ask
+from benchmarks.servers import python
 from benchmarks.spec_fuzz import fuzz_own_spec
 from benchmarks.stand import Stand, ended_calls, standing
 
@@ -155,7 +158,7 @@ async def wrong_keys(stand: Stand, counts: Counts, count: int) -> None:
 
 async def slow(stand: Stand, counts: Counts, each: int) -> None:
     """Hold many slow and silent connections and measure honest calls meanwhile."""
-    unloaded = [(await ask(stand.port, GOOD)).seconds for _ in range(100)]
+    unloaded = await honest(stand.port, 10)
     kinds = {"heads": b"POST /v1/chat", "bodies": head("content-length: 100") + b"{", "silent": b""}
     limits = {"heads": 10.0, "bodies": 31.0, "silent": 30.0}
     closed: dict[str, list[float]] = {name: [] for name in kinds}
@@ -177,11 +180,8 @@ async def slow(stand: Stand, counts: Counts, each: int) -> None:
         closed[name].append(time.monotonic() - began)
 
     holding = [asyncio.create_task(hold(name)) for name in kinds for _ in range(each)]
-    times = []
-    while not all(task.done() for task in holding):
-        reply = await ask(stand.port, GOOD)
-        times.append(reply.seconds if reply.status == 200 else 99.0)
-        await asyncio.sleep(0.02)
+    times = await honest(stand.port, 33)
+    await asyncio.gather(*holding)
     for name, seconds in closed.items():
         longest = max(seconds, default=0.0)
         if len(seconds) < each or longest > limits[name] + 0.5:
@@ -193,6 +193,15 @@ async def slow(stand: Stand, counts: Counts, each: int) -> None:
     counts.say(
         "honest calls meanwhile", f"{len(times)}, p99 {percentile(times, 0.99) * 1e3:.1f} ms ({ratio:.1f} x before)"
     )
+
+
+async def honest(port: int, seconds: float) -> list[float]:
+    """Return the latencies of a client that runs apart from this process."""
+    command = python("benchmarks.honest", str(port), str(seconds))
+    asking = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
+    said, _ = await asking.communicate()
+    times: list[float] = json.loads(said)
+    return times
 
 
 def percentile(values: list[float], share: float) -> float:

@@ -20,6 +20,7 @@ from gateway.wire.exchange import App
 # How much of an answer waits before and in the system for a client that reads slowly; its own limits are far higher.
 _UNSENT: Final = getattr(socket, "TCP_NOTSENT_LOWAT", None)
 _UNSENT_BYTES: Final = 16 * 1024
+_AT_ONCE: Final = 50
 _CALLS: Final = b"/v1/"
 _EMPTY: Final[dict[str, Any]] = {"type": "http", "http_version": "1.1", "method": "?", "path": "", "headers": []}
 
@@ -57,8 +58,10 @@ class Door:
             await asyncio.sleep(self.limits.every_s)
             # Those that would be overdue before the next look are closed now: the limits are upper bounds.
             soon = loop.time() + self.limits.every_s
-            for connection in list(connections):
+            for number, connection in enumerate(list(connections), 1):
                 connection.close_if_overdue(soon)
+                if number % _AT_ONCE == 0:  # calls go on between
+                    await asyncio.sleep(0)
 
 
 class State(IntEnum):

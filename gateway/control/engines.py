@@ -54,15 +54,16 @@ def _sqlite(url: URL) -> Engine:
     return engine
 
 
-def _opening(path: Path, record: ConnectionPoolEntry) -> None:
+def _opening(path: Path, record: ConnectionPoolEntry | None) -> None:
     _make_private(path)
-    record.info[_FILE] = _file_at(path)
+    if record is not None:
+        record.info[_FILE] = _file_at(path)
 
 
 def _refuse_replaced(path: Path, record: ConnectionPoolEntry) -> None:
     """Drop connections to a file that is not at its place any more: a restored backup is seen without a restart."""
     now = _file_at(path)
-    if now is not None and now != record.info[_FILE]:
+    if now is not None and now != record.info.get(_FILE):
         raise InvalidatePoolError
 
 
