@@ -13,6 +13,8 @@ from policy.values import Block, Positive, Text
 
 _REFERENCE = re.compile(r"(?P<name>[^@]+)(@(?P<least>>=)?(?P<version>\d+))?")
 
+VERIFIED = ("question", "answer")  # what the prompt of a verifier may speak of
+
 PromptName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]*$", max_length=100)]
 Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=60)]
 
@@ -73,6 +75,15 @@ def missing(policy: Policy, source: Source, registered: Mapping[Key, Prompt]) ->
     for path, reference in _references(policy):
         if not any(refers(reference, key) for key in registered):
             yield near(source.places, path, "no such prompt in the folder prompts/; add it or correct the reference")
+        elif path[0] == "confidence" and (unknown := _unknown(reference, registered)):
+            known = " and ".join(VERIFIED)
+            yield near(source.places, path, f"its variable `{unknown}` is unknown to verifiers; use {known}")
+
+
+def _unknown(reference: str, registered: Mapping[Key, Prompt]) -> str | None:
+    """Name a variable of a verifier's prompt that it would be rendered without."""
+    newest = max((key for key in registered if refers(reference, key)), key=lambda key: key.version)
+    return next((name for name in registered[newest].variables if name not in VERIFIED), None)
 
 
 def _references(policy: Policy) -> Iterator[tuple[KeyPath, str]]:

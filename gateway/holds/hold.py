@@ -48,9 +48,9 @@ class Holds:
         block = judged.answer.answer.route.request.governed.bound.policy.hold or NEEDED
         spare = _fallback(judged, block, notes)
         review = self.opened(judged, block, "hold")
-        notes["review"] = {"id": review.review_id, "queue": review.queue, "reply": block.reply}
         with self.waiting.waiter(review.review_id) as decided:
             await self.open(review, judged, spare)
+            notes["review"] = {"id": review.review_id, "queue": review.queue, "reply": block.reply}
             if _is_polled(judged, block):
                 notes["review"]["reply"] = "background"
                 return _in_progress(judged, review)

@@ -12,8 +12,6 @@ from policy.blocks_output import SelfConsistencyScorer, VerifierScorer
 from policy.prompts import Key, Prompt, refers
 from policy.render import Unrenderable, render
 
-# What the prompt of a verifier may speak of.
-VARIABLES: Final = ("question", "answer")
 _WORDS: Final = {"yes": 1.0, "true": 1.0, "correct": 1.0, "no": 0.0, "false": 0.0, "incorrect": 0.0}
 _NUMBER: Final = re.compile(r"[01](?:\.\d+)?|\.\d+")
 

@@ -20,6 +20,7 @@ from gateway.control.identity.roles import local_operator
 from gateway.control.identity.tenants import ensure_tenant
 from gateway.control.identity.users import create_user
 from gateway.control.migrations import upgrade
+from gateway.control.outbox import unrelayed
 from gateway.control.reviews import expire
 from tests.e2e.conftest import new_client
 from tests.e2e.responses_wire import message, response
@@ -39,6 +40,13 @@ confidence:
   scorers: [{kind: expression, expression: "size(text) > 40 ? 1.0 : 0.1"}]
   bands: [{at_least: 0.9, verdict: pass}, {at_least: 0, verdict: hold}]
 hold: {queue: letters, deadline: 1h, HOLD}
+"""
+AUDITED = """
+confidence:
+  scorers: [{kind: expression, expression: "0.9"}]
+  bands: [{at_least: certified, verdict: pass}, {at_least: 0, verdict: pass}]
+  unscored: pass
+  certified: {alpha: 0.1, audit_deadline: 1h}
 """
 ANSWER = "To ann@example.com."
 
@@ -84,12 +92,12 @@ Open = Callable[..., Office]
 def open_office(tmp_path: Path, upstream: Upstream) -> Iterator[Open]:
     with ExitStack() as stack:
 
-        def begin(hold: str, delivery: str = "buffered") -> Office:
+        def begin(hold: str, delivery: str = "buffered", blocks: str = BLOCKS) -> Office:
             policies = write_policies(tmp_path / "policies", upstream.base_url, delivery)
             (policies / "templates" / "wait").mkdir(parents=True)
             (policies / "templates" / "wait" / "v1.yaml").write_text(TEMPLATE)
             with (policies / "structured.yaml").open("a") as file:
-                file.write(BLOCKS.replace("HOLD", hold) if hold else "")
+                file.write(blocks.replace("HOLD", hold) if hold or blocks != BLOCKS else "")
             database = open_database(f"sqlite:///{tmp_path}/control/control.db")
             stack.callback(database.close)
             upgrade(database)
@@ -342,3 +350,22 @@ def test_a_call_of_a_tool_is_held_by_its_arguments(open_office: Open, upstream: 
     passed, end = office.running.ends(2)
     assert (passed["verdict"], passed["verdict_rule"]) == ("pass", "bands[0]")
     assert (end["verdict"], end["verdict_rule"], end["confidence"]) == ("hold", "tools.rules[0]", 1.0)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_an_audited_output_is_shown_at_once_and_looked_at_afterwards(
+    open_office: Open, upstream: Upstream, streamed: bool
+) -> None:
+    office = open_office("", "live", AUDITED)
+    say(upstream, streamed)
+    assert ask(office.client(), streamed) == ANSWER
+    end = office.running.ends()[0]
+    assert (end["verdict"], end["audit"]["drawn"], end["audit"]["reason"]) == ("pass", True, "absent")
+    _until(lambda: bool(office.queue()))
+    [waiting] = office.queue()
+    assert (waiting["kind"], waiting["queue"], waiting["call_id"]) == ("audit", "audits", end["call_id"])
+    assert office.call("GET", f"/v1/holds/{waiting['id']}", key="sk-sluice-test")["error"]["code"] == "not_found"
+    office.call("POST", f"/reviews/{waiting['id']}/reject", {"reason": "wrong_facts"})
+    told = [event.body for _, event in unrelayed(office.database) if event.kind == "outcome"]
+    assert {body["metric"]: body["value"] for body in told} == {"success": False, "override": True}
+    assert {body["call_id"] for body in told} == {end["call_id"]}

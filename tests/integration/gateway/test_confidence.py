@@ -260,3 +260,12 @@ def test_grounding_compares_with_the_whole_request(tmp_path: Path, text: str, su
     world.ask({"messages": [facts, {"role": "user", "content": "What is the invoice of 12 May?"}]})
     assert world.ends[0]["verdict"] == ("pass" if surer else "block")
     assert world.ends[0]["scores"][0]["kind"] == "grounding"
+
+
+def test_a_verifiers_prompt_speaks_of_question_and_answer_only(tmp_path: Path) -> None:
+    (tmp_path / "prompts" / "check").mkdir(parents=True)
+    (tmp_path / "prompts" / "check" / "v1.md").write_text(
+        HEAD.replace("question", "ticket") + "{{ ticket }} {{ answer }}"
+    )
+    with pytest.raises(PolicyErrors, match="`ticket` is unknown to verifiers"):
+        tree(tmp_path, "{kind: verifier, model: second/judge, prompt: check}", LADDER)
