@@ -37,7 +37,7 @@ CAP_USD = 0.25  # about fifty calls
 EVIL = (
     "(a+)+$", "(a|a)*$", "(a|aa)+$", "(.*a){20}", "([a-zA-Z]+)*$", "(a*)*b", "(x+x+)+y", "((a*)*)*c",
     "(a|b|ab)*c", "(\\w+\\s?)*$", "^(([a-z])+.)+[A-Z]([a-z])+$", "(.*)*=", "(a?){30}a{30}", "(\\d+)*z",
-    "(a{1,50}){1,50}b",
+    "(a{1,50}){1,50}b", "(a{1,9}){1,9}b", "(a|a|aa){1,30}c", "([a-z]{1,5}){1,12}!", "(x{0,5}y{0,5}){1,9}z",
 )  # fmt: skip
 
 
@@ -139,14 +139,14 @@ cases = [raw[:end] for end in range(len(raw))] + [b"[" * 80000, b"[" * 10_000_00
 cases += [b"a: &a [x,x]\\nb: [*a,*a]\\n", b"a:\\n\\tb: 1\\n", b"x" * 10_000_000, bytes(range(256)) * 100]
 for case in cases:
     file.write_bytes(case)
-    began = time.perf_counter()
+    began = time.process_time()
     try:
         load_tree(tree)
         counts["loaded"] += 1
     except PolicyErrors as error:
         counts["refused"] += 1
         assert all(each.line and each.column for each in error.problems)
-    slowest = max(slowest, time.perf_counter() - began)
+    slowest = max(slowest, time.process_time() - began)
     counts["cuts"] += 1
 print(json.dumps({**counts, "slowest_ms": slowest * 1000}))
 """
@@ -155,8 +155,8 @@ print(json.dumps({**counts, "slowest_ms": slowest * 1000}))
 def loader(campaign: Figures) -> None:
     """Load the shipped policy cut at every byte, and bombs, in a process of its own."""
     with tempfile.TemporaryDirectory() as name:
-        for file in Path("policies").glob("*.yaml"):
-            Path(name, file.name).write_bytes(file.read_bytes())
+        for file in ("default.yaml", "_defaults.yaml", "_floors.yaml", "providers.yaml"):
+            Path(name, file).write_bytes(Path("policies", file).read_bytes())
         done = subprocess.run([sys.executable, "-c", LOADER, name], capture_output=True, text=True, check=False)
     if done.returncode:
         campaign.say("bad policy files: crashes", done.returncode, well=False)
@@ -164,25 +164,25 @@ def loader(campaign: Figures) -> None:
     found = json.loads(done.stdout)
     counts = f"{found['cuts']}: {found['loaded']} complete, {found['refused']} refused with line and column, 0 crashes"
     campaign.say("bad policy files (cut at every byte, bombs, 10 MB)", counts)
-    campaign.say("slowest of them", f"{found['slowest_ms']:.0f} ms", well=found["slowest_ms"] <= 100)
+    campaign.say("slowest of them, CPU", f"{found['slowest_ms']:.0f} ms", well=found["slowest_ms"] <= 100)
 
 
 def patterns(campaign: Figures) -> None:
     """Give evil patterns 100 KB to chew on."""
     refused, slowest = 0, 0.0
     for pattern in [*EVIL, *(f"x{each}" for each in EVIL)]:
-        block = {"kind": "EVIL", "pattern": pattern, "score": 0.9, "examples": {"match": ["a"], "no_match": []}}
+        block = {"kind": "EVIL", "pattern": pattern, "score": 0.9, "examples": {"match": ["a"], "no_match": ["0"]}}
         try:
             made = Scanner((from_policy(CustomRecognizer.model_validate(block)),))
         except (ValueError, PatternError):
             refused += 1
             continue
         for text in ("a" * 100_000 + "!", "ax " * 33_000, "x" + "1" * 100_000):
-            began = time.perf_counter()
+            began = time.process_time()
             made.entities(text.encode())
-            slowest = max(slowest, time.perf_counter() - began)
+            slowest = max(slowest, time.process_time() - began)
     campaign.say("evil patterns: refused at load, run in linear time", f"{refused}, {2 * len(EVIL) - refused}")
-    campaign.say("slowest over 100 KB", f"{slowest * 1000:.0f} ms", well=slowest <= 0.1)
+    campaign.say("slowest over 100 KB, CPU", f"{slowest * 1000:.0f} ms", well=slowest <= 0.1)
 
 
 @click.command()
