@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from policy.blocks_output import Confidence, Hold
 from policy.blocks_routing import Routing, Split
-from policy.decide import judge
+from policy.decide import held_by_tool, judge
 from policy.routing import Choice, Measured, Passed, Request, pick_arm, route
 
 HOLD = Hold.model_validate({"queue": "leads", "deadline": "4h"})
@@ -150,6 +150,33 @@ def test_a_label_orders_admitted_candidates_and_admits_none() -> None:
     }
     assert chosen({"rules": [rule]}, Request("m")).models == ("small", "local")
     assert chosen({"rules": [rule]}, Request("m", labels={"tier": "gold"})).models == ("local", "small")
+
+
+def test_measured_success_and_overrides_stand_in_place_of_what_is_declared() -> None:
+    routing = {
+        "candidates": [{"model": "a", "quality": 0.9}, {"model": "b", "quality": 0.9}, {"model": "c", "quality": 0.9}],
+        "objective": "cost_per_success",
+        "constraints": {"max_override": 0.2, "min_quality": 0.3},
+    }
+    plain = {name: Measured(cost_usd=cost) for name, cost in (("a", 1.0), ("b", 1.5), ("c", 2.0))}
+    assert chosen(routing, Request("m"), **plain).models == ("a", "b", "c")
+    poor = plain["a"]._replace(quality=0.5)  # 2.00 for a success, where b costs 1.67 and c 2.22
+    assert chosen(routing, Request("m"), **plain | {"a": poor}).models == ("b", "a", "c")
+    corrected = plain["b"]._replace(override=0.3)
+    bad = plain["c"]._replace(quality=0.2)
+    found = chosen(routing, Request("m"), a=poor, b=corrected, c=bad)
+    assert found.models == ("a",)
+    assert found.passed == (Passed("b", "max_override"), Passed("c", "min_quality"))
+    steady = chosen({**routing, "sticky": "run"}, Request("m"), **plain | {"a": poor._replace(typical_cost_usd=1.0)})
+    assert steady.models[0] == "a"  # the only one whose usual cost is known
+
+
+def test_a_hold_of_a_tool_beats_every_verdict_but_a_block() -> None:
+    confidence = Confidence.model_validate({**LADDER, "unscored": "block"})
+    held = held_by_tool(judge(confidence, HOLD, 0.9), "rules[1]", HOLD)
+    assert (held.verdict, held.rule, held.queue, held.deadline) == ("hold", "tools.rules[1]", "leads", HOLD.deadline)
+    assert held_by_tool(judge(confidence, HOLD, 0.6), "rules[1]", HOLD).rule == "tools.rules[1]"
+    assert held_by_tool(judge(confidence, HOLD, None), "rules[1]", HOLD).verdict == "block"
 
 
 def test_fallbacks_are_by_cause() -> None:
