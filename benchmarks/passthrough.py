@@ -1,4 +1,4 @@
-"""The floor: a bare ASGI pass-through on uvicorn with the same pooled aiohttp client, without governing anything.
+"""The floor: a bare ASGI pass-through on uvicorn with the gateway's own client, without governing anything.
 
 `python -m benchmarks.passthrough PORT UPSTREAM_URL`
 """
@@ -6,24 +6,25 @@
 import sys
 from typing import Any
 
-import aiohttp
 import orjson
 import uvicorn
+
+from gateway.providers.connection import Patience, Reply
+from gateway.providers.http import Connections
+from gateway.providers.openai import OpenAIProvider
+
+PATIENCE = Patience(2, 30, 30, 120)
 
 
 class PassThrough:
     """Parses and re-writes the JSON as any proxy must, forwards it, and relays the answer."""
 
     def __init__(self, upstream: str) -> None:
-        self.upstream = upstream
-        self.session: aiohttp.ClientSession | None = None
+        self.upstream = OpenAIProvider("upstream", upstream, None, PATIENCE, Connections())
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             return
-        if self.session is None:
-            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=60)
-            self.session = aiohttp.ClientSession(connector=connector, auto_decompress=False)
         message = await receive()
         body = message.get("body", b"")
         while message.get("more_body"):
@@ -33,19 +34,16 @@ class PassThrough:
             await respond(send, 200, b"{}")
             return
         request = orjson.loads(body)
-        headers = {"content-type": "application/json"}
-        async with self.session.post(
-            self.upstream + scope["path"], data=orjson.dumps(request), headers=headers
-        ) as answer:
-            if request.get("stream"):
-                await relay(send, answer)
-            else:
-                await respond(send, answer.status, orjson.dumps(orjson.loads(await answer.read())))
+        answer = await self.upstream.send("POST", scope["path"], orjson.dumps(request), {})
+        if request.get("stream"):
+            await relay(send, answer)
+        else:
+            await respond(send, answer.status, orjson.dumps(orjson.loads(await answer.read())))
 
 
-async def relay(send: Any, answer: aiohttp.ClientResponse) -> None:
+async def relay(send: Any, answer: Reply) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
-    async for data in answer.content.iter_any():
+    while (data := await answer.next()) is not None:
         await send({"type": "http.response.body", "body": data, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
 

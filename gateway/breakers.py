@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import lru_cache
 from pathlib import Path
 from struct import Struct
 from typing import Any, Final
@@ -19,6 +20,8 @@ _SLOTS: Final = 512
 _NEAR: Final = 8  # slots that a name may stand in; beyond that the one that was quiet longest gives way
 _KEY: Final = Struct("<Q")
 _SLOT: Final = Struct("<QIIIIQQQ96s")  # key, phase, row, calls, failed, window, since, probe, name
+_CALLS: Final = Struct("<I")
+_CALLS_AT: Final = 16
 _SIZE: Final = _SLOTS * _SLOT.size
 _PHASES: Final[tuple[Phase, ...]] = ("closed", "open", "half_open")
 _PLAIN: Final = re.compile(r"[A-Za-z0-9._:/@+-]{1,96}")
@@ -51,9 +54,25 @@ class Breakers:
 
     def report(self, name: str, rule: Breaker, now_ms: int, well: bool | None) -> None:
         """Count how an admitted call went; None: it was left before it could be told."""
+        if well and self._counted_lightly(name, rule, now_ms):
+            return
         with self._locked():
             place = self._own(name)
             self._write(place, name, report(self._state(place), rule, now_ms, well))
+
+    def _counted_lightly(self, name: str, rule: Breaker, now_ms: int) -> bool:
+        """Count one more success among successes in one write, without the lock; two at the same instant may be one."""
+        place = self._find(name)
+        state = CLOSED if place is None else self._state(place)
+        if (
+            place is None
+            or state.phase != "closed"
+            or state.row
+            or not 0 <= now_ms - state.window_ms < rule.window_s * 1000
+        ):
+            return False
+        _CALLS.pack_into(self._table, place + _CALLS_AT, state.calls + 1)
+        return True
 
     def seen(self, providers: Mapping[str, Provider], now_ms: int) -> list[dict[str, Any]]:
         """Describe every breaker that has counted a call."""
@@ -72,7 +91,10 @@ class Breakers:
 
     def _find(self, name: str) -> int | None:
         key = _key(name)
-        return next((at for at in _places(key) if _KEY.unpack_from(self._table, at)[0] == key), None)
+        for at in _places(key):
+            if _KEY.unpack_from(self._table, at)[0] == key:
+                return at
+        return None
 
     def _own(self, name: str) -> int:
         """Return the slot of a name, taking over the one that matters least."""
@@ -119,12 +141,14 @@ def _file_lock(path: Path) -> Callable[[], AbstractContextManager[None]]:
     return locked
 
 
+@lru_cache(maxsize=_SLOTS)
 def _key(name: str) -> int:
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little") | 1
 
 
-def _places(key: int) -> list[int]:
-    return [(key + near) % _SLOTS * _SLOT.size for near in range(_NEAR)]
+@lru_cache(maxsize=_SLOTS)
+def _places(key: int) -> tuple[int, ...]:
+    return tuple((key + near) % _SLOTS * _SLOT.size for near in range(_NEAR))
 
 
 def _label(name: str) -> bytes:

@@ -19,8 +19,8 @@ _log = logging.getLogger("gateway.parent")
 class Commands:
     """What is run for a worker and for the keeper; tests run tiny programs instead."""
 
-    worker: tuple[str, ...] = python("gateway.worker")
-    keeper: tuple[str, ...] = python("gateway.keeper")
+    worker: tuple[str, ...] = python("gateway.start", "gateway.worker")
+    keeper: tuple[str, ...] = python("gateway.start", "gateway.keeper.__main__")
 
 
 async def serve(

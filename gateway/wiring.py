@@ -9,8 +9,6 @@ from functools import partial
 from time import perf_counter_ns
 from typing import Final
 
-import aiohttp
-
 from gateway.admission import Limits
 from gateway.answers import SealedAnswers
 from gateway.brake import Brake, shared_brake
@@ -28,7 +26,7 @@ from gateway.lessons import Lessons
 from gateway.meter import Meter
 from gateway.pipeline import Pipeline
 from gateway.ports import is_own_listener
-from gateway.providers.openai import new_session
+from gateway.providers.http import Connections
 from gateway.providers.pool import ProviderPool
 from gateway.purses import Purses
 from gateway.redactors import CompiledRedactors, needs_detectors
@@ -67,7 +65,7 @@ class Parts:
     journal: Journal
     master: MasterKey
     detectors: Detectors
-    session: aiohttp.ClientSession
+    connections: Connections
     pipeline: Pipeline
     purses: Purses
     responses: Conversations
@@ -82,7 +80,7 @@ async def open_parts(settings: Settings, environ: Mapping[str, str], role: str) 
     keystore, master = open_keystore(settings.data, environ)
     writer = writer_id(role)
     journal = FileJournal(settings.data, writer, keystore)
-    session = new_session()
+    connections = Connections()
     database = open_database(settings.database_url)
     detectors = Detectors(DETECTORS_PER_WORKER)
     redactors = CompiledRedactors(lambda tenant: master.derive(f"redaction/values/{tenant}"), detectors.detector)
@@ -90,7 +88,7 @@ async def open_parts(settings: Settings, environ: Mapping[str, str], role: str) 
     in_force = InForce(_preparing(directory, redactors, detectors))
     lessons, waiting, withdrawn, stops = Lessons(), Waiting(), Withdrawn(), Stops()
     changes = ChangeWatch(database, (directory, in_force, lessons, waiting, withdrawn, stops))
-    pool = ProviderPool(session, settings.upstream, environ, lambda url: is_own_listener(url, settings))
+    pool = ProviderPool(connections, settings.upstream, environ, lambda url: is_own_listener(url, settings))
     recording = desk(journal, shared_brake(settings.data))
     purses = Purses(ControlStore(database, writer), utc_us)
     reuse = Reuse(SealedAnswers(database, master))
@@ -107,7 +105,7 @@ async def open_parts(settings: Settings, environ: Mapping[str, str], role: str) 
     responses = Conversations(ReviewedStore(kept, holds.texts), Queue(jobs, runner.wake, utc_us))
     try:
         yield Parts(
-            settings, database, directory, in_force, changes, journal, master, detectors, session, pipeline, purses,
+            settings, database, directory, in_force, changes, journal, master, detectors, connections, pipeline, purses,
             responses, runner, writer, holds.texts,
         )  # fmt: skip
     finally:
@@ -115,7 +113,7 @@ async def open_parts(settings: Settings, environ: Mapping[str, str], role: str) 
         await holds.close()
         await purses.close()
         await detectors.close()
-        await session.close()
+        await connections.close()
         await journal.close()
         keystore.close()
         database.close()
@@ -139,9 +137,23 @@ def _preparing(directory: Directory, redactors: CompiledRedactors, detectors: De
 
 def desk(journal: Journal, brake: Brake | None = None) -> Desk:
     """Return the desk with the machine's own clock and chance."""
-    return Desk(journal, utc_us, perf_counter_ns, new_id, secrets.token_hex, brake or Brake())
+    chance = Chance()
+    return Desk(journal, utc_us, perf_counter_ns, chance.id, chance.hex, brake or Brake())
 
 
-def new_id(prefix: str, ts_us: int) -> str:
-    """Return an id that sorts by time: 14 hexadecimal digits of microseconds, 16 of chance."""
-    return f"{prefix}{ts_us:014x}{secrets.token_hex(8)}"
+class Chance:
+    """Random bytes as hexadecimal digits; asking the system for each few of them would cost more than a stage."""
+
+    def __init__(self) -> None:
+        self._digits, self._at = "", 0
+
+    def hex(self, size: int) -> str:
+        """Give so many random bytes."""
+        begin, self._at = self._at, self._at + 2 * size
+        if self._at > len(self._digits):
+            self._digits, begin, self._at = secrets.token_hex(2048), 0, 2 * size
+        return self._digits[begin : self._at]
+
+    def id(self, prefix: str, ts_us: int) -> str:
+        """Return an id that sorts by time: 14 hexadecimal digits of microseconds, 16 of chance."""
+        return f"{prefix}{ts_us:014x}{self.hex(8)}"

@@ -215,8 +215,14 @@ _NAMELESS = frozenset({"name"})  # a function's name is nobody's
 
 
 def _dict(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    return old if len(old) == len(new) and all(old.get(key, new) is value for key, value in new.items()) else new
+    for key, value in new.items():  # plain loops: this runs on every object of every answer
+        if old.get(key, new) is not value:
+            return new
+    return old if len(old) == len(new) else new
 
 
 def _list(old: list[Any], new: list[Any]) -> list[Any]:
-    return old if all(a is b for a, b in zip(old, new, strict=True)) else new
+    for place, value in enumerate(new):
+        if old[place] is not value:
+            return new
+    return old

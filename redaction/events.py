@@ -1,7 +1,7 @@
 """Screen the events of a stream: pieces of text go through their channels, everything else is looked at whole."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from redaction.channels import NAMED, PROTOCOL, Channels, is_word
@@ -14,6 +14,7 @@ Path = tuple[str | int, ...]
 Pair = tuple[Any, Any]
 _ENVELOPE = frozenset({*PROTOCOL, "choices", "usage"})
 _KNOWN = _ENVELOPE | {"usage"}
+_CHOICE = frozenset({"index", "delta", "finish_reason", "logprobs"})
 _WHOLE = frozenset({"name"})
 _SOUND = re.compile(r"[A-Za-z0-9+/]*={0,2}\Z")
 _AROUND = frozenset({*PROTOCOL, "choices", "usage", "delta", "logprobs"})
@@ -30,14 +31,16 @@ class EventScreen:
         self._logprobs: dict[Path, Logprobs] = {}
         self._templates: dict[Path, dict[str, Any]] = {}
         self._told: dict[Path, tuple[list[str], list[str], list[str]]] = {}  # source, clean, reply of an item's text
+        self.more = False  # whether the next event is here already
         self._withheld = False  # whether this event's text is all held back
         self._tells = False  # whether this event says something else
 
-    def take(self, event: dict[str, Any]) -> Iterator[ScreenedBody]:
+    def take(self, event: dict[str, Any]) -> Iterable[ScreenedBody]:
         """Take one event and give those that may be sent."""
-        if (choice := _only_text(event)) is not None:
-            yield from self._text(event, choice)
-            return
+        choice = _only_text(event)
+        return self._any(event) if choice is None else self._text(event, choice)
+
+    def _any(self, event: dict[str, Any]) -> Iterator[ScreenedBody]:
         self._withheld = self._tells = False
         if isinstance(event.get("choices"), list):
             yield from self._choices(event)
@@ -59,7 +62,7 @@ class EventScreen:
 
     def _text(self, event: dict[str, Any], choice: dict[str, Any]) -> tuple[ScreenedBody, ...]:
         """Screen the usual event: one piece of text, and nothing else."""
-        root = ("choices", int(choice["index"]))
+        root = ("choices", choice["index"])
         self._templates[root] = event
         clean, reply = self._piece(choice["delta"]["content"], root, "content")
         if not clean and not reply:
@@ -141,7 +144,7 @@ class EventScreen:
             channel = self._open[(*path, key)] = self._channels.open(_site(path, key), key)
         if not value:
             return value, value
-        channel.feed(value)
+        channel.feed(value, self.more)
         clean, reply = channel.writer.take()
         self._withheld = self._withheld or not clean
         self._tells = self._tells or bool(clean)
@@ -234,15 +237,15 @@ class EventScreen:
 def _only_text(event: dict[str, Any]) -> dict[str, Any] | None:
     """Give the only choice of an event that is a piece of text and nothing else."""
     choices = event.get("choices")
-    if not isinstance(choices, list) or len(choices) != 1 or not _ENVELOPE.issuperset(event) or event.get("usage"):
+    if type(choices) is not list or len(choices) != 1 or event.get("usage") or not _ENVELOPE.issuperset(event):
         return None
-    choice = choices[0]
-    for key, value in choice.items():
-        if value is not None and key not in {"index", "delta"}:
-            return None
+    choice: dict[str, Any] = choices[0]
+    if not _CHOICE.issuperset(choice) or choice.get("finish_reason") is not None or choice.get("logprobs") is not None:
+        return None
     delta = choice.get("delta")
-    usual = isinstance(delta, dict) and len(delta) == 1 and "index" in choice
-    return choice if usual and type(text := delta.get("content")) is str and text else None
+    if type(delta) is not dict or len(delta) != 1 or type(choice.get("index")) is not int:
+        return None
+    return choice if type(text := delta.get("content")) is str and text else None
 
 
 def _root(event: dict[str, Any]) -> Path:

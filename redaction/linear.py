@@ -5,7 +5,7 @@ from typing import Any
 
 import re2
 
-_ANYWHERE = re2._Anchor.UNANCHORED
+ANYWHERE = re2._Anchor.UNANCHORED
 _HERE = re2._Anchor.ANCHOR_START
 _NOWHERE = -1
 
@@ -15,24 +15,31 @@ class PatternError(ValueError):
 
 
 class Linear:
-    """One compiled pattern.
+    """One pattern, compiled when it is first looked for: most of hundreds never are.
 
     Goes below the `re2` module's own match objects, which cost more than the search itself on texts of this size.
     """
 
-    __slots__ = ("_match",)
+    __slots__ = ("_pattern", "match")
 
     def __init__(self, pattern: str) -> None:
+        self._pattern = pattern
+
+    def __getattr__(self, name: str) -> Any:
+        """Compile the pattern; `match` is an attribute from then on."""
+        if name != "match":
+            raise AttributeError(name)
         try:
-            self._match = re2.compile(pattern.encode("ascii"), _options(32))._regexp.Match
+            self.match: Any = re2.compile(self._pattern.encode("ascii"), _options(32))._regexp.Match
         except (re2.error, UnicodeEncodeError) as error:
             raise PatternError(f"the pattern cannot be used by the linear-time engine: {error}") from error
+        return self.match
 
     def spans(self, data: bytes, since: int, until: int, group: int = 0) -> Iterator[tuple[int, int, int, int]]:
         """Give where each match in [since, until) begins and stops, and where its group does."""
-        match = self._match
+        match = self.match
         while since <= until:
-            found = match(_ANYWHERE, data, since, until)
+            found = match(ANYWHERE, data, since, until)
             began, stop = found[0]
             if began == _NOWHERE:
                 return
@@ -41,15 +48,15 @@ class Linear:
 
     def first(self, data: bytes, since: int = 0, group: int = 0) -> int:
         """Give where the first match's group begins, or -1."""
-        return int(self._match(_ANYWHERE, data, since, len(data))[group][0])
+        return int(self.match(ANYWHERE, data, since, len(data))[group][0])
 
     def stop(self, data: bytes, since: int = 0) -> int:
         """Give where the first match stops, or -1."""
-        return int(self._match(_ANYWHERE, data, since, len(data))[0][1])
+        return int(self.match(ANYWHERE, data, since, len(data))[0][1])
 
     def here(self, data: bytes, since: int = 0) -> int:
         """Give where a match that begins at `since` stops, or -1."""
-        return int(self._match(_HERE, data, since, len(data))[0][1])
+        return int(self.match(_HERE, data, since, len(data))[0][1])
 
 
 class LinearSet:
@@ -60,7 +67,10 @@ class LinearSet:
     def __init__(self, patterns: Sequence[str]) -> None:
         self._set = re2.Set.SearchSet(_options(64))
         for pattern in patterns:
-            self._set.Add(pattern.encode("ascii"))
+            try:
+                self._set.Add(pattern.encode("ascii"))
+            except (re2.error, UnicodeEncodeError) as error:
+                raise PatternError(f"the pattern cannot be used by the linear-time engine: {error}") from error
         self._set.Compile()
 
     def hits(self, data: bytes) -> list[int]:

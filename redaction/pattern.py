@@ -72,6 +72,27 @@ def characters(pattern: str) -> frozenset[int]:
     return frozenset(_codes(_parse(pattern)))
 
 
+def needs_one_of(pattern: str, codes: frozenset[int]) -> bool:
+    """Say whether every match of a pattern holds one of these characters."""
+    return _needs(_parse(pattern), codes)
+
+
+def _needs(items: Iterable[Any], codes: frozenset[int]) -> bool:
+    return any(_item_needs(str(item[0]), item[1], codes) for item in items)
+
+
+def _item_needs(name: str, arg: Any, codes: frozenset[int]) -> bool:
+    if name == "LITERAL":
+        return arg in codes
+    if name == "IN":
+        return codes.issuperset(_class_codes(arg))
+    if name in {"MAX_REPEAT", "MIN_REPEAT"}:
+        return arg[0] > 0 and _needs(arg[2], codes)
+    if name == "SUBPATTERN":
+        return _needs(arg[3], codes)
+    return name == "BRANCH" and all(_needs(branch, codes) for branch in arg[1])
+
+
 def _codes(items: Iterable[Any]) -> Iterator[int]:
     for item in items:
         name, arg = str(item[0]), item[1]

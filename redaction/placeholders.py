@@ -7,6 +7,7 @@ from redaction.recognizers.base import Recognizer
 
 SUFFIX_CHARS = 6
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
+_PAIRS = tuple(first + second for second in _ALPHABET for first in _ALPHABET)
 _LABELS = {
     "EMAIL_ADDRESS": "EMAIL",
     "PHONE_NUMBER": "PHONE",
@@ -30,7 +31,7 @@ _BARE = rf"\b{_LABEL}[*\\]{{0,4}}_[*]{{0,2}}{_S}\b"
 WRITTEN = Recognizer("placeholder", KIND, _EXACT, 1.0)
 REWRITTEN = Recognizer("placeholder_rewritten", KIND, rf"{_EXACT}|{_BRACKETS}|{_SPACED}|{_BARE}", 1.0)
 EXACTLY = re.compile(_EXACT)
-_DROP = re.compile(r"[^a-z0-9]")
+_DROP = bytes(code for code in range(128) if not (48 <= code <= 57 or 97 <= code <= 122))
 
 
 def label_of(kind: str) -> str:
@@ -45,29 +46,36 @@ def is_exact(text: str) -> bool:
 
 def canonical(text: str) -> str:
     """Give the form under which a placeholder is looked up, however a model wrote it."""
-    return _DROP.sub("", text.lower())
+    return text.lower().encode("ascii", "ignore").translate(None, _DROP).decode()
 
 
 def canonical_value(value: str) -> str:
     """Give the form under which a value is indexed: without case, spaces and separators."""
-    return _DROP.sub("", value.casefold()) or value
+    return canonical(value.casefold()) or value
 
 
 class Minter:
     """Makes placeholders with a tenant's key; the same value gives the same one."""
 
     def __init__(self, key: bytes) -> None:
-        self._key = hashlib.sha256(b"sluice placeholder" + key).digest()
-        self._index = hashlib.sha256(b"sluice value index" + key).digest()
+        self._mark = _keyed(b"sluice placeholder", key, 5)
+        self._index = _keyed(b"sluice value index", key, 16)
 
     def placeholder(self, kind: str, value: str, attempt: int = 0) -> str:
         """Make the placeholder of a value; another `attempt` gives another one, should the first be taken."""
-        message = f"{kind}\0{attempt or ''}\0{value}".encode("utf-8", "surrogatepass")
-        number = int.from_bytes(hashlib.blake2b(message, digest_size=5, key=self._key).digest(), "big")
-        suffix = "".join(_ALPHABET[number >> shift & 31] for shift in range(0, 5 * SUFFIX_CHARS, 5))
+        hashed = self._mark.copy()
+        hashed.update(f"{kind}\0{attempt or ''}\0{value}".encode("utf-8", "surrogatepass"))
+        number = int.from_bytes(hashed.digest(), "big")
+        suffix = _PAIRS[number & 1023] + _PAIRS[number >> 10 & 1023] + _PAIRS[number >> 20 & 1023]
         return f"[{label_of(kind)}_{suffix}]"
 
     def digest(self, kind: str, value: str) -> str:
         """Make the keyed hash by which a value can be found later."""
-        message = f"{kind}\0{canonical_value(value)}".encode("utf-8", "surrogatepass")
-        return hashlib.blake2b(message, digest_size=16, key=self._index).hexdigest()
+        hashed = self._index.copy()
+        hashed.update(f"{kind}\0{canonical_value(value)}".encode("utf-8", "surrogatepass"))
+        return hashed.hexdigest()
+
+
+def _keyed(use: bytes, key: bytes, size: int) -> "hashlib.blake2b":
+    """Give a keyed hash to be copied for each message."""
+    return hashlib.blake2b(digest_size=size, key=hashlib.sha256(use + key).digest())

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from policy.kinds import GROUPS
 from redaction import placeholders
-from redaction.linear import Linear, LinearSet
+from redaction.linear import ANYWHERE, Linear, LinearSet
+from redaction.pattern import needs_one_of
 from redaction.recognizers.base import Recognizer
 from redaction.types import Entity
 
@@ -16,7 +17,10 @@ _ABOVE_ALL = SECRETS | {placeholders.KIND, ENCODED}
 _COLON = ord(":")
 FLOOR = 0.2  # findings below this score are nothing at all
 AFTER = 30  # how far behind a match context is looked for, in requests
-_STEP = 256  # long texts are looked at in steps, so that each recognizer reads only where it can match
+# What nearly every value holds, so that a pattern that needs it is looked for around it only.
+_HELD = (b"@", b"0123456789")
+_ANY = {codes: re.compile(b"[%b]" % codes) for codes in _HELD}
+_STEP = 2048  # long texts are looked at in steps, so that each recognizer reads only where it can match
 _OVERLAP = 160  # no match but a long one is wider
 CAP = 64  # answers: a match still undecided after so many characters is masked to the end of its run
 
@@ -27,7 +31,8 @@ class Compiled:
 
     `needs` is the place in the scan of a context
     without which it finds nothing, or -1; `level` is the
-    best score it can give, in hundredths, above all for secrets, placeholders and encoded pieces.
+    best score it can give, in hundredths, above all for secrets, placeholders and encoded pieces; every match
+    `holds` one of these characters, where there are any.
     """
 
     recognizer: Recognizer
@@ -36,10 +41,12 @@ class Compiled:
     until: Linear | None
     run: Linear | None
     is_long: bool
-    context: re.Pattern[bytes] | None
+    context: Linear | None
     needs: int
     joints: frozenset[int]
     level: int
+    holds: bytes
+    is_run: bool
 
 
 @dataclass(slots=True)
@@ -61,6 +68,7 @@ class Scanner:
         contexts = tuple(dict.fromkeys(r.context for r in found if r.context))
         self.compiled = tuple(_compile(r, len(found) + contexts.index(r.context) if r.context else -1) for r in found)
         self._count = len(found)
+        self._reach = max((r.reach for r in found), default=0) + 2
         self._set = LinearSet([r.source() for r in found] + [f"(?i){context}" for context in contexts])
 
     def entities(self, data: bytes) -> list[Entity]:
@@ -68,29 +76,68 @@ class Scanner:
         hits = self._set.hits(data)
         if not hits:
             return []
-        seen = frozenset(hits)
-        found: list[Entity] = []
-        covered = bytearray(len(data))
-        resume: dict[Compiled, int] = {}
-        for start in range(0, len(data), _STEP) if len(data) > _STEP + _OVERLAP else (0,):
-            end = min(start + _STEP, len(data)) if len(data) > _STEP + _OVERLAP else len(data)
-            here = hits if end - start == len(data) else self._set.hits(data[max(0, start - 1) : end + _OVERLAP])
-            for compiled in self._able(here, seen):
-                for match in _uncovered(compiled, data, max(start, resume.get(compiled, 0)), end, covered, resume):
-                    entity = _judge_whole(match, data)
-                    if entity is not None:
-                        found.append(entity)
-                        level = 255 if compiled.level == 255 and entity.score > FLOOR else int(entity.score * 100)
-                        covered[entity.start : entity.end] = bytes((level,)) * (entity.end - entity.start)
-        return found
+        sweep = _Sweep(data)
+        if len(data) <= _STEP + _OVERLAP:
+            sweep.step(self._able(hits), 0, len(data))
+            return sweep.found
+        for start in range(0, len(data), _STEP):
+            end = min(start + _STEP, len(data))
+            window = data[max(0, start - self._reach) : end + _OVERLAP + AFTER]
+            sweep.step(self._able(self._set.hits(window)), start, end)
+        return sweep.found
 
     def candidates(self, data: bytes) -> list[Compiled]:
         """Give the recognizers that match somewhere, whatever stands around."""
         return [self.compiled[index] for index in sorted(self._set.hits(data)) if index < self._count]
 
-    def _able(self, hits: Sequence[int], seen: frozenset[int]) -> list[Compiled]:
-        own = (self.compiled[index] for index in sorted(hits) if index < self._count)
-        return [c for c in own if c.needs < 0 or c.needs in seen]
+    def _able(self, hits: list[int]) -> list[Compiled]:
+        """Give the recognizers that can find something where the set has these hits, strongest first."""
+        own = [self.compiled[index] for index in sorted(hits) if index < self._count]
+        return [c for c in own if c.needs < 0 or c.needs in hits]
+
+
+class _Sweep:
+    """One pass over a text; what was found covers its characters for whatever is weaker."""
+
+    __slots__ = ("_covered", "_data", "_places", "_resume", "found")
+
+    def __init__(self, data: bytes) -> None:
+        self._data, self._covered = data, bytearray(len(data))
+        self._places: dict[bytes, tuple[int, int]] = {b"": (0, len(data))}
+        self._resume: dict[Compiled, int] = {}
+        self.found: list[Entity] = []
+
+    def step(self, able: Sequence[Compiled], start: int, until: int) -> None:
+        """Take the matches that begin in [start, until). Only as much of the text is read as they can need."""
+        data, covered, resume = self._data, self._covered, self._resume
+        near = min(len(data), until + _OVERLAP)
+        for compiled in able:
+            first, last = self._places.get(compiled.holds) or self._find(compiled.holds)
+            since = max(start, resume.get(compiled, 0), first - _OVERLAP)
+            border = len(data) if compiled.is_long else min(near, last + _OVERLAP)
+            begins, group, level, run = min(until, last), compiled.recognizer.group, compiled.level, compiled.is_run
+            while since < begins:
+                found = compiled.search.match(ANYWHERE, data, since, border)
+                began, stop = found[0]
+                if not 0 <= began < begins:
+                    break
+                resume[compiled] = since = stop if stop > began else stop + 1
+                at, end = found[group]
+                if at < end and min(covered[at:end]) < level:
+                    self._take(Match(compiled, began, at, stop if run else end, stop))
+
+    def _find(self, codes: bytes) -> tuple[int, int]:
+        """Give where the first of some characters stands, and where the last one ends."""
+        first, last = _ANY[codes].search(self._data), _ANY[codes].search(self._data[::-1])
+        self._places[codes] = place = (first.start(), len(self._data) - last.start()) if first and last else (0, 0)
+        return place
+
+    def _take(self, match: Match) -> None:
+        entity = _judge_whole(match, self._data)
+        if entity is not None:
+            level = 255 if match.compiled.level == 255 and entity.score > FLOOR else int(entity.score * 100)
+            self._covered[entity.start : entity.end] = bytes((level,)) * (entity.end - entity.start)
+            self.found.append(entity)
 
 
 def _best(recognizer: Recognizer) -> int:
@@ -143,11 +190,13 @@ def judge(match: Match, end: int, data: bytes, after: int = 0) -> Entity | None:
     return Entity(recognizer.kind, start, end, score, recognizer.name) if score >= FLOOR else None
 
 
-def _is_near(context: re.Pattern[bytes], match: Match, end: int, data: bytes, after: int) -> bool:
+def _is_near(context: Linear, match: Match, end: int, data: bytes, after: int) -> bool:
+    # The text ends where the match begins: `card` counts before `4111`, though no word ends there.
     since = max(0, match.start - match.compiled.recognizer.reach)
-    if context.search(data, since, match.start) is not None:
+    left = max(0, since - 1)
+    if context.first(data[left : match.start], since - left) >= 0:
         return True
-    return after > 0 and context.search(data, end, end + after) is not None
+    return after > 0 and context.first(data[end - 1 : end + after], 1) >= 0
 
 
 def joined(data: bytes, start: int, end: int, joints: frozenset[int]) -> bool:
@@ -160,23 +209,6 @@ def _ties(joint: int, code: int) -> bool:
     return 48 <= code <= 57 or (joint != _COLON and (65 <= code <= 90 or 97 <= code <= 122))
 
 
-def _uncovered(
-    compiled: Compiled, data: bytes, since: int, until: int, covered: bytearray, resume: dict[Compiled, int]
-) -> Iterator[Match]:
-    """Give the matches that begin in [since, until) and are not inside better ones; note where they stop.
-
-    Only as much of the text is read as they can need.
-    """
-    border = len(data) if compiled.is_long else min(len(data), until + _OVERLAP)
-    group, level = compiled.recognizer.group, compiled.level
-    for began, stop, start, end in compiled.search.spans(data, since, border, group):
-        if began >= until:
-            return
-        resume[compiled] = stop
-        if min(covered[start:end], default=0) < level:
-            yield Match(compiled, began, start, stop if compiled.recognizer.run else end, stop)
-
-
 def _compile(recognizer: Recognizer, needs: int) -> Compiled:
     flag = "(?i)" if recognizer.ignore_case else ""
     return Compiled(
@@ -186,8 +218,10 @@ def _compile(recognizer: Recognizer, needs: int) -> Compiled:
         Linear(flag + recognizer.until) if recognizer.until else None,
         Linear(f"{flag}{recognizer.run}*") if recognizer.run else None,
         bool(recognizer.run or recognizer.until),
-        re.compile(recognizer.context.encode("ascii"), re.IGNORECASE) if recognizer.context else None,
+        Linear(f"(?i){recognizer.context}") if recognizer.context else None,
         needs if recognizer.score < FLOOR else -1,
         frozenset(recognizer.joints.encode("ascii")),
         255 if recognizer.kind in _ABOVE_ALL else _best(recognizer),
+        next((codes for codes in _HELD if needs_one_of(recognizer.pattern, frozenset(codes))), b""),
+        bool(recognizer.run),
     )

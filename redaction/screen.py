@@ -83,8 +83,12 @@ class Screen:
             raise RedactionFailed(_SHAPE) from error
         return ScreenedBody(clean, reply)
 
-    def chunk(self, event: dict[str, Any]) -> tuple[ScreenedBody, ...]:
-        """Take one event of a stream; give the events that may now be sent."""
+    def chunk(self, event: dict[str, Any], *, more: bool = False) -> tuple[ScreenedBody, ...]:
+        """Take one event of a stream; give the events that may now be sent.
+
+        With `more`, the next one is here already: pieces that need a closer look may wait for it.
+        """
+        self._events.more = more
         try:
             return tuple(self._events.take(event))
         except _UNEXPECTED as error:

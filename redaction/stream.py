@@ -19,6 +19,7 @@ from redaction.writer import Found, Writer
 
 _QUIET = LOOK_BACK  # how far after a keyword the fast way stays closed
 _LONG_WORD = 48
+_TOGETHER = 48  # pieces that are here at once are looked at together up to so many characters
 Inside = Callable[[str], Entity | None]
 
 
@@ -61,13 +62,15 @@ class Channel:
     _resume: dict[Compiled, int] = field(default_factory=dict)  # where each recognizer's next match may begin
     _open: list[_Open] = field(default_factory=list)
 
-    def feed(self, text: str) -> None:
-        """Take more text; decided text goes to the writer."""
+    def feed(self, text: str, more: bool = False) -> None:
+        """Take more text; decided text goes to the writer. With `more`, the next piece is here already."""
         held = self.held = self.held + text
         if not self._busy and not self.named and self._quiet_from <= self._at and self.engine.is_calm(held):
             self._pass_words(held)
             if len(self.held) < _LONG_WORD:
                 return
+        if more and len(held) < _TOGETHER:
+            return
         if has_keyword(held):
             self._quiet_from = self._at + len(held) + _QUIET
         self._advance(closing=False)

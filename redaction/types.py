@@ -1,7 +1,7 @@
 """The values that redaction takes and gives: entities, findings, cleared requests and screened answers."""
 
 from dataclasses import dataclass, field
-from typing import Any, NewType
+from typing import Any, NamedTuple, NewType
 
 # Text from which this package has removed what the policy names; only this package makes it.
 Clean = NewType("Clean", str)
@@ -24,8 +24,7 @@ class Blocked(Exception):
         self.site = site
 
 
-@dataclass(frozen=True, slots=True)
-class Entity:
+class Entity(NamedTuple):
     """One value found in one text; offsets are characters, end-exclusive."""
 
     kind: str
@@ -35,8 +34,7 @@ class Entity:
     recognizer: str
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """One entity, where it stood, and what was done: an operator's name, or `observe`."""
 
     site: str
@@ -92,8 +90,7 @@ class Cleared:
     media: tuple[Media, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ScreenedBody:
+class ScreenedBody(NamedTuple):
     """An answer twice: `clean` is what records and reviews see, `reply` has the caller's own values back."""
 
     clean: dict[str, Any]

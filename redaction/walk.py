@@ -280,9 +280,14 @@ def _refuse_tokens(value: list[Any]) -> None:
 
 
 def _changed(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    same = len(old) == len(new) and all(old.get(key, new) is value for key, value in new.items())
-    return old if same else new
+    for key, value in new.items():  # plain loops: this runs on every object of every request
+        if old.get(key, new) is not value:
+            return new
+    return old if len(old) == len(new) else new
 
 
 def _same(old: list[Any], new: list[Any]) -> list[Any]:
-    return old if all(a is b for a, b in zip(old, new, strict=True)) else new
+    for place, value in enumerate(new):
+        if old[place] is not value:
+            return new
+    return old

@@ -126,7 +126,7 @@ class NamedChannel(Channel):
         self._windows = Windows(names.size)
         self._known: dict[str, str] = {}  # names found before, and their kind
 
-    def feed(self, text: str) -> None:
+    def feed(self, text: str, more: bool = False) -> None:
         """Take more text."""
         for window in self._windows.feed(text):
             self._take(window)

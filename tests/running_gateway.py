@@ -22,7 +22,7 @@ from gateway.holds.stops import Stops
 from gateway.holds.texts import REVIEWS, ReviewTexts
 from gateway.holds.waiting import Waiting
 from gateway.pipeline import Pipeline
-from gateway.providers.openai import new_session
+from gateway.providers.http import Connections
 from gateway.providers.pool import ProviderPool
 from gateway.redactors import CompiledRedactors
 from gateway.responses.conversations import Conversations
@@ -132,8 +132,8 @@ def running_gateway(
 
     async def main() -> None:
         snapshot = load_tree(policies)
-        session = new_session()
-        pool = ProviderPool(session, "test", {"UPSTREAM_KEY": "sk-upstream"}, own or (lambda _url: False))
+        connections = Connections()
+        pool = ProviderPool(connections, "test", {"UPSTREAM_KEY": "sk-upstream"}, own or (lambda _url: False))
         redactors = CompiledRedactors(lambda tenant: tenant.encode().ljust(32, b"."), lambda _names: NoDetector())
         directory = StaticDirectory(HOLDERS)
         waiting, stops, reviewed = Waiting(), Stops(), []
@@ -161,7 +161,7 @@ def running_gateway(
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
-        await session.close()
+        await connections.close()
         await ledger.close()
 
     thread = threading.Thread(target=lambda: asyncio.run(main()), daemon=True)

@@ -39,6 +39,8 @@ def gateway(host: str | None, port: str | None, workers: str | None) -> None:
 
 
 def _prepare(settings: Settings) -> None:
-    done = subprocess.run(python("gateway.prepare"), env=os.environ | as_environment(settings), check=False)
+    done = subprocess.run(
+        python("gateway.start", "gateway.prepare"), env=os.environ | as_environment(settings), check=False
+    )
     if done.returncode:
         raise SystemExit(done.returncode)

@@ -4,7 +4,6 @@ import asyncio
 import secrets
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +64,7 @@ def text_(*, as_json: bool, name: str, file: Any) -> None:
         raise Sentence(f"This text could not be searched: {error}.") from error
     seen = cleared.body["text"]
     if as_json:
-        print_json({"text": seen, "findings": [asdict(finding) for finding in cleared.findings]})
+        print_json({"text": seen, "findings": [finding._asdict() for finding in cleared.findings]})
         return
     click.echo(seen, nl=not seen.endswith("\n"))
     _print_findings(cleared.findings)

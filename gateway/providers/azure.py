@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import quote
 
-import aiohttp
-
-from gateway.providers.openai import OpenAIProvider, Timeouts
+from gateway.providers.connection import Patience
+from gateway.providers.http import Connections
+from gateway.providers.openai import OpenAIProvider
 
 _OF_RESOURCE: Final = ("/models",)  # paths that belong to no deployment
 
@@ -19,16 +19,14 @@ class AzureProvider(OpenAIProvider):
         name: str,
         endpoint: str,
         api_key: str | None,
-        timeouts: Timeouts,
-        session: aiohttp.ClientSession,
+        patience: Patience,
+        connections: Connections,
         *,
         deployments: Mapping[str, str],
         api_version: str,
     ) -> None:
-        super().__init__(name, endpoint, None, timeouts, session, translated=True)
+        super().__init__(name, endpoint, api_key, patience, connections, translated=True)
         self._deployments, self._version = deployments, quote(api_version, safe="")
-        if api_key:
-            self._headers = {**self._headers, "api-key": api_key}
 
     def place(self, path: str, model: str) -> str:
         """Return the path of a deployment."""
@@ -36,3 +34,6 @@ class AzureProvider(OpenAIProvider):
         if not path.startswith(_OF_RESOURCE):
             below += f"/deployments/{quote(self._deployments.get(model, model), safe='')}"
         return f"{below}{path}?api-version={self._version}"
+
+    def _key(self, _base_url: str, api_key: str | None) -> dict[str, str]:
+        return {"api-key": api_key} if api_key else {}

@@ -4,11 +4,11 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Final
 
-import aiohttp
-
 from gateway.providers.azure import AzureProvider
 from gateway.providers.base import Provider, Upstreams
-from gateway.providers.openai import OpenAIProvider, Timeouts
+from gateway.providers.connection import Patience
+from gateway.providers.http import Connections
+from gateway.providers.openai import OpenAIProvider
 from policy import providers
 from policy.snapshot import Snapshot
 
@@ -20,12 +20,12 @@ class ProviderPool:
 
     def __init__(
         self,
-        session: aiohttp.ClientSession,
+        connections: Connections,
         default: str,
         environ: Mapping[str, str],
         is_own: Callable[[str], bool],
     ) -> None:
-        self._session, self._default, self._environ, self._is_own = session, default, environ, is_own
+        self._connections, self._default, self._environ, self._is_own = connections, default, environ, is_own
         self._built: tuple[str, Upstreams] | None = None
 
     def of(self, snapshot: Snapshot) -> Upstreams:
@@ -43,16 +43,19 @@ class ProviderPool:
         if self._is_own(address):
             _LOG.error("the base URL of provider %s leads back to this gateway; it is not used", entry.name)
             return None
-        patience = entry.timeouts
-        timeouts = Timeouts(patience.connect_s, patience.first_byte_s, patience.idle_s, patience.total_s)
-        key = entry.api_key(self._environ)
+        times = entry.timeouts
+        patience = Patience(times.connect_s, times.first_byte_s, times.idle_s, times.total_s)
+        key = (entry.api_key(self._environ) or "").strip() or None
+        if key and not (key.isascii() and key.isprintable()):
+            _LOG.error("the key of provider %s has characters that no header can carry; it is not used", entry.name)
+            return None
         if entry.kind == "azure":
             return AzureProvider(
                 entry.name,
                 address,
                 key,
-                timeouts,
-                self._session,
+                patience,
+                self._connections,
                 deployments=entry.deployments,
                 api_version=entry.api_version or providers.AZURE_VERSION,
             )
@@ -60,8 +63,8 @@ class ProviderPool:
             entry.name,
             address,
             key,
-            timeouts,
-            self._session,
+            patience,
+            self._connections,
             simulated=entry.simulated,
             translated=entry.translates_responses,
         )

@@ -4,15 +4,16 @@ import asyncio
 import time
 from typing import Any, Final
 
-import aiohttp
+import orjson
 from fastapi import APIRouter, Response
 
+from gateway.errors import UpstreamError
 from gateway.ports import address
 from gateway.redactors import needs_detectors
 from gateway.status import read_workers
 from gateway.wiring import Parts
 
-_PATIENCE: Final = aiohttp.ClientTimeout(total=1.0)
+_PATIENCE_S: Final = 1.0
 
 
 def router(parts: Parts) -> APIRouter:
@@ -102,8 +103,8 @@ async def _recorder(parts: Parts, path: str) -> dict[str, Any] | None:
     """Return what the recorder says; None when it cannot be asked."""
     url = f"{address(parts.settings, 'recorder')}/{path}"
     try:
-        async with parts.session.get(url, timeout=_PATIENCE) as reply:
-            body = await reply.json(content_type=None)
-            return body if reply.status == 200 and isinstance(body, dict) else None
-    except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
+        status, text = await parts.connections.get(url, _PATIENCE_S)
+        body = orjson.loads(text)
+        return body if status == 200 and isinstance(body, dict) else None
+    except (UpstreamError, ValueError):
         return None

@@ -4,9 +4,9 @@ import asyncio
 import time
 from typing import Final
 
-import aiohttp
 from fastapi import APIRouter, Request, Response
 
+from gateway.errors import UpstreamError
 from gateway.ports import address
 from gateway.requests import key_holder
 from gateway.wiring import Parts
@@ -15,7 +15,7 @@ from metrics.record.otel_instruments import gauge
 from metrics.record.prometheus import CONTENT_TYPE, render
 from metrics.record.token import Grant, secret_of, sign
 
-_PATIENCE: Final = aiohttp.ClientTimeout(total=5.0)
+_PATIENCE_S: Final = 5.0
 
 
 def router(parts: Parts) -> APIRouter:
@@ -39,10 +39,10 @@ async def _counted(parts: Parts, token: str) -> bytes | None:
     """Return what the recorder says about the token's tenant; None when it cannot be asked."""
     url = f"{address(parts.settings, 'recorder')}/metrics"
     try:
-        async with parts.session.get(url, headers={"authorization": f"Bearer {token}"}, timeout=_PATIENCE) as reply:
-            return await reply.read() if reply.status == 200 else None
-    except (aiohttp.ClientError, TimeoutError, OSError):
+        status, text = await parts.connections.get(url, _PATIENCE_S, {"authorization": f"Bearer {token}"})
+    except UpstreamError:
         return None
+    return text if status == 200 else None
 
 
 def _without_recorder(parts: Parts) -> bytes:

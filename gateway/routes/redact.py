@@ -1,6 +1,5 @@
 """POST /v1/redact/inspect: what the caller's policy would do to a request; nothing is sent or kept."""
 
-from dataclasses import asdict
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
@@ -66,4 +65,4 @@ async def _inspected(redactor: Redactor, body: dict[str, Any]) -> dict[str, Any]
     except Blocked as error:
         return {"blocked": {"kind": error.kind, "site": error.site}}
     media = [{"site": part.site, "kind": part.kind, "bytes": part.bytes} for part in cleared.media]
-    return {"result": cleared.body, "findings": [asdict(found) for found in cleared.findings], "media": media}
+    return {"result": cleared.body, "findings": [found._asdict() for found in cleared.findings], "media": media}

@@ -57,7 +57,9 @@ class Live:
         try:
             if self.screen.listens:
                 await self._hear(events)
-            sent = b"".join([self._encoded(piece) for event in events for piece in self._screened(event)])
+            last = len(events) - 1
+            pieces = (piece for at, event in enumerate(events) for piece in self._screened(event, more=at < last))
+            sent = b"".join([self._encoded(piece) for piece in pieces])
             return sent + self._end() if self._done else sent
         finally:
             self.screened_ns += self._attempts.now_ns() - began_ns
@@ -120,7 +122,7 @@ class Live:
     def _event(self, payload: bytes) -> Sequence[Json]:
         if self._done:
             return ()
-        if payload.strip() == sse.DONE:
+        if payload[:1] != b"{" and payload.strip() == sse.DONE:
             self._done = self._said_done = True
             return ()
         try:
@@ -146,9 +148,9 @@ class Live:
         except RedactionFailed as error:
             raise RedactionDown("The answer could not be searched for names.") from error
 
-    def _screened(self, event: Json) -> tuple[ScreenedBody, ...]:
+    def _screened(self, event: Json, *, more: bool) -> tuple[ScreenedBody, ...]:
         try:
-            return self.screen.chunk(event)
+            return self.screen.chunk(event, more=more)
         except RedactionFailed as error:
             raise RedactionDown("The answer could not be searched for personal data.") from error
 

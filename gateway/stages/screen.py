@@ -45,7 +45,7 @@ def _stream(answer: Answer, screener: Screen) -> ClearAnswer:
     endpoint = answer.route.request.governed.call.endpoint
     assert endpoint.assemble is not None
     assembly = endpoint.assemble()
-    pieces = [piece for event in answer.events for piece in screener.chunk(event)]
+    pieces = [piece for event in answer.events for piece in screener.chunk(event, more=True)]
     pieces.extend(screener.close())
     for piece in pieces:
         assembly.add(piece.clean)

@@ -23,7 +23,7 @@ class Committer:
 
     def __init__(
         self,
-        queue: SimpleQueue[Pending | None],
+        queue: SimpleQueue[list[Pending] | None],
         store: Store,
         gaps: Gaps,
         limits: Limits,
@@ -48,12 +48,12 @@ class Committer:
         """Wait for a record, then take all that wait with it."""
         batch: list[Pending] = []
         try:
-            item = self._queue.get(timeout=self._limits.retry_s if self._deferred else None)
-            while item is not None:
-                batch.append(item)
+            items = self._queue.get(timeout=self._limits.retry_s if self._deferred else None)
+            while items is not None:
+                batch += items
                 if len(batch) >= self._limits.batch:
                     return batch, True
-                item = self._queue.get_nowait()
+                items = self._queue.get_nowait()
         except Empty:
             return batch, True
         return batch, False

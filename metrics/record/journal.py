@@ -121,7 +121,8 @@ class FileJournal:
         )
         self.writer = writer
         self._begins = Begins(meta, options.limits.begins)
-        self._queue: SimpleQueue[Pending | None] = SimpleQueue()
+        self._queue: SimpleQueue[list[Pending] | None] = SimpleQueue()
+        self._gathered: list[Pending] = []
         store = Store(content, meta, self._begins, Sealer(keystore), watermark(journal, options.files, options.limits))
         self._committer = Committer(self._queue, store, Gaps(writer), options.limits, options.clock)
         self._thread = threading.Thread(target=self._committer.run, name="journal", daemon=True)
@@ -142,16 +143,25 @@ class FileJournal:
         """
         if not self._thread.ident:
             self._thread.start()
-        future: asyncio.Future[Commit] = asyncio.get_running_loop().create_future()
-        self._queue.put(Pending(event, content, on_failure == "serve", future))
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Commit] = loop.create_future()
+        if not self._gathered:  # what ends in one turn of the loop goes to the disk together
+            loop.call_soon(self._hand_over)
+        self._gathered.append(Pending(event, content, on_failure == "serve", future))
         return await future
 
     async def close(self) -> None:
         """Commit what waits and let go of the files."""
         if not self._thread.ident:
             self._thread.start()
+        self._hand_over()
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
+
+    def _hand_over(self) -> None:
+        gathered, self._gathered = self._gathered, []
+        if gathered:
+            self._queue.put(gathered)
 
 
 def watermark(folder: Path, files: FileOps, limits: Limits, every_s: float = 1.0) -> Callable[[], bool]:

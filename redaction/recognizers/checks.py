@@ -4,54 +4,69 @@ import ipaddress
 import re
 from collections.abc import Callable
 
-_NO_DIGIT = re.compile(r"[^0-9]+")
-_NO_ALNUM = re.compile(r"[^A-Za-z0-9]+")
+# Tables over bytes: an order of magnitude faster than expressions on values of this length.
+_NO_DIGIT = bytes(code for code in range(128) if not 48 <= code <= 57)
+_NO_ALNUM = bytes(code for code in range(128) if not chr(code).isalnum())
+_IN_BASE_36 = {ord(char): str(value) for value, char in enumerate("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")}
 # Visa, Mastercard, American Express, Diners, JCB, and the Maestro, Discover and UnionPay ranges.
 _ISSUER = re.compile(
     r"4\d{12}(?:\d{3}){0,2}|(?:5[1-5]|2[2-7]|35)\d{14}|3[47]\d{13}|3[0689]\d{12}(?:\d\d)?|(?:2131"
     r"|1800)\d{11}|(?:50|5[6-9]|6\d)\d{10,17}"
 )
+_FEWEST_DIGITS = 12
 _MOST_GAPS = 8  # a card number has four, its neighbours a few more
 _GAP = re.compile(r"[ .-]+")
-_LUHN_DOUBLE = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
+_LUHN_DOUBLE = bytes.maketrans(b"0123456789", bytes((0, 2, 4, 6, 8, 1, 3, 5, 7, 9)))
 
 
 def digits_of(value: str) -> str:
     """Keep the digits of a value."""
-    return _NO_DIGIT.sub("", value)
+    return value.encode("ascii", "ignore").translate(None, _NO_DIGIT).decode()
 
 
 def alnum_of(value: str) -> str:
     """Keep letters and digits of a value, upper-cased."""
-    return _NO_ALNUM.sub("", value).upper()
+    return value.encode("ascii", "ignore").translate(None, _NO_ALNUM).upper().decode()
 
 
 def luhn(value: str) -> bool:
     """Check the Luhn digit (cards, IMEI, Canadian SIN)."""
-    digits = [*map(int, reversed(digits_of(value)))]
-    return (sum(digits[::2]) + sum(_LUHN_DOUBLE[digit] for digit in digits[1::2])) % 10 == 0
+    digits = value.encode("ascii", "ignore").translate(None, _NO_DIGIT)
+    kept, doubled = digits[::-2], digits[-2::-2].translate(_LUHN_DOUBLE)
+    return (sum(kept) - 48 * len(kept) + sum(doubled)) % 10 == 0
 
 
 def card(value: str) -> bool:
     """Check length by issuer, and the Luhn digit, of a payment card number."""
-    digits = digits_of(value)
-    return _ISSUER.fullmatch(digits) is not None and len(set(digits)) > 1 and luhn(digits)
+    return _card_digits(digits_of(value))
+
+
+def _card_digits(digits: str) -> bool:
+    return (
+        len(digits) >= _FEWEST_DIGITS
+        and luhn(digits)
+        and len(set(digits)) > 1
+        and _ISSUER.fullmatch(digits) is not None
+    )
 
 
 def card_shape(value: str) -> bool:
     """Say whether a number has the length of a card, whatever its check digit."""
-    digits = digits_of(value)
+    return _card_shaped(digits_of(value))
+
+
+def _card_shaped(digits: str) -> bool:
     return 12 <= len(digits) <= 19 and len(set(digits)) > 1
 
 
 def fit_card(value: str) -> tuple[int, int] | None:
     """Find a card number among neighbouring numbers, such as a quantity before it or its expiry after it."""
-    return _fit(value, card)
+    return _fit(value, _card_digits)
 
 
 def fit_card_shape(value: str) -> tuple[int, int] | None:
     """Find what is written like a card number, whatever its check digit."""
-    return _fit(value, card_shape)
+    return _fit(value, _card_shaped)
 
 
 def fit_iban(value: str) -> tuple[int, int] | None:
@@ -61,16 +76,17 @@ def fit_iban(value: str) -> tuple[int, int] | None:
 
 def _fit(value: str, check: Callable[[str], bool]) -> tuple[int, int] | None:
     """Find the longest run of whole groups that passes, the first of equals."""
-    if check(value):
+    digits = digits_of(value)
+    if check(digits):
         return 0, len(value)
     gaps = [gap.span() for gap in _GAP.finditer(value)]
-    if len(gaps) > _MOST_GAPS:
+    if len(gaps) > _MOST_GAPS or len(digits) <= _FEWEST_DIGITS:
         return None
     starts = [0, *(after for _, after in gaps)]
     ends = [*(before for before, _ in gaps), len(value)]
-    spans = [(start, end) for start in starts for end in ends if 12 <= end - start < len(value)]
-    fitting = (span for span in spans if check(value[span[0] : span[1]]))
-    return max(fitting, key=lambda span: (span[1] - span[0], -span[0]), default=None)
+    spans = [(start, end) for start in starts for end in ends if _FEWEST_DIGITS <= end - start < len(value)]
+    spans.sort(key=lambda span: (span[0] - span[1], span[0]))
+    return next((span for span in spans if check(digits_of(value[span[0] : span[1]]))), None)
 
 
 def _ends(value: str) -> list[int]:
@@ -83,7 +99,7 @@ def mod97(value: str) -> bool:
     if not 15 <= len(text) <= 34:
         return False
     turned = text[4:] + text[:4]
-    return int("".join(str(int(char, 36)) for char in turned)) % 97 == 1
+    return int(turned.translate(_IN_BASE_36)) % 97 == 1
 
 
 def ssn(value: str) -> bool:
@@ -152,12 +168,12 @@ def dea(value: str) -> bool:
 
 def has_digit(value: str) -> bool:
     """Say whether a value holds a digit."""
-    return any(char.isdigit() for char in value)
+    return digits_of(value) != ""
 
 
 def two_digits(value: str) -> bool:
     """Say whether a value holds two digits or more."""
-    return sum(char.isdigit() for char in value) >= 2
+    return len(digits_of(value)) >= 2
 
 
 def plate(value: str) -> bool:
@@ -168,4 +184,4 @@ def plate(value: str) -> bool:
 
 def four_digits(value: str) -> bool:
     """Say whether a value holds four digits or more."""
-    return sum(char.isdigit() for char in value) >= 4
+    return len(digits_of(value)) >= 4

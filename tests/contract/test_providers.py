@@ -8,11 +8,13 @@ import pytest
 
 from gateway.errors import UpstreamError, UpstreamTimeout
 from gateway.providers.base import Provider
-from gateway.providers.openai import OpenAIProvider, Timeouts, new_session
+from gateway.providers.connection import Patience
+from gateway.providers.http import Connections
+from gateway.providers.openai import OpenAIProvider
 from gateway.providers.scripted import ScriptedProvider, ScriptedReply
 from tests.upstream import Upstream, reply, running_upstream, stream
 
-PATIENCE = Timeouts(connect_s=0.5, first_byte_s=0.3, idle_s=0.3, total_s=2.0)
+PATIENCE = Patience(connect_s=0.5, first_byte_s=0.3, idle_s=0.3, total_s=2.0)
 SSE = {"content-type": "text/event-stream"}
 
 
@@ -30,8 +32,9 @@ class Scenes:
             await test(ScriptedProvider([SCRIPTED[name]()]))
             return
         self.upstream.scripts.append(REAL[name])
-        async with new_session() as session:
-            await test(OpenAIProvider("real", self.upstream.base_url, "sk-x", PATIENCE, session))
+        connections = Connections()
+        await test(OpenAIProvider("real", self.upstream.base_url, "sk-x", PATIENCE, connections))
+        await connections.close()
 
 
 SCRIPTED: dict[str, Callable[[], ScriptedReply | UpstreamError]] = {
@@ -119,13 +122,11 @@ def test_no_reply_raises(scene: str, code: str, scenes: Scenes) -> None:
 
 def test_a_reply_that_never_ends_is_given_up() -> None:
     async def ask(upstream: Upstream) -> None:
-        patience = Timeouts(connect_s=0.5, first_byte_s=0.5, idle_s=0.5, total_s=0.3)
-        async with new_session() as session:
-            answer = await OpenAIProvider("real", upstream.base_url, None, patience, session).send(
-                "GET", "/x", None, {}
-            )
-            with pytest.raises(UpstreamTimeout):
-                await answer.read()
+        patience = Patience(connect_s=0.5, first_byte_s=0.5, idle_s=0.5, total_s=0.3)
+        provider = OpenAIProvider("real", upstream.base_url, None, patience, Connections())
+        answer = await provider.send("GET", "/x", None, {})
+        with pytest.raises(UpstreamTimeout):
+            await answer.read()
 
     with running_upstream() as upstream:
         upstream.scripts.append(stream(*([b": still here\n\n", 0.05] * 40), done=False))
@@ -135,10 +136,11 @@ def test_a_reply_that_never_ends_is_given_up() -> None:
 
 def test_the_real_provider_sends_its_key_and_follows_no_redirect() -> None:
     async def ask(upstream: Upstream) -> None:
-        async with new_session() as session:
-            provider = OpenAIProvider("real", upstream.base_url, "sk-x", PATIENCE, session)
-            answer = await provider.send("GET", "/models/a%2Fb", None, {})
-            assert answer.status == 307
+        connections = Connections()
+        provider = OpenAIProvider("real", upstream.base_url, "sk-x", PATIENCE, connections)
+        answer = await provider.send("GET", "/models/a%2Fb", None, {})
+        assert answer.status == 307
+        await connections.close()
 
     with running_upstream() as upstream:
         upstream.scripts.append(reply({}, 307, location="http://127.0.0.1:1/elsewhere"))

@@ -1,6 +1,5 @@
 """/metrics of a recorder and of a gateway, with and without each other; no collector, no OpenTelemetry."""
 
-import asyncio
 import dataclasses
 import json
 import subprocess
@@ -10,13 +9,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-import aiohttp
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from gateway.admission import Holder, StaticDirectory
 from gateway.app import create_app
+from gateway.errors import UpstreamError
 from gateway.providers.scripted import ScriptedProvider
 from gateway.routes import metrics as gateway_metrics
 from gateway.settings import load
@@ -140,36 +139,21 @@ class Asking:
         self.master, self.database = MasterKey(b"k" * 32), SimpleNamespace(clock_us=utc_us)
         self.directory = StaticDirectory({KEY.encode(): Holder("k", Facts("acme", None, "triage", None, None))})
 
-    def get(self, _url: str, headers: dict[str, str], timeout: aiohttp.ClientTimeout) -> Any:
+    async def get(self, _url: str, _seconds: float, headers: dict[str, str]) -> tuple[int, bytes]:
         if self.said is None:
-            raise aiohttp.ClientConnectionError
+            raise UpstreamError("nobody there")
         self.asked = headers
-        return _Answer(self.said.encode())
+        return 200, self.said.encode()
 
     def answer(self, key: str | None) -> Any:
         parts = SimpleNamespace(
-            settings=self.settings, session=self, directory=self.directory, master=self.master, database=self.database
-        )
+            settings=self.settings, connections=self, directory=self.directory, master=self.master,
+            database=self.database,
+        )  # fmt: skip
         idle = pipeline(snapshot(self.settings.data), ScriptedProvider([]), MemoryJournal())
         served = dataclasses.replace(idle, directory=self.directory)
         with TestClient(create_app(served, [gateway_metrics.router(cast("Parts", parts))])) as client:
             return client.get("/metrics", headers={"authorization": f"Bearer {key}"} if key else {})
-
-
-class _Answer:
-    status = 200
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-
-    async def __aenter__(self) -> "_Answer":
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await asyncio.sleep(0)
-
-    async def read(self) -> bytes:
-        return self._body
 
 
 def test_the_gateway_forwards_the_recorders_numbers_about_the_keys_tenant(tmp_path: Path) -> None:

@@ -49,7 +49,8 @@ FINISH: dict[str, Any] = {"id": "c", "choices": [{"index": 0, "delta": {}, "fini
 def streamed(redactor: Redactor, vault: Vault, pieces: list[str], field: str = "content") -> tuple[str, str]:
     """Stream pieces through a screen; give the clean text and the reply."""
     screen = redactor.screen(vault, "chat.completions")
-    bodies = [body for piece in pieces for body in screen.chunk(delta(piece, field))]
+    # Whether the next piece is here already changes how pieces leave, never what they say.
+    bodies = [body for piece in pieces for body in screen.chunk(delta(piece, field), more=len(piece) % 2 == 0)]
     bodies += screen.chunk(FINISH)
     assert screen.close() == ()
     clean = "".join(body.clean["choices"][0]["delta"].get(field, "") for body in bodies)

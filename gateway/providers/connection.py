@@ -1,0 +1,282 @@
+"""One HTTP/1.1 connection to an upstream, and the reply that is on its way over it."""
+
+import asyncio
+import math
+import zlib
+from collections import deque
+from collections.abc import Mapping
+from time import monotonic
+from typing import Any, Final, NamedTuple, cast
+
+import httptools
+
+from gateway.errors import UpstreamError, UpstreamTimeout
+
+MAX_REPLY_BYTES: Final = 128 * 1024 * 1024
+_UNREAD_BYTES: Final = 16 * 1024  # read ahead of a slow client, beside what one read brings; held several times over
+_MAX_HEAD_BYTES: Final = 256 * 1024
+_KEPT_ALIVE_S: Final = 15.0
+_ANY_ZIP: Final = 47  # tells zlib to see by itself whether data is gzip or zlib
+
+
+class Patience(NamedTuple):
+    """Seconds: to connect, to the first byte of the body, between two bytes, for the whole reply."""
+
+    connect_s: float
+    first_byte_s: float
+    idle_s: float
+    total_s: float
+
+
+class Reply:
+    """A reply whose body is read with limits: on bytes, on silence, and on the time of the whole reply.
+
+    A reply that never falls silent is given up at its first byte after its total time.
+    """
+
+    __slots__ = (
+        "_bytes", "_connection", "_ends_s", "_error", "_fields", "_headers", "_parts", "_unread", "_unzip", "_waiter",
+        "begun", "complete", "patience", "status",
+    )  # fmt: skip
+
+    def __init__(self, patience: Patience) -> None:
+        self.patience = patience
+        self.status = 0
+        self.complete = self.begun = False
+        self._ends_s = monotonic() + patience.total_s
+        self._connection: Connection | None = None
+        self._fields: list[tuple[bytes, bytes]] = []
+        self._headers: Mapping[str, str] | None = None
+        self._parts: list[bytes] = []
+        self._unread = self._bytes = 0
+        self._unzip: Any = None
+        self._error: UpstreamError | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Header values by lower-case name; of several the last."""
+        if self._headers is None:
+            self._headers = {name.decode("latin-1").lower(): text.decode("latin-1") for name, text in self._fields}
+        return self._headers
+
+    async def read(self) -> bytes:
+        """Return the whole body."""
+        parts = []
+        while (part := await self.next()) is not None:
+            parts.append(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def next(self) -> bytes | None:
+        """Return all bytes that are there, waiting for the first of them."""
+        while not self._parts and not self.complete and self._error is None:
+            await self._wait()
+        if not self._parts:
+            if self._error is not None:
+                raise self._error
+            return None
+        part = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        self._parts.clear()
+        self._bytes += len(part)
+        self._taken()
+        if monotonic() > self._ends_s:
+            self.close()
+            raise UpstreamTimeout("The upstream did not finish its answer in time.")
+        if self._bytes > MAX_REPLY_BYTES:
+            self.close()
+            raise UpstreamError("The upstream's reply is too large.", code="upstream_too_large")
+        return part
+
+    def close(self) -> None:
+        """Close the connection unless its reply was read to the end."""
+        if self._connection is not None:
+            self._connection.abort()
+
+    # What follows is for the connection.
+
+    async def started(self, connection: "Connection") -> None:
+        """Wait for the head."""
+        self._connection = connection
+        try:
+            while not self.status and self._error is None:
+                await self._wait()
+        except BaseException:
+            self.close()
+            raise
+        if self._error is not None:
+            raise self._error
+
+    def take_head(self, status: int, fields: list[tuple[bytes, bytes]]) -> None:
+        self.status, self._fields = status, fields
+        zipped = next((text.lower() for name, text in fields if name.lower() == b"content-encoding"), b"identity")
+        if zipped in (b"gzip", b"deflate"):  # we asked for neither
+            self._unzip = zlib.decompressobj(_ANY_ZIP)
+        self._wake()
+
+    def take(self, part: bytes) -> bool:
+        """Take a part of the body; return whether enough is there for now."""
+        self.begun = True
+        if self._unzip is not None:
+            part = self._unzip.decompress(part, MAX_REPLY_BYTES + 1)
+        if part:
+            self._parts.append(part)
+            self._unread += len(part)
+            self._wake()
+        return self._unread > _UNREAD_BYTES
+
+    def end(self, error: UpstreamError | None = None) -> None:
+        """End the reply; the connection is not ours any more."""
+        self.complete, self._error, self._connection = error is None, error, None
+        self._wake()
+
+    def framed(self) -> bool:
+        """Say whether the head told where the body ends."""
+        known = {name.lower() for name, _ in self._fields}
+        return b"content-length" in known or b"transfer-encoding" in known
+
+    def _taken(self) -> None:
+        if self._unread > _UNREAD_BYTES and self._connection is not None:
+            self._connection.resume()
+        self._unread = 0
+
+    async def _wait(self) -> None:
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+class Connection(asyncio.Protocol):
+    """One connection: a reply at a time. One timer watches over it, and is set anew only when it rings."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, idle: "deque[Connection]") -> None:
+        self._loop, self._idle = loop, idle
+        self._transport = cast(asyncio.Transport, None)
+        self._parser = httptools.HttpResponseParser(self)
+        self._reply: Reply | None = None
+        self._fields: list[tuple[bytes, bytes]] = []
+        self._head_bytes = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._rings = self._deadline = 0.0
+        self._paused = self.closed = False
+
+    def ask(self, data: bytes, reply: Reply) -> None:
+        """Send a request; its reply goes into `reply`."""
+        self._reply, self._head_bytes = reply, 0
+        self._within(reply.patience.first_byte_s)
+        self._transport.write(data)
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._lost(UpstreamError("The upstream closed the connection.", code="upstream_disconnected"))
+        self._transport.abort()
+
+    def resume(self) -> None:
+        """Read on after a pause; what we did not read was not the upstream's silence."""
+        if self._paused and self._reply is not None:
+            self._paused = False
+            self._within(self._reply.patience.idle_s)
+            self._transport.resume_reading()
+
+    # What the transport tells.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        reply = self._reply
+        if reply is None:  # nobody asked
+            self.abort()
+            return
+        if not reply.status:
+            self._head_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade, zlib.error):
+            self._broken()
+            return
+        if self._reply is reply and not self._paused:
+            if not reply.status and self._head_bytes > _MAX_HEAD_BYTES:
+                self._broken()
+                return
+            self._within(reply.patience.idle_s if reply.begun else reply.patience.first_byte_s)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        reply = self._reply
+        if exc is None and reply is not None and reply.status and not reply.framed():
+            self._reply = None
+            reply.end()
+        text = "The upstream's reply broke off." if reply and reply.status else "The upstream closed the connection."
+        self._lost(UpstreamError(text, code="upstream_disconnected"))
+
+    # What the parser tells.
+
+    def on_message_begin(self) -> None:
+        if self._reply is None:  # a second reply to one request: nothing here can be trusted any more
+            self.abort()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._fields.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        status, fields, self._fields = self._parser.get_status_code(), self._fields, []
+        if self._reply is not None and status >= 200:
+            self._reply.take_head(status, fields)
+
+    def on_body(self, part: bytes) -> None:
+        if self._reply is not None and self._reply.take(part) and not self._paused:
+            self._paused, self._deadline = True, math.inf
+            self._transport.pause_reading()
+
+    def on_message_complete(self) -> None:
+        reply = self._reply
+        if reply is None or not reply.status:  # only said that the reply is on its way
+            return
+        if self._paused:
+            self.resume()
+        self._reply, self._fields = None, []
+        reply.end()
+        if self._parser.should_keep_alive() and not self.closed:
+            self._within(_KEPT_ALIVE_S)
+            self._idle.append(self)
+        else:
+            self.closed = True
+            self._transport.close()
+
+    def _broken(self) -> None:
+        self._lost(UpstreamError("The upstream's reply is not HTTP.", code="upstream_invalid_response"))
+        self._transport.abort()
+
+    def _lost(self, error: UpstreamError) -> None:
+        self.closed = True
+        reply, self._reply = self._reply, None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if reply is not None:
+            reply.end(error)
+
+    def _within(self, seconds: float) -> None:
+        self._deadline = self._loop.time() + seconds
+        if self._timer is None or self._deadline < self._rings:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._rings = self._deadline
+            self._timer = self._loop.call_later(seconds, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        left_s = self._deadline - self._loop.time()
+        if left_s == math.inf:
+            return
+        if left_s > 0:
+            self._rings = self._deadline
+            self._timer = self._loop.call_later(left_s, self._ring)
+        else:
+            self._lost(UpstreamTimeout("The upstream did not answer in time."))
+            self._transport.abort()

@@ -1,0 +1,196 @@
+"""What upstreams do to connections, and what becomes of the replies: over real sockets, some of them with TLS."""
+
+import asyncio
+import datetime
+import gzip
+import ssl
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from gateway.errors import UpstreamError, UpstreamTimeout
+from gateway.providers.connection import Patience
+from gateway.providers.http import Connections, Origin
+from tests.upstream import Upstream, reply, running_upstream
+
+ZIPPED = gzip.compress(b"to the end of the connection")
+PATIENCE = Patience(connect_s=0.5, first_byte_s=0.3, idle_s=0.3, total_s=5.0)
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"transfer-encoding: chunked\r\n\r\n"
+EARLY = b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n"
+GET = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
+Talk = Callable[[Connections, Origin], Awaitable[None]]
+
+
+def talking(talk: Talk, *scripts: list[bytes | float | str]) -> Upstream:
+    """Let a test talk to an upstream that answers from scripts."""
+
+    async def main(upstream: Upstream) -> None:
+        connections = Connections()
+        await talk(connections, Origin.of(upstream.base_url))
+        await connections.close()
+
+    with running_upstream() as upstream:
+        upstream.scripts += scripts
+        asyncio.run(main(upstream))
+        assert upstream.wait_closed()
+        return upstream
+
+
+async def body(connections: Connections, origin: Origin) -> bytes:
+    answer = await connections.ask(origin, GET, PATIENCE)
+    return await answer.read()
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        [OK + b"\r\nto the end", 0.02, b" of the connection", "close"],
+        [EARLY, 0.02, OK + b"content-length: 28\r\n\r\nto the end of the connection"],
+        [CHUNKED + b"a\r\nto the end\r\n12\r\n of the connection\r\n0\r\nx-trailer: 1\r\n\r\n"],
+        [OK[:5], 0.02, OK[5:] + b"content-length: 28\r\n\r\nto the end", 0.02, b" of the connection"],
+        [OK + b"content-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(ZIPPED) + ZIPPED],
+        [b"HTTP/1.0 200 OK\r\n\r\nto the end of the connection", "close"],
+    ],
+    ids=["to_eof", "early_hints", "trailers", "torn", "zipped_unasked", "http_1_0"],
+)  # fmt: skip
+def test_every_way_of_framing_gives_the_body(script: list[bytes | float | str]) -> None:
+    async def talk(connections: Connections, origin: Origin) -> None:
+        assert await body(connections, origin) == b"to the end of the connection"
+
+    talking(talk, script)
+
+
+@pytest.mark.parametrize(
+    ("script", "code"),
+    [
+        ([b"220 mail.example.com ESMTP\r\n"], "upstream_invalid_response"),
+        ([CHUNKED + b"zz\r\n"], "upstream_invalid_response"),
+        ([OK + b"content-length: 10\r\n\r\nhalf", "close"], "upstream_disconnected"),
+        ([OK + b"content-encoding: gzip\r\ncontent-length: 4\r\n\r\nhalf"], "upstream_invalid_response"),
+        ([OK + b"x-long: " + b"x" * 600_000], "upstream_invalid_response"),
+        ([OK + b"content-length: 10\r\n\r\nhalf", 5.0], "upstream_timeout"),
+        ([OK + b"content-length: 10\r\n\r\n", 5.0], "upstream_timeout"),
+    ],
+    ids=["no_http", "bad_chunk", "cut", "bad_zip", "endless_head", "falls_silent", "never_begins"],
+)
+def test_a_reply_that_is_none_is_an_error(script: list[bytes | float | str], code: str) -> None:
+    async def talk(connections: Connections, origin: Origin) -> None:
+        with pytest.raises(UpstreamError) as failed:
+            await body(connections, origin)
+        assert failed.value.code == code
+
+    talking(talk, script)
+
+
+def test_a_connection_is_used_again_and_one_that_was_closed_is_not() -> None:
+    async def talk(connections: Connections, origin: Origin) -> None:
+        for _ in range(3):
+            assert await body(connections, origin) == b"{}"
+        await asyncio.sleep(0.05)
+        assert await body(connections, origin) == b"{}"
+
+    closing = [*reply(b"{}"), "close"]
+    opened = talking(talk, reply(b"{}"), reply(b"{}"), closing, reply(b"{}"))
+    assert len(opened.received) == 4
+
+
+def test_a_second_reply_that_nobody_asked_for_is_given_to_nobody() -> None:
+    async def talk(connections: Connections, origin: Origin) -> None:
+        assert await body(connections, origin) == b"{}"
+        await asyncio.sleep(0.02)
+        assert await body(connections, origin) == b'{"mine": 1}'
+
+    twice: list[bytes | float | str] = [reply(b"{}")[0] + reply(b'{"another": 1}')[0]]  # type: ignore[operator]
+    talking(talk, twice, reply(b'{"mine": 1}'))
+
+
+def test_a_slow_reader_holds_the_upstream_back_and_still_gets_everything() -> None:
+    size = 8_000_000
+
+    async def talk(connections: Connections, origin: Origin) -> None:
+        answer = await connections.ask(origin, GET, PATIENCE)
+        await asyncio.sleep(0.6)  # longer than the upstream may be silent: it is not, it is not read
+        got = len(first := await answer.next() or b"")
+        assert 0 < len(first) < size // 2
+        while (part := await answer.next()) is not None:
+            got += len(part)
+        assert got == size
+
+    talking(talk, [OK + b"content-length: %d\r\n\r\n" % size + b"x" * size])
+
+
+def test_leaving_a_reply_closes_its_connection() -> None:
+    async def talk(connections: Connections, origin: Origin) -> None:
+        answer = await connections.ask(origin, GET, PATIENCE)
+        answer.close()
+        with pytest.raises(UpstreamError):
+            await answer.read()
+        asking = asyncio.ensure_future(connections.ask(origin, GET, Patience(1, 60, 60, 60)))
+        await asyncio.sleep(0.05)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+
+    talking(talk, [OK + b"content-length: 10\r\n\r\nhalf", 5.0], [5.0])
+
+
+def test_nobody_there_is_said_so() -> None:
+    async def ask(origin: Origin) -> str | None:
+        with pytest.raises(UpstreamError) as failed:
+            await Connections().ask(origin, GET, PATIENCE)
+        return failed.value.code
+
+    assert asyncio.run(ask(Origin.of("http://127.0.0.1:1/v1"))) == "upstream_unreachable"
+    assert asyncio.run(ask(Origin.of("http://no-such-host.invalid/v1"))) == "upstream_unreachable"
+
+
+def test_origins_are_read_from_base_urls() -> None:
+    assert Origin.of("https://api.example.com/v1") == ("api.example.com", 443, True, "api.example.com")
+    assert Origin.of("http://[::1]:8000/v1") == ("::1", 8000, False, "[::1]:8000")
+    assert Origin.of("http://bücher.example:81") == ("bücher.example", 81, False, "xn--bcher-kva.example:81")
+
+
+def test_tls_is_spoken_and_certificates_are_checked(tmp_path: Path) -> None:
+    key, name = (
+        ec.generate_private_key(ec.SECP256R1()),
+        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")]),
+    )
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
+        .not_valid_before(now).not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), False)
+        .sign(key, hashes.SHA256())
+    )  # fmt: skip
+    pem = tmp_path / "both.pem"
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    pem.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
+    trusting = ssl.create_default_context(cafile=str(pem))
+
+    async def main() -> None:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(OK + b"content-length: 2\r\n\r\n{}")
+            await writer.drain()
+            writer.close()
+
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(pem)
+        async with await asyncio.start_server(serve, "localhost", 0, ssl=context) as server:
+            origin = Origin.of(f"https://localhost:{server.sockets[0].getsockname()[1]}/v1")
+            assert await body(Connections(lambda: trusting), origin) == b"{}"
+            with pytest.raises(UpstreamError) as failed:
+                await body(Connections(), origin)
+            assert failed.value.code == "upstream_unreachable"
+            assert not isinstance(failed.value, UpstreamTimeout)
+
+    asyncio.run(main())
