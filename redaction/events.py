@@ -13,7 +13,6 @@ from redaction.types import ScreenedBody
 Path = tuple[str | int, ...]
 Pair = tuple[Any, Any]
 _ENVELOPE = frozenset({*PROTOCOL, "choices", "usage"})
-_KNOWN = _ENVELOPE | {"usage"}
 _CHOICE = frozenset({"index", "delta", "finish_reason", "logprobs"})
 _WHOLE = frozenset({"name"})
 _SOUND = re.compile(r"[A-Za-z0-9+/]*={0,2}\Z")
@@ -37,8 +36,7 @@ class EventScreen:
 
     def take(self, event: dict[str, Any]) -> Iterable[ScreenedBody]:
         """Take one event and give those that may be sent."""
-        choice = _only_text(event)
-        return self._any(event) if choice is None else self._text(event, choice)
+        return self._any(event) if (choice := _only_text(event)) is None else self._text(event, choice)
 
     def _any(self, event: dict[str, Any]) -> Iterator[ScreenedBody]:
         self._withheld = self._tells = False
@@ -84,7 +82,7 @@ class EventScreen:
                 yield from self._flush(root)
             clean.append(one)
             reply.append(other)
-        if self._withheld and not self._tells and not event.get("usage") and not event.keys() - _KNOWN:
+        if self._withheld and not self._tells and not event.get("usage") and not event.keys() - _ENVELOPE:
             return
         around, around_reply = self._around(event)
         same = all(a is b for a, b in zip(clean, reply, strict=True)) and around is around_reply
@@ -240,12 +238,11 @@ def _only_text(event: dict[str, Any]) -> dict[str, Any] | None:
     if type(choices) is not list or len(choices) != 1 or event.get("usage") or not _ENVELOPE.issuperset(event):
         return None
     choice: dict[str, Any] = choices[0]
-    if not _CHOICE.issuperset(choice) or choice.get("finish_reason") is not None or choice.get("logprobs") is not None:
-        return None
     delta = choice.get("delta")
-    if type(delta) is not dict or len(delta) != 1 or type(choice.get("index")) is not int:
+    plain = type(delta) is dict and len(delta) == 1 and type(text := delta.get("content")) is str and text
+    if not plain or not _CHOICE.issuperset(choice) or type(choice.get("index")) is not int:
         return None
-    return choice if type(text := delta.get("content")) is str and text else None
+    return None if choice.get("finish_reason") is not None or choice.get("logprobs") is not None else choice
 
 
 def _root(event: dict[str, Any]) -> Path:
