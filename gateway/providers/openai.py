@@ -40,7 +40,7 @@ class OpenAIProvider:
     async def send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Reply:
         """Send one request; see `gateway.providers.base.Provider`."""
         if _PATH.fullmatch(path) is None:
-            raise UpstreamError("This cannot be asked of the upstream.", code="upstream_invalid_request")
+            raise UpstreamError("This path cannot be asked of the upstream.")
         size = "" if body is None else f"content-length: {len(body)}\r\n"
         head = f"{method} {self._base}{path} HTTP/1.1\r\n{self._head}{lines(headers)}{size}\r\n"
         return await self._connections.ask(self._origin, head.encode("ascii") + (body or b""), self._patience)
