@@ -107,7 +107,7 @@ class _Reader:
         self._close_number()
         self._end_clause()
         keys = frozenset(item.key for item in self.items)
-        negations = tuple(tuple(each) for each in self.negations)
+        negations = tuple(tuple(place for place in each if place < len(self.items)) for each in self.negations)
         return Sentence(tuple(self.items), keys, negations, tuple(self.clauses), self.passive)
 
     def _last_month(self) -> bool:

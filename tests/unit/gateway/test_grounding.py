@@ -61,6 +61,17 @@ def test_nothing_to_compare_gives_no_score(answer: str, contexts: list[str]) -> 
     assert grounding(answer, contexts) is None
 
 
+ODDMENTS = """Acme sold not no never more than at least failed to deliver . , but and 12 3.5 $4 % million March 5th 2021
+one first half A unpaid paid by was all some must may over 14:30 USD 5 k"""
+WORDS = st.sampled_from([*ODDMENTS.split(), "\n"])
+
+
+@given(st.lists(WORDS, max_size=12).map(" ".join), st.lists(WORDS, max_size=12).map(" ".join))
+def test_any_words_give_a_share(answer: str, context: str) -> None:
+    found = grounding(answer, [context])
+    assert found is None or 0 <= found <= 1
+
+
 @given(st.text(max_size=200), st.text(max_size=200))
 def test_any_text_gives_a_share(answer: str, context: str) -> None:
     found = grounding(answer, [context])
