@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from redaction import placeholders
+from redaction.find import decode_piece
 from redaction.linear import Linear, LinearSet
 from redaction.normalise import Normaliser
 from redaction.pattern import MAX_WIDTH, analyse, characters, lead_of
@@ -29,6 +30,7 @@ _PLAIN = re.compile(
     r"[A-Za-z\s,.;!?'\"À-ÖØ-öø-ſ’‘“”–—…-]*+(?<!-)(?<!\b[A-Z])(?<!\b[A-Z]{2})(?<!\b[A-Z]\s)(?<!\b[A-Z]{2}\s)"
 )
 _CALM_BREAK = Linear(rf"(?i)--|[A-Za-z]{{16}}|{_WORDS}")
+_KEPT_WORDS = 512
 _SPACES = frozenset(b" \t\n\r")
 _SPACE_BYTES = (b" ", b"\n", b"\t", b"\r")
 _NUMBER_BYTES = b"0123456789 ./()+-,"
@@ -39,11 +41,12 @@ _KEYWORD = Linear(f"(?i){_WORDS}")
 
 
 class AnswerEngine:
-    """Compiled recognizers of answers; immutable and shared."""
+    """Compiled recognizers of answers; shared, and unchanged but for the harmless words that it remembers."""
 
     def __init__(self, recognizers: Iterable[Recognizer]) -> None:
         found = (placeholders.REWRITTEN, *(r for r in recognizers if r.answers and _fits(r)), _PIECE)
         self.normaliser = Normaliser()
+        self._harmless: set[str] = set()  # words of the protocol in which nothing was found
         self.scanner = Scanner(found)
         self._knows_calm = frozenset(found) <= _BUILT_IN
         leading = [r for r in found if r.group and analyse(lead_of(r.pattern)).least > 0]
@@ -64,6 +67,19 @@ class AnswerEngine:
         if not self._knows_calm or _PLAIN.fullmatch(text) is None:
             return False
         return _CALM_BREAK.first(_ascii(text)) < 0
+
+    def may_hold(self, word: str) -> bool:
+        """Say whether anything could be found in a word of ASCII, whatever stands around it."""
+        if word in self._harmless:
+            return False
+        found = [one.recognizer for one in self.scanner.candidates(word.encode("ascii"))]
+        able = [one.kind for one in found if one.score >= FLOOR]  # the others need words before them
+        if any(kind != ENCODED for kind in able) or (able and decode_piece(word) is not None):
+            return True
+        if len(self._harmless) >= _KEPT_WORDS:
+            self._harmless.clear()
+        self._harmless.add(word)
+        return False
 
     def may_end_elsewhere(self, match: Match, data: bytes) -> bool:
         """Say whether more text could move the value of a match that has a lead, from where it began."""

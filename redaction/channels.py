@@ -42,6 +42,7 @@ PROTOCOL = frozenset(
 )
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/+=-]{0,255}\Z")
 _LETTERS = re.compile(r"[A-Za-z_.:/-]{1,64}\Z")  # the protocol's own vocabulary; words with digits may be somebody's
+_PROVIDERS = frozenset({"model", "system_fingerprint", "service_tier", "object"})  # words that no model writes
 _PLAIN_KEY = re.compile(r"[A-Za-z_$][A-Za-z_-]{0,39}\Z")
 _MOMENTS = ("created", "_at", "_tokens", "_ms", "index", "seed")
 _LEAST_NUMBER = 10**8
@@ -124,7 +125,7 @@ class Channels:
         return value, value
 
     def _whole(self, key: str, value: str, site: str) -> tuple[str, str]:
-        if is_word(key, value) and _LETTERS.match(value):
+        if is_word(key, value) and (key in _PROVIDERS or _LETTERS.match(value) or not self._engine.may_hold(value)):
             return value, value
         return self.encoded(value, site) if is_encoded(key, value) else self.string(value, site, key)
 
@@ -166,7 +167,7 @@ class Channels:
     def _dict(self, node: dict[str, Any], site: str, depth: int) -> Pair:
         clean: dict[str, Any] = {}
         reply: dict[str, Any] = {}
-        if any(word in str(node.get("type")) for word in _THINKING):
+        if (kind := node.get("type")) is not None and any(word in str(kind) for word in _THINKING):
             site = f"{site}.reasoning"
         for key, value in node.items():
             if key == "logprobs" and value is not None:
