@@ -33,10 +33,10 @@ WITH made AS (
         $first_us + range * $apart_us AS at_us
     FROM range($from, $upto)
 )
-SELECT 2 * i + 2 AS seq, 'call_' || printf('%030x', i) AS call_id,
+SELECT 2 * i + 2 AS seq, 'call_' || printf('%014x%016x', at_us, i) AS call_id,
     CASE WHEN die < 900 THEN 'default' WHEN die < 960 THEN 'sales' ELSE 'legal' END AS tenant,
     'automation-' || i % 24 AS automation,
-    CASE WHEN die % 4 = 0 THEN 'run-' || i // 12 * 12 || '-' || i % 24 ELSE 'call_' || printf('%030x', i) END AS run_id,
+    CASE WHEN die % 4 = 0 THEN 'run-' || i // 12 * 12 || '-' || i % 24 ELSE call_id END AS run_id,
     ['draft', 'check', 'classify', 'extract'][1 + i % 4] AS step,
     at_us AS ts_us, at_us + 900000 + die * 2000 AS end_us,
     'key_' || i % 24 AS key_id, 'team-' || i % 6 AS team, 'production' AS environment,
@@ -116,7 +116,8 @@ def ask(ledger: Ledger, only: tuple[str, ...]) -> list[str]:
     """Print how long each question takes; return those that took too long."""
     slow, db, queries = [], ledger.cursor(), load_queries()
     end_us = FIRST_US + DAYS * DAY_US
-    call = {"call_id": "call_" + f"{4_000_000:030x}"}
+    row = db.execute("SELECT call_id FROM calls WHERE tenant = 'default' LIMIT 1 OFFSET 2000000").fetchone()
+    call = {"call_id": row[0] if row else ""}
     for name in only or PAGES:
         for words, days in (("a week", 7), ("four weeks", 28), ("everything", DAYS)):
             ranged = "since" in queries[name].parameters

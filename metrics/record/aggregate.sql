@@ -4,8 +4,9 @@ CREATE TEMP TABLE new_runs AS
 WITH fresh AS (
     SELECT * FROM calls WHERE seq > $since_seq AND seq <= $seq
 ), posted AS (
-    SELECT *, try_cast('0x' || substr(call_id, 6, 14) AS BIGINT) AS about_us  -- the time within an id of our own
-    FROM outcomes WHERE seq > $since_seq AND seq <= $seq
+    SELECT *, CASE WHEN own BETWEEN 1500000000000000 AND 4500000000000000 THEN own END AS about_us
+    FROM (SELECT *, try_cast('0x' || substr(call_id, 6, 14) AS BIGINT) AS own  -- the time within an id of our own
+        FROM outcomes WHERE seq > $since_seq AND seq <= $seq)
 ), named AS (
     SELECT tenant, call_id, run_id FROM calls
     SEMI JOIN posted USING (tenant, call_id)

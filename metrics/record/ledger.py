@@ -22,7 +22,6 @@ _CONFIG: Mapping[str, str] = {
     "enable_external_access": "false",
     "preserve_insertion_order": "false",
     "threads": "2",
-    "checkpoint_threshold": "64MB",  # each rewrites the last row group of every table, whatever is new in it
 }
 _TABLES = ("events", "posted", "calls", "attempts", "entities", "outcomes", "contents")
 

@@ -2,10 +2,13 @@
 -- param: since int = 0
 -- param: until int = 9223372036854775807
 -- param: automation text
-WITH chosen AS (
+WITH chosen AS MATERIALIZED (  -- few calls have any of this: the others are not parsed
     SELECT policy, automation, detail FROM calls
     WHERE tenant = $tenant AND ts_us >= $since AND ts_us < $until AND policy IS NOT NULL
         AND ($automation IS NULL OR automation = $automation::VARCHAR)
+        AND (contains(detail, '"tools":[[') OR contains(detail, '"would_refuse":[') OR contains(detail, '"observed":["')
+            OR contains(detail, '"minimised":') OR contains(detail, '"decision":"flag"')
+            OR contains(detail, '"refused_by":'))
 ), tools AS (
     SELECT policy, automation, unnest(CAST(json_extract(detail, '$.tools') AS JSON[])) AS tool
     FROM chosen WHERE contains(detail, '"tools":[[')
