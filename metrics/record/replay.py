@@ -7,6 +7,7 @@ from pathlib import Path
 
 from metrics.record.events import BadLineError
 from metrics.record.ledger import Ledger, mark
+from metrics.record.mend import whole
 from metrics.record.order import Entry, OrderFile
 from metrics.record.reader import OpenSegments, read_entry
 from metrics.record.rows import Rows
@@ -30,7 +31,7 @@ def replay(journal: Path, order: OrderFile, ledger: Ledger, missing: list[str]) 
     waiting: list[Entry] = []
     rows = Rows()
     segments = OpenSegments(journal)
-    for entry in _lacking(order, ledger):
+    for entry in _lacking(journal, order, ledger, missing):
         missing.extend(_replay(segments, entry, rows))
         waiting.append(entry)
         if len(rows.events) >= _AT_ONCE:
@@ -41,10 +42,10 @@ def replay(journal: Path, order: OrderFile, ledger: Ledger, missing: list[str]) 
         yield _insert(ledger, waiting, rows)
 
 
-def _lacking(order: OrderFile, ledger: Ledger) -> Iterator[Entry]:
+def _lacking(journal: Path, order: OrderFile, ledger: Ledger, missing: list[str]) -> Iterator[Entry]:
     progress = ledger.progress()
     passed = not progress.entry
-    for entry in order.entries(max(0, progress.seq - 1)):
+    for entry in whole(order, journal, max(0, progress.seq - 1), missing):
         if passed:
             yield entry
         passed = passed or mark(entry) == progress.entry

@@ -249,3 +249,51 @@ def test_a_rebuild_says_which_numbers_are_gone_with_their_segment(tmp_path: Path
     assert len(again.status()["missing"]) == 1
     assert "numbers 1 to 2" in again.status()["missing"][0]
     again.close()
+
+
+def order_lines(data: Path) -> tuple[Path, list[bytes]]:
+    (path,) = (data / "journal" / "order").iterdir()
+    return path, path.read_bytes().splitlines(keepends=True)
+
+
+def recorded_in_turns(data: Path) -> list[tuple[object, ...]]:
+    """Let two writers take turns, so that the order file has a line for each turn; return what the ledger holds."""
+
+    async def turns(open_journal: FileJournal) -> None:
+        for number in range(4):
+            await open_journal.commit(end(f"a{number}", TS + number), None)
+            wait_until(lambda: caught_up(recorder))
+
+    with recording(data) as recorder:
+        write(data, turns)
+        wait_until(lambda: caught_up(recorder))
+        return rows(recorder, "SELECT seq, call_id FROM calls ORDER BY seq")
+
+
+def test_a_garbled_line_of_the_order_file_is_filled_in_from_the_segments(tmp_path: Path) -> None:
+    before = recorded_in_turns(tmp_path)
+    path, lines = order_lines(tmp_path)
+    assert len(lines) >= 3
+    path.write_bytes(b"".join([lines[0], b"x" * 20 + lines[1][20:], *lines[2:]]))
+    again = rebuild(tmp_path, {})
+    again.start()
+    wait_until(lambda: caught_up(again))
+    assert rows(again, "SELECT seq, call_id FROM calls ORDER BY seq") == before
+    assert again.status()["missing"] == []
+    assert len(again.status()["order_damage"]) == 1
+    again.close()
+
+
+def test_numbers_that_nothing_fits_are_said_to_be_lost(tmp_path: Path) -> None:
+    before = recorded_in_turns(tmp_path)
+    path, lines = order_lines(tmp_path)
+    path.write_bytes(b"".join([lines[0], b"garbled\n", b"garbled\n", *lines[3:]]))
+    (segment,) = segments(tmp_path)
+    records = segment.read_bytes().splitlines(keepends=True)
+    segment.write_bytes(b"".join([records[0], b"-" * (len(records[1]) - 1) + b"\n", *records[2:]]))
+    again = rebuild(tmp_path, {})
+    again.start()
+    wait_until(lambda: caught_up(again))
+    assert rows(again, "SELECT seq, call_id FROM calls ORDER BY seq") == [before[0], *before[3:]]
+    assert "their line of the order file is garbled" in again.status()["missing"][0]
+    again.close()
