@@ -94,7 +94,8 @@ class Ingest:
         else:
             self._settle_dead()
         self._note_damage(stretches)
-        self.more = any(stretch.end - stretch.start > _READ_BYTES // 2 for stretch in stretches)
+        tails = (*self._segments.tails(META), *self._segments.tails(CONTENT))
+        self.more = bool(stretches or moved) and any(tail.behind > _READ_BYTES // 2 for tail in tails)
         return sum(len(stretch.lines) for stretch in stretches)
 
     def _read(self, tail: Tail) -> Stretch | None:
