@@ -251,6 +251,26 @@ def test_a_rebuild_says_which_numbers_are_gone_with_their_segment(tmp_path: Path
     again.close()
 
 
+def test_an_outcome_that_comes_before_the_end_of_its_call_counts_for_the_calls_run(tmp_path: Path) -> None:
+    async def outcome(open_journal: FileJournal) -> None:
+        body = {"call_id": "c2", "metric": "success", "value": True, "source": "human"}
+        await open_journal.commit(Event("o1", "outcome", TS + 5, "acme", "triage", body=body), None)
+
+    async def calls(open_journal: FileJournal) -> None:
+        for number in (1, 2):
+            await open_journal.commit(end(f"c{number}", TS + number, run="r1"), None)
+
+    sql = "SELECT run_id, calls, cost_usd, success, outcome_source FROM runs"
+    with recording(tmp_path) as recorder:
+        write(tmp_path, outcome)
+        wait_until(lambda: caught_up(recorder))
+        assert rows(recorder, sql) == [("c2", 0, None, True, "human")]
+        write(tmp_path, calls)
+        wait_until(lambda: caught_up(recorder))
+        assert rows(recorder, sql) == [("r1", 2, 0.5, True, "human")]
+        assert rows(recorder, "SELECT sum(calls) FROM days") == [(2,)]
+
+
 def order_lines(data: Path) -> tuple[Path, list[bytes]]:
     (path,) = (data / "journal" / "order").iterdir()
     return path, path.read_bytes().splitlines(keepends=True)
