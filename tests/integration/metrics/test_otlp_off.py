@@ -86,17 +86,17 @@ def test_the_recorder_shows_calls_its_own_place_and_the_gateways_workers(tmp_pat
 
 def test_without_a_token_no_tenant_can_be_told_from_another(tmp_path: Path) -> None:
     write_calls(tmp_path, "call_1", "call_2")
-    write_calls(tmp_path, "call_3", tenant="rival")
+    write_calls(tmp_path, "call_3", tenant="umbrella")
     with recording(tmp_path) as recorder, TestClient(application(recorder)) as client:
         everybody, asked = client.get("/metrics").text, client.get("/metrics?tenant=acme").text
-        own = client.get("/metrics", headers=bearer(recorder, "rival")).text
+        own = client.get("/metrics", headers=bearer(recorder, "umbrella")).text
         forged = client.get("/metrics", headers={"authorization": "Bearer forged"})
     alike = 'sluice_automation="triage",sluice_outcome="ok",sluice_verdict=""'
     for text in (everybody, asked):
         assert samples(text)[f"sluice_calls_total{{{alike}}}"] == 3
         assert "acme" not in text
-        assert "rival" not in text
-    assert samples(own)[f'sluice_calls_total{{sluice_tenant="rival",{alike}}}'] == 1
+        assert "umbrella" not in text
+    assert samples(own)[f'sluice_calls_total{{sluice_tenant="umbrella",{alike}}}'] == 1
     assert "acme" not in own
     assert forged.status_code == 401
 
