@@ -84,7 +84,7 @@ campaign-retries: ## a storm of 429s and a broken upstream; count retries, waits
 	@tools/install.sh dev
 	@$(BIN)/python -m benchmarks.campaign_retries $(ARGS)
 
-campaign-confidence: ## certificates over 1,000 draws: promises broken, coverage, bias, alarms (1 minute)
+campaign-confidence: ## certificates over 1,000 draws: promises broken, coverage, bias, alarms (2 minutes)
 	@tools/install.sh dev
 	@$(BIN)/python -m benchmarks.campaign_confidence $(ARGS)
 

@@ -81,7 +81,7 @@ def _outlook(seen: Outlook, have: int) -> str:
     if seen.more is None:
         return "not in reach; the score does not tell right from wrong well enough"
     if seen.look is None:
-        return f"about {seen.more:,} more outcomes; plan a later look, all planned ones come too early"
+        return f"at least {seen.more:,} more outcomes, and a later look than those planned (after {have:,})"
     return f"at the look of {seen.look:,}, {seen.look - have:,} outcomes from now (at least {seen.more:,} are needed)"
 
 

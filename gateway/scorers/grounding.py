@@ -44,7 +44,7 @@ class _Source:
         known = frozenset().union(*(sentence.keys for sentence in given))
         self.sentences = [affixed(sentence, known) for sentence in given]
         self.keys = known | frozenset().union(*(sentence.keys for sentence in self.sentences))
-        self._figures = [item.figure for s in self.sentences for item in s.items if item.figure is not None]
+        self._figures = {item.figure for s in self.sentences for item in s.items if item.figure is not None}
         self._dates = _day_months(self._figures)
         self._places: dict[str, list[int]] = {}
         self._by_dimension: dict[str, list[tuple[Item, dict[str, float]]]] = {}
@@ -75,7 +75,7 @@ class _Source:
         return [self.sentences[number] for number in ranked[:_COMPARED]]
 
     def _knows(self, figure: Figure) -> bool:
-        return any(figure.fits(other) for other in self._figures) or figure in self._dates
+        return figure in self._figures or any(map(figure.fits, self._figures)) or figure in self._dates
 
     def _unknown(self, said: Sentence, near: Sequence[Sentence]) -> Iterator[float]:
         """Find what must stand in the context and does not, or stands at something else there."""
@@ -242,7 +242,7 @@ def _replaced(said: Sentence, best: Sentence) -> int:
     return count
 
 
-def _day_months(figures: Sequence[Figure]) -> set[Figure]:
+def _day_months(figures: Iterable[Figure]) -> set[Figure]:
     days = {int(f.value) for f in figures if f.dimension == "day"}
     months = {int(f.value) for f in figures if f.dimension == "month_of_year"}
     return {Figure(min(d, m) * 100 + max(d, m), "day_month") for d in days for m in months}

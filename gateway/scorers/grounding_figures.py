@@ -1,6 +1,5 @@
 """Figures in texts: numbers in digits and words, money, units, dates and times, in one form that can be compared."""
 
-import math
 import re
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple, Self
@@ -79,14 +78,9 @@ class Figure(NamedTuple):
 
     def fits(self, other: "Figure") -> bool:
         """Say whether two figures may be the same: equal values, and no two different dimensions."""
-        if not math.isclose(self.value, other.value, rel_tol=1e-6, abs_tol=1e-9):
-            return self._half_fits(other)
-        return self.dimension == other.dimension or "" in (self.dimension, other.dimension)
-
-    def _half_fits(self, other: "Figure") -> bool:
-        """Read a half as 50 percent."""
-        shares = {(self.dimension, self.value), (other.dimension, other.value)}
-        return shares == {("", 0.5), ("%", 50.0)}
+        if abs(self.value - other.value) > 1e-6 * max(abs(self.value), abs(other.value), 1e-3):
+            return (self, other) in _HALVES
+        return self.dimension == other.dimension or not self.dimension or not other.dimension
 
     @classmethod
     def of_words(cls, words: Sequence[str]) -> Self:
@@ -102,6 +96,10 @@ class Figure(NamedTuple):
             elif word in _POWERS:
                 total, part = total + max(part, 1.0) * _POWERS[word], 0.0
         return cls(total + part)
+
+
+# A half is 50 percent.
+_HALVES: Final = ((Figure(0.5), Figure(50.0, "%")), (Figure(50.0, "%"), Figure(0.5)))
 
 
 def number_words(low: str) -> bool:
