@@ -17,6 +17,7 @@ from policy.load import load_tree
 from policy.model import Policy
 from policy.problems import PolicyErrors
 from policy.snapshot import Snapshot
+from redaction import placeholders
 from redaction.presidio.detectors import Detectors
 from redaction.redactor import Redactor
 from redaction.types import Blocked, Cleared, Finding, RedactionFailed
@@ -66,7 +67,8 @@ def text_(*, as_json: bool, name: str, file: Any) -> None:
     if as_json:
         print_json({"text": seen, "findings": [finding._asdict() for finding in cleared.findings]})
         return
-    click.echo(seen, nl=not seen.endswith("\n"))
+    marked = placeholders.EXACTLY.sub(lambda mark: click.style(mark[0], fg="yellow", bold=True), seen)
+    click.echo(marked, nl=not seen.endswith("\n"))
     _print_findings(cleared.findings)
 
 
