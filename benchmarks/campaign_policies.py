@@ -80,7 +80,7 @@ def race(campaign: Figures, stand: Stand, plain: str) -> None:
 
     statuses = Counter(reply.status for reply in asyncio.run(play()))
     time.sleep(8)  # the dead worker's leases are settled, idle ones given back
-    spent = sum(body["cost_usd"] or 0 for _, body in ends(stand.data))
+    spent = sum(body.get("cost_usd") or 0 for _, body in ends(stand.data))
     database = open_database(f"sqlite:///{stand.data}/control.db")
     (state,) = [each for each in budgets.states(database, "default", 0) if each.allowance.name.endswith("|day")]
     database.close()
@@ -121,7 +121,7 @@ def reloads(campaign: Figures, stand: Stand, plain: str, count: int) -> None:
     calls = [body for _, body in ends(stand.data) if body.get("snapshot")]
     campaign.say("reloads under load, calls meanwhile", f"{count}, {len(replies)}", well=set(statuses) == {200})
     campaign.say("of them failed", sum(n for status, n in statuses.items() if status != 200))
-    one = all(isinstance(body["policy_hash"], str) for body in calls)
+    one = all(isinstance(body.get("policy_hash"), str) for body in calls)
     campaign.say("calls without exactly one policy", 0 if one else "some", well=one)
     took.sort()
     campaign.say("in force in all workers after: median, slowest", f"{took[len(took) // 2]:.2f}, {took[-1]:.2f} s")
