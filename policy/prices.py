@@ -128,8 +128,10 @@ def find_price(prices: PriceList, provider: str, model: str, at: datetime) -> tu
 
 
 def _of_day(prices: PriceList, provider: str, model: str, day: date) -> Price | None:
-    known = prices.by_model.get((provider, model), ())
-    return next((price for price in known if price.since <= day), None)
+    for price in prices.by_model.get((provider, model), ()):  # a loop: this runs for each candidate of a call
+        if price.since <= day:
+            return price
+    return None
 
 
 def cost_usd(
