@@ -41,7 +41,7 @@ from metrics.record.journal import Journal, MemoryJournal
 from metrics.record.master import MasterKey
 from policy.load import load_tree
 from policy.model import Facts
-from redaction.detect import NoDetector
+from redaction.detect import Detector, NoDetector
 
 KEY = "sk-sluice-test"
 OTHER_KEY = "sk-sluice-ungoverned"
@@ -121,6 +121,7 @@ def running_gateway(
     limits: Limits | None = None,
     own: Callable[[str], bool] | None = None,
     sockets: SocketLimits | None = None,
+    detector: Detector | None = None,
     control: Database | None = None,
 ) -> Iterator[Running]:
     """Serve a policy tree until the test ends."""
@@ -134,7 +135,9 @@ def running_gateway(
         snapshot = load_tree(policies)
         connections = Connections()
         pool = ProviderPool(connections, "test", {"UPSTREAM_KEY": "sk-upstream"}, own or (lambda _url: False))
-        redactors = CompiledRedactors(lambda tenant: tenant.encode().ljust(32, b"."), lambda _names: NoDetector())
+        redactors = CompiledRedactors(
+            lambda tenant: tenant.encode().ljust(32, b"."), lambda _names: detector or NoDetector()
+        )
         directory = StaticDirectory(HOLDERS)
         waiting, stops, reviewed = Waiting(), Stops(), []
         pipeline = Pipeline(directory, lambda: snapshot, redactors, pool.of, desk(ledger), limits or Limits())

@@ -27,6 +27,9 @@ def start(tmp_path: Path, upstream: Upstream) -> Iterator[Start]:
 
         def begin(delivery: str = "live", failure: str = "block", **options: Any) -> Running:
             policies = write_policies(tmp_path / "policies", upstream.base_url, delivery, failure)
+            if redaction := options.pop("redaction", ""):
+                file = policies / "structured.yaml"
+                file.write_text(file.read_text().replace("redaction:\n", f"redaction:\n  {redaction}\n"))
             return stack.enter_context(running_gateway(policies, **options))
 
         yield begin

@@ -10,6 +10,7 @@ import pytest
 
 from gateway.admission import Limits
 from metrics.record.journal import MemoryJournal
+from redaction.detect import WordDetector
 from tests.e2e.conftest import Start, new_client
 from tests.e2e.wire import ASK, chunk, text_chunks, usage_chunk
 from tests.running_gateway import KEY, Running
@@ -45,6 +46,29 @@ def test_every_chunking_gives_the_same_text(delivery: str, size: int, upstream: 
     assert b"ann@example.com" not in upstream.received[-1].body
     assert text(events) == "Sent to ann@example.com, and to <EMAIL_ADDRESS>: done."
     assert events[-1].choices[0].finish_reason == "stop"
+
+
+@BOTH
+@pytest.mark.parametrize("size", [1, 5, 1000])
+def test_names_in_answers_leave_with_their_sentence(delivery: str, size: int, upstream: Upstream, start: Start) -> None:
+    said = "Ask Ada Lovelace about %. She is in Oslo until Monday; Ada Lovelace knows."
+    upstream.default = speaking(upstream, said, pieces_of=size)
+    found = WordDetector({"Ada Lovelace": "PERSON", "Oslo": "LOCATION"})
+    gateway = start(delivery, redaction="answer_names: balanced\n  window_chars: 80", detector=found)
+    with new_client(gateway) as client:
+        events = list(client.chat.completions.create(model="gpt-test", messages=ASK, stream=True))
+        whole = "Ask <PERSON> about ann@example.com. She is in <LOCATION> until Monday; <PERSON> knows."
+        assert text(events) == whole
+        assert events[-1].choices[0].finish_reason == "stop"
+    assert gateway.ends()[0]["entities"]["answer"] == {"PERSON": 2, "LOCATION": 1}
+
+
+def test_a_live_answer_ends_with_an_error_when_names_cannot_be_looked_for(upstream: Upstream, start: Start) -> None:
+    upstream.default = speaking(upstream, "Ask Ada Lovelace about it. ", pieces_of=4)
+    down = WordDetector({}, down=True)
+    gateway = start("live", redaction="answer_names: balanced\n  window_chars: 80", detector=down)
+    with new_client(gateway) as client, pytest.raises(openai.APIError):
+        list(client.chat.completions.create(model="gpt-test", messages=ASK, stream=True))
 
 
 @BOTH
