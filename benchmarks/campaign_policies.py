@@ -127,7 +127,10 @@ def reloads(campaign: Figures, stand: Stand, plain: str, count: int) -> None:
     one = all(isinstance(body.get("policy_hash"), str) for body in calls)
     campaign.say("calls without exactly one policy", 0 if one else "some", well=one)
     took.sort()
-    campaign.say("in force in all workers after: median, slowest", f"{took[len(took) // 2]:.2f}, {took[-1]:.2f} s")
+    campaign.say(
+        "in force in all workers by /status, itself up to 1 s old: median, slowest",
+        f"{took[len(took) // 2]:.2f}, {took[-1]:.2f} s",
+    )
 
 
 LOADER = """
