@@ -31,10 +31,20 @@ class TextOrCommand(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put `text` before anything that is no command of the group."""
-        return super().parse_args(ctx, args if args and args[0] in self.commands else ["text", *args])
+        return super().parse_args(ctx, args if args and args[0] in {*self.commands, "--help"} else ["text", *args])
 
 
-@click.group(cls=TextOrCommand)
+@click.group(
+    cls=TextOrCommand,
+    help="""Show what a policy redacts, or prove that a gateway leaks nothing.
+
+\b
+Examples:
+  echo "Write to ann@example.com" | sluice redact
+  sluice redact letter.txt
+  sluice redact verify
+""",
+)
 def redact() -> None:
     pass
 
@@ -48,7 +58,7 @@ Reads a file, or standard input. Nothing is stored or sent. Placeholders differ 
 \b
 Examples:
   echo "Write to ann@example.com" | sluice redact
-  sluice redact --policy support-drafting letter.txt --json
+  sluice redact text --policy support-drafting letter.txt --json
 """,
 )
 @click.argument("file", type=click.File("r", encoding="utf-8"), default="-")
