@@ -117,8 +117,9 @@ class Attempts:
         if attempt.ended_ns is None:
             attempt.ended_ns = self._clock_ns()
             attempt.error_code = error_code
-            if attempt.tell is not None:
-                attempt.tell(None if error_code == LEFT else error_code is None)
+            tell, attempt.tell = attempt.tell, None  # it leads back here: kept, each call would be a reference cycle
+            if tell is not None:
+                tell(None if error_code == LEFT else error_code is None)
 
 
 def _ms(began_ns: int, at_ns: int | None) -> float | None:

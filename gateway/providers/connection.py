@@ -213,6 +213,7 @@ class Connection(asyncio.Protocol):
             reply.end()
         text = "The upstream's reply broke off." if reply and reply.status else "The upstream closed the connection."
         self._lost(UpstreamError(text, code="upstream_disconnected"))
+        self._parser = cast(httptools.HttpResponseParser, None)  # it holds us, and nobody would collect the two
 
     # What the parser tells.
 

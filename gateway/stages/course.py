@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from gateway.attempt import LEFT, Attempt, Attempts
 from gateway.breaker import Phase
 from gateway.call import Route, Target
-from gateway.errors import UpstreamDown, UpstreamError
+from gateway.errors import UpstreamDown, UpstreamError, let_go
 from gateway.retry import Decision, Failed, Left, decide, failed, wait_s
 from gateway.stages.choose import named
 from gateway.tries import Tries
@@ -52,6 +52,7 @@ async def first_success(route: Route, attempts: Attempts, tries: Tries, ask: Ask
             if following is None:
                 raise
             step = following
+            let_go(error)
         finally:
             attempts.waited_ns += attempts.now_ns() - began_ns
 

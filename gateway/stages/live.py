@@ -1,7 +1,6 @@
 """A live answer: events are screened and restored as they come; the end waits for the record."""
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 from typing import Final
 
@@ -9,7 +8,7 @@ import orjson
 
 from gateway.attempt import LEFT, Attempt, Attempts
 from gateway.call import Answer, ClearAnswer, Released, Reply, Route
-from gateway.errors import RedactionDown, UpstreamCut, UpstreamError
+from gateway.errors import RedactionDown, UpstreamCut, UpstreamError, let_go
 from gateway.providers import base
 from gateway.stages.logprobs import hidden
 from gateway.stages.restore import event_bytes, numbered
@@ -87,10 +86,12 @@ class Live:
 
     async def settle(self) -> None:
         """Let the upstream finish its reply, so that the connection can be kept."""
-        with contextlib.suppress(UpstreamError, TimeoutError):
+        try:
             async with asyncio.timeout(_SETTLE_S):
                 while await self._reply.next() is not None:
                     pass
+        except (UpstreamError, TimeoutError) as error:
+            let_go(error)
 
     def close(self) -> None:
         """Close the upstream's connection if its reply has not ended. Safe to call twice."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime
+import gc
 import gzip
 import ssl
 from collections.abc import Awaitable, Callable
@@ -14,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from gateway.errors import UpstreamError, UpstreamTimeout
-from gateway.providers.connection import Patience
+from gateway.providers.connection import Connection, Patience
 from gateway.providers.http import Connections, Origin
 from tests.upstream import Upstream, reply, running_upstream
 
@@ -138,6 +139,21 @@ def test_leaving_a_reply_closes_its_connection() -> None:
             await asking
 
     talking(talk, [OK + b"content-length: 10\r\n\r\nhalf", 5.0], [5.0])
+
+
+def test_a_closed_connection_is_freed_at_once() -> None:
+    async def talk(connections: Connections, origin: Origin) -> None:
+        for _ in range(2):
+            assert await body(connections, origin) == b"{}"
+            await asyncio.sleep(0.05)
+
+    gc.collect()
+    gc.disable()
+    try:
+        talking(talk, [*reply(b"{}"), "close"], [*reply(b"{}"), "close"])
+        assert not [each for each in gc.get_objects() if type(each) is Connection and each.closed]
+    finally:
+        gc.enable()
 
 
 def test_nobody_there_is_said_so() -> None:

@@ -1,6 +1,7 @@
 """However a call ends, it leaves one record, and the caller sees one honest reply."""
 
 import asyncio
+import gc
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.attempt import Attempts
+from gateway.call import Call
 from gateway.errors import UpstreamError, UpstreamTimeout
 from gateway.providers.scripted import ScriptedProvider, ScriptedReply, json_reply, stream_reply
 from gateway.wire.chat import CHAT
@@ -211,3 +214,30 @@ def test_nothing_is_asked_again_once_a_byte_was_shown(tmp_path: Path) -> None:
     assert len(provider.sent) == 1
     assert b"upstream_disconnected" in client.body
     assert b"Again" not in client.body
+
+
+def cut_stream() -> ScriptedReply:
+    return ScriptedReply(200, [raw_stream()[:300]], SSE)
+
+
+@pytest.mark.parametrize(
+    ("reply", "status"),
+    [
+        (lambda: json_reply(completion()), 200),
+        (lambda: ScriptedReply(200, [raw_stream()], SSE), 200),
+        (cut_stream, 200),
+        (lambda: json_reply({"error": {"message": "no"}}, 400), 400),
+        (lambda: UpstreamTimeout("The upstream did not answer in time."), 504),
+    ],
+    ids=["whole", "streamed", "cut", "refused", "silent"],
+)
+def test_the_texts_of_a_call_are_freed_when_it_ends(reply: Callable[[], Any], status: int, live: Snapshot) -> None:
+    provider = ScriptedProvider([first := reply()])
+    streamed = isinstance(first, ScriptedReply) and first.headers == SSE
+    gc.collect()
+    gc.disable()
+    try:
+        assert asked(live, provider, MemoryJournal(), request(stream=streamed)).status == status
+        assert not [each for each in gc.get_objects() if type(each) in (Call, Attempts)]
+    finally:
+        gc.enable()
