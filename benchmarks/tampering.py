@@ -87,8 +87,11 @@ class Told:
 
 
 def flip_a_bit(told: Told) -> None:
-    path = told.rng.choice(sorted((told.data / "journal" / "meta").glob("*/*")))
-    _flip(path, told.rng)
+    at = told.anywhere()
+    line = bytearray(told.lines[at])
+    line[told.rng.randrange(len(line))] ^= 1 << told.rng.randrange(8)
+    told.lines[at] = bytes(line)
+    told.write()
 
 
 def delete_a_record(told: Told) -> None:
@@ -219,12 +222,6 @@ def newest(data: Path, signer: Signer) -> Checkpoint:
 def _frames(told: Told) -> tuple[Path, list[bytes]]:
     path = told.rng.choice(sorted((told.data / "journal" / "content").glob("*/*.frames")))
     return path, [found.payload for found in scan(path.read_bytes(), final=True) if found.payload]
-
-
-def _flip(path: Path, rng: random.Random) -> None:
-    data = bytearray(path.read_bytes())
-    data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
-    path.write_bytes(data)
 
 
 def _json_lines(paths: Iterable[Path]) -> Iterable[dict[str, Any]]:
