@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from policy.values import Amount, Block, Enforce, OneOrMore, Positive, Share, ToolCondition
+from policy.values import Amount, Block, Contradiction, Enforce, OneOrMore, Positive, Share, ToolCondition, Where
 
 PromptRef = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]*(@(>=)?[1-9][0-9]{0,5})?$")]
 Scope = Literal["key", "automation", "team", "tenant"]
@@ -38,9 +38,9 @@ class ToolRule(Block):
     @model_validator(mode="after")
     def _fits_its_place(self) -> Self:
         if self.when is not None and self.at != "called":
-            raise ValueError("`when` reads the arguments of a call; add `at: called`")
+            raise Contradiction("`when` reads the arguments of a call; add `at: called`", "when")
         if self.action == "hold" and self.at != "called":
-            raise ValueError("only a call can be held; add `at: called`")
+            raise Contradiction("only a call can be held; add `at: called`", "action")
         return self
 
 
@@ -51,10 +51,12 @@ class Tools(Block):
     default: Literal["allow", "deny"] = Field(default="deny", description="A tool that no rule matches.")
     enforce: Enforce = Field(default="on", description="Whether `default` acts or is only counted.")
 
-    def withholds(self) -> bool:
-        """Say whether an enforced rule can stop or hold something the model calls."""
-        acting = any(r.enforce == "on" and r.action != "allow" and r.at != "offered" for r in self.rules)
-        return acting or (self.default == "deny" and self.enforce == "on")
+    def withholds(self) -> Where | None:
+        """Name the first enforced rule that can stop or hold something the model calls, if any."""
+        for at, rule in enumerate(self.rules):
+            if rule.enforce == "on" and rule.action != "allow" and rule.at != "offered":
+                return ("rules", at, "action")
+        return ("default",) if self.default == "deny" and self.enforce == "on" else None
 
 
 class BudgetRule(Block):

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from policy.values import Block, Days, Duration, Enforce, Flag
+from policy.values import Block, Contradiction, Days, Duration, Enforce, Flag
 
 DataPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_$][\w$-]*(\.([\w$-]+|\*)|\[\*\])*$", max_length=200)]
 
@@ -35,7 +35,7 @@ class Minimise(Block):
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if bool(self.keep) == bool(self.drop):
-            raise ValueError("give either `keep` or `drop`, not both and not neither")
+            raise Contradiction("give either `keep` or `drop`, not both and not neither", "drop")
         return self
 
 

@@ -1,6 +1,7 @@
 """The blocks about what may be shown: `confidence` and `hold`."""
 
 import itertools
+from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
@@ -9,6 +10,7 @@ from policy.blocks_access import PromptRef
 from policy.values import (
     AnswerCondition,
     Block,
+    Contradiction,
     Duration,
     Enforce,
     EnvName,
@@ -20,6 +22,7 @@ from policy.values import (
     Share,
     Text,
     Verdict,
+    Where,
 )
 
 Template = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*(@[1-9][0-9]{0,5})?$", max_length=120)]
@@ -87,11 +90,16 @@ class Band(Block):
     @model_validator(mode="after")
     def _options_fit_verdict(self) -> Self:
         if self.template is not None and self.verdict != "fallback":
-            raise ValueError("`template` belongs to `verdict: fallback`; remove it or change the verdict")
+            raise Contradiction(
+                "`template` belongs to `verdict: fallback`; remove it or change the verdict", "template"
+            )
         if (self.queue or self.deadline) and self.verdict != "hold":
-            raise ValueError("`queue` and `deadline` belong to `verdict: hold`; remove them or change the verdict")
+            raise Contradiction(
+                "`queue` and `deadline` belong to `verdict: hold`; remove them or change the verdict",
+                "queue" if self.queue else "deadline",
+            )
         if self.at_least == "certified" and self.verdict != "pass":
-            raise ValueError("a certificate says what may pass; use `verdict: pass`")
+            raise Contradiction("a certificate says what may pass; use `verdict: pass`", "verdict")
         return self
 
 
@@ -121,33 +129,49 @@ class Confidence(Block):
     @model_validator(mode="after")
     def _ladder(self) -> Self:
         _certified_comes_first(self)
-        floors = [band.at_least for band in self.bands if band.at_least != "certified"]
-        if any(low >= high for high, low in itertools.pairwise(floors)):
-            raise ValueError("bands must fall; order them from the highest `at_least` to 0")
-        if not floors or floors[-1] != 0:
-            raise ValueError("the last band must be `at_least: 0`; add one")
+        floors = [(at, band.at_least) for at, band in enumerate(self.bands) if band.at_least != "certified"]
+        for (_, high), (at, low) in itertools.pairwise(floors):
+            if low >= high:
+                message = "bands must fall; order them from the highest `at_least` to 0"
+                raise Contradiction(message, "bands", at, "at_least")
+        if not floors or floors[-1][1] != 0:
+            last = len(self.bands) - 1
+            raise Contradiction("the last band must be `at_least: 0`; add one", "bands", last, "at_least")
         return self
 
     @model_validator(mode="after")
     def _fallbacks_have_templates(self) -> Self:
-        lacking = any(band.verdict == "fallback" and not band.template for band in self.bands)
-        if (lacking or self.unscored == "fallback") and self.template is None:
-            raise ValueError("a fallback needs a template; add `template` to the band or to the block")
+        bands = (("bands", at, "verdict") for at, band in enumerate(self.bands) if _wants_template(band))
+        lacking = next(bands, ("unscored",) if self.unscored == "fallback" else None)
+        if lacking and self.template is None:
+            raise Contradiction("a fallback needs a template; add `template` to the band or to the block", *lacking)
         return self
+
+    def acting(self) -> Iterator[tuple[Verdict, Where]]:
+        """Give the verdicts that can act on an output, each with the key that says so."""
+        if self.enforce == "observe":
+            return
+        for at, band in enumerate(self.bands):
+            if band.enforce == "on":
+                yield band.verdict, ("bands", at, "verdict")
+        yield self.unscored, ("unscored",)
 
     def verdicts(self) -> frozenset[str]:
         """List the verdicts that can act on an output."""
-        if self.enforce == "observe":
-            return frozenset({"pass"})
-        return frozenset({band.verdict for band in self.bands if band.enforce == "on"} | {self.unscored})
+        return frozenset(verdict for verdict, _ in self.acting()) or frozenset({"pass"})
+
+
+def _wants_template(band: Band) -> bool:
+    return band.verdict == "fallback" and not band.template
 
 
 def _certified_comes_first(block: Confidence) -> None:
     at = [index for index, band in enumerate(block.bands) if band.at_least == "certified"]
     if at and at != [0]:
-        raise ValueError("at most one band is `certified`, and it comes first")
+        raise Contradiction("at most one band is `certified`, and it comes first", "bands", at[-1], "at_least")
     if bool(at) != (block.certified is not None):
-        raise ValueError("a `certified` band and the `certified` block need each other; add the missing one")
+        where: Where = ("bands", 0, "at_least") if at else ("certified",)
+        raise Contradiction("a `certified` band and the `certified` block need each other; add the missing one", *where)
 
 
 class Webhook(Block):
@@ -174,9 +198,11 @@ class Hold(Block):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if "fallback" in (self.reply, self.at_deadline) and self.template is None:
-            raise ValueError("a fallback needs a template; add `template`")
+            where = "reply" if self.reply == "fallback" else "at_deadline"
+            raise Contradiction("a fallback needs a template; add `template`", where)
         if (self.reply == "wait") != (self.wait is not None):
-            raise ValueError("`reply: wait` and `wait` need each other; add the missing one")
+            where = "wait" if self.wait is not None else "reply"
+            raise Contradiction("`reply: wait` and `wait` need each other; add the missing one", where)
         return self
 
 

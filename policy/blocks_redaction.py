@@ -6,7 +6,7 @@ import re2
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from policy.kinds import GROUPS
-from policy.values import Block, Count, Enforce, Name, Share, Text
+from policy.values import Block, Contradiction, Count, Enforce, Name, Share, Text
 
 Operator = Literal["pseudonym", "replace", "mask", "hash", "block", "keep"]
 NamesMode = Literal["off", "balanced", "strict", "paranoid"]
@@ -39,9 +39,11 @@ class RedactionRule(Block):
     @model_validator(mode="after")
     def _options_fit_operator(self) -> Self:
         if self.replacement is not None and self.operator != "replace":
-            raise ValueError("`with` belongs to `operator: replace`; remove it or change the operator")
+            raise Contradiction("`with` belongs to `operator: replace`; remove it or change the operator", "with")
         if self.keep_last and self.operator != "mask":
-            raise ValueError("`keep_last` belongs to `operator: mask`; remove it or change the operator")
+            raise Contradiction(
+                "`keep_last` belongs to `operator: mask`; remove it or change the operator", "keep_last"
+            )
         return self
 
 
@@ -153,5 +155,10 @@ class Redaction(Block):
     def _no_value_both_ways(self) -> Self:
         both = sorted(kind for kind, values in self.deny.items() if set(values) & set(self.allow))
         if both:
-            raise ValueError(f"a value stands in `allow` and in `deny.{both[0]}`; keep one of them")
+            raise Contradiction(
+                f"a value stands in `allow` and in `deny.{both[0]}`; keep one of them",
+                "deny",
+                both[0],
+                other=("allow",),
+            )
         return self

@@ -10,6 +10,7 @@ from policy.conditions import mentioned
 from policy.values import (
     Amount,
     Block,
+    Contradiction,
     Count,
     Duration,
     Enforce,
@@ -83,7 +84,7 @@ class Holds(Block):
     @model_validator(mode="after")
     def _one_bound(self) -> Self:
         if (self.at_least is None) == (self.at_most is None):
-            raise ValueError("give either `at_least` or `at_most`")
+            raise Contradiction("give either `at_least` or `at_most`", "at_most")
         return self
 
 
@@ -113,12 +114,14 @@ class Split(Block):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         names = [arm.name for arm in self.arms]
-        if len(set(names)) != len(names):
-            raise ValueError("two arms have the same name; rename one")
+        if twice := next((at for at, name in enumerate(names) if name in names[:at]), None):
+            raise Contradiction("two arms have the same name; rename one", "arms", twice, "name")
         if abs(sum(arm.share for arm in self.arms) - 1) > _SUM_TOLERANCE:
-            raise ValueError(f"the shares sum to {sum(a.share for a in self.arms):g}; make them sum to 1")
+            shares = sum(arm.share for arm in self.arms)
+            raise Contradiction(f"the shares sum to {shares:g}; make them sum to 1", "arms")
         if self.promote and self.promote.arm not in names:
-            raise ValueError(f"`promote.arm` is no arm of this split; use one of {', '.join(names)}")
+            known = ", ".join(names)
+            raise Contradiction(f"`promote.arm` is no arm of this split; use one of {known}", "promote", "arm")
         return self
 
 

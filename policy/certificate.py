@@ -28,7 +28,7 @@ from policy import binomial
 from policy.blocks_output import Certified, OpenShare
 from policy.model import Facts, FormatVersion, Policy
 from policy.problems import Problem, Source, near
-from policy.values import Block, Count, ModelName, Name, Positive, Share, Text
+from policy.values import Block, Contradiction, Count, ModelName, Name, Positive, Share, Text
 
 Hash12 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{12}$")]
 Reason = Literal["certified", "below", "absent", "withdrawn", "expired", "weaker"]
@@ -103,7 +103,8 @@ class Calibration(Block):
     @model_validator(mode="after")
     def _a_map(self) -> Self:
         if len(self.scores) != len(self.probabilities) or list(self.scores) != sorted(set(self.scores)):
-            raise ValueError("`scores` must rise, with one probability each; fit the certificate again")
+            message = "`scores` must rise, with one probability each; fit the certificate again"
+            raise Contradiction(message, "scores")
         return self
 
     def at(self, score: float) -> float:
@@ -143,13 +144,13 @@ class Certificate(Block):
     @model_validator(mode="after")
     def _shows_what_it_says(self) -> Self:
         if self.tests[-1].threshold != self.threshold:
-            raise ValueError("`threshold` must be that of the last test; fit the certificate again")
+            raise Contradiction("`threshold` must be that of the last test; fit the certificate again", "threshold")
         if self.look.delta > self.delta or not set(self.look.used) <= set(self.look.planned):
-            raise ValueError("`look` spends more than was planned; fit the certificate again")
+            raise Contradiction("`look` spends more than was planned; fit the certificate again", "look")
         if any(binomial.cdf(t.errors, t.passed, self.alpha) > self.look.delta for t in self.tests):
-            raise ValueError("a test does not show the guarantee; fit the certificate again")
+            raise Contradiction("a test does not show the guarantee; fit the certificate again", "tests")
         if self.expires <= self.fitted_at:
-            raise ValueError("`expires` must be after `fitted_at`")
+            raise Contradiction("`expires` must be after `fitted_at`", "expires")
         return self
 
     def of(self) -> CertificateKey:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
@@ -12,10 +12,13 @@ from policy.blocks_output import Confidence, Hold, Outcomes
 from policy.blocks_redaction import Redaction
 from policy.blocks_routing import Routing
 from policy.tighten import Tighten
-from policy.values import Block, Name, OneOrMore, Text, dump, hash12
+from policy.values import Block, Contradiction, Name, OneOrMore, Text, dump, hash12
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from policy.blocks_redaction import RedactionRule
+    from policy.values import Where
 
 FACT_NAMES = ("tenant", "team", "automation", "environment", "data_class")
 FormatVersion = Annotated[int, Field(strict=True, ge=1, le=1)]
@@ -98,30 +101,37 @@ class Policy(Blocks, Head):  # in this order the head's keys come first
 
     @model_validator(mode="after")
     def _holds_are_complete(self) -> Self:
-        if not self._can_hold():
-            return self
-        if self.hold is None:
-            raise ValueError("a verdict or tool rule holds outputs but there is no `hold` block; add one")
-        bands = self.confidence.bands if self.confidence else ()
-        if self.hold.queue is None and not all(band.queue for band in bands if band.verdict == "hold"):
-            raise ValueError("a hold needs a queue; add `hold.queue` or a `queue` to the band")
+        holding = next(self._holding(), None)
+        if holding and self.hold is None:
+            message = "a verdict or tool rule holds outputs but there is no `hold` block; add one"
+            raise Contradiction(message, *holding)
+        bands = enumerate(self.confidence.bands if self.confidence else ())
+        lacking = next((at for at, band in bands if band.verdict == "hold" and band.queue is None), None)
+        if holding and self.hold and self.hold.queue is None and lacking is not None:
+            message = "a hold needs a queue; add `hold.queue` or a `queue` to the band"
+            raise Contradiction(message, "confidence", "bands", lacking, "verdict")
         return self
 
     @model_validator(mode="after")
     def _a_sent_token_cannot_be_withheld(self) -> Self:
-        if self.delivery == "live" and (reason := self.withholds()):
-            raise ValueError(f"`delivery: live` cannot take back what was sent, but {reason}; use `delivery: buffered`")
+        if self.delivery == "live" and (found := self.withholds()):
+            message = f"`delivery: live` cannot take back what was sent, but {found.reason}; use `delivery: buffered`"
+            raise Contradiction(message, *found.path, other=("delivery",))
         return self
 
     @model_validator(mode="after")
     def _names_of_live_answers_need_a_window(self) -> Self:
         window, live = self.redaction.window_chars, self._live_blocks()
         if window is not None and not _look_for_names((self, *self.tighten)):
-            raise ValueError("`redaction.window_chars` is for names in answers; set `answer_names`, or remove it")
-        if self.delivery == "live" and window is None and _look_for_names((self, *live)):
-            raise ValueError(
+            message = "`redaction.window_chars` is for names in answers; set `answer_names`, or remove it"
+            raise Contradiction(message, "redaction", "window_chars")
+        if self.delivery == "live" and window is None and _look_for_names((self, *live.values())):
+            number = next((at for at, block in live.items() if _look_for_names((block,))), 0)
+            where = () if _look_for_names((self,)) else ("tighten", number)
+            raise Contradiction(
                 "names in live answers need a window in which they are looked for; "
-                "set `redaction.window_chars`, or use `delivery: buffered`"
+                "set `redaction.window_chars`, or use `delivery: buffered`",
+                *(*where, "redaction", "answer_names"),
             )
         return self
 
@@ -147,24 +157,39 @@ class Policy(Blocks, Head):  # in this order the head's keys come first
         shaping = ("redaction", "minimise", "prompts", "tools")
         return hash12({name: dump(block) for name in shaping if (block := getattr(self, name)) is not None})
 
-    def withholds(self) -> str | None:
+    def withholds(self) -> "Withholding | None":
         """Name the first enforced rule that can withhold an output, if any."""
-        if self.confidence and (verdicts := sorted(self.confidence.verdicts() - {"pass"})):
-            return f"`confidence` can give the verdict `{verdicts[0]}`"
-        for rules in (self.redaction.answer, *(block.redaction.answer for block in self._live_blocks())):
+        for verdict, where in self.confidence.acting() if self.confidence else ():
+            if verdict != "pass":
+                return Withholding(f"`confidence` can give the verdict `{verdict}`", ("confidence", *where))
+        tables: dict[Where, Mapping[str, RedactionRule]] = {("redaction", "answer"): self.redaction.answer}
+        for number, block in self._live_blocks().items():
+            tables["tighten", number, "redaction", "answer"] = block.redaction.answer
+        for path, rules in tables.items():
             if kind := next((k for k, r in rules.items() if r.operator == "block" and r.enforce == "on"), None):
-                return f"`redaction.answer.{kind}` blocks answers"
-        if self.tools and self.tools.withholds():
-            return "`tools` can deny or hold what the model calls"
+                return Withholding(f"`redaction.answer.{kind}` blocks answers", (*path, kind))
+        if self.tools and (at := self.tools.withholds()):
+            return Withholding("`tools` can deny or hold what the model calls", ("tools", *at))
         return None
 
-    def _live_blocks(self) -> tuple[Tighten, ...]:
-        return tuple(block for block in self.tighten if block.delivery is None)
+    def _live_blocks(self) -> dict[int, Tighten]:
+        return {at: block for at, block in enumerate(self.tighten) if block.delivery is None}
 
-    def _can_hold(self) -> bool:
-        verdicts = self.confidence is not None and "hold" in self.confidence.verdicts()
-        called = self.tools is not None and any(r.action == "hold" and r.enforce == "on" for r in self.tools.rules)
-        return verdicts or called
+    def _holding(self) -> "Iterator[Where]":
+        """Name what can hold an output."""
+        for verdict, where in self.confidence.acting() if self.confidence else ():
+            if verdict == "hold":
+                yield ("confidence", *where)
+        for at, rule in enumerate(self.tools.rules if self.tools else ()):
+            if rule.action == "hold" and rule.enforce == "on":
+                yield ("tools", "rules", at, "action")
+
+
+class Withholding(NamedTuple):
+    """Why an output may be withheld, and where that is said."""
+
+    reason: str
+    path: "Where"
 
 
 def _look_for_names(blocks: "Iterable[Policy | Tighten]") -> bool:

@@ -10,7 +10,7 @@ from typing import Annotated, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from policy.usage import BUCKETS, Usage
-from policy.values import Amount, Block, Flag, ModelName, Name, OneOrMore, Positive
+from policy.values import Amount, Block, Contradiction, Flag, ModelName, Name, OneOrMore, Positive
 
 _TOKENS_PER_PRICE = 1_000_000
 _DATED = re.compile(r"-\d{4}-\d{2}-\d{2}$")
@@ -95,11 +95,12 @@ class PriceList(Block):
     @model_validator(mode="after")
     def _no_two_for_one_day(self) -> Self:
         seen: set[tuple[str, str, date]] = set()
-        for price in self.prices:
+        for at, price in enumerate(self.prices):
             for model in price.model:
                 key = (price.provider, model, price.since)
                 if key in seen:
-                    raise ValueError(f"two prices of {price.provider}/{model} begin on {price.since}; keep one")
+                    twice = f"two prices of {price.provider}/{model} begin on {price.since}; keep one"
+                    raise Contradiction(twice, "prices", at)
                 seen.add(key)
         return self
 

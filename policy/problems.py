@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from policy.values import Contradiction
+
 KeyPath = tuple[str | int, ...]
 
 
@@ -97,7 +99,11 @@ def from_validation(error: ValidationError, places: Mapping[KeyPath, Place], nam
     for each in errors:
         if each["type"] == "too_short" and any(_within(other["loc"], each["loc"]) for other in errors):
             continue  # entries that are wrong in themselves were not counted
-        path, pos = _locate(each["type"], each["loc"], places)
+        cause = each.get("ctx", {}).get("error")
+        if isinstance(cause, Contradiction):
+            path, pos = _conflicting([(*each["loc"], *path) for path in cause.paths], places)
+        else:
+            path, pos = _locate(each["type"], each["loc"], places)
         sentence = _sentence(each, path, known)
         messages = found.setdefault((path, pos), [])
         if sentence not in messages:
@@ -105,20 +111,34 @@ def from_validation(error: ValidationError, places: Mapping[KeyPath, Place], nam
     return [problem(pos, path, " (or: ".join(m) + ")" * (len(m) - 1)) for (path, pos), m in found.items()]
 
 
+def _conflicting(locs: Iterable[KeyPath], places: Mapping[KeyPath, Place]) -> tuple[KeyPath, Pos]:
+    """Give the longest written key that this file itself says; what comes from the defaults suits other files."""
+    own = places[()].key.file
+    followed = [_follow(loc, places) for loc in locs]
+    paths = [path[:length] for path in followed for length in range(len(path) + 1)]
+    path = max((path for path in paths if places[path].key.file == own), key=len)
+    return path, places[path].key
+
+
 def _within(loc: KeyPath, outer: KeyPath) -> bool:
     return len(loc) > len(outer) and loc[: len(outer)] == outer
 
 
 def _locate(kind: str, loc: KeyPath, places: Mapping[KeyPath, Place]) -> tuple[KeyPath, Pos]:
+    path = _follow(loc, places)
+    place = places[path]
+    if kind == "missing":
+        return (*path, loc[-1]), place.key
+    return path, place.key if kind == "extra_forbidden" or loc[-1:] == ("[key]",) else place.value
+
+
+def _follow(loc: KeyPath, places: Mapping[KeyPath, Place]) -> KeyPath:
     """Follow a pydantic location through the file; names of union members stand in no file and are skipped."""
     path: KeyPath = ()
     for part in loc:
         if (*path, part) in places:
             path = (*path, part)
-    place = places[path]
-    if kind == "missing":
-        return (*path, loc[-1]), place.key
-    return path, place.key if kind == "extra_forbidden" or loc[-1:] == ("[key]",) else place.value
+    return path
 
 
 def _sentence(error: Any, path: KeyPath, known: list[str]) -> str:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, StringConstraints, model_validator
 
-from policy.values import Block, EnvName, Flag, ModelName, Name, Positive, Share
+from policy.values import Block, Contradiction, EnvName, Flag, ModelName, Name, Positive, Share
 
 Seconds = Annotated[float, Field(strict=True, gt=0, le=3600, allow_inf_nan=False)]
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$", max_length=500)]
@@ -68,17 +68,20 @@ class ProviderBlock(Block):
         if self.base_url is None and self.base_url_env is None:
             raise ValueError("give `base_url`, `base_url_env` or both")
         if self.base_url and _never_a_provider(self.base_url):
-            raise ValueError(
-                "this address belongs to a machine's own services, not to a model; use the provider's address"
+            raise Contradiction(
+                "this address belongs to a machine's own services, not to a model; use the provider's address",
+                "base_url",
             )
         return self
 
     @model_validator(mode="after")
     def _azure_alone(self) -> Self:
         if self.kind == "azure" and self.responses == "native":
-            raise ValueError("`responses: native` needs the address that ends in /openai/v1, with `kind: openai`")
+            message = "`responses: native` needs the address that ends in /openai/v1, with `kind: openai`"
+            raise Contradiction(message, "responses")
         if self.kind != "azure" and (self.deployments or self.api_version):
-            raise ValueError("`deployments` and `api_version` belong to `kind: azure`")
+            where = "deployments" if self.deployments else "api_version"
+            raise Contradiction("`deployments` and `api_version` belong to `kind: azure`", where)
         return self
 
 

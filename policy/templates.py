@@ -13,7 +13,7 @@ from policy.problems import KeyPath, PolicyErrors, Problem, Source, near
 from policy.prompts import Key, PromptName, refers
 from policy.render import Unrenderable, placeholders, render
 from policy.validation import validated
-from policy.values import Block, Name, Positive, Text
+from policy.values import Block, Contradiction, Name, Positive, Text
 from policy.yaml_reader import read_yaml
 
 FOLDER: Final = "templates"
@@ -48,7 +48,9 @@ class Template(Block):
     def _for_everybody(self) -> Self:
         last = self.wordings[-1]
         if last.language is not None or last.channel is not None:
-            raise ValueError("the last wording must fit every call; leave out its `language` and `channel`")
+            where = ("wordings", len(self.wordings) - 1, "language" if last.language is not None else "channel")
+            message = "the last wording must fit every call; leave out its `language` and `channel`"
+            raise Contradiction(message, *where)
         return self
 
     def wording(self, language: str | None, channel: str | None) -> Wording:

@@ -20,6 +20,19 @@ from pydantic import (
 
 from policy.conditions import condition
 
+Where = tuple[str | int, ...]
+
+
+class Contradiction(ValueError):
+    """Keys that are right one by one but not together; names the one to look at, below the block that says so.
+
+    `other` is the key it conflicts with: it is shown when the first comes from the shared defaults.
+    """
+
+    def __init__(self, message: str, *path: str | int, other: Where = ()) -> None:
+        super().__init__(message)
+        self.paths: tuple[Where, ...] = (path, other) if other else (path,)
+
 
 class Block(BaseModel):
     """One mapping of a policy file: immutable, and an unknown key is an error."""

@@ -43,10 +43,17 @@ def test_a_mistake_that_comes_from_the_defaults_points_into_the_defaults(tmp_pat
     defaults = "schema: 1\nredaction:\n  deny: {PERSON: [Ada]}\n"
     write(tmp_path, _defaults=defaults, a="redaction:\n  allow: [Ada]\n")
     assert problems(tmp_path) == [
-        "a.yaml:5:3: redaction: a value stands in `allow` and in `deny.PERSON`; keep one of them"
+        "a.yaml:5:3: redaction.allow: a value stands in `allow` and in `deny.PERSON`; keep one of them"
     ]
+    withholding = "schema: 1\nredaction:\n  answer: {PERSON: {operator: block}}\n"
+    write(tmp_path, _defaults=withholding, a="delivery: live\n")
+    assert problems(tmp_path)[0].startswith("a.yaml:4:1: delivery: `delivery: live` cannot take back")
     write(tmp_path, _defaults="schema: 1\nredaction: {names: loud}\n", a="")
     assert problems(tmp_path)[0].startswith("_defaults.yaml:2:20: redaction.names: this must be 'off', 'balanced'")
+
+
+BUFFERED = "delivery: buffered\n"
+SCORER = "confidence:\n  scorers: [{kind: logprob}]\n"
 
 
 @pytest.mark.parametrize(
@@ -68,10 +75,45 @@ def test_a_mistake_that_comes_from_the_defaults_points_into_the_defaults(tmp_pat
         ("tighten:\n  - redaction: {}\n", "a.yaml:5:5: tighten[0].when: this key is required; add it"),
         ("redaction: [1]\n", "a.yaml:4:12: redaction: this must be a mapping"),
         ("applies_to: {team: 1.10}\n", "a.yaml:4:20: applies_to.team: this must be a list"),
-        ("redaction: {answer_names: strict}\n", "a.yaml:1:1: names in live answers need a window"),
-        ("redaction: {window_chars: 80}\n", "a.yaml:1:1: `redaction.window_chars` is for names in answers"),
-        ("tighten:\n  - {when: {a: b}, redaction: {answer_names: strict}}\n", "a.yaml:1:1: names in live answers need"),
-        ("redaction:\n  answer: {PERSON: {operator: block}}\n", "a.yaml:1:1: `delivery: live` cannot take back"),
+        (
+            "redaction: {answer_names: strict}\n",
+            "a.yaml:4:13: redaction.answer_names: names in live answers need a window",
+        ),
+        (
+            "redaction: {window_chars: 80}\n",
+            "a.yaml:4:13: redaction.window_chars: `redaction.window_chars` is for names in answers",
+        ),
+        (
+            "tighten:\n  - {when: {a: b}, redaction: {answer_names: strict}}\n",
+            "a.yaml:5:32: tighten[0].redaction.answer_names: names",
+        ),
+        (
+            "redaction:\n  answer: {PERSON: {operator: block}}\n",
+            "a.yaml:5:12: redaction.answer.PERSON: `delivery: live` cannot take back",
+        ),
+        ("tools: {default: deny}\n", "a.yaml:4:9: tools.default: `delivery: live` cannot take back"),
+        (
+            f"{BUFFERED}{SCORER}  bands:\n    - {{at_least: 0, verdict: hold}}\n",
+            "a.yaml:8:21: confidence.bands[0].verdict: a",
+        ),
+        (
+            f"{SCORER}  bands:\n    - {{at_least: 0, verdict: pass}}\n  unscored: block\n",
+            "a.yaml:8:3: confidence.unscored: `",
+        ),
+        (
+            f"{SCORER}  bands:\n    - {{at_least: 0.5, verdict: pass}}\n",
+            "a.yaml:7:8: confidence.bands[0].at_least: the last",
+        ),
+        (
+            f"{BUFFERED}tools:\n  rules:\n    - {{tool: x, action: hold}}\n",
+            "a.yaml:7:17: tools.rules[0].action: only a call",
+        ),
+        (
+            "redaction:\n  request:\n    PERSON:\n      operator: hash\n      with: x\n",
+            "a.yaml:8:7: redaction.request.PERSON.with: `",
+        ),
+        ("budget:\n  rules:\n    - {period: day}\n", "a.yaml:6:7: budget.rules[0]: give `usd`, `tokens` or both"),
+        ("hold:\n  deadline: 1h\n  reply: fallback\n", "a.yaml:6:3: hold.reply: a fallback needs a template"),
         ("policy: again\n", "a.yaml:4:1: `policy` was already given in line 1; keep one of them"),
     ],
 )
