@@ -13,7 +13,8 @@ import httptools
 from gateway.errors import UpstreamError, UpstreamTimeout
 
 MAX_REPLY_BYTES: Final = 128 * 1024 * 1024
-_UNREAD_BYTES: Final = 16 * 1024  # read ahead of a slow client, beside what one read brings; held several times over
+READ_BYTES: Final = 16 * 1024  # what one read brings; held several times over on its way to a slow client
+_UNREAD_BYTES: Final = 8 * 1024  # read ahead of a slow client, beside that
 _MAX_HEAD_BYTES: Final = 256 * 1024
 _KEPT_ALIVE_S: Final = 15.0
 _ANY_ZIP: Final = 47  # tells zlib to see by itself whether data is gzip or zlib
@@ -151,11 +152,14 @@ class Reply:
             self._waiter.set_result(None)
 
 
-class Connection(asyncio.Protocol):
-    """One connection: a reply at a time. One timer watches over it, and is set anew only when it rings."""
+class Connection(asyncio.BufferedProtocol):
+    """One connection: a reply at a time. One timer watches over it, and is set anew only when it rings.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, idle: "deque[Connection]") -> None:
-        self._loop, self._idle = loop, idle
+    All connections read into one `buffer`: what a read brought is taken out before anybody else reads.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, idle: "deque[Connection]", buffer: memoryview) -> None:
+        self._loop, self._idle, self._buffer = loop, idle, buffer
         self._transport = cast(asyncio.Transport, None)
         self._parser = httptools.HttpResponseParser(self)
         self._reply: Reply | None = None
@@ -188,15 +192,18 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         reply = self._reply
         if reply is None:  # nobody asked
             self.abort()
             return
         if not reply.status:
-            self._head_bytes += len(data)
+            self._head_bytes += nbytes
         try:
-            self._parser.feed_data(data)
+            self._parser.feed_data(self._buffer[:nbytes])
         except (httptools.HttpParserError, httptools.HttpParserUpgrade, zlib.error):
             self._broken()
             return

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from aiohappyeyeballs import start_connection
 
 from gateway.errors import UpstreamError, UpstreamTimeout
-from gateway.providers.connection import Connection, Patience, Reply
+from gateway.providers.connection import READ_BYTES, Connection, Patience, Reply
 
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 _OTHER_FAMILY_S: Final = 0.25  # an address that does not answer sooner is tried beside the next one
@@ -51,6 +51,7 @@ class Connections:
 
     def __init__(self, tls: Callable[[], ssl.SSLContext] | None = None) -> None:
         self._idle: dict[Origin, deque[Connection]] = {}
+        self._buffer = memoryview(bytearray(READ_BYTES))
         self._tls = functools.cache(tls or ssl.create_default_context)  # made at need: it takes some milliseconds
 
     async def ask(self, origin: Origin, data: bytes, patience: Patience) -> Reply:
@@ -106,7 +107,7 @@ class Connections:
                 context = self._tls() if origin.tls else None
                 name = origin.host if origin.tls else None
                 _, made = await loop.create_connection(
-                    lambda: Connection(loop, idle), sock=sock, ssl=context, server_hostname=name
+                    lambda: Connection(loop, idle, self._buffer), sock=sock, ssl=context, server_hostname=name
                 )
                 return made
         except TimeoutError as error:
