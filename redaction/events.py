@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from redaction.channels import NAMED, PROTOCOL, Channels, is_word
+from redaction.envelope import Envelope
 from redaction.logprobs import Logprobs, legacy_entries, legacy_lists
 from redaction.media import is_encoded
 from redaction.stream import Channel
@@ -16,7 +17,6 @@ _ENVELOPE = frozenset({*PROTOCOL, "choices", "usage"})
 _CHOICE = frozenset({"index", "delta", "finish_reason", "logprobs"})
 _WHOLE = frozenset({"name"})
 _SOUND = re.compile(r"[A-Za-z0-9+/]*={0,2}\Z")
-_AROUND = frozenset({*PROTOCOL, "choices", "usage", "delta", "logprobs"})
 _ENDS = (".done", "_stop", ".completed", ".failed", ".incomplete")
 _IDS = ("item_id", "output_index", "content_index", "summary_index", "index")
 
@@ -26,6 +26,7 @@ class EventScreen:
 
     def __init__(self, channels: Channels) -> None:
         self._channels = channels
+        self._envelope = Envelope(channels)
         self._open: dict[Path, Channel] = {}
         self._logprobs: dict[Path, Logprobs] = {}
         self._templates: dict[Path, dict[str, Any]] = {}
@@ -36,7 +37,8 @@ class EventScreen:
 
     def take(self, event: dict[str, Any]) -> Iterable[ScreenedBody]:
         """Take one event and give those that may be sent."""
-        return self._any(event) if (choice := _only_text(event)) is None else self._text(event, choice)
+        choice = _only_text(event)
+        return self._any(event) if choice is None or not self._envelope.is_plain(event) else self._text(event, choice)
 
     def _any(self, event: dict[str, Any]) -> Iterator[ScreenedBody]:
         self._withheld = self._tells = False
@@ -84,7 +86,7 @@ class EventScreen:
             reply.append(other)
         if self._withheld and not self._tells and not event.get("usage") and not event.keys() - _ENVELOPE:
             return
-        around, around_reply = self._around(event)
+        around, around_reply = self._envelope.screen(event)
         same = all(a is b for a, b in zip(clean, reply, strict=True)) and around is around_reply
         screened = {**around, "choices": clean}
         yield ScreenedBody(screened, screened if same else {**around_reply, "choices": reply})
@@ -96,7 +98,7 @@ class EventScreen:
                 clean[key], reply[key] = self._pieces(value, root)
             elif key == "text" and isinstance(value, str):
                 clean[key], reply[key] = self._piece(value, root, key)
-            elif key != "logprobs" and isinstance(value, str | dict | list):
+            elif key != "logprobs":
                 clean[key], reply[key] = self._channels.field(key, value, _site(root, ""), 2)
         if choice.get("logprobs") is not None:
             clean["logprobs"] = reply["logprobs"] = self._logprobs_of(choice, root)
@@ -170,16 +172,6 @@ class EventScreen:
         kept = self._logprobs.setdefault((*root, "text"), Logprobs())
         return legacy_lists(kept.take(legacy_entries(choice["logprobs"]), choice.get("text"), channel))
 
-    def _around(self, event: dict[str, Any]) -> Pair:
-        """Screen the fields around the choices."""
-        pairs = {
-            key: self._channels.field(key, value, "answer", 1) for key, value in event.items() if key not in _AROUND
-        }
-        if all(one is event[key] and other is event[key] for key, (one, other) in pairs.items()):
-            return event, event
-        clean, reply = ({key: pair[side] for key, pair in pairs.items()} for side in (0, 1))
-        return {**event, **clean}, {**event, **reply}
-
     def _item(self, event: dict[str, Any]) -> Iterator[ScreenedBody]:
         """Screen a delta of an output item."""
         root = _root(event)
@@ -190,7 +182,7 @@ class EventScreen:
         if isinstance(delta, str):
             self._tell((*root, key), delta, clean, reply)
         if not self._withheld or self._tells:
-            pair = self._around(event)
+            pair = self._envelope.screen(event)
             gone: dict[str, Any] = {"logprobs": []} if event.get("logprobs") and not clean == reply == delta else {}
             yield ScreenedBody({**pair[0], **gone, "delta": clean}, {**pair[1], **gone, "delta": reply})
 
@@ -229,7 +221,10 @@ class EventScreen:
                 _place(clean, path[len(root) :], text)
                 _place(reply, path[len(root) :], value)
         if clean:
-            yield ScreenedBody(_event(template, root, clean), _event(template, root, reply))
+            around = self._envelope.screen(template)
+            words = self._channels.node(_words(template.get("delta")), "answer", 0)
+            shown = ({**words[side], **fields} for side, fields in enumerate((clean, reply)))
+            yield ScreenedBody(*(_event(one, root, fields) for one, fields in zip(around, shown, strict=True)))
 
 
 def _only_text(event: dict[str, Any]) -> dict[str, Any] | None:
@@ -261,7 +256,7 @@ def _event(template: dict[str, Any], root: Path, fields: dict[str, Any]) -> dict
     """Make an event that carries only the last pieces of text."""
     if root[0] == "items":
         delta = template["delta"]
-        return {**template, "delta": fields[_key(template)] if isinstance(delta, str) else {**_words(delta), **fields}}
+        return {**template, "delta": fields[_key(template)] if isinstance(delta, str) else fields}
     text = {key: value for key, value in fields.items() if key == "text"}
     choice = {"index": root[1], **text} if text else {"index": root[1], "delta": fields}
     return {
@@ -270,8 +265,8 @@ def _event(template: dict[str, Any], root: Path, fields: dict[str, Any]) -> dict
     }
 
 
-def _words(delta: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in delta.items() if key in PROTOCOL}
+def _words(delta: Any) -> dict[str, Any]:
+    return {key: value for key, value in delta.items() if key in PROTOCOL} if isinstance(delta, dict) else {}
 
 
 def _place(node: dict[str, Any], path: Path, text: str) -> None:

@@ -186,3 +186,30 @@ def test_ordinary_identifiers_numbers_and_times_stay(redactor: Redactor) -> None
         "expires_at": 4111111111111111,
     }
     assert redactor.screen(Vault(), "x").whole(body).reply == body
+
+
+@pytest.mark.parametrize("field", ["id", "model", "system_fingerprint", "service_tier", "x_note"])
+@pytest.mark.parametrize("value", [MAIL, f"req-{MAIL}", f"about {CARD}", {"card": int(CARD)}])
+def test_what_stands_around_pieces_of_text_reads_as_in_the_whole_answer(
+    redactor: Redactor, field: str, value: Any
+) -> None:
+    around = {"id": "chatcmpl-AbC1", "created": 1763812345, field: value}
+    screen = redactor.screen(Vault(), "x")
+    events = [{**around, "choices": [{"index": 0, "delta": {"content": text}}]} for text in ("Hello ", "dear ", "you")]
+    sent = [body.reply for event in events for body in screen.chunk(event)] + [body.reply for body in screen.close()]
+    whole = redactor.screen(Vault(), "x").whole({**around, "choices": []}).reply
+    assert "".join(body["choices"][0]["delta"]["content"] for body in sent) == "Hello dear you"
+    assert {json.dumps(body[field]) for body in sent} == {json.dumps(whole[field])}
+    assert MAIL not in json.dumps(sent)
+    assert CARD not in json.dumps(sent)
+    assert len(screen.findings) == 1
+
+
+def test_a_field_around_the_text_may_change_in_the_middle(redactor: Redactor) -> None:
+    screen = redactor.screen(Vault(), "x")
+    sent = [
+        body.reply
+        for note in ("fp_1", MAIL, "fp_1", MAIL)
+        for body in screen.chunk({"system_fingerprint": note, "choices": [{"index": 0, "delta": {"content": "so "}}]})
+    ]
+    assert [body["system_fingerprint"] for body in sent] == ["fp_1", "<EMAIL_ADDRESS>", "fp_1", "<EMAIL_ADDRESS>"]
