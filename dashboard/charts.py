@@ -11,7 +11,7 @@ COLOURS = {
     "hold": "#E69F00",
     "escalate": "#CC79A7",
     "block": "#D55E00",
-    "refused": "#E69F00",
+    "refused": "#F0E442",
     "error": "#D55E00",
     "truncated": "#CC79A7",
     "interrupted": "#7A7A7A",

@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, RowMapping, cast, 
 from gateway.control import schema, schema_reviews, sealed
 from gateway.control.database import Database, Note, Write
 from gateway.control.errors import Conflict, InvalidInput, NotAllowed, NotFound
-from gateway.control.identity.roles import Identity, require
+from gateway.control.identity.roles import Identity, require, roles_of
 
 OPEN: Final = "open"
 CONTENT, OUTPUT, NOTE = "review", "review.output", "review.note"
@@ -147,10 +147,15 @@ def assign(database: Database, by: Identity, review_id: str, to: str | None) -> 
 
     Raises:
         NotAllowed, NotFound, Conflict: as `decide`.
+        InvalidInput: `to` is no reviewer of the tenant.
     """
     require(by, by.tenant, "reviewer")
     table = schema_reviews.reviews
     with database.write() as tx:
+        if to not in (None, by.holder) and "reviewer" not in roles_of(tx.conn, by.tenant, to):
+            raise InvalidInput(
+                "to", "A review goes to the id of a reviewer of this tenant, to `me`, or to null for all."
+            )
         review = find(tx.conn, by.tenant, review_id)
         mine = update(table).where(table.c.review_id == review_id, table.c.state == OPEN).values(assignee=to)
         if tx.execute(mine).rowcount != 1:

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import binascii
 import hmac
 import ipaddress
 import socket
@@ -81,7 +80,7 @@ class Webhooks:
         body = orjson.dumps(await asyncio.to_thread(self._news, delivery))
         try:
             status = await self._post(session, delivery, body)
-        except Inwards:
+        except (Inwards, ValueError):  # an address or secret that cannot even be read stops no other delivery
             status = "address_refused"
         except (aiohttp.ClientError, TimeoutError, OSError):
             status = "unreachable"
@@ -113,7 +112,7 @@ class Webhooks:
         text = self.environ.get(delivery.review.secret_env or "", "").removeprefix("whsec_")
         try:
             secret = base64.b64decode(text, validate=True)
-        except binascii.Error:
+        except ValueError:
             secret = b""
         if len(secret) < 16:
             raise Inwards

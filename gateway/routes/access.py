@@ -1,7 +1,7 @@
 """Who may use a route of the control plane: by session token, never by cookie, and by role."""
 
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import Any, ClassVar
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
@@ -14,8 +14,6 @@ from gateway.control.identity.roles import Identity, Role, require
 from gateway.control.identity.sessions import authenticate
 from gateway.requests import body_of, watch_of
 from policy.model import Facts
-
-_SMALL: Final = Limits(body_bytes=64 * 1024)
 
 
 class Require:
@@ -59,12 +57,14 @@ def client_address(request: Request) -> str:
 class SmallBodyRoute(APIRoute):
     """A route that reads small bodies only, and whose answers no cache keeps: they may hold tokens."""
 
+    limits: ClassVar = Limits(body_bytes=64 * 1024)
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Wrap FastAPI's handler."""
         handler = super().get_route_handler()
 
         async def bounded(request: Request) -> Response:
-            body = await body_of(request, _SMALL)
+            body = await body_of(request, self.limits)
             response = await handler(Request(request.scope, _replay(body)))
             response.headers["cache-control"] = "no-store"
             return response

@@ -1,11 +1,11 @@
 """`/reviews` and `/stops` for people; `GET /v1/holds/{id}`: how a caller gets what was held."""
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.admission import KeyDirectory, authenticate, refuse_loops
+from gateway.admission import KeyDirectory, Limits, authenticate, refuse_loops
 from gateway.control.database import Database
 from gateway.control.deliveries import redeliver
 from gateway.control.identity.roles import Identity
@@ -24,6 +24,12 @@ _SUMMARY: Final = (
 _MISSING: Final = "There is no such held answer for this key."
 _Reason = Literal["correct", "wrong_facts", "wrong_tone", "incomplete", "policy_breach", "personal_data", "other"]
 _Text = Annotated[str, Field(max_length=MAX_TEXT_CHARS)]
+
+
+class _TextRoute(SmallBodyRoute):
+    """Has room for an edit and a comment of any script, escaped in JSON."""
+
+    limits: ClassVar = Limits(body_bytes=2 * 1024 * 1024)
 
 
 class _Body(BaseModel):
@@ -63,7 +69,7 @@ class Comment(_Body):
 
 def router(desk: ReviewDesk, directory: KeyDirectory) -> APIRouter:
     """Build the routes."""
-    routes = APIRouter(route_class=SmallBodyRoute, tags=["reviews"])
+    routes = APIRouter(route_class=_TextRoute, tags=["reviews"])
     _add_reading(routes, desk)
     _add_deciding(routes, desk)
     _add_redelivery(routes, desk.database)

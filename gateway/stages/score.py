@@ -85,9 +85,6 @@ def _local(scoring: Scoring, scorer: blocks.Scorer, choice: Seen) -> Signal | No
         return logprob(scorer, choice)
     if isinstance(scorer, blocks.SchemaScorer):
         return schema(scorer, choice, scoring.asked)
-    if isinstance(scorer, blocks.GroundingScorer):
-        found = grounding(choice.text, said.given(scoring.answer.answer.route.request.cleared.body))
-        return Signal("grounding", found, "nothing_to_compare" if found is None else None)
     if isinstance(scorer, blocks.ExpressionScorer):
         return expression(scorer, choice, scoring.asked.about)
     return None

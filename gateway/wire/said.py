@@ -41,19 +41,6 @@ def question(body: Json) -> str:
     return given[-1] if given and isinstance(given[-1], str) else ""
 
 
-def given(body: Json) -> list[str]:
-    """Give everything the model was told, message by message: what an answer can be grounded in."""
-    said = [body.get("instructions"), body.get("messages") or body.get("input") or body.get("prompt")]
-    items = [item for part in said if part for item in (part if isinstance(part, list) else [part])]
-    texts = (item if isinstance(item, str) else _told(item) for item in items if isinstance(item, str | dict))
-    return [text for text in texts if text]
-
-
-def _told(item: Json) -> str:
-    output = item.get("output")
-    return output if isinstance(output, str) else content_text(item.get("content"))
-
-
 def context(body: Json) -> list[str]:
     """Give every text of a request that an answer may rest on: instructions, documents, earlier turns, the question."""
     given = body.get("messages") or body.get("input") or body.get("prompt") or ()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from metrics.proof.anchor import Anchorage
-from metrics.proof.notes import BadNoteError, Checkpoint
+from metrics.proof.notes import Checkpoint
 from metrics.proof.signer import Signer
 from metrics.proof.store import TreeStore
 from metrics.record.commitments import Sealed
@@ -118,10 +118,10 @@ class Auditor:
             at = end
 
     def _last_checkpoint(self) -> Checkpoint | None:
-        *_, note = ["", *self._store.notes()]
         try:
+            *_, note = ["", *self._store.notes()]
             return self._signer.key.open(note) if note else None
-        except BadNoteError as problem:
+        except (ValueError, KeyError, TypeError) as problem:
             self.problem = f"the last checkpoint is not ours: {problem}"
             return None
 

@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import hashlib
 import json
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -15,6 +16,9 @@ from metrics.proof.report import Report
 
 _FRAME = struct.Struct(">4sII")
 _LENGTHS = struct.Struct(">HB")
+_SEGMENT = re.compile(r"meta/[\d-]+/[\w.-]+\.jsonl")
+_MOST = 1 << 60
+_LONGEST = 1 << 32  # bytes of an entry
 
 
 @dataclass
@@ -53,6 +57,9 @@ def check_journal(journal: Path, leaves: list[dict[str, Any]], report: Report) -
         next_seq = seq + count
         try:
             lines = list(segments.lines(segment, start, end, skipped))
+        except (gzip.BadGzipFile, EOFError, zlib.error):
+            report.found(seq, f"{segment} cannot be unpacked")
+            continue
         except FileNotFoundError:
             missing[segment] = (min(seq, missing.get(segment, (seq, 0))[0]), next_seq - 1)
             continue
@@ -76,15 +83,26 @@ def _entries(journal: Path, report: Report) -> Iterator[tuple[int, int, str, int
     for path in sorted((journal / "order").glob("*.jsonl")):
         for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], 1):
             try:
-                value = json.loads(line)
-                seq, count, segment, start, end, _ = value["entry"]
-                skipped = {first: last for first, last, _ in value["skipped"]}
-            except (ValueError, KeyError, TypeError):
+                seq, count, segment, start, end, skipped, crc = _entry(line)
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
                 report.found(None, f"order file {path.name}, line {number}, is garbled")
                 continue
-            if zlib.crc32(line[: line.rfind(b',"crc"')]) != int(value.get("crc", "0"), 16):
+            if zlib.crc32(line[: line.rfind(b',"crc"')]) != crc:
                 report.found(seq, f"order file {path.name}, line {number}, was changed")
             yield seq, count, segment, start, end, skipped
+
+
+def _entry(line: bytes) -> tuple[int, int, str, int, int, dict[int, int], int]:
+    """Read a line of the order file. Raises `ValueError` and others when it says nothing that can be looked up."""
+    value = json.loads(line)
+    seq, count, segment, start, end, _ = value["entry"]
+    skipped = {first: last for first, last, _ in value["skipped"]}
+    numbers = (seq, count, start, end, *skipped, *skipped.values())
+    if not all(type(number) is int and 0 <= number < _MOST for number in numbers) or not _SEGMENT.fullmatch(segment):
+        raise ValueError("not numbers and the name of a segment")
+    if not start <= end < start + _LONGEST or any(last <= first for first, last in skipped.items()):
+        raise ValueError("a stretch that ends before it begins, or is longer than any")
+    return seq, count, segment, start, end, skipped, int(value.get("crc", "0"), 16)
 
 
 class _Segments:
@@ -138,15 +156,18 @@ def _check_line(seq: int, line: bytes, leaves: list[dict[str, Any]], said: Said,
         return
     try:
         event = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return
-    if event.get("event_id") != leaf.get("id"):
+    if not isinstance(event, dict) or event.get("event_id") != leaf.get("id"):
         report.found(seq, "its leaf names another event")
-    said.note(seq, event, day)
+    try:
+        said.note(seq, event, day)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        report.found(seq, "what it says cannot be read")
 
 
 def _check_frames(journal: Path, leaves: list[dict[str, Any]], said: Said, report: Report) -> None:
-    wanted = {leaf["id"]: leaf["frame"] for leaf in leaves if "frame" in leaf and leaf.get("id") in said.owners}
+    wanted = {leaf["id"]: leaf["frame"] for leaf in leaves if "frame" in leaf and str(leaf.get("id")) in said.owners}
     for path in sorted((journal / "content").glob("*/*.frames")) if wanted else ():
         for payload in _frames(path.read_bytes()):
             event_id = _event_of(payload)

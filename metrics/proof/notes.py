@@ -71,7 +71,7 @@ class VerifierKey:
 
     def open(self, note: str) -> Checkpoint:
         """Check a note's signature and read it. Raises `BadNoteError`."""
-        text, _, signature = note.partition("\n\n")
+        text, _, signature = str(note).partition("\n\n")
         try:
             name, encoded = signature.removeprefix("\u2014 ").rstrip("\n").split(" ")
             raw = base64.b64decode(encoded, validate=True)

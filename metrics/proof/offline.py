@@ -50,7 +50,7 @@ def _leaves(audit: Path, report: Report) -> Iterator[tuple[bytes, dict[str, Any]
             try:
                 leaf = json.loads(line)
                 seq = leaf["seq"]
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 leaf, seq = {}, None
             if seq != expected:
                 report.found(expected, "its leaf is missing, moved or garbled")
@@ -66,7 +66,7 @@ def _checkpoints(audit: Path, key: VerifierKey, report: Report) -> list[Checkpoi
             at = found[-1].size + 1 if found else 1
             try:
                 checkpoint = key.open(json.loads(line)["note"])
-            except (ValueError, KeyError, TypeError) as problem:
+            except (ValueError, KeyError, TypeError, RecursionError) as problem:
                 report.found(at, f"the checkpoint after it ({path.name}, line {number}) is no good: {problem}")
                 previous = "?"
                 continue

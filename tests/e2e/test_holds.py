@@ -178,19 +178,22 @@ def test_fallback_the_template_stands_in(open_office: Open, upstream: Upstream, 
 def test_wait_the_caller_gets_what_the_reviewer_decides(open_office: Open, upstream: Upstream, streamed: bool) -> None:
     office = open_office("reply: wait, wait: 5s")
     say(upstream, streamed)
-    client = office.client()
+    client, long = office.client(), "\u8fd9\u662f\U0001f600" * 16_000  # 48,000 characters, many more bytes
     deciding = office.soon("approve", {})
     assert ask(client, streamed) == ANSWER
     deciding.join()
     deciding = office.soon("edit", {"text": "Dear Ann,"})
     assert ask(client, streamed) == "Dear Ann,"
     deciding.join()
+    deciding = office.soon("edit", {"text": long})
+    assert ask(client, streamed) == long
+    deciding.join()
     deciding = office.soon("reject", {"reason": "policy_breach"})
     with pytest.raises(openai.APIError) as caught:
         ask(client, streamed)
     deciding.join()
     assert caught.value.code == "rejected_by_reviewer"
-    assert [end["status"] for end in office.running.ends(3)] == [200, 200, 403]
+    assert [end["status"] for end in office.running.ends(4)] == [200, 200, 200, 403]
 
 
 def test_wait_ends_as_an_error_when_nobody_decides(open_office: Open, upstream: Upstream) -> None:

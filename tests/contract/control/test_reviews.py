@@ -8,10 +8,10 @@ from sqlalchemy import select
 
 from gateway.control import schema_reviews, sealed
 from gateway.control.database import Database
-from gateway.control.errors import Conflict, ControlError, NotAllowed, NotFound
+from gateway.control.errors import Conflict, ControlError, InvalidInput, NotAllowed, NotFound
 from gateway.control.housekeeping import sweep
 from gateway.control.identity.keys import KeySpec, create_key
-from gateway.control.identity.roles import Identity, local_operator
+from gateway.control.identity.roles import Identity, local_operator, write_roles
 from gateway.control.outbox import unrelayed
 from gateway.control.reviews import (
     CONTENT,
@@ -136,8 +136,14 @@ def test_who_may_do_what(database: Database, clock: Clock) -> None:
         decide(database, replace(ANN, tenant="other"), "rev_1", Decision("approved"))
     reveal(database, replace(ANN, roles=frozenset({"auditor"})), "rev_1")
     comment(database, ANN, "rev_1", b"sealed note")
+    with database.write() as tx:
+        write_roles(tx, "acme", "usr_ben", frozenset({"reviewer"}), "local")
+        write_roles(tx, "acme", "usr_eve", frozenset({"viewer"}), "local")
     assert assign(database, ANN, "rev_1", "usr_ben").assignee == "usr_ben"
-    assert kinds(database)[1:] == ["review.revealed", "review.commented", "review.assigned"]
+    for nobody in ("usr_eve", "maria@example.com", ""):  # a word of a reviewer's own is not put on the record
+        with pytest.raises(InvalidInput):
+            assign(database, ANN, "rev_1", nobody)
+    assert kinds(database)[1:] == ["review.revealed", "review.commented", *["roles.changed"] * 2, "review.assigned"]
 
 
 def test_the_most_urgent_come_first(database: Database, clock: Clock) -> None:

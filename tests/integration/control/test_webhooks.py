@@ -109,6 +109,19 @@ def test_nothing_is_sent_inwards(database: Database, clock: Clock, by: Identity,
     assert again.tries == 1
 
 
+@pytest.mark.parametrize(
+    ("url", "secret"),
+    [("https://[bad/x", "czczczczczczczczczczczczczc="), ("https://example.com/", "schl\u00fcssel"),
+     (f"https://{'a' * 70}.example.com/", "czczczczczczczczczczczczczc=")],
+)  # fmt: skip
+def test_an_address_or_secret_that_cannot_be_read_stops_no_other_delivery(
+    database: Database, clock: Clock, by: Identity, url: str, secret: str
+) -> None:
+    texts = decided(database, clock, by)
+    assert deliver(Webhooks(database, texts, {"HOOK_URL": url, "HOOK_SECRET": secret})) == 1
+    assert deliveries.due(database, 1) == []
+
+
 def test_names_of_private_addresses_are_refused_when_they_are_resolved() -> None:
     async def resolve(*private: str) -> int:
         resolver = PublicOnly(frozenset(private))

@@ -52,6 +52,18 @@ def test_nothing_is_signed_upon_leaves_that_were_changed(tmp_path: Path) -> None
     assert verify(tmp_path, grown.signer.key).first_bad == 9
 
 
+def test_a_garbled_checkpoint_is_said_and_nothing_is_signed_upon_it(tmp_path: Path) -> None:
+    grown = Grown(tmp_path)
+    grown.grow(3)
+    grown.close()
+    notes = next((tmp_path / "audit" / "checkpoints").iterdir())
+    notes.write_bytes(b"{\n" + notes.read_bytes())
+    auditor = Auditor(tmp_path, grown.signer, grown.clock)
+    auditor.take(grown.order.entries(), grown.contents)
+    auditor.close()
+    assert (auditor.problem or "").startswith("the last checkpoint is not ours")
+
+
 def test_content_is_committed_to_field_by_field_and_erasing_it_leaves_the_tree_whole(tmp_path: Path) -> None:
     grown = Grown(tmp_path)
     grown.grow(2, subject="anna@example.com")
