@@ -5,6 +5,7 @@ import click
 from gateway.cli import Sentence
 from gateway.commands.common import settings_with
 from gateway.commands.control import tenant_option
+from gateway.control.identity.keys import list_keys
 from gateway.control.identity.roles import local_operator
 from gateway.control.stops import start as lift
 from gateway.control.stops import stop as set_stop
@@ -26,8 +27,12 @@ Examples:
 @tenant_option
 def stop(automation: str, tenant: str) -> None:
     with control_database(settings_with()) as database:
-        changed = set_stop(database, local_operator(tenant), automation)
+        by = local_operator(tenant)
+        changed = set_stop(database, by, automation)
+        known = any(key.facts.automation == automation for key in list_keys(database, tenant, by))
     click.echo(f"{automation} is stopped: its answers are held." if changed else f"{automation} was stopped already.")
+    if not known:
+        click.echo(f"No key is bound to {automation}; is this its name? `sluice keys list` shows them.", err=True)
 
 
 @click.command(

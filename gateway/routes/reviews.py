@@ -39,8 +39,8 @@ class _Body(BaseModel):
 class Wanted(_Body):
     """Which reviews to list."""
 
-    state: str = OPEN
-    kind: str | None = None
+    state: Literal["open", "approved", "edited", "rejected", "expired", "any"] = OPEN
+    kind: Literal["hold", "audit"] | None = None
     queue: str | None = None
     automation: str | None = None
     assignee: str | None = None

@@ -289,6 +289,7 @@ def test_a_stopped_automation_is_held_and_runs_again(open_office: Open, upstream
     _until_stopped(office, streamed)
     [waiting, *_] = office.queue()
     assert (waiting["rule"], waiting["queue"]) == ("stopped", "stopped")
+    assert office.call("GET", "/reviews?state=close")["error"]["param"] == "state"
     with pytest.raises(openai.PermissionDeniedError) as caught:
         office.client().embeddings.create(model="gpt-test", input="x")
     assert caught.value.code == "automation_stopped"

@@ -245,3 +245,14 @@ def test_a_user_gets_a_link_once_and_can_be_shut_out() -> None:
 def test_the_data_folder_is_private(tmp_path: Path) -> None:
     run("keys", "list")
     assert (tmp_path / "sluice-data").stat().st_mode & 0o077 == 0
+
+
+def test_a_stop_of_what_no_key_is_bound_to_is_set_and_doubted() -> None:
+    run("keys", "create", "--name", "one", "--automation", "triage")
+    assert "No key is bound" not in run("stop", "triage").output
+    typo = run("stop", "trage")
+    assert (typo.exit_code, "trage is stopped" in typo.output, "No key is bound to trage" in typo.output) == (
+        0,
+        True,
+        True,
+    )
