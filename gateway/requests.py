@@ -86,6 +86,7 @@ def watched(app: ASGIApp, pipeline: Pipeline) -> ASGIApp:
                 await repeats.once(key, watch.holder, http, scope, watch.send)
             if watch.failed is not None:
                 raise watch.failed
+        del scope[_WATCH]  # the two hold each other
 
     return outermost
 

@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import BigInteger, Integer, Select, bindparam, select
 
 from gateway.control import leases, schema, sealed
 from gateway.control.database import Write
@@ -73,13 +74,9 @@ class LeasedJobs:
 
     def _waiting(self, running: frozenset[str], most: int) -> list[tuple[str, str]]:
         """Find jobs without a living lease, the oldest first."""
-        items, held, now_us = schema.sealed, schema.leases, self.store.database.clock_us()
-        lease_of = held.c.name == "response/" + items.c.item_id
-        free = (held.c.name.is_(None)) | (held.c.expires_us <= now_us)
-        found = select(items.c.tenant, items.c.item_id).outerjoin_from(items, held, lease_of)
-        found = found.where(items.c.kind == KIND, free, items.c.expires_us > now_us)
+        asked = {"now_us": self.store.database.clock_us(), "most": most + len(running)}
         with self.store.database.read() as conn:
-            rows = conn.execute(found.order_by(items.c.created_us).limit(most + len(running))).all()
+            rows = conn.execute(_free_jobs(), asked).all()
         return [(tenant, name) for tenant, name in rows if name not in running][:most]
 
     def _counted(self, tenant: str, name: str, lease: Lease) -> list[Taken]:
@@ -132,3 +129,14 @@ class LeasedJobs:
 
 def _lease_name(response_id: str) -> str:
     return f"response/{response_id}"
+
+
+@cache
+def _free_jobs() -> Select[str, str]:
+    """Build once what is asked every few seconds: each built statement is a heap of reference cycles."""
+    items, held, now_us = schema.sealed, schema.leases, bindparam("now_us", type_=BigInteger)
+    lease_of = held.c.name == "response/" + items.c.item_id
+    free = (held.c.name.is_(None)) | (held.c.expires_us <= now_us)
+    found = select(items.c.tenant, items.c.item_id).outerjoin_from(items, held, lease_of)
+    found = found.where(items.c.kind == KIND, free, items.c.expires_us > now_us)
+    return found.order_by(items.c.created_us).limit(bindparam("most", type_=Integer))

@@ -108,7 +108,8 @@ class Live:
         except sse.EventTooLong:
             raise self._failed(UpstreamError("An event is too long.", code="upstream_invalid_response")) from None
         except UpstreamError as error:
-            raise self._failed(error) from error
+            self._failed(error)
+            raise
 
     async def _next(self) -> bytes | None:
         first, self._first = self._first, None

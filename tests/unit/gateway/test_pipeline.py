@@ -3,9 +3,9 @@
 import asyncio
 import gc
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import pytest
@@ -16,7 +16,9 @@ from gateway.attempt import Attempts
 from gateway.call import Call
 from gateway.errors import UpstreamError, UpstreamTimeout
 from gateway.providers.scripted import ScriptedProvider, ScriptedReply, json_reply, stream_reply
+from gateway.requests import RequestWatch, watched
 from gateway.wire.chat import CHAT
+from gateway.wire.exchange import Message, Receive, Send
 from metrics.record.events import Event
 from metrics.record.journal import MemoryJournal
 from policy.snapshot import Snapshot
@@ -216,6 +218,10 @@ def test_nothing_is_asked_again_once_a_byte_was_shown(tmp_path: Path) -> None:
     assert b"Again" not in client.body
 
 
+def malformed_stream() -> ScriptedReply:
+    return ScriptedReply(200, [raw_stream()[:300], b"data: {not json}\n\n"], SSE)
+
+
 def cut_stream() -> ScriptedReply:
     return ScriptedReply(200, [raw_stream()[:300]], SSE)
 
@@ -226,10 +232,11 @@ def cut_stream() -> ScriptedReply:
         (lambda: json_reply(completion()), 200),
         (lambda: ScriptedReply(200, [raw_stream()], SSE), 200),
         (cut_stream, 200),
+        (malformed_stream, 200),
         (lambda: json_reply({"error": {"message": "no"}}, 400), 400),
         (lambda: UpstreamTimeout("The upstream did not answer in time."), 504),
     ],
-    ids=["whole", "streamed", "cut", "refused", "silent"],
+    ids=["whole", "streamed", "cut", "malformed", "refused", "silent"],
 )
 def test_the_texts_of_a_call_are_freed_when_it_ends(reply: Callable[[], Any], status: int, live: Snapshot) -> None:
     provider = ScriptedProvider([first := reply()])
@@ -238,6 +245,23 @@ def test_the_texts_of_a_call_are_freed_when_it_ends(reply: Callable[[], Any], st
     gc.disable()
     try:
         assert asked(live, provider, MemoryJournal(), request(stream=streamed)).status == status
-        assert not [each for each in gc.get_objects() if type(each) in (Call, Attempts)]
+        assert not [each for each in gc.get_objects() if type(each) in (Call, Attempts, UpstreamError)]
+    finally:
+        gc.enable()
+
+
+def test_a_request_that_asks_no_model_is_freed_when_it_ends(live: Snapshot) -> None:
+    async def app(_scope: Message, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+    client = Client(b"")
+    governed = watched(app, pipeline(live, ScriptedProvider([]), MemoryJournal()))
+    gc.collect()
+    gc.disable()
+    try:
+        asyncio.run(cast(Coroutine[Any, Any, None], governed(client.scope, client.receive, client.send)))
+        assert client.status == 200
+        assert not [each for each in gc.get_objects() if type(each) is RequestWatch]
     finally:
         gc.enable()
