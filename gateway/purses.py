@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -38,8 +39,9 @@ class Purse:
 class Purses:
     """All allowances of one worker; used from its event loop only, while the store works in threads."""
 
-    def __init__(self, store: AllowanceStore, clock_us: Callable[[], int]) -> None:
-        self._store, self._clock_us = store, clock_us
+    def __init__(self, store: AllowanceStore, clock_us: Callable[[], int], tidy_s: float = TIDY_S) -> None:
+        self._store, self._clock_us, self._tidy_s = store, clock_us, tidy_s
+        self._owing = asyncio.Event()
         self._purses: dict[Allowance, Purse] = {}
 
     async def reserve(self, allowance: Allowance, wish: Wish) -> bool:
@@ -62,6 +64,8 @@ class Purses:
         if purse is not None:
             purse.left += reserved - used
             purse.open -= 1
+            if purse.left < 0:
+                self._owing.set()
             if purse.wish is not None and purse.wish.alerts:
                 purse.spent += used
 
@@ -71,10 +75,25 @@ class Purses:
         return cap if purse is None else max(0, min(cap, cap - purse.taken + purse.left))
 
     async def run(self) -> None:
-        """Give back what nobody uses and show that this worker lives, until cancelled."""
+        """Give back what nobody uses, pay debts at once and show that this worker lives, until cancelled."""
+        async with asyncio.TaskGroup() as duties:
+            duties.create_task(self._keep_tidy())
+            duties.create_task(self._pay())
+
+    async def _pay(self) -> None:
+        """Tell all workers at once what calls used beyond their reservation, or they would go on spending."""
+        while True:
+            await self._owing.wait()
+            self._owing.clear()
+            for allowance, purse in list(self._purses.items()):
+                if purse.left < 0:
+                    with suppress(ControlError):  # it is tried again when this worker tidies up, and said then
+                        await self._give_back(allowance, purse, all_of_it=True)
+
+    async def _keep_tidy(self) -> None:
         beat = 0
         while True:
-            await asyncio.sleep(TIDY_S)
+            await asyncio.sleep(self._tidy_s)
             beat += 1
             try:
                 await self.tidy()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 FOLDER: Final = "status"
-_EVERY_S: Final = 1.0
+_EVERY_S: Final = 0.1
 _HEARTBEAT_S: Final = 5.0
 _STALE_S: Final = 15.0
 

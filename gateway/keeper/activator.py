@@ -18,7 +18,7 @@ from policy.snapshot import Snapshot
 
 ACTOR: Final = "keeper"
 # A git that crashed leaves its lock behind; after so many looks it no longer stops us.
-_GIT_PATIENCE: Final = 50
+_GIT_PATIENCE: Final = 100
 _log = logging.getLogger("gateway.keeper")
 
 Loader = Callable[[Path], Snapshot]

@@ -23,7 +23,8 @@ from metrics.record.journal import JournalUnavailable
 
 _log = logging.getLogger("gateway.keeper")
 
-LOOK_S: Final = 0.2
+LOOK_S: Final = 0.1
+LEASE_S: Final = 0.2
 RELAY_S: Final = 0.25
 SWEEP_S: Final = 60.0
 SETTLE_S: Final = 2.0
@@ -49,7 +50,7 @@ class Keeper:
     async def keep(self, stop: asyncio.Event) -> None:
         """Do all duties until told to stop; then pass on what still waits, and give the lease back."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._repeat("lease", LOOK_S, stop, self._hold))
+            tasks.create_task(self._repeat("lease", LEASE_S, stop, self._hold))
             tasks.create_task(self._repeat("activation", LOOK_S, stop, self._while_held(self._look)))
             tasks.create_task(self._repeat("relay", RELAY_S, stop, self._while_held(self.relay.pass_on)))
             tasks.create_task(self._repeat("sweep", SWEEP_S, stop, self._while_held(self._sweep)))

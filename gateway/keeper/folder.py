@@ -10,7 +10,7 @@ from typing import Final
 from policy.files import KNOWN_FOLDERS
 
 # So many looks after a change the files are still read: times on disk are coarse, and a second write can hide in one.
-_CAREFUL_LOOKS: Final = 10
+_CAREFUL_LOOKS: Final = 20
 
 Signature = tuple[tuple[str, int, int, int], ...]
 

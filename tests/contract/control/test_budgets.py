@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -181,6 +182,30 @@ def test_places_come_back_and_debts_are_paid(store: AllowanceStore, clock: Clock
         await purses.tidy()
         assert (await asyncio.to_thread(store.take, DAY, Wish(71, 1, 100))).granted == 0
         assert (await asyncio.to_thread(store.take, DAY, Wish(70, 1, 100))).granted == 70
+
+    asyncio.run(play())
+
+
+def test_what_passes_the_ceiling_stops_every_worker_at_once(clock: Clock) -> None:
+    class Told(MemoryStore):
+        paid = threading.Event()
+
+        def give_back(self, allowance: Allowance, amount: int, settled: budgets.Settled | None = None) -> None:
+            super().give_back(allowance, amount, settled)
+            self.paid.set()
+
+    async def play() -> None:
+        store = Told()
+        purses, other = (Purses(store, clock, tidy_s=3600) for _ in range(2))
+        running = asyncio.create_task(purses.run())
+        assert await purses.reserve(DAY, Wish(10, 1, 100))
+        assert await other.reserve(DAY, Wish(60, 1, 100))
+        purses.settle(DAY, 10, 45)  # the upstream claims more than was asked for
+        assert await asyncio.to_thread(store.paid.wait, 10)
+        assert not await other.reserve(DAY, Wish(1, 1, 100))
+        assert not await purses.reserve(DAY, Wish(1, 1, 100))
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
     asyncio.run(play())
 
