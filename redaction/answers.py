@@ -21,7 +21,8 @@ _PIECE = Recognizer("encoded", ENCODED, r"\b[A-Za-z0-9+/_-]{16,60}={0,2}", FLOOR
 _WORDS = (
     r"pass|pwd|kennwort|contrase|pin\b|secret|token|key|bearer|authorization|curl|cookie|session|begin"
     r"|putty|born|birth|dob|d\.o\.b|geb(?:oren|urt)|naiss"
-    r"|nacim|\bn.e?\b|bic\b|swift|plate|registration|reg\b|kennzeichen|immatric|matricula|targa|zip|postal|code"
+    r"|nacim|nacid|nascid|nascim|nascita|\bnat[oa]\b|geb\b|geboort|f.dd|f.dels|urodz|versicher"
+    r"|\bn.e?\b|bic\b|swift|plate|registration|reg\b|kennzeichen|immatric|matricula|targa|zip|postal|code"
     r"|plz|cap\b|cp\b|codigo|p\.?o\b|box|postfach"
     r"|apartado|casella|stra(?:ss|.|s)e|str\.|gasse|platz|weg|allee|ufer|damm|gatan|v.gen|veien|gade|vej"
     r"|katu|laan|straat|plein|utca"

@@ -123,7 +123,9 @@ class Clearing:
                 acting.append(entity)
                 self._refuse(entity, rule, site)
         kept = [
-            (entity, rule) for entity in resolve(acting) if (rule := self._book.rule(role, entity.kind)) is not None
+            (entity, rule)
+            for entity in resolve(acting, value)
+            if (rule := self._book.rule(role, entity.kind)) is not None
         ]
         for entity, rule in kept:
             self._note(entity, site, rule.operator)

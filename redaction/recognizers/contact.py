@@ -22,6 +22,7 @@ _NUMBER_OF = (
 # An extension, or the name of the line tied to the number: 555-0132-Office.
 _EXT = r"(?: ?(?:x|ext\.?) ?\d{1,5}|-(?i:office|fax|mobile|cell|home|work|desk|direct|main)\b|\b)"
 _SEP = r"[ ./()-]{0,2}"
+_TRUNK = r"(?:\(0\d{1,4}\)[ ./-]{0,3}|\b0\d{1,4}[ ./-]{1,3})\d{2,8}(?:[ ./-]{1,3}\d{2,8}){0,3}"
 _MAIL_WORDS = r"\b(?:e-?mail|mail|mailto|contact|address|adresse|correo)\b"
 _STREET = (
     r"(?:street|st|road|rd|avenue|ave|boulevard|blvd|lane|ln|terrace|highway|hwy|parkway|pkwy|crescent|gardens"
@@ -137,13 +138,24 @@ RECOGNIZERS = (
     Recognizer(
         "phone_trunk",
         "PHONE_NUMBER",
-        rf"(?:\(0\d{{1,4}}\)[ ./-]{{0,3}}|\b0\d{{1,4}}[ ./-]{{1,3}})\d{{2,8}}(?:[ ./-]{{1,3}}\d{{2,8}}){{0,3}}{_EXT}",
+        rf"{_TRUNK}{_EXT}",
         0.55,
         context=_NUMBER_OF,
         near=0.25,
         reach=16,
         check=phones.trunk,
         joints=JOINTS,
+    ),
+    Recognizer(
+        "phone_trunk_near_word",
+        "PHONE_NUMBER",
+        rf"{_TRUNK}(?:[ /-]{{1,3}}\d)?\b",
+        0.1,
+        context=PHONE_WORDS,
+        near=0.65,
+        check=lone_number,
+        joints=JOINTS,
+        reach=40,
     ),
     Recognizer(
         "phone_brazil",

@@ -13,6 +13,8 @@ _DATE = (
     rf"|\d{{1,2}}(?:st|nd|rd|th)? (?:of )?{_MONTH}\.?,? \d{{4}}"
     rf"|{_MONTH}\.? \d{{1,2}}(?:st|nd|rd|th)?,? \d{{4}})"
 )
+# After a word for birth, any word between a day and a year is a month, in whatever language.
+_BIRTH_DATE = rf"(?:{_DATE}|\d{{1,2}}(?:\.|er)? (?:de |di )?[a-z]{{3,12}}\.? (?:de )?\d{{4}})"
 
 RECOGNIZERS = (
     Recognizer(
@@ -31,6 +33,16 @@ RECOGNIZERS = (
         r"\b(?:member|subscriber|policy|claim|beneficiary|insurance|medicare|medicaid|health plan|group"
         r"|prior auth|rx) ?(?:id|number|no|nr|#)[\"' :=#.]{0,4}(?:is\b[ :]{1,2})?"
         r"([A-Z0-9][A-Z0-9-]{4,19})\b",
+        0.7,
+        group=1,
+        ignore_case=True,
+        check=checks.two_digits,
+    ),
+    Recognizer(
+        "member_id_german",
+        "HEALTH_MEMBER_ID",
+        r"\b(?:kranken)?versicher(?:ten|ungs)-?(?:nummer|nr)\b[\"' :=.]{0,4}(?:(?:ist|lautet)\b[ :]{1,2})?"
+        r"([A-Z0-9][A-Z0-9-]{4,15})\b",
         0.7,
         group=1,
         ignore_case=True,
@@ -77,8 +89,10 @@ RECOGNIZERS = (
         "date_of_birth",
         "DATE_OF_BIRTH",
         rf"\b(?:dob|d\.o\.b\.?|date[ _]of[ _]birth|birth[ _]?da(?:te|y)|born(?: on)?|geboren(?: am)?"
-        rf"|geburtsdatum|ne(?:e)? le|date de naissance|fecha de nacimiento)\b"
-        rf"[\"' :=,.()]{{1,4}}(?:is\b[ :]{{1,2}})?({_DATE})\b",
+        rf"|geb\.?|geburtsdatum|nee? le|date de naissance|fecha de nacimiento|nacid[oa] el|nat[oa] il|data di nascita"
+        rf"|nascid[oa] em|data de nascimento|geboren op|geboortedatum|fodd(?: den)?|fodelsedatum|data urodzenia"
+        rf"|urodzon[ya])\b"
+        rf"[\"' :=,.()]{{1,4}}(?:is\b[ :]{{1,2}})?({_BIRTH_DATE})\b",
         0.85,
         group=1,
         ignore_case=True,

@@ -75,6 +75,16 @@ RECOGNIZERS = (
         ignore_case=True,
     ),
     Recognizer(
+        "session",
+        "COOKIE",
+        r"\bsession[\"']?[:=] ?[\"']?([A-Za-z0-9_%+/-]{16})",
+        0.7,
+        group=1,
+        run=r"[\w%.+/=-]",
+        ignore_case=True,
+        check=checks.two_digits,
+    ),
+    Recognizer(
         "session_id",
         "COOKIE",
         r"\b(?:session[_-]?id|sessid|phpsessid|jsessionid|connect\.sid|csrf[_-]?token"

@@ -99,7 +99,28 @@ def test_overlaps_lose_all_their_characters_and_secrets_name_them() -> None:
         Entity("EMAIL_ADDRESS", 19, 30, 0.95, "c"),
         Entity("VIN", 30, 40, 0.5, "d"),
     ]
-    assert [(one.kind, one.start, one.end) for one in resolve(found)] == [("SECRET", 0, 30), ("VIN", 30, 40)]
+    assert [(one.kind, one.start, one.end) for one in resolve(found, "x" * 40)] == [("SECRET", 0, 30), ("VIN", 30, 40)]
+
+
+@pytest.mark.parametrize(
+    ("text", "guess", "known", "expected"),
+    [
+        ("12 Elm Way, a@b.io", "12 Elm Way, a", ("EMAIL_ADDRESS", "a@b.io"), ["12 Elm Way", "a@b.io"]),
+        ("De Vries, IBAN NL91 ok", "De Vries, IBAN NL91", ("IBAN_CODE", "NL91"), ["De Vries", "NL91"]),
+        ("Tel. 0664 1234 or Ada", "0664 1234 or Ada", ("PHONE_NUMBER", "0664 1234"), ["0664 1234", "or Ada"]),
+        ("ada.l@b.io", "ada.l", ("EMAIL_ADDRESS", "ada.l@b.io"), ["ada.l@b.io"]),
+        ("8 rue X, 75011 Paris", "8 rue X, 75011 Paris", ("STREET_ADDRESS", "8 rue X"), ["8 rue X, 75011 Paris"]),
+    ],
+)
+def test_a_guess_that_runs_into_a_value_keeps_what_is_beside_it(
+    text: str, guess: str, known: tuple[str, str], expected: list[str]
+) -> None:
+    at, place = text.index(guess), text.index(known[1])
+    found = [
+        Entity("LOCATION", at, at + len(guess), 0.99, "names.address"),
+        Entity(known[0], place, place + len(known[1]), 0.6, "form"),
+    ]
+    assert [text[one.start : one.end] for one in resolve(found, text)] == expected
 
 
 def own(pattern: str, **more: object) -> CustomRecognizer:

@@ -369,5 +369,7 @@ def test_a_card_written_as_a_number_is_a_card(number: float) -> None:
 
 def test_a_blocked_kind_blocks_also_where_a_name_is_guessed_over_it() -> None:
 
-    (merged,) = resolve([Entity("LOCATION", 0, 24, 0.99, "names.address"), Entity("CREDIT_CARD", 5, 24, 0.95, "card")])
-    assert (merged.kind, merged.start, merged.end) == ("CREDIT_CARD", 0, 24)
+    found = [Entity("LOCATION", 0, 24, 0.99, "names.address"), Entity("CREDIT_CARD", 5, 24, 0.95, "card")]
+    beside, card = resolve(found, "Acme 4111 1111 1111 1111")
+    assert (beside.kind, beside.start, beside.end) == ("LOCATION", 0, 4)
+    assert (card.kind, card.start, card.end) == ("CREDIT_CARD", 5, 24)

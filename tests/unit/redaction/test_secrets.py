@@ -16,6 +16,7 @@ FORMATS = [
     "ASIA" + U,
     "AWS_SECRET_ACCESS_KEY=" + A * 2,
     "aws_session_token=" + A * 4,
+    "AZURE_STORAGE_KEY=" + A * 4,
     "AccountKey=" + A * 4 + "==",
     "AIza" + "Sy" + A + A[:13],
     "ya29." + A * 2,
@@ -104,7 +105,7 @@ def finder() -> Finder:
 @pytest.mark.parametrize("specimen", FORMATS)
 def test_secret_is_found_under_a_secret_kind(finder: Finder, specimen: str) -> None:
     text = f"use {specimen} now"
-    found = [one for one in resolve(finder.find(text)) if one.score >= 0.45]
+    found = [one for one in resolve(finder.find(text), text) if one.score >= 0.45]
     assert {one.kind for one in found} <= GROUPS["secrets"] | {"EMAIL_ADDRESS", "IP_ADDRESS"}
     hidden = "".join(
         "*" if any(one.start <= place < one.end for one in found) else char for place, char in enumerate(text)
