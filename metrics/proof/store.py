@@ -27,6 +27,7 @@ class TreeStore:
 
     def __init__(self, folder: Path, read_only: bool = False) -> None:
         self.folder = folder
+        self._torn = False  # a write failed: what it left is cut off before the next
         if read_only:
             self.size = _hashes(self._hash_file(0))
             return
@@ -37,14 +38,18 @@ class TreeStore:
 
     def append(self, leaves: Sequence[dict[str, Any]]) -> None:
         """Add leaves; not durable before `sync`."""
-        at = 0
+        self._heal()
+        leaves, at = [leaf for leaf in leaves if leaf["seq"] > self.size], 0
+        self._torn = True
         while at < len(leaves):
             room = FILE_LEAVES - self.size % FILE_LEAVES
             self._write(leaves[at : at + room])
             at += room
+        self._torn = False
 
     def sync(self) -> None:
         """Make all leaves durable."""
+        self._heal()
         for path in (self._leaf_file(max(self.size - 1, 0)), *(self._hash_file(level) for level in _LEVELS)):
             if path.exists():
                 _sync(path)
@@ -92,6 +97,13 @@ class TreeStore:
         for path in sorted((self.folder / "checkpoints").glob("*.jsonl")):
             for line in path.read_bytes().split(b"\n")[:-1]:
                 yield orjson.loads(line)["note"]
+
+    def _heal(self) -> None:
+        """Cut off what a write left that failed halfway, and take up leaves that came to stand whole."""
+        if self._torn:
+            hashed, self.size = self.size, _whole_leaves(self.folder / "leaves")
+            self.mend(min(hashed, self.size))
+            self._torn = False
 
     def _write(self, leaves: Sequence[dict[str, Any]]) -> None:
         lines = [orjson.dumps(leaf) for leaf in leaves]

@@ -1,6 +1,9 @@
 """The audit tree covers every record, signs on time, and refuses to sign upon what it did not sign before."""
 
+import resource
 from pathlib import Path
+
+import pytest
 
 from metrics.proof.auditor import EVERY_RECORDS, EVERY_US, Auditor
 from metrics.proof.offline import verify
@@ -50,6 +53,25 @@ def test_nothing_is_signed_upon_leaves_that_were_changed(tmp_path: Path) -> None
     assert auditor.problem == "10 records were signed, and only 8 leaves are there"
     auditor.close()
     assert verify(tmp_path, grown.signer.key).first_bad == 9
+
+
+def test_a_disk_that_was_full_halfway_leaves_no_half_leaf_behind(tmp_path: Path) -> None:
+    grown = Grown(tmp_path)
+    grown.grow(3)
+    missed = grown.add(300)
+    leaves = tmp_path / "audit" / "leaves" / "000000000001.jsonl"
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (leaves.stat().st_size + 1000, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            grown.auditor.take(missed, grown.contents)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    assert not leaves.read_bytes().endswith(b"\n")
+    grown.auditor.take(missed, grown.contents)
+    grown.close()
+    report = verify(tmp_path, grown.signer.key)
+    assert (report.records, report.sealed, report.problems) == (303, 303, [])
 
 
 def test_a_garbled_checkpoint_is_said_and_nothing_is_signed_upon_it(tmp_path: Path) -> None:
