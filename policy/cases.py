@@ -1,6 +1,6 @@
 """Unit tests of policies (`tests/NAME.yaml`): given a call, what must come of it."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -21,6 +21,13 @@ class GivenFacts(Block):
     data_class: Text | None = Field(default=None, description="Data class of the key.")
 
 
+class GivenCall(Block):
+    """A tool that the model calls."""
+
+    tool: Text = Field(description="Name of the tool.")
+    arguments: dict[str, Any] = Field(default_factory=dict, description="Its arguments.")
+
+
 class Given(Block):
     """One call."""
 
@@ -30,6 +37,7 @@ class Given(Block):
     system: Example | None = Field(default=None, description="System message.")
     text: Example = Field(default="Hello.", description="User message.")
     score: Share | None = Field(default=None, description="Confidence of the answer.")
+    calls: tuple[GivenCall, ...] = Field(default=(), description="Tools that the model calls in its answer.")
     input_tokens: Count = Field(default=0, description="For `max_cost_usd`.")
     output_tokens: Count = Field(default=0, description="For `max_cost_usd`.")
 
@@ -45,7 +53,10 @@ class Expect(Block):
     present: tuple[Text, ...] = Field(default=(), description="Texts that must leave unchanged.")
     blocked: Kind | None = Field(default=None, description="The kind for which the call is refused.")
     models: tuple[ModelName, ...] | None = Field(default=None, description="Models tried, in order.")
-    verdict: Verdict | None = Field(default=None, description="Verdict for `score`.")
+    verdict: Verdict | None = Field(default=None, description="Verdict for `score` and `calls`.")
+    decided_by: Text | None = Field(
+        default=None, description="What decides: `bands[1]`, `unscored`, `tools.rules[0]` or `tools.default`."
+    )
     max_cost_usd: Amount | None = Field(default=None, description="Most the given tokens may cost at the first model.")
 
 

@@ -9,15 +9,16 @@ from typing import Any
 
 from gateway.policy_tools.check import load_checked
 from policy.cases import Case, CaseFile, Expect, Given
-from policy.decide import judge
+from policy.decide import Judgement, held_by_tool, judge
 from policy.estimate import measuring
 from policy.files import read_folder
-from policy.model import FACT_NAMES, Facts, Ungoverned
+from policy.model import FACT_NAMES, Facts, Policy, Ungoverned
 from policy.prices import cost_usd
 from policy.problems import PolicyErrors, Problem, Source, near
 from policy.providers import split_model
 from policy.routing import Request, route
 from policy.snapshot import Snapshot
+from policy.tool_rules import decide_tool
 from policy.usage import Usage
 from policy.validation import validated
 from policy.yaml_reader import read_yaml
@@ -46,6 +47,7 @@ class Outcome:
     blocked: str | None = None
     models: tuple[str, ...] = ()
     verdict: str | None = None
+    decided_by: str | None = None
     cost_usd: float | None = None
 
     def kinds(self, *, observed: bool) -> list[str]:
@@ -116,15 +118,28 @@ async def _come_of(snapshot: Snapshot, given: Given, setting: Setting) -> Outcom
     except Blocked as blocked:
         return Outcome(bound.name, tightened, blocked=blocked.kind)
     models = route(policy.routing, request, costs).models
+    judged = _judged(policy, given, facts)
     return Outcome(
         bound.name,
         tightened,
         sent="\n".join(message["content"] for message in cleared.body["messages"]),
         findings=cleared.findings,
         models=models,
-        verdict=judge(policy.confidence, policy.hold, given.score).verdict,
+        verdict=judged.verdict,
+        decided_by=judged.rule,
         cost_usd=_cost(snapshot, models, given, setting),
     )
+
+
+def _judged(policy: Policy, given: Given, facts: Facts) -> Judgement:
+    """Judge the answer by its score and by the tools it calls; a denied one withholds it, whatever the score."""
+    judged, held = judge(policy.confidence, policy.hold, given.score), None
+    for call in given.calls:
+        decision = decide_tool(policy.tools, call.tool, "called", facts, call.arguments)
+        if decision.action == "deny":
+            return Judgement("block", "block", f"tools.{decision.rule}")
+        held = held or (decision.rule if decision.action == "hold" else None)
+    return judged if held is None else held_by_tool(judged, held, policy.hold)
 
 
 def _body(given: Given) -> dict[str, Any]:
@@ -150,6 +165,7 @@ def _failures(expect: Expect, outcome: Outcome) -> Iterator[tuple[str, str]]:
         ("blocked", expect.blocked, outcome.blocked),
         ("models", None if expect.models is None else list(expect.models), list(outcome.models)),
         ("verdict", expect.verdict, outcome.verdict),
+        ("decided_by", expect.decided_by, outcome.decided_by),
     )
     for key, wanted, found in exact:
         if wanted is not None and wanted != found:

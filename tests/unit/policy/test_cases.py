@@ -81,3 +81,23 @@ def test_a_wrong_test_file_is_an_error_with_its_place(tmp_path: Path) -> None:
     with pytest.raises(PolicyErrors) as caught:
         ran(tree)
     assert str(caught.value) == "tests/t.yaml:3:24: tests[0].expect.polcy: unknown key; did you mean `policy`?"
+
+
+@pytest.mark.parametrize(
+    ("calls", "verdict", "decided_by"),
+    [
+        ("{tool: refund, arguments: {usd: 20}}", "pass", "bands[0]"),
+        ("{tool: refund, arguments: {usd: 500}}", "hold", "tools.rules[0]"),
+        ("{tool: refund, arguments: {usd: 500}}, {tool: drop_table}", "block", "tools.default"),
+    ],
+)
+def test_the_tools_that_an_answer_calls_are_judged(tmp_path: Path, calls: str, verdict: str, decided_by: str) -> None:
+    rules = "{tool: refund, at: called, when: arguments.usd > 100, action: hold}, {tool: refund, action: allow}"
+    ladder = "confidence: {scorers: [{kind: logprob}], bands: [{at_least: 0, verdict: pass}]}\n"
+    policy = f"delivery: buffered\nhold: {{queue: q, deadline: 1h}}\n{ladder}tools: {{rules: [{rules}]}}\n"
+    case = "  - name: n\n    given: {score: 0.9, calls: [CALLS]}\n    expect: {verdict: V, decided_by: 'D'}\n"
+    tree = write(tmp_path, a=policy)
+    text = case.replace("CALLS", calls).replace(": V", f": {verdict}")
+    assert ran(write_tests(tree, text.replace("'D'", f"'{decided_by}'"))).problems == ()
+    (problem,) = ran(write_tests(tree, text.replace("'D'", "nobody"))).problems
+    assert f"expected nobody, found {decided_by}" in problem.message
