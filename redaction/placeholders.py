@@ -5,7 +5,6 @@ import re
 
 from redaction.recognizers.base import Recognizer
 
-SUFFIX_CHARS = 6
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 _PAIRS = tuple(first + second for second in _ALPHABET for first in _ALPHABET)
 _LABELS = {

@@ -50,11 +50,6 @@ def _card_digits(digits: str) -> bool:
     )
 
 
-def card_shape(value: str) -> bool:
-    """Say whether a number has the length of a card, whatever its check digit."""
-    return _card_shaped(digits_of(value))
-
-
 def _card_shaped(digits: str) -> bool:
     return 12 <= len(digits) <= 19 and len(set(digits)) > 1
 
