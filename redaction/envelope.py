@@ -13,18 +13,19 @@ class Envelope:
 
     def __init__(self, channels: Channels) -> None:
         self._channels = channels
+        self._last: dict[str, Any] | None = None
         self._plain: dict[str, Any] = {}  # the last value of a field, when nothing was found in it
         self._changed: dict[str, tuple[Any, Pair]] = {}  # the last value in which something was, and what stands for it
 
     def is_plain(self, event: dict[str, Any]) -> bool:
-        """Say whether every field is known to hold nothing."""
-        plain = self._plain  # runs for every word of a stream
-        return all(plain.get(key) == value or key == "choices" for key, value in event.items())
+        """Say whether all fields are those of the last event, in which nothing was found."""
+        return {**event, "choices": None} == self._last  # runs for every word of a stream
 
     def screen(self, event: dict[str, Any]) -> Pair:
         """Screen the fields of an event; its text stays as it is."""
         pairs = {key: self._field(key, value) for key, value in event.items() if key not in _TEXT}
         if all(one is event[key] and other is event[key] for key, (one, other) in pairs.items()):
+            self._last = {**event, "choices": None}
             return event, event
         clean, reply = ({key: pair[side] for key, pair in pairs.items()} for side in (0, 1))
         return {**event, **clean}, {**event, **reply}
