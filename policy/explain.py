@@ -127,8 +127,25 @@ def _routing(policy: Policy, question: Question, source: Source) -> Iterator[Rea
         _route_path(choice),
         f"model {request.model} goes to {', '.join(choice.models) or 'nobody'}: {_why(choice)}",
     )
+    yield from _shares(policy, _route_path(choice), source)
     for passed in choice.passed:
         yield _at(source, _route_path(choice), f"{passed.model} is passed over: {passed.reason}")
+
+
+def _shares(policy: Policy, path: KeyPath, source: Source) -> Iterator[Reason]:
+    """Name the declared shares of a rule's split, how one may grow, and its shadow."""
+    if path[:2] != ("routing", "rules"):
+        return
+    rule = policy.routing.rules[int(path[2])]
+    if rule.split is not None:
+        arms = ", ".join(f"{arm.name} {arm.share:g}" for arm in rule.split.arms)
+        yield _at(source, (*path, "split"), f"split {rule.split.name} shares runs: {arms}")
+        if (grows := rule.split.promote) is not None:
+            said = f"arm {grows.arm} may grow by {grows.step:g} at a time up to {grows.up_to:g}"
+            yield _at(source, (*path, "split", "promote"), said)
+    if rule.shadow is not None:
+        said = f"{rule.shadow.share:g} of the runs are copied to {rule.shadow.model}"
+        yield _at(source, (*path, "shadow"), said)
 
 
 def _verdict(policy: Policy, score: float | None, source: Source) -> Iterator[Reason]:

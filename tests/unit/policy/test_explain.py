@@ -84,3 +84,13 @@ def test_a_verdict_names_its_band(tmp_path: Path) -> None:
     assert "score 0.5 gives the verdict hold in letters: bands[1] (default.yaml:10)" in lines
     lines = [str(reason) for reason in explain(loaded, Question(Facts(), {}))]
     assert any("no score gives the verdict hold in letters: unscored" in line for line in lines)
+
+
+def test_the_shares_of_a_split_and_the_shadow_have_their_lines(tmp_path: Path) -> None:
+    arms = "{name: old, share: 0.9, model: m}, {name: new, share: 0.1, model: n}"
+    rule = f"    - models: [gpt-4o]\n      candidates: [{{model: m}}, {{model: n}}]\n      split:\n        name: s\n        arms: [{arms}]\n"
+    shadow = "      shadow: {model: z, share: 0.5}\n"
+    loaded = load_with_places(write(tmp_path, a=f"routing:\n  rules:\n{rule}{shadow}"))
+    lines = [str(reason) for reason in explain(loaded, Question(Facts(), {}, Request("gpt-4o")))]
+    assert "split s shares runs: old 0.9, new 0.1 (a.yaml:9)" in lines
+    assert "0.5 of the runs are copied to z (a.yaml:11)" in lines
