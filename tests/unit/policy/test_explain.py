@@ -88,7 +88,8 @@ def test_a_verdict_names_its_band(tmp_path: Path) -> None:
 
 def test_the_shares_of_a_split_and_the_shadow_have_their_lines(tmp_path: Path) -> None:
     arms = "{name: old, share: 0.9, model: m}, {name: new, share: 0.1, model: n}"
-    rule = f"    - models: [gpt-4o]\n      candidates: [{{model: m}}, {{model: n}}]\n      split:\n        name: s\n        arms: [{arms}]\n"
+    models = "    - models: [gpt-4o]\n      candidates: [{model: m}, {model: n}]\n"
+    rule = f"{models}      split:\n        name: s\n        arms: [{arms}]\n"
     shadow = "      shadow: {model: z, share: 0.5}\n"
     loaded = load_with_places(write(tmp_path, a=f"routing:\n  rules:\n{rule}{shadow}"))
     lines = [str(reason) for reason in explain(loaded, Question(Facts(), {}, Request("gpt-4o")))]
