@@ -4,13 +4,14 @@ import asyncio
 import secrets
 import tempfile
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
 from gateway.cli import Sentence
-from gateway.commands.common import settings_with
+from gateway.commands.common import program, settings_with
 from gateway.commands.output import json_option, print_json, print_table
 from gateway.verify.run import Report, summary, verify
 from policy.load import load_tree
@@ -59,12 +60,14 @@ Reads a file, or standard input. Nothing is stored or sent. Placeholders differ 
 Examples:
   echo "Write to ann@example.com" | sluice redact
   sluice redact text --policy support-drafting letter.txt --json
+  sluice redact text --dry-run letter.txt
 """,
 )
 @click.argument("file", type=click.File("r", encoding="utf-8"), default="-")
 @click.option("--policy", "name", default="default", show_default=True, help="Name of the policy.")
+@click.option("--dry-run", is_flag=True, help="Leave the values in the text, and mark what would be redacted.")
 @json_option
-def text_(*, as_json: bool, name: str, file: Any) -> None:
+def text_(*, as_json: bool, dry_run: bool, name: str, file: Any) -> None:
     policy = _policy(name)
     text = file.read()
     try:
@@ -77,6 +80,8 @@ def text_(*, as_json: bool, name: str, file: Any) -> None:
     if as_json:
         print_json({"text": seen, "findings": [finding._asdict() for finding in cleared.findings]})
         return
+    if dry_run:
+        seen = _marked(text, cleared.findings)
     marked = placeholders.EXACTLY.sub(lambda mark: click.style(mark[0], fg="yellow", bold=True), seen)
     click.echo(marked, nl=not seen.endswith("\n"))
     _print_findings(cleared.findings)
@@ -138,6 +143,17 @@ def _snapshot() -> Snapshot:
         return load_tree(settings_with().policies)
     except PolicyErrors as error:
         raise Sentence(f"The policies have {len(error.problems)} problems; see `sluice policy check`.") from error
+
+
+def _marked(text: str, findings: Sequence[Finding]) -> str:
+    """Return the text with every value still in place, coloured and followed by its kind."""
+    found = [(each.kind, each.start, each.end, each.score) for each in findings if each.action != "keep"]
+    operators = {kind: partial(_mark, kind) for kind, *_ in found}
+    return str(program("redaction.presidio.anonymize", extra="presidio").Anonymizer(operators).apply(text, found))
+
+
+def _mark(kind: str, value: str) -> str:
+    return click.style(value, fg="red", bold=True) + click.style(f"<{kind}>", fg="yellow")
 
 
 async def _clear(policy: Policy, text: str) -> Cleared:

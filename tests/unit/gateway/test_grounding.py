@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from benchmarks.grounding import PAIRS, by_grounding, by_overlap, measured, read
 from gateway.scorers.grounding import grounding
-from gateway.wire.said import given as told
+from gateway.wire.said import context as told
 
 CONTEXT = (
     "The Basic plan costs $10 per month and the Pro plan costs $25 per month. Refunds are not available after 14 days. "
