@@ -2,17 +2,20 @@
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, StringConstraints, model_validator
 
-from policy.blocks_routing import Holds
+from policy.blocks_routing import Bounded
 from policy.model import FACT_NAMES, Facts, FormatVersion, Policy
 from policy.problems import KeyPath, Problem, Source, near
 from policy.selection import most_specific
-from policy.values import Amount, Block, Duration, Flag, Name, Share, Text
+from policy.values import Amount, Block, Contradiction, Duration, Flag, Name, Share, Text
 
 _MOST_COMBINATIONS = 4096
+
+Objective = Literal["success", "override", "error", "latency_p95_s", "cost_per_success_usd", "hold_age_p95_s"]
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Baseline(Block):
@@ -20,13 +23,29 @@ class Baseline(Block):
 
     minutes_per_task: Amount = Field(description="Minutes a person needed for one task.")
     error_rate: Share = Field(description="Share of tasks that went wrong.")
+    cost_per_hour_usd: Amount | None = Field(default=None, description="What an hour of that person costs.")
 
 
-class Rollback(Holds):
+class Target(Bounded):
+    """A bound that the automation should keep to."""
+
+    measure: Objective = Field(description="Which; `hold_age_p95_s` is how long held outputs wait.")
+
+
+class Rollback(Target):
     """A bound whose breach calls for going back."""
 
     over: Duration = Field(description="The time over which it is measured.")
-    action: Literal["advise", "stop"] = Field(default="advise", description="`stop` stops the automation.")
+    action: Literal["advise", "stop", "activate"] = Field(
+        default="advise", description="`stop` stops the automation; `activate` puts `snapshot` into force."
+    )
+    snapshot: Digest | None = Field(default=None, description="SHA-256 of the stored snapshot to go back to.")
+
+    @model_validator(mode="after")
+    def _says_where_to(self) -> Self:
+        if (self.action == "activate") != (self.snapshot is not None):
+            raise Contradiction("`action: activate` and `snapshot` need each other", "snapshot")
+        return self
 
 
 class Automation(Block):
@@ -43,7 +62,8 @@ class Automation(Block):
     regulated: Flag = Field(default=False, description="Whether it handles regulated data.")
     baseline: Baseline = Field(description="How the task went before.")
     success: Text = Field(description="When a run counts as a success.")
-    targets: tuple[Holds, ...] = Field(default=(), description="What it should reach.")
+    success_metric: Name = Field(default="success", description="Metric of the outcomes that say so.")
+    targets: tuple[Target, ...] = Field(default=(), description="What it should reach.")
     rollback: tuple[Rollback, ...] = Field(min_length=1, description="When to go back.")
 
 

@@ -72,12 +72,9 @@ class Arm(Block):
     share: Share = Field(description="Share of runs.")
 
 
-class Holds(Block):
-    """A bound on a measure that must hold."""
+class Bounded(Block):
+    """One bound, from below or from above."""
 
-    measure: Literal["success", "override", "error", "latency_p95_s", "cost_per_success_usd"] = Field(
-        description="Which."
-    )
     at_least: Amount | None = Field(default=None, description="Lower bound.")
     at_most: Amount | None = Field(default=None, description="Upper bound.")
 
@@ -86,6 +83,14 @@ class Holds(Block):
         if (self.at_least is None) == (self.at_most is None):
             raise Contradiction("give either `at_least` or `at_most`", "at_most")
         return self
+
+
+class Holds(Bounded):
+    """A bound on a measure that must hold."""
+
+    measure: Literal["success", "override", "error", "latency_p95_s", "cost_per_success_usd"] = Field(
+        description="Which."
+    )
 
 
 class Promotion(Block):

@@ -40,6 +40,19 @@ def test_what_every_automation_must_declare(tmp_path: Path, key: str) -> None:
     assert found == [f"automations/triage.yaml:1:1: {key}: this key is required; add it"]
 
 
+def test_objectives_and_ways_back(tmp_path: Path) -> None:
+    way = "{measure: success, at_least: 0.8, over: 7d, action: activate, snapshot: " + "ab" * 32 + "}"
+    text = ENTRY.replace("rollback: [", f"rollback: [{way}, ")
+    text += "targets: [{measure: hold_age_p95_s, at_most: 14400}]\nsuccess_metric: category_correct\n"
+    found = load_tree(register(write(tmp_path, a=""), text)).automations["triage"]
+    assert (found.targets[0].measure, found.success_metric) == ("hold_age_p95_s", "category_correct")
+    assert (found.rollback[0].action, found.rollback[0].snapshot) == ("activate", "ab" * 32)
+    register(tmp_path, ENTRY.replace("over: 7d", "over: 7d, action: activate"))
+    assert problems(tmp_path) == [
+        "automations/triage.yaml:7:12: rollback[0]: `action: activate` and `snapshot` need each other"
+    ]
+
+
 def test_an_ungoverned_or_repeated_automation_is_an_error(tmp_path: Path) -> None:
     tree = register(write(tmp_path, a="applies_to: {automation: other}\n"))
     assert problems(tree) == [
