@@ -62,7 +62,6 @@ class Automation(Block):
     regulated: Flag = Field(default=False, description="Whether it handles regulated data.")
     baseline: Baseline = Field(description="How the task went before.")
     success: Text = Field(description="When a run counts as a success.")
-    success_metric: Name = Field(default="success", description="Metric of the outcomes that say so.")
     targets: tuple[Target, ...] = Field(default=(), description="What it should reach.")
     rollback: tuple[Rollback, ...] = Field(min_length=1, description="When to go back.")
 

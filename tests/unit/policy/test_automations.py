@@ -43,9 +43,9 @@ def test_what_every_automation_must_declare(tmp_path: Path, key: str) -> None:
 def test_objectives_and_ways_back(tmp_path: Path) -> None:
     way = "{measure: success, at_least: 0.8, over: 7d, action: activate, snapshot: " + "ab" * 32 + "}"
     text = ENTRY.replace("rollback: [", f"rollback: [{way}, ")
-    text += "targets: [{measure: hold_age_p95_s, at_most: 14400}]\nsuccess_metric: category_correct\n"
+    text += "targets: [{measure: hold_age_p95_s, at_most: 14400}]\n"
     found = load_tree(register(write(tmp_path, a=""), text)).automations["triage"]
-    assert (found.targets[0].measure, found.success_metric) == ("hold_age_p95_s", "category_correct")
+    assert found.targets[0].measure == "hold_age_p95_s"
     assert (found.rollback[0].action, found.rollback[0].snapshot) == ("activate", "ab" * 32)
     register(tmp_path, ENTRY.replace("over: 7d", "over: 7d, action: activate"))
     assert problems(tmp_path) == [
