@@ -26,6 +26,7 @@ from gateway.lessons import Lessons
 from gateway.meter import Meter
 from gateway.pipeline import Pipeline
 from gateway.ports import is_own_listener
+from gateway.providers.base import Upstreams
 from gateway.providers.http import Connections
 from gateway.providers.pool import ProviderPool
 from gateway.purses import Purses
@@ -43,7 +44,7 @@ from gateway.stages.reuse import Reuse
 from gateway.tries import shared_tries
 from gateway.watch import Desk
 from metrics.record.ids import utc_us
-from metrics.record.journal import FileJournal, Journal, open_keystore, writer_id
+from metrics.record.journal import FileJournal, Journal, Options, open_keystore, writer_id
 from metrics.record.keystore import KeyStore
 from metrics.record.master import MasterKey
 from policy.snapshot import Snapshot
@@ -74,35 +75,48 @@ class Parts:
     reviews: ReviewTexts
 
 
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a worker takes from outside: the time, and who answers its calls. Only the demo hands in its own."""
+
+    clock_us: Callable[[], int] = utc_us
+    clock_ns: Callable[[], int] = perf_counter_ns
+    upstreams: Callable[[Snapshot], Upstreams] | None = None
+
+
 @asynccontextmanager
-async def open_parts(settings: Settings, environ: Mapping[str, str], role: str) -> AsyncIterator[Parts]:
+async def open_parts(
+    settings: Settings, environ: Mapping[str, str], role: str, world: World | None = None
+) -> AsyncIterator[Parts]:
     """Open everything a worker needs, and close it in the end: the journal last, when no call can write any more."""
+    world = world or World()
     keystore, master = open_keystore(settings.data, environ)
     writer = writer_id(role)
-    journal = FileJournal(settings.data, writer, keystore)
+    journal = FileJournal(settings.data, writer, keystore, Options(clock=world.clock_us))
     connections = Connections()
-    database = open_database(settings.database_url)
+    database = open_database(settings.database_url, world.clock_us)
     detectors = Detectors(DETECTORS_PER_WORKER)
     redactors = CompiledRedactors(lambda tenant: master.derive(f"redaction/values/{tenant}"), detectors.detector)
-    directory = Directory()
+    directory = Directory(world.clock_us)
     in_force = InForce(_preparing(directory, redactors, detectors))
     lessons, waiting, withdrawn, stops = Lessons(), Waiting(), Withdrawn(), Stops()
     changes = ChangeWatch(database, (directory, in_force, lessons, waiting, withdrawn, stops))
     pool = ProviderPool(connections, settings.upstream, environ, lambda url: is_own_listener(url, settings))
-    recording = desk(journal, shared_brake(settings.data))
-    purses = Purses(ControlStore(database, writer), utc_us)
+    upstreams = world.upstreams or pool.of
+    recording = desk(journal, shared_brake(settings.data), world)
+    purses = Purses(ControlStore(database, writer), world.clock_us)
     reuse = Reuse(SealedAnswers(database, master))
-    meter, tries = Meter(purses, utc_us), shared_tries(settings.data)
+    meter, tries = Meter(purses, world.clock_us), shared_tries(settings.data)
     subject_ref = partial(_subject_ref, keystore)
     holds = Holds(ReviewTexts(database, Sealer(master, REVIEWS)), waiting, random_id, subject_ref)
     pipeline = Pipeline(
-        directory, in_force.current, redactors, pool.of, recording, Limits(), meter, tries, reuse, lessons,
+        directory, in_force.current, redactors, upstreams, recording, Limits(), meter, tries, reuse, lessons,
         assurance=Assurance(withdrawn, master.derive("gateway/audit-coins")), holds=holds, stops=stops,
     )  # fmt: skip
     kept = SealedStore(database, master, subject_ref)
     jobs = LeasedJobs(kept, writer)
     runner = Runner(pipeline, jobs)
-    responses = Conversations(ReviewedStore(kept, holds.texts), Queue(jobs, runner.wake, utc_us))
+    responses = Conversations(ReviewedStore(kept, holds.texts), Queue(jobs, runner.wake, world.clock_us))
     try:
         yield Parts(
             settings, database, directory, in_force, changes, journal, master, detectors, connections, pipeline, purses,
@@ -135,10 +149,10 @@ def _preparing(directory: Directory, redactors: CompiledRedactors, detectors: De
     return prepare
 
 
-def desk(journal: Journal, brake: Brake | None = None) -> Desk:
-    """Return the desk with the machine's own clock and chance."""
-    chance = Chance()
-    return Desk(journal, utc_us, perf_counter_ns, chance.id, chance.hex, brake or Brake())
+def desk(journal: Journal, brake: Brake | None = None, world: World | None = None) -> Desk:
+    """Return the desk with the machine's own clock, unless another is given, and chance."""
+    chance, world = Chance(), world or World()
+    return Desk(journal, world.clock_us, world.clock_ns, chance.id, chance.hex, brake or Brake())
 
 
 class Chance:

@@ -40,6 +40,7 @@ STEPS: Final[Mapping[str, Step]] = {
     "0005-spent": _add_spent,
     "0006-reviews": schema_reviews.reviews.metadata.create_all,
     "0007-cap": _add_cap,
+    "0008-weekly": schema_reviews.weekly_reviews.metadata.create_all,
 }
 
 

@@ -5,13 +5,15 @@ from collections.abc import Callable
 
 from fastapi import APIRouter
 
+from gateway.holds.agenda import AGENDA, Agenda
 from gateway.holds.reviewing import ReviewDesk
 from gateway.intake import Intake
 from gateway.ports import address
-from gateway.routes import calls, events, health, metrics, outcomes, redact, reviews
+from gateway.routes import calls, events, health, metrics, outcomes, redact, reviews, weekly
 from gateway.routes.admin import admin_router
 from gateway.routes.identity import SignInDesk, identity_router, query_signer
 from gateway.routes.policy_state import policy_state_router
+from gateway.sealer import Sealer
 from gateway.wiring import Parts
 from metrics.record.master import MasterKey
 
@@ -28,6 +30,9 @@ def routers(parts: Parts) -> list[APIRouter]:
         redact.router(parts.pipeline),
         reviews.router(
             ReviewDesk(parts.reviews, parts.pipeline.snapshot, parts.pipeline.redactors), parts.pipeline.directory
+        ),
+        weekly.router(
+            Agenda(parts.database, Sealer(parts.master, AGENDA), parts.pipeline.snapshot, parts.pipeline.redactors)
         ),
         calls.router(parts.pipeline, calls.asking(parts.master, recorder, parts.database.clock_us)),
         identity_router(SignInDesk(parts.database, signer, recorder)),
