@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, func, or_, select, update
+from sqlalchemy import Connection, RowMapping, or_, select, update
 
 from gateway.control import schema_reviews, sealed
 from gateway.control.database import Database, Note, Write
@@ -85,13 +85,11 @@ def want(database: Database, by: Identity, week: str) -> int:
 def ask_for(tx: Write, tenant: str, week: str, holder: str) -> int:
     """Leave a row that the keeper fills."""
     table = schema_reviews.weekly_reviews
-    mine = select(func.max(table.c.revision), func.count(), func.count(table.c.content)).where(
-        table.c.tenant == tenant, table.c.week == week
-    )
-    last, asked, built = tx.execute(mine).one()
-    if asked > built:
+    mine = select(table.c.revision, table.c.content.is_(None)).where(table.c.tenant == tenant, table.c.week == week)
+    last, waits = tx.execute(mine.order_by(table.c.revision.desc()).limit(1)).one_or_none() or (0, False)
+    if waits:
         raise Conflict(f"The review of {week} is being built already.")
-    revision = (last or 0) + 1
+    revision = last + 1
     row = {"tenant": tenant, "week": week, "revision": revision, "wanted_by": holder, "wanted_us": tx.now_us}
     tx.execute(table.insert().values(row))
     return revision
