@@ -86,10 +86,10 @@ def ask_for(tx: Write, tenant: str, week: str, holder: str) -> int:
     """Leave a row that the keeper fills."""
     table = schema_reviews.weekly_reviews
     mine = select(table.c.revision, table.c.content.is_(None)).where(table.c.tenant == tenant, table.c.week == week)
-    last, waits = tx.execute(mine.order_by(table.c.revision.desc()).limit(1)).one_or_none() or (0, False)
-    if waits:
+    newest = tx.execute(mine.order_by(table.c.revision.desc()).limit(1)).first()
+    if newest is not None and newest[1]:
         raise Conflict(f"The review of {week} is being built already.")
-    revision = last + 1
+    revision = 1 if newest is None else newest[0] + 1
     row = {"tenant": tenant, "week": week, "revision": revision, "wanted_by": holder, "wanted_us": tx.now_us}
     tx.execute(table.insert().values(row))
     return revision
