@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from sqlalchemy import Connection, RowMapping, or_, select, update
 
@@ -13,12 +13,13 @@ from gateway.control.database import Database, Note, Write
 from gateway.control.errors import Conflict, InvalidInput, NotFound
 from gateway.control.identity.names import checked_name
 from gateway.control.identity.roles import Identity, Role, require
+from policy.automations import Objective
 
 ITEM: Final = "agenda"  # the kind under which the texts of items are sealed
 WRITERS: Final[tuple[Role, ...]] = ("reviewer", "policy_owner", "admin")
 KINDS: Final = ("action", "decision")
 CLOSED: Final = ("done", "dropped")
-MEASURES: Final = ("success", "override", "p95_ms", "cost_per_success_usd")
+MEASURES: Final = get_args(Objective)
 _WEEK: Final = re.compile(r"\d{4}-W(0[1-9]|[1-4]\d|5[0-3])")
 _DAY: Final = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
 _KEEP_US: Final = 365 * 86_400_000_000
@@ -85,11 +86,11 @@ def want(database: Database, by: Identity, week: str) -> int:
 def ask_for(tx: Write, tenant: str, week: str, holder: str) -> int:
     """Leave a row that the keeper fills."""
     table = schema_reviews.weekly_reviews
-    mine = select(table.c.revision, table.c.content.is_(None)).where(table.c.tenant == tenant, table.c.week == week)
-    newest = tx.execute(mine.order_by(table.c.revision.desc()).limit(1)).first()
-    if newest is not None and newest[1]:
+    mine = select(table.c.revision, table.c.seq).where(table.c.tenant == tenant, table.c.week == week)
+    newest = tx.execute(mine.order_by(table.c.revision.desc()).limit(1)).mappings().first()
+    if newest is not None and newest["seq"] is None:
         raise Conflict(f"The review of {week} is being built already.")
-    revision = 1 if newest is None else newest[0] + 1
+    revision = 1 if newest is None else int(newest["revision"]) + 1
     row = {"tenant": tenant, "week": week, "revision": revision, "wanted_by": holder, "wanted_us": tx.now_us}
     tx.execute(table.insert().values(row))
     return revision
