@@ -11,7 +11,7 @@ from gateway.control.database import position
 from gateway.control.identity.keys import KeySpec, create_key, list_keys, revoke_key
 from gateway.control.identity.roles import local_operator
 from gateway.control.identity.tenants import DEFAULT_TENANT
-from gateway.prepare import control_database
+from gateway.machine.prepare import control_database
 from gateway.settings import Settings
 
 _NAME = "sample-traffic"

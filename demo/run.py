@@ -20,10 +20,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from demo.flows import Models
 from demo.keys import sample_keys, until_known
 from demo.traffic import Job, Plan, Tally, jobs, send
-from gateway.running import address_of
+from gateway.machine.running import address_of
+from gateway.machine.up import is_ready
 from gateway.setting_values import SettingsError
 from gateway.settings import Settings, load
-from gateway.up import is_ready
 
 SIMULATED = "simulated"
 FAULT_RATE = 0.02

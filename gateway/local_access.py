@@ -6,9 +6,9 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from gateway.control.identity.bootstrap import write_local_token
-from gateway.ports import address
-from gateway.prepare import control_database
-from gateway.running import address_of, local_token_file
+from gateway.machine.ports import address
+from gateway.machine.prepare import control_database
+from gateway.machine.running import address_of, local_token_file
 from gateway.settings import Settings
 
 TIMEOUT_S: Final = 10.0

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 import orjson
 
 from gateway.admission import KeyDirectory, Limits
+from gateway.allowances.meter import Meter, memory_meter
 from gateway.call import ClearAnswer, ClearRequest, Judged, Released, Route
 from gateway.errors import ReviewsDown, UpstreamError
 from gateway.holds.hold import Holds
 from gateway.holds.stops import Stops
 from gateway.lessons import Lessons
-from gateway.meter import Meter, memory_meter
 from gateway.providers.base import Upstreams
+from gateway.resilience.tries import Tries
 from gateway.shadows import Shadows
 from gateway.stages.act import act
 from gateway.stages.admit import admit, identify
@@ -34,7 +35,6 @@ from gateway.stages.screen import screen
 from gateway.stages.shape import shape
 from gateway.stages.tools import called_tools
 from gateway.stages.turn import defer, keep, resume
-from gateway.tries import Tries
 from gateway.watch import Desk, Watch
 from gateway.wire.endpoint import Endpoint, Json
 from gateway.wire.exchange import Exchange

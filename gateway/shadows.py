@@ -7,13 +7,13 @@ from typing import Any, Final
 
 import orjson
 
-from gateway.attempt import Attempts
 from gateway.call import ClearAnswer, Governed, Route
 from gateway.errors import GatewayError
+from gateway.resilience.attempt import Attempts
+from gateway.resilience.tries import Tries
 from gateway.stages import record
 from gateway.stages.invoke import invoke_copy
 from gateway.stages.screen import screen
-from gateway.tries import Tries
 from gateway.watch import Desk
 from gateway.wire import said
 from gateway.wire.tools import called

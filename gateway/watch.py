@@ -10,10 +10,10 @@ from typing import Any, Final, Self
 
 from gateway import errors
 from gateway.admission import KeyHolder
-from gateway.attempt import Attempts
-from gateway.brake import Brake, braked
+from gateway.allowances.brake import Brake, braked
+from gateway.allowances.meter import Ticket
 from gateway.call import ClearAnswer, ClearRequest, Governed, Judged, Recorded, Reply, Route
-from gateway.meter import Ticket
+from gateway.resilience.attempt import Attempts
 from gateway.stages import record
 from gateway.stages.live import Live
 from gateway.stages.record import Bill, End

@@ -10,8 +10,10 @@ from time import perf_counter_ns
 from typing import Final
 
 from gateway.admission import Limits
+from gateway.allowances.brake import Brake, shared_brake
+from gateway.allowances.meter import Meter
+from gateway.allowances.purses import Purses
 from gateway.answers import SealedAnswers
-from gateway.brake import Brake, shared_brake
 from gateway.control.budgets import ControlStore
 from gateway.control.certificates import Withdrawn
 from gateway.control.database import Database, open_database, random_id
@@ -23,14 +25,13 @@ from gateway.holds.texts import REVIEWS, ReviewTexts
 from gateway.holds.waiting import Waiting
 from gateway.inforce import InForce
 from gateway.lessons import Lessons
-from gateway.meter import Meter
+from gateway.machine.ports import is_own_listener
 from gateway.pipeline import Pipeline
-from gateway.ports import is_own_listener
 from gateway.providers.base import Upstreams
 from gateway.providers.http import Connections
 from gateway.providers.pool import ProviderPool
-from gateway.purses import Purses
 from gateway.redactors import CompiledRedactors, needs_detectors
+from gateway.resilience.tries import shared_tries
 from gateway.responses.conversations import Conversations
 from gateway.responses.leased import LeasedJobs
 from gateway.responses.reviewed import ReviewedStore
@@ -41,7 +42,6 @@ from gateway.sealer import Sealer
 from gateway.settings import Settings
 from gateway.stages.judge import Assurance
 from gateway.stages.reuse import Reuse
-from gateway.tries import shared_tries
 from gateway.watch import Desk
 from metrics.record.ids import utc_us
 from metrics.record.journal import FileJournal, Journal, Options, open_keystore, writer_id

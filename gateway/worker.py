@@ -18,15 +18,15 @@ import uvloop
 
 from gateway.app import Gateway, create_app
 from gateway.logs import configure
-from gateway.ports import open_listener
-from gateway.processes import MISCONFIGURED, PROGRAM_NAME, hold_lifeline, inherited_listener
+from gateway.machine.ports import open_listener
+from gateway.machine.processes import MISCONFIGURED, PROGRAM_NAME, hold_lifeline, inherited_listener
+from gateway.machine.status import StatusFile
 from gateway.routes.all import routers
 from gateway.routes.health import worker_facts
 from gateway.routes.refused import refusing
 from gateway.setting_values import SettingsError
 from gateway.settings import Settings, load
 from gateway.sockets import Door, SocketLimits
-from gateway.status import StatusFile
 from gateway.wiring import Parts, open_parts
 
 _LOG: Final = logging.getLogger("sluice.gateway")

@@ -18,9 +18,9 @@ from gateway.commands.moments import moment_us, span_us
 from gateway.commands.output import json_option, print_facts, print_json, print_table
 from gateway.control.certificates import withdrawn
 from gateway.control.database import utc_now_us
+from gateway.machine.prepare import control_database
 from gateway.policy_tools import certificates as told
 from gateway.policy_tools.check import load_checked
-from gateway.prepare import control_database
 from metrics.client import RecorderError
 from metrics.health.confidence.fit import NotYet, Signature, fit
 from metrics.health.confidence.sample import Stretch, stretches

@@ -5,10 +5,10 @@ import os
 import click
 
 from gateway.commands.common import program, setting_option, settings_with
-from gateway.ports import address, open_listener
-from gateway.processes import hold_lifeline
+from gateway.machine.ports import address, open_listener
+from gateway.machine.processes import hold_lifeline
+from gateway.machine.up import DASHBOARD_STOP_S
 from gateway.settings import as_environment
-from gateway.up import DASHBOARD_STOP_S
 
 
 @click.command(

@@ -8,8 +8,8 @@ import click
 
 from gateway.commands.common import setting_option, settings_with
 from gateway.logs import configure
-from gateway.parent import MARGIN_S, serve
-from gateway.processes import hold_lifeline, inherited_listener, python
+from gateway.machine.parent import MARGIN_S, serve
+from gateway.machine.processes import hold_lifeline, inherited_listener, python
 from gateway.settings import Settings, as_environment
 
 
@@ -40,7 +40,9 @@ def gateway(host: str | None, port: str | None, workers: str | None) -> None:
 
 def _prepare(settings: Settings) -> None:
     done = subprocess.run(
-        python("gateway.start", "gateway.prepare"), env=os.environ | as_environment(settings), check=False
+        python("gateway.machine.start", "gateway.machine.prepare"),
+        env=os.environ | as_environment(settings),
+        check=False,
     )
     if done.returncode:
         raise SystemExit(done.returncode)

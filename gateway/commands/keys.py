@@ -13,7 +13,7 @@ from gateway.control.database import utc_now_us
 from gateway.control.identity.keys import KeyInfo, KeySpec, create_key, list_keys, revoke_key
 from gateway.control.identity.roles import local_operator
 from gateway.control.identity.tenants import ensure_tenant
-from gateway.prepare import control_database
+from gateway.machine.prepare import control_database
 
 
 @click.group(

@@ -15,11 +15,11 @@ from gateway.commands.control import tenant_option
 from gateway.commands.moments import moment_us
 from gateway.commands.output import json_option, print_json
 from gateway.control.database import Note, utc_now_us
+from gateway.machine.prepare import control_database
 from gateway.policy_tools.replay_base import Trees, cuts, needs_run, needs_size
 from gateway.policy_tools.replay_report import Report, judge, markdown, saved, text
 from gateway.policy_tools.replay_spend import stops
 from gateway.policy_tools.revisions import at_revision
-from gateway.prepare import control_database
 from metrics.client import RecorderError
 from metrics.health.replay import Ask, Span, groups, spending
 from policy.load import load_tree

@@ -9,11 +9,11 @@ import click
 from gateway.cli import Sentence
 from gateway.commands.common import program, setting_option, settings_with
 from gateway.logs import configure
-from gateway.ports import open_listener
-from gateway.processes import hold_lifeline
-from gateway.running import make_data_folder
+from gateway.machine.ports import open_listener
+from gateway.machine.processes import hold_lifeline
+from gateway.machine.running import make_data_folder
+from gateway.machine.up import RECORDER_STOP_S
 from gateway.settings import as_environment
-from gateway.up import RECORDER_STOP_S
 
 
 @click.command(

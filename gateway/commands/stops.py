@@ -9,7 +9,7 @@ from gateway.control.identity.keys import list_keys
 from gateway.control.identity.roles import local_operator
 from gateway.control.stops import start as lift
 from gateway.control.stops import stop as set_stop
-from gateway.prepare import control_database
+from gateway.machine.prepare import control_database
 
 
 @click.command(

@@ -11,16 +11,16 @@ import click
 from gateway.commands.common import setting_option, settings_with
 from gateway.control.errors import ControlError
 from gateway.logs import configure
-from gateway.ports import address, settle
-from gateway.prepare import control_database, prepare
-from gateway.running import log_file, make_data_folder, only_one, private, published
+from gateway.machine.ports import address, settle
+from gateway.machine.prepare import control_database, prepare
+from gateway.machine.running import log_file, make_data_folder, only_one, private, published
+from gateway.machine.up import Part, Supervisor, parts
+from gateway.machine.welcome import lines, open_ways
 from gateway.setting_values import SettingsError
 from gateway.settings import Settings
-from gateway.up import Part, Supervisor, parts
-from gateway.welcome import lines, open_ways
 
 KEY_KNOWN_S: Final = 0.6  # workers look for new keys every 250 ms; what is shown must work at once
-_log = logging.getLogger("gateway.up")
+_log = logging.getLogger("gateway.machine.up")
 
 
 @click.command(

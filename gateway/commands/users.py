@@ -15,11 +15,11 @@ from gateway.control.identity.names import normal_email
 from gateway.control.identity.roles import ROLES, local_operator
 from gateway.control.identity.tenants import ensure_tenant
 from gateway.control.identity.users import User, create_user, disable_user, list_users
-from gateway.ports import address
-from gateway.prepare import control_database
-from gateway.running import address_of
+from gateway.machine.ports import address
+from gateway.machine.prepare import control_database
+from gateway.machine.running import address_of
+from gateway.machine.welcome import sign_in_link
 from gateway.settings import Settings
-from gateway.welcome import sign_in_link
 
 
 @click.group(

@@ -18,9 +18,9 @@ from gateway.keeper.steer import Steerer
 from gateway.keeper.tenure import Tenure, alone, holder_name
 from gateway.keeper.webhooks import Webhooks
 from gateway.logs import configure
-from gateway.parent import MARGIN_S, stop_signals
-from gateway.ports import address
-from gateway.processes import hold_lifeline
+from gateway.machine.parent import MARGIN_S, stop_signals
+from gateway.machine.ports import address
+from gateway.machine.processes import hold_lifeline
 from gateway.sealer import Sealer
 from gateway.setting_values import SettingsError
 from gateway.settings import Settings, load

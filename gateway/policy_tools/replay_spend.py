@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.meter import bounds
+from gateway.allowances.meter import bounds
 from policy.blocks_access import BudgetRule
 from policy.snapshot import Snapshot
 

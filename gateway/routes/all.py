@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from gateway.holds.agenda import AGENDA, Agenda
 from gateway.holds.reviewing import ReviewDesk
 from gateway.intake import Intake
-from gateway.ports import address
+from gateway.machine.ports import address
 from gateway.routes import calls, events, health, metrics, outcomes, redact, reviews, weekly
 from gateway.routes.admin import admin_router
 from gateway.routes.identity import SignInDesk, identity_router, query_signer

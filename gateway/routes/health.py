@@ -8,9 +8,9 @@ import orjson
 from fastapi import APIRouter, Response
 
 from gateway.errors import UpstreamError
-from gateway.ports import address
+from gateway.machine.ports import address
+from gateway.machine.status import read_workers
 from gateway.redactors import needs_detectors
-from gateway.status import read_workers
 from gateway.wiring import Parts
 
 _PATIENCE_S: Final = 1.0

@@ -7,7 +7,7 @@ from typing import Final
 from fastapi import APIRouter, Request, Response
 
 from gateway.errors import UpstreamError
-from gateway.ports import address
+from gateway.machine.ports import address
 from gateway.requests import key_holder
 from gateway.wiring import Parts
 from metrics.record.otel_gauges import live_workers, of_workers

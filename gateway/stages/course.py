@@ -6,13 +6,13 @@ from functools import partial
 from math import ceil
 from typing import Any, Final, NamedTuple, TypeVar
 
-from gateway.attempt import LEFT, Attempt, Attempts
-from gateway.breaker import Phase
 from gateway.call import Route, Target
 from gateway.errors import UpstreamDown, UpstreamError, let_go
-from gateway.retry import Decision, Failed, Left, decide, failed, wait_s
+from gateway.resilience.attempt import LEFT, Attempt, Attempts
+from gateway.resilience.breaker import Phase
+from gateway.resilience.retry import Decision, Failed, Left, decide, failed, wait_s
+from gateway.resilience.tries import Tries
 from gateway.stages.choose import named
-from gateway.tries import Tries
 from policy.blocks_routing import Cause
 from policy.providers import Breaker, Provider, Timeouts
 

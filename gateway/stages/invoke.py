@@ -4,13 +4,13 @@ from typing import Final
 
 import orjson
 
-from gateway.attempt import Attempt, Attempts
 from gateway.call import Answer, Route
 from gateway.errors import UpstreamError
 from gateway.providers.base import Reply
+from gateway.resilience.attempt import Attempt, Attempts
+from gateway.resilience.tries import Tries
 from gateway.stages.course import first_success, once
 from gateway.stages.live import Live
-from gateway.tries import Tries
 from gateway.wire.endpoint import Json
 from gateway.wire.refusal import MAX_ERROR_BYTES, error_of, refusal
 

@@ -6,10 +6,10 @@ from typing import Final
 
 import orjson
 
-from gateway.attempt import LEFT, Attempt, Attempts
 from gateway.call import Answer, ClearAnswer, Released, Reply, Route
 from gateway.errors import RedactionDown, UpstreamCut, UpstreamError, let_go
 from gateway.providers import base
+from gateway.resilience.attempt import LEFT, Attempt, Attempts
 from gateway.stages.logprobs import hidden
 from gateway.stages.restore import event_bytes, numbered
 from gateway.wire import sse

@@ -3,16 +3,16 @@
 import asyncio
 from typing import Final, NamedTuple
 
-from gateway.attempt import Attempts
 from gateway.call import ClearAnswer, Route, Target
 from gateway.errors import GatewayError
 from gateway.providers.base import Upstreams
+from gateway.resilience.attempt import Attempts
+from gateway.resilience.tries import Tries
 from gateway.scorers.base import Told
 from gateway.stages.choose import target_of
 from gateway.stages.invoke import invoke
 from gateway.stages.record import bill
 from gateway.stages.screen import screen
-from gateway.tries import Tries
 from gateway.wire import said
 from gateway.wire.chat import CHAT
 from gateway.wire.endpoint import Json

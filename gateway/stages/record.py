@@ -7,8 +7,8 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from gateway.attempt import Attempt, Attempts
 from gateway.call import ClearAnswer, ClearRequest, Governed, Judged, Route, Target
+from gateway.resilience.attempt import Attempt, Attempts
 from metrics.record.content import Content
 from policy.prices import Cost, cost_usd
 from policy.usage import Usage

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gateway.allowances.purses import Purses
 from gateway.control import budgets, outbox
 from gateway.control.budgets import Allowance, AllowanceStore, ControlStore, MemoryStore, Wish
 from gateway.control.database import Database, open_database
 from gateway.control.errors import ControlUnavailable
-from gateway.purses import Purses
 from tests.contract.control.clock import Clock
 
 DAY = Allowance("acme", "team:support|usd|day", 1_000, 2_000_000_000_000_000)

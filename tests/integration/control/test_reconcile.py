@@ -22,7 +22,7 @@ import asyncio, sys, time
 from pathlib import Path
 from gateway.control.budgets import Allowance, ControlStore, Wish
 from gateway.control.database import open_database
-from gateway.purses import Purses
+from gateway.allowances.purses import Purses
 from metrics.record.events import Event
 from metrics.record.ids import utc_us
 from metrics.record.journal import FileJournal, open_keystore, writer_id

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from demo.keys import sample_keys, until_known
 from gateway.control.database import position
-from gateway.prepare import control_database
+from gateway.machine.prepare import control_database
 from gateway.settings import load
 
 

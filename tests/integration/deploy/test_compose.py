@@ -8,8 +8,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from gateway.cli import COMMANDS
+from gateway.machine.up import parts
 from gateway.settings import SPECS, load
-from gateway.up import parts
 from metrics.record.otel_settings import otlp_settings
 from policy.load import load_tree
 

@@ -21,8 +21,8 @@ from benchmarks.servers import free_port
 from gateway.control import schema, snapshots
 from gateway.control.database import Database
 from gateway.control.snapshots import Source
-from gateway.prepare import control_database
-from gateway.processes import LISTENER_FD
+from gateway.machine.prepare import control_database
+from gateway.machine.processes import LISTENER_FD
 from gateway.settings import Settings, as_environment, load
 from policy.load import load_tree
 from tests.e2e.wire import ASK, completion, text_chunks

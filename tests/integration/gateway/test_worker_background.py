@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from benchmarks.servers import free_port
 from gateway.control import schema
 from gateway.control.database import Database
-from gateway.prepare import control_database
+from gateway.machine.prepare import control_database
 from gateway.settings import Settings, load
 from tests.e2e.responses_wire import message, response
 from tests.integration.gateway.test_worker import KEY, Worker, started

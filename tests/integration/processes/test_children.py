@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.processes import MISCONFIGURED, Child, Lifeline, Program
+from gateway.machine.processes import MISCONFIGURED, Child, Lifeline, Program
 from tests.integration.processes.watching import alive, pids, tiny, trace, until
 
 
@@ -97,7 +97,7 @@ def test_stopping_asks_first_and_kills_when_the_time_is_over(how: str, by_itself
 
 PARENT = """
 import asyncio, os, sys
-from gateway.processes import Child, Lifeline, Program
+from gateway.machine.processes import Child, Lifeline, Program
 async def main():
     lifeline = Lifeline()
     children = [Child(Program(n, tuple(sys.argv[1:3]) + (n, how), dict(os.environ), 5.0), lifeline, print)

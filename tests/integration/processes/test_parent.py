@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from gateway.ports import listen
+from gateway.machine.ports import listen
 from tests.integration.processes.watching import TINY, alive, free, get, pids, trace, until
 
 PARENT = """
 import asyncio, os, sys
 from pathlib import Path
-from gateway.parent import Commands, serve
+from gateway.machine.parent import Commands, serve
 from gateway.settings import load
 tiny = (sys.executable, sys.argv[1])
 commands = Commands(tiny + ("worker", sys.argv[2]), tiny + ("keeper", "wait"))

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from openai import AuthenticationError, OpenAI
 
-from gateway.ports import listen
-from gateway.up import is_ready
+from gateway.machine.ports import listen
+from gateway.machine.up import is_ready
 from tests.integration.processes.watching import alive, until
 from tests.upstream import Received, Step, Upstream, reply, running_upstream
 

@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from gateway.ports import listen
-from gateway.up import is_caught_up
+from gateway.machine.ports import listen
+from gateway.machine.up import is_caught_up
 from tests.integration.processes.watching import TINY, alive, pids, trace, until
 
 UP = """
 import asyncio, os, sys
 from dataclasses import replace
 from pathlib import Path
-from gateway.running import make_data_folder
+from gateway.machine.running import make_data_folder
 from gateway.settings import load
-from gateway.up import Part, Supervisor
+from gateway.machine.up import Part, Supervisor
 
 class Lines:
     def say(self, line):

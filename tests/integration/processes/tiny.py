@@ -14,8 +14,8 @@ import sys
 import threading
 from pathlib import Path
 
-from gateway.ports import listen
-from gateway.processes import hold_lifeline, inherited_listener
+from gateway.machine.ports import listen
+from gateway.machine.processes import hold_lifeline, inherited_listener
 
 STUBBORN_LINGER_S = 0.2
 

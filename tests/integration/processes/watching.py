@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from gateway.ports import listen
+from gateway.machine.ports import listen
 
 TINY = str(Path(__file__).with_name("tiny.py"))
 PATIENCE_S = 60.0

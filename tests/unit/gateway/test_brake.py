@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from gateway.brake import WRONG_KEYS_A_MINUTE, Brake, shared_brake
+from gateway.allowances.brake import WRONG_KEYS_A_MINUTE, Brake, shared_brake
 
 MINUTE_US = 60_000_000
 
@@ -29,7 +29,7 @@ def test_processes_of_one_folder_count_together_and_none_waits_for_another(tmp_p
     brake = shared_brake(tmp_path)
     brake.count("192.0.2.1", 0)
     code = (
-        "import pathlib, sys; from gateway.brake import shared_brake;"
+        "import pathlib, sys; from gateway.allowances.brake import shared_brake;"
         " print(shared_brake(pathlib.Path(sys.argv[1])).count('192.0.2.1', 0).keys)"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]

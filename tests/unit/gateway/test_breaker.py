@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.breakers import Breakers, shared_breakers
+from gateway.resilience.breakers import Breakers, shared_breakers
 from policy.providers import Breaker
 
 RULE = Breaker(failures=3, share=0.5, min_calls=10, window_s=30, cooldown_s=10)
@@ -99,7 +99,8 @@ def test_a_flood_of_names_pushes_out_quiet_ones_first(breakers: Breakers) -> Non
 
 def asked_elsewhere(folder: Path, now_ms: int) -> str:
     code = (
-        "import pathlib, sys; from gateway.breakers import shared_breakers; from policy.providers import Breaker;"
+        "import pathlib, sys; from policy.providers import Breaker;"
+        "from gateway.resilience.breakers import shared_breakers;"
         "a = shared_breakers(pathlib.Path(sys.argv[1])).admit('openai/gpt-test', Breaker(), int(sys.argv[2]));"
         "print(a.phase, a.passes)"
     )

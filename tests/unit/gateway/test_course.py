@@ -9,10 +9,10 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.breakers import Breakers
 from gateway.errors import UpstreamError, UpstreamTimeout
 from gateway.providers.scripted import ScriptedProvider, ScriptedReply, json_reply, stream_reply
-from gateway.tries import RetryBudget, Tries
+from gateway.resilience.breakers import Breakers
+from gateway.resilience.tries import RetryBudget, Tries
 from gateway.wire.chat import CHAT
 from metrics.record.journal import MemoryJournal
 from tests.e2e.wire import ASK, completion, text_chunks, usage_chunk

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gateway.meter import bounds
+from gateway.allowances.meter import bounds
 from gateway.wire.features import features
 from gateway.wire.tools import called, offered
 

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.attempt import Attempts
 from gateway.call import Call
 from gateway.errors import UpstreamError, UpstreamTimeout
 from gateway.providers.scripted import ScriptedProvider, ScriptedReply, json_reply, stream_reply
 from gateway.requests import RequestWatch, watched
+from gateway.resilience.attempt import Attempts
 from gateway.wire.chat import CHAT
 from gateway.wire.exchange import Message, Receive, Send
 from metrics.record.events import Event

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import UpstreamDown, UpstreamError, UpstreamRefused, UpstreamTimeout
-from gateway.retry import Chances, Failed, Left, asked_s, decide, failed, wait_s
+from gateway.resilience.retry import Chances, Failed, Left, asked_s, decide, failed, wait_s
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 WORTH = ("timeout", "rate_limited", "server_error", "unavailable")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.ports import is_own_listener, listen, open_listener, reachable_host, settle
+from gateway.machine.ports import is_own_listener, listen, open_listener, reachable_host, settle
 from gateway.setting_values import SettingsError
 from gateway.settings import Settings, load
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from gateway.control.snapshots import Source, activate
-from gateway.prepare import control_database, prepare
+from gateway.machine.prepare import control_database, prepare
+from gateway.machine.upstreams import check_upstreams
 from gateway.setting_values import SettingsError
 from gateway.settings import Settings, load
-from gateway.upstreams import check_upstreams
 from policy.load import load_tree
 from policy.providers import Provider
 

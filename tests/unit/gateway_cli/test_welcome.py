@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from gateway.control.identity.login import sign_in_by_link
-from gateway.prepare import control_database
-from gateway.running import address_of, make_data_folder, only_one, published
+from gateway.machine.prepare import control_database
+from gateway.machine.running import address_of, make_data_folder, only_one, published
+from gateway.machine.welcome import lines, open_ways
 from gateway.setting_values import SettingsError
 from gateway.settings import load
-from gateway.welcome import lines, open_ways
 
 PARTS = ["gateway", "recorder", "dashboard"]
 

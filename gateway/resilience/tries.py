@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from gateway.breakers import Breakers, shared_breakers
-from gateway.retry import Chances
+from gateway.resilience.breakers import Breakers, shared_breakers
+from gateway.resilience.retry import Chances
 
 SHARE: Final = 0.2
 FLOOR: Final = 3

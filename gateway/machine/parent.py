@@ -7,20 +7,20 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from gateway.ports import open_listener
-from gateway.processes import MISCONFIGURED, PROGRAM_NAME, Child, Lifeline, Program, python
+from gateway.machine.ports import open_listener
+from gateway.machine.processes import MISCONFIGURED, PROGRAM_NAME, Child, Lifeline, Program, python
 from gateway.settings import Settings, as_environment
 
 MARGIN_S = 3.0  # beyond the grace that calls get: to sync the journal and end
-_log = logging.getLogger("gateway.parent")
+_log = logging.getLogger("gateway.machine.parent")
 
 
 @dataclass(frozen=True, slots=True)
 class Commands:
     """What is run for a worker and for the keeper; tests run tiny programs instead."""
 
-    worker: tuple[str, ...] = python("gateway.start", "gateway.worker")
-    keeper: tuple[str, ...] = python("gateway.start", "gateway.keeper.__main__")
+    worker: tuple[str, ...] = python("gateway.machine.start", "gateway.worker")
+    keeper: tuple[str, ...] = python("gateway.machine.start", "gateway.keeper.__main__")
 
 
 async def serve(

@@ -1,6 +1,7 @@
 """Everything the gateway's processes rely on, made or checked once before they start.
 
-Also a program (`python -m gateway.prepare`): `sluice gateway` runs it apart, so that its long-lived parent stays small.
+Also a program (`python -m gateway.machine.prepare`): `sluice gateway` runs it apart, so that its long-lived parent
+stays small.
 """
 
 import os
@@ -13,10 +14,10 @@ from gateway.control.database import Database, open_database
 from gateway.control.errors import ControlError, ControlUnavailable
 from gateway.control.identity.bootstrap import bootstrap, write_local_token
 from gateway.control.migrations import upgrade
-from gateway.running import local_token_file, make_data_folder
+from gateway.machine.running import local_token_file, make_data_folder
+from gateway.machine.upstreams import check_upstreams, usable_policies
 from gateway.setting_values import SettingsError
 from gateway.settings import Settings, load
-from gateway.upstreams import check_upstreams, usable_policies
 
 
 @contextmanager

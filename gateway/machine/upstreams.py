@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 from gateway.control import snapshots
 from gateway.control.database import Database
+from gateway.machine.ports import is_own_listener
 from gateway.policy_tools.check import load_checked
-from gateway.ports import is_own_listener
 from gateway.setting_values import SettingsError
 from gateway.settings import Settings
 from policy.problems import PolicyErrors

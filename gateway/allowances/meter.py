@@ -6,11 +6,11 @@ from typing import Final, NamedTuple
 
 import orjson
 
+from gateway.allowances.purses import Purses
 from gateway.call import Governed, Route
 from gateway.control.budgets import BUDGETS, MOST, Allowance, MemoryStore, Wish
 from gateway.control.errors import ControlError
 from gateway.errors import GatewayError
-from gateway.purses import Purses
 from gateway.wire.endpoint import Json
 from gateway.wire.features import most_output_tokens
 from gateway.wire.headers import Header

@@ -11,11 +11,11 @@ from pathlib import Path
 from time import monotonic
 from typing import Final, Protocol
 
-from gateway.crashes import Crashes
-from gateway.parent import MARGIN_S, first_of
-from gateway.ports import reachable_host
-from gateway.processes import MISCONFIGURED, Child, Lifeline, Program, python
-from gateway.running import log_file
+from gateway.machine.crashes import Crashes
+from gateway.machine.parent import MARGIN_S, first_of
+from gateway.machine.ports import reachable_host
+from gateway.machine.processes import MISCONFIGURED, Child, Lifeline, Program, python
+from gateway.machine.running import log_file
 from gateway.settings import Settings, as_environment
 
 RECORDER_STOP_S: Final = 20.0

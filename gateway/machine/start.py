@@ -1,4 +1,4 @@
-"""`python -m gateway.start MODULE`: one of our programs, begun faster.
+"""`python -m gateway.machine.start MODULE`: one of our programs, begun faster.
 
 Importing makes hardly any garbage, and what it makes lives as long as the process. Looking through it again and again
 costs a sixth of the time to start; here nobody looks until the program runs, and never at what was there before.

@@ -12,7 +12,7 @@ from pathlib import Path
 from struct import Struct
 from typing import Any, Final
 
-from gateway.breaker import CLOSED, Admission, Phase, State, admit, report, shown
+from gateway.resilience.breaker import CLOSED, Admission, Phase, State, admit, report, shown
 from gateway.shared_map import mapped
 from policy.providers import Breaker, Provider
 

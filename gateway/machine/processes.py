@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final
 
-from gateway.crashes import ENDED
-from gateway.running import private
+from gateway.machine.crashes import ENDED
+from gateway.machine.running import private
 
 LIFELINE_FD: Final = "SLUICE_LIFELINE_FD"
 LISTENER_FD: Final = "SLUICE_LISTENER_FD"

@@ -8,7 +8,7 @@ from typing import Any, Final
 from gateway.setting_values import without_userinfo
 
 ENDED: Final = "ended unexpectedly"
-_PARENT: Final = "gateway.parent"
+_PARENT: Final = "gateway.machine.parent"
 _MOST_BYTES: Final = 64 * 1024
 _MOST_CHARS: Final = 200
 

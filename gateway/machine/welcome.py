@@ -12,7 +12,7 @@ from gateway.control.identity.keys import KeySpec, create_key, list_keys
 from gateway.control.identity.login import LINK_S, create_link
 from gateway.control.identity.roles import local_operator
 from gateway.control.identity.tenants import DEFAULT_TENANT
-from gateway.ports import address
+from gateway.machine.ports import address
 from gateway.settings import Settings
 
 _HELLO = (

@@ -1,0 +1,1 @@
+"""The programs of one machine: how they are prepared, started, watched, found and stopped."""

@@ -1,0 +1,1 @@
+"""What is done about upstreams that fail: tries, retries, budgets of retries, circuit breakers."""
