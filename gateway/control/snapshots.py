@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, RowMapping, select
 
@@ -35,6 +35,14 @@ class Activation:
     activated_us: int
 
 
+class Named(NamedTuple):
+    """A certificate and whose outputs it lets pass."""
+
+    certificate: str
+    tenant: str
+    automation: str
+
+
 def activate(tx: Write, content: bytes, source: Source, expected: int) -> Activation:
     """Store a snapshot and bring it in force, if generation `expected` still is (0: none is).
 
@@ -49,8 +57,29 @@ def activate(tx: Write, content: bytes, source: Source, expected: int) -> Activa
     said = {"snapshot": sha256, "previous": previous.sha256 if previous else None, "generation": made.generation}
     said |= {"git_commit": source.git_commit, "dirty": source.dirty}
     tx.record(Note("policy.activated", DEFAULT_TENANT, source.activated_by, said))
+    _say_certificates(tx, made, certificates_in(content) - certificates_in(_stored(tx.conn, previous)))
     tx.bump()
     return made
+
+
+def certificates_in(content: bytes | None) -> frozenset[Named]:
+    """List the certificates of a snapshot's bytes; none in bytes that are no snapshot."""
+    try:
+        value = json.loads(content or b"{}")
+    except ValueError:
+        return frozenset()
+    found = value.get("certificates", ()) if isinstance(value, dict) else ()
+    return frozenset(Named(each["certificate"], each["key"]["tenant"], each["key"]["automation"]) for each in found)
+
+
+def _say_certificates(tx: Write, made: Activation, fresh: frozenset[Named]) -> None:
+    for each in sorted(fresh):
+        said = {"certificate": each.certificate, "snapshot": made.sha256}
+        tx.record(Note("certificate.activated", each.tenant, made.source.activated_by, said, each.automation))
+
+
+def _stored(conn: Connection, previous: Activation | None) -> bytes | None:
+    return content(conn, previous.sha256) if previous else None
 
 
 def active(conn: Connection) -> Activation | None:

@@ -1,10 +1,12 @@
-"""What the recorder itself adds to the journal: ends for the calls of dead writers, and reports of damage."""
+"""What the recorder adds to the journal: ends for the calls of dead writers, damage, what it let people see."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from metrics.record.events import Event, encode
 from metrics.record.fileops import FileOps, OsFiles
@@ -19,21 +21,28 @@ _KEPT = (
 )  # fmt: skip
 
 
+def told(kind: str, actor: str, tenant: str, now_us: int, **body: Any) -> Event:
+    """Say that somebody did something through the recorder."""
+    return Event(time_ordered("evt_", now_us), kind, now_us, tenant, actor=actor, body=body)
+
+
 class OwnSegments:
     """The recorder's own writer. What it writes is read and numbered like any other record."""
 
     def __init__(self, journal: Path, clock: Clock, files: FileOps | None = None) -> None:
         self._clock = clock
+        self._lock = threading.Lock()
         self._meta = SegmentWriter(journal, META, time_ordered("rec-", clock()), files or OsFiles(), clock)
 
     def append(self, events: Sequence[Event]) -> None:
-        """Make events durable. Raises `OSError`."""
+        """Make events durable; any thread may. Raises `OSError`."""
         if not events:
             return
-        if self._meta.due:
-            self._meta.roll()
-        self._meta.append(b"".join(encode(event) for event in events))
-        self._meta.sync()
+        with self._lock:
+            if self._meta.due:
+                self._meta.roll()
+            self._meta.append(b"".join(encode(event) for event in events))
+            self._meta.sync()
 
     def close(self) -> None:
         """Let go of the segment."""

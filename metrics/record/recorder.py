@@ -28,7 +28,7 @@ from metrics.record.ledger import Ledger, LedgerError, NewerLedgerError, Progres
 from metrics.record.ledger_file import Door, LedgerBusyError, is_damage, open_ledger, set_aside
 from metrics.record.master import MasterKey
 from metrics.record.order import OrderFile
-from metrics.record.own import OwnSegments
+from metrics.record.own import OwnSegments, told
 from metrics.record.reader import read_frame
 from metrics.record.replay import replay
 
@@ -127,6 +127,10 @@ class Recorder:
         self.keystore.close()
         os.close(self._lock)
         self.state.phase = "stopped"
+
+    def tell(self, kind: str, actor: str, tenant: str, **body: Any) -> None:
+        """Record, durably, what somebody did through the recorder; any thread may. Raises `OSError`."""
+        self._files.own.append([told(kind, actor, tenant, self._clock(), **body)])
 
     def doubt(self, problem: duckdb.Error) -> None:
         """Tell the recorder that a question met a damaged file."""

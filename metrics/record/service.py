@@ -79,10 +79,12 @@ class Service:
                 raise
 
     def content(self, grant: Grant, event_id: str) -> Opened:
-        """Open the sealed content of one event of the token's tenant."""
+        """Open the sealed content of one event of the token's tenant; that it was seen is recorded first."""
         if not _CONTENT_ROLES.intersection(grant.roles):
             raise NotAllowedError("reading content needs the role reviewer, auditor or admin")
-        return self.recorder.content(grant.tenant, event_id)
+        opened = self.recorder.content(grant.tenant, event_id)
+        self.recorder.tell("content.read", grant.sub, grant.tenant, event_id=event_id)
+        return opened
 
 
 def create_app(service: Service) -> FastAPI:

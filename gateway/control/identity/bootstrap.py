@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import select, update
 
 from gateway.control import schema
-from gateway.control.database import Database, Write, insert_new
+from gateway.control.database import Database, Note, Write, insert_new
 from gateway.control.errors import InvalidInput
 from gateway.control.identity import tokens
 from gateway.control.identity.keys import DEFAULT_AUTOMATION, KeySpec, write_key
@@ -46,6 +46,8 @@ def write_local_token(database: Database, path: Path, ttl_s: int = LOCAL_SESSION
     with database.write() as tx:
         tx.execute(update(table).where(*local).values(revoked_us=tx.now_us))
         session = open_session(tx, DEFAULT_TENANT, OPERATOR_ID, "local", ttl_s)
+        said = {"method": "local", "session_id": session.session_id}
+        tx.record(Note("login", DEFAULT_TENANT, OPERATOR_ID, said))
     _replace_private(path, session.token)
 
 
@@ -60,7 +62,9 @@ def _replace_private(path: Path, text: str) -> None:
 def _write_operator(tx: Write) -> None:
     row = {"user_id": OPERATOR_ID, "tenant": DEFAULT_TENANT, "email": OPERATOR_EMAIL, "created_us": tx.now_us}
     if insert_new(tx, schema.users, row):
-        write_roles(tx, DEFAULT_TENANT, OPERATOR_ID, frozenset(ROLES), local_operator(DEFAULT_TENANT).holder)
+        by = local_operator(DEFAULT_TENANT).holder
+        tx.record(Note("user.created", DEFAULT_TENANT, by, {"user_id": OPERATOR_ID}))
+        write_roles(tx, DEFAULT_TENANT, OPERATOR_ID, frozenset(ROLES), by)
 
 
 def _write_bootstrap_key(tx: Write, key: str) -> None:

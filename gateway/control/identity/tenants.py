@@ -3,8 +3,9 @@
 from typing import Final
 
 from gateway.control import schema
-from gateway.control.database import Database, Write, insert_new
+from gateway.control.database import Database, Note, Write, insert_new
 from gateway.control.identity.names import checked_name
+from gateway.control.identity.roles import LOCAL_OPERATOR
 
 DEFAULT_TENANT: Final = "default"
 
@@ -18,4 +19,7 @@ def ensure_tenant(database: Database, tenant: str) -> bool:
 def write_tenant(tx: Write, tenant: str) -> bool:
     """Create a tenant in a transaction unless it exists."""
     row = {"tenant": checked_name("tenant", tenant), "created_us": tx.now_us}
-    return insert_new(tx, schema.tenants, row)
+    if not insert_new(tx, schema.tenants, row):
+        return False
+    tx.record(Note("tenant.created", tenant, LOCAL_OPERATOR, {}))
+    return True

@@ -199,17 +199,27 @@ def test_erased_content_is_gone_for_everybody(tmp_path: Path) -> None:
         assert len(auditor.query("calls").rows) == 2
 
 
+def test_who_read_sealed_content_is_recorded(recorder: Recorder, url: str) -> None:
+    auditor = RecorderClient(url, lambda: token(recorder, roles=("auditor",)))
+    auditor.content("acme_2.e")
+    wait_until(lambda: bool(auditor.query("events", kind="content.read").rows))
+    said = [(row["actor"], row["body"]) for row in auditor.query("events", kind="content.read").dicts()]
+    assert ("u1", '{"event_id":"acme_2.e"}') in said
+
+
 def test_a_row_limit_cuts_and_says_so(recorder: Recorder) -> None:
     with serving(recorder, QueryLimits(rows=3)) as address:
         table = RecorderClient(address, lambda: token(recorder)).query("calls")
         assert (len(table.rows), table.truncated) == (3, True)
 
 
-def test_health_is_told_to_everybody(url: str, client: RecorderClient) -> None:
+def test_health_is_told_to_everybody(recorder: Recorder, url: str, client: RecorderClient) -> None:
+    wait_until(lambda: caught_up(recorder))  # others have read content meanwhile, which is recorded
     assert urllib3.request("GET", f"{url}/healthz").status == 200
     assert urllib3.request("GET", f"{url}/readyz").status == 200
     status = client.status()
-    assert (status["phase"], status["behind_bytes"], status["seq"], status["caught_up"]) == ("running", 0, 22, True)
+    assert (status["phase"], status["behind_bytes"], status["caught_up"]) == ("running", 0, True)
+    assert status["seq"] >= 22
 
 
 def test_a_call_is_known_once_it_is_recorded(client: RecorderClient) -> None:

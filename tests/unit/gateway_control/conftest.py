@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.control import schema
 from gateway.control.database import Database, open_database
 from gateway.control.identity.tenants import ensure_tenant
 from gateway.control.leases import Lease, acquire
@@ -22,6 +23,8 @@ def database(tmp_path: Path, clock: Clock) -> Iterator[Database]:
     opened = open_database(f"sqlite:///{tmp_path}/db/control.db", clock)
     upgrade(opened)
     ensure_tenant(opened, "default")
+    with opened.write() as tx:
+        tx.execute(schema.outbox.delete())  # that the tenants were made
     yield opened
     opened.close()
 
