@@ -4,8 +4,8 @@ import asyncio
 import hmac
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, NamedTuple, Protocol
 
 import orjson
 from cryptography.exceptions import InvalidTag
@@ -30,6 +30,14 @@ class Known:
         return orjson.dumps(self)
 
 
+class Named(NamedTuple):
+    """Under what an answer is kept, and for how long."""
+
+    kind: str
+    name: str
+    seconds: float
+
+
 class AnswerStore(Protocol):
     """Keeps answers by tenant, kind and name. Every method may raise `ControlError`."""
 
@@ -45,8 +53,8 @@ class AnswerStore(Protocol):
         """Return what is kept."""
         ...
 
-    async def put(self, tenant: str, kind: str, name: str, known: Known, seconds: float) -> None:
-        """Keep an answer."""
+    async def put(self, tenant: str, name: Named, known: Known, subject: str | None = None) -> None:
+        """Keep an answer; `subject` is the id of the person it is about."""
         ...
 
     async def drop(self, tenant: str, kind: str, name: str) -> None:
@@ -76,9 +84,9 @@ class MemoryAnswers:
         found = self.kept.get((tenant, kind, name))
         return None if found is None else Known(**orjson.loads(found))
 
-    async def put(self, tenant: str, kind: str, name: str, known: Known, seconds: float) -> None:
+    async def put(self, tenant: str, name: Named, known: Known, subject: str | None = None) -> None:
         """Keep an answer."""
-        self.kept[tenant, kind, name] = known.encoded()
+        self.kept[tenant, name.kind, name.name] = known.encoded()
 
     async def drop(self, tenant: str, kind: str, name: str) -> None:
         """Free a name."""
@@ -87,10 +95,11 @@ class MemoryAnswers:
 
 @dataclass(frozen=True, slots=True)
 class SealedAnswers:
-    """Answers in the control database, which sees ciphertext only."""
+    """Answers in the control database, which sees ciphertext only. `subject_ref` is that of `SealedStore`."""
 
     database: Database
     master: MasterKey
+    subject_ref: Callable[[str, str], str]
     _keys: dict[str, tuple[bytes, AESGCM]] = field(default_factory=dict, repr=False)
 
     def hidden(self, tenant: str, *parts: bytes) -> str:
@@ -105,14 +114,19 @@ class SealedAnswers:
         """Return what is kept."""
         return self._opened(tenant, await asyncio.to_thread(sealed.get, self.database, tenant, kind, name))
 
-    async def put(self, tenant: str, kind: str, name: str, known: Known, seconds: float) -> None:
+    async def put(self, tenant: str, name: Named, known: Known, subject: str | None = None) -> None:
         """Keep an answer."""
-        item = self._item(tenant, kind, name, known, seconds)
-        await asyncio.to_thread(self._writing, lambda tx: sealed.replace(tx, tenant, item))
+        await asyncio.to_thread(self._put, tenant, name, known, subject)
 
     async def drop(self, tenant: str, kind: str, name: str) -> None:
         """Free a name."""
         await asyncio.to_thread(self._writing, lambda tx: sealed.remove(tx, tenant, kind, name))
+
+    def _put(self, tenant: str, name: Named, known: Known, subject: str | None) -> None:
+        item = self._item(tenant, name.kind, name.name, known, name.seconds)
+        if subject is not None:
+            item = replace(item, subject_ref=self.subject_ref(tenant, subject))
+        self._writing(lambda tx: sealed.replace(tx, tenant, item))
 
     def _writing(self, act: Callable[[Any], object]) -> None:
         with self.database.write() as tx:

@@ -105,9 +105,9 @@ async def open_parts(
     upstreams = world.upstreams or pool.of
     recording = desk(journal, shared_brake(settings.data), world)
     purses = Purses(ControlStore(database, writer), world.clock_us)
-    reuse = Reuse(SealedAnswers(database, master))
-    meter, tries = Meter(purses, world.clock_us), shared_tries(settings.data)
     subject_ref = partial(_subject_ref, keystore)
+    reuse = Reuse(SealedAnswers(database, master, subject_ref))
+    meter, tries = Meter(purses, world.clock_us), shared_tries(settings.data)
     holds = Holds(ReviewTexts(database, Sealer(master, REVIEWS)), waiting, random_id, subject_ref)
     pipeline = Pipeline(
         directory, in_force.current, redactors, upstreams, recording, Limits(), meter, tries, reuse, lessons,

@@ -5,7 +5,7 @@ from typing import Final
 
 from sqlalchemy import Connection, inspect, select, text
 
-from gateway.control import schema, schema_reviews
+from gateway.control import schema, schema_reviews, schema_trust
 from gateway.control.database import Database, Write, insert_new
 from gateway.control.errors import LayoutTooNew
 
@@ -25,9 +25,19 @@ def _add_cap(conn: Connection) -> None:
 
 
 def _add_number(conn: Connection, table: str, name: str) -> None:
+    _add(conn, table, name, "BIGINT NOT NULL DEFAULT 0")
+
+
+def _add_trust(conn: Connection) -> None:
+    """Add erasures and legal holds, and whose a sealed item is."""
+    schema_trust.erasures.metadata.create_all(conn)
+    _add(conn, schema.sealed.name, "automation", "VARCHAR")
+
+
+def _add(conn: Connection, table: str, name: str, kind: str) -> None:
     """Add a column; a table that an earlier step of the same upgrade made has it."""
     if name not in {column["name"] for column in inspect(conn).get_columns(table)}:
-        conn.execute(text(f"ALTER TABLE {table} ADD COLUMN {name} BIGINT NOT NULL DEFAULT 0"))
+        conn.execute(text(f"ALTER TABLE {table} ADD COLUMN {name} {kind}"))
 
 
 # In order. `create_all` adds the tables that are missing; a step that changes a table says how in SQL that both
@@ -41,6 +51,7 @@ STEPS: Final[Mapping[str, Step]] = {
     "0006-reviews": schema_reviews.reviews.metadata.create_all,
     "0007-cap": _add_cap,
     "0008-weekly": schema_reviews.weekly_reviews.metadata.create_all,
+    "0009-trust": _add_trust,
 }
 
 

@@ -260,7 +260,8 @@ def _record(tx: Write, kind: str, review: Review, by: str, body: Mapping[str, An
 
 def _keep(tx: Write, review: Review, kind: str, name: str, ciphertext: bytes) -> None:
     until_us = tx.now_us + review.keep_days * _DAY_US
-    sealed.replace(tx, review.tenant, sealed.SealedItem(kind, name, ciphertext, review.subject_ref, until_us))
+    item = sealed.SealedItem(kind, name, ciphertext, review.subject_ref, until_us, review.automation)
+    sealed.replace(tx, review.tenant, item)
 
 
 def _review(row: RowMapping) -> Review:

@@ -206,6 +206,7 @@ sealed: Final = Table(
     Column("ciphertext", LargeBinary, nullable=False),
     Column("created_us", BigInteger, nullable=False),
     Column("expires_us", BigInteger, index=True),
+    Column("automation", String),
     Index("sealed_subject", "tenant", "subject_ref"),
 )
 

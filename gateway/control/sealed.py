@@ -3,12 +3,19 @@
 One table serves holds, background responses, idempotency replies, conversation maps and the cache.
 """
 
+import time
+from collections import Counter
 from dataclasses import dataclass
+from typing import Final
 
-from sqlalchemy import ColumnElement, Delete, delete, select, text
+from sqlalchemy import ColumnElement, RowMapping, and_, delete, or_, select, text
 
 from gateway.control import schema
 from gateway.control.database import Database, Write, insert_new, upsert
+from gateway.control.errors import ControlUnavailable
+from metrics.proof.erasure import Target
+
+COPIES: Final = ("cache", "idempotency")  # answers that may be given again
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +27,7 @@ class SealedItem:
     ciphertext: bytes
     subject_ref: str | None = None
     expires_us: int | None = None
+    automation: str | None = None
 
 
 def put(tx: Write, tenant: str, item: SealedItem) -> bool:
@@ -38,10 +46,10 @@ def get(database: Database, tenant: str, kind: str, item_id: str) -> SealedItem 
     """Return an item that has not expired."""
     table = schema.sealed
     with database.read() as conn:
-        row = conn.execute(select(table).where(*_is(tenant, kind, item_id))).mappings().first()
+        row = conn.execute(select(table).where(_is(tenant, kind, item_id))).mappings().first()
     if row is None or (row["expires_us"] is not None and row["expires_us"] <= database.clock_us()):
         return None
-    return SealedItem(kind, item_id, row["ciphertext"], row["subject_ref"], row["expires_us"])
+    return _item(row)
 
 
 def below(database: Database, tenant: str, kind: str, prefix: str) -> list[SealedItem]:
@@ -50,50 +58,83 @@ def below(database: Database, tenant: str, kind: str, prefix: str) -> list[Seale
     mine = select(table).where(table.c.tenant == tenant, table.c.kind == kind, table.c.item_id.startswith(prefix))
     with database.read() as conn:
         rows = conn.execute(mine.order_by(table.c.item_id)).mappings().all()
-    return [SealedItem(kind, r["item_id"], r["ciphertext"], r["subject_ref"], r["expires_us"]) for r in rows]
+    return [_item(row) for row in rows]
 
 
 def remove(tx: Write, tenant: str, kind: str, item_id: str) -> bool:
     """Delete an item; tell whether there was one."""
-    return tx.execute(delete(schema.sealed).where(*_is(tenant, kind, item_id))).rowcount == 1
+    return tx.execute(delete(schema.sealed).where(_is(tenant, kind, item_id))).rowcount == 1
 
 
 def remove_expired(tx: Write, tenant: str, kind: str, item_id: str) -> None:
     """Delete an item that has expired and was not swept yet."""
     table = schema.sealed
-    tx.execute(delete(table).where(*_is(tenant, kind, item_id), table.c.expires_us <= tx.now_us))
+    tx.execute(delete(table).where(_is(tenant, kind, item_id), table.c.expires_us <= tx.now_us))
 
 
 def sweep(database: Database) -> int:
     """Delete what has expired; return how many items."""
     table = schema.sealed
-    return _purge(database, delete(table).where(table.c.expires_us <= database.clock_us()))
-
-
-def erase(database: Database, tenant: str, subject_ref: str) -> int:
-    """Delete everything about a subject, also from the database's own leftovers; return how many items."""
-    table = schema.sealed
-    return _purge(database, delete(table).where(table.c.tenant == tenant, table.c.subject_ref == subject_ref))
-
-
-def _purge(database: Database, statement: Delete) -> int:
     with database.write() as tx:
-        count = tx.execute(statement).rowcount
-    if count:
-        _scrub(database)
-    return count
+        return tx.execute(delete(table).where(table.c.expires_us <= tx.now_us)).rowcount
 
 
-def _scrub(database: Database) -> None:
-    """Remove deleted bytes from disk: SQLite keeps them in its log until it is emptied, PostgreSQL until a vacuum."""
-    statement = "VACUUM sealed" if database.engine.dialect.name == "postgresql" else "PRAGMA wal_checkpoint(TRUNCATE)"
-    with database.outside_transactions() as conn:
-        conn.execute(text(statement))
+def erase(database: Database, target: Target) -> dict[str, int]:
+    """Delete what is sealed about a target; return how many items of each kind. Call `scrub` after it.
 
-
-def _is(tenant: str, kind: str, item_id: str) -> tuple[ColumnElement[bool], ...]:
+    Copies that may be given again are not labelled by value: where single records go, all of the tenant's go.
+    """
     table = schema.sealed
-    return (table.c.tenant == tenant, table.c.kind == kind, table.c.item_id == item_id)
+    about = [table.c.subject_ref.in_(target.subject_refs), *(_is(target.tenant, *item) for item in target.items)]
+    if target.event_ids:
+        about.append(table.c.kind.in_(COPIES))
+    gone = delete(table).where(table.c.tenant == target.tenant, or_(*about)).returning(table.c.kind)
+    with database.write() as tx:
+        return dict(Counter(tx.execute(gone).scalars()))
+
+
+def of_tenant(database: Database, tenant: str) -> list[SealedItem]:
+    """Return all items of a tenant that may hold values of people; copies that may be given again are left out."""
+    table = schema.sealed
+    mine = select(table).where(table.c.tenant == tenant, table.c.kind.not_in(COPIES)).order_by(*table.primary_key)
+    with database.read() as conn:
+        return [_item(row) for row in conn.execute(mine).mappings()]
+
+
+def about(database: Database, tenant: str, subject_ref: str) -> list[SealedItem]:
+    """Return the items about a subject."""
+    table = schema.sealed
+    mine = select(table).where(table.c.tenant == tenant, table.c.subject_ref == subject_ref)
+    with database.read() as conn:
+        return [_item(row) for row in conn.execute(mine.order_by(*table.primary_key)).mappings()]
+
+
+def scrub(database: Database, attempts: int = 50) -> None:
+    """Remove deleted bytes from disk. SQLite keeps them in rebuilt pages and in its log, PostgreSQL in dead rows.
+
+    Raises:
+        ControlUnavailable: somebody reads the log all the time; scrub again.
+    """
+    with database.outside_transactions() as conn:
+        if database.engine.dialect.name == "postgresql":
+            conn.execute(text("VACUUM FULL sealed"))
+            return
+        conn.execute(text("VACUUM"))
+        for _ in range(attempts):
+            if not conn.execute(text("PRAGMA wal_checkpoint(TRUNCATE)")).one()[0]:
+                return
+            time.sleep(0.1)
+    raise ControlUnavailable("The control database's log is in use; what was deleted may still stand in it.")
+
+
+def _is(tenant: str, kind: str, item_id: str) -> ColumnElement[bool]:
+    table = schema.sealed
+    return and_(table.c.tenant == tenant, table.c.kind == kind, table.c.item_id == item_id)
+
+
+def _item(row: RowMapping) -> SealedItem:
+    names = ("kind", "item_id", "ciphertext", "subject_ref", "expires_us", "automation")
+    return SealedItem(**{name: row[name] for name in names})
 
 
 def _row(tx: Write, tenant: str, item: SealedItem) -> dict[str, object]:
@@ -105,4 +146,5 @@ def _row(tx: Write, tenant: str, item: SealedItem) -> dict[str, object]:
         "ciphertext": item.ciphertext,
         "created_us": tx.now_us,
         "expires_us": item.expires_us,
+        "automation": item.automation,
     }

@@ -24,8 +24,10 @@ from gateway.machine.processes import hold_lifeline
 from gateway.sealer import Sealer
 from gateway.setting_values import SettingsError
 from gateway.settings import Settings, load
+from gateway.trust.erasing import Eraser, ErasureDuty, local_stores
 from metrics.client import RecorderClient
 from metrics.health.replay import Ask
+from metrics.proof.erasure import ErasureList
 from metrics.record.journal import FileJournal, open_keystore, writer_id
 from metrics.record.master import MasterKey, MasterKeyError
 from metrics.record.token import Grant, secret_of, sign
@@ -48,7 +50,9 @@ async def keep(settings: Settings, environ: Mapping[str, str]) -> None:
         steerer, certificates = Steerer(database, ask), CertificateWatch(database, ask)
         texts, private = ReviewTexts(database, Sealer(master, REVIEWS)), frozenset(settings.webhook_hosts.split(","))
         webhooks = Webhooks(database, texts, environ, private)
-        parts = (activator, relay, reconciler, steerer, certificates, webhooks)
+        stores, holder = local_stores(database, keystore, settings.data), holder_name(settings.data)
+        eraser = ErasureDuty(Eraser(database, stores, ErasureList(settings.data), holder))
+        parts = (activator, relay, reconciler, steerer, certificates, webhooks, eraser)
         await Keeper(database, tenure, *parts).keep(stop)
     finally:
         await journal.close()

@@ -18,6 +18,7 @@ from gateway.keeper.relay import Relay
 from gateway.keeper.steer import Steerer
 from gateway.keeper.tenure import Tenure
 from gateway.keeper.webhooks import Webhooks
+from gateway.trust.erasing import ErasureDuty
 from metrics.client import RecorderError
 from metrics.record.journal import JournalUnavailable
 
@@ -31,6 +32,7 @@ SETTLE_S: Final = 2.0
 DEADLINES_S: Final = 0.5
 WEBHOOKS_S: Final = 1.0
 STEER_S: Final = 15.0
+ERASURES_S: Final = 1.0
 Duty = Callable[[Lease], Awaitable[object]]
 
 
@@ -46,6 +48,7 @@ class Keeper:
     steerer: Steerer | None = None
     certificates: CertificateWatch | None = None
     webhooks: Webhooks | None = None
+    erasures: ErasureDuty | None = None
 
     async def keep(self, stop: asyncio.Event) -> None:
         """Do all duties until told to stop; then pass on what still waits, and give the lease back."""
@@ -60,6 +63,8 @@ class Keeper:
             if self.webhooks is not None:
                 tell = self._while_held(self.webhooks.deliver)
                 tasks.create_task(self._repeat("webhooks", WEBHOOKS_S, stop, tell))
+            if self.erasures is not None:
+                tasks.create_task(self._repeat("erasures", ERASURES_S, stop, self._while_held(self._erase)))
             if self.steerer is not None:
                 steer = self._while_held(self.steerer.steer)
                 tasks.create_task(self._repeat("steering", STEER_S, stop, steer))
@@ -78,6 +83,10 @@ class Keeper:
 
     async def _sweep(self, _lease: Lease) -> None:
         await asyncio.to_thread(housekeeping.sweep, self.database)
+
+    async def _erase(self, lease: Lease) -> None:
+        if self.erasures is not None:
+            await asyncio.to_thread(self.erasures.look, lease)
 
     async def _expire(self, _lease: Lease) -> None:
         await asyncio.to_thread(reviews.expire, self.database)

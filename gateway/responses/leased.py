@@ -61,7 +61,7 @@ class LeasedJobs:
 
     def _keep(self, tx: Write, job: Job, ref: str | None) -> None:
         ciphertext = self.store.seal(job.tenant, f"job\0{job.response_id}", job.encoded())
-        item = sealed.SealedItem(KIND, job.response_id, ciphertext, ref, tx.now_us + job.days * _DAY_US)
+        item = sealed.SealedItem(KIND, job.response_id, ciphertext, ref, tx.now_us + job.days * _DAY_US, job.facts[2])
         sealed.replace(tx, job.tenant, item)
 
     def _take(self, running: frozenset[str], most: int) -> list[Taken]:

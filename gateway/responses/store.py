@@ -118,7 +118,7 @@ class SealedStore:
         """Return a response as it is kept."""
         ciphertext = self.seal(tenant, stored.response_id, stored.encoded())
         until_us = self.database.clock_us() + days * _DAY_US
-        return sealed.SealedItem(KIND, stored.response_id, ciphertext, ref, until_us)
+        return sealed.SealedItem(KIND, stored.response_id, ciphertext, ref, until_us, stored.automation)
 
     def _put(self, tenant: str, subject: str | None, stored: Stored, days: int) -> None:
         item = self.item(tenant, stored, self.ref(tenant, subject), days)

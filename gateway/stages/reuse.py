@@ -7,7 +7,7 @@ from typing import Final, Self
 
 import orjson
 
-from gateway.answers import AnswerStore, Known, MemoryAnswers
+from gateway.answers import AnswerStore, Known, MemoryAnswers, Named
 from gateway.call import ClearRequest, Recorded
 from gateway.control.errors import ControlError
 from gateway.errors import BadRequest, GatewayError, RedactionDown
@@ -58,6 +58,7 @@ class Place:
     names: dict[str, tuple[str, float]] = field(default_factory=dict)
     known: tuple[str, Json] | None = None
     clean: Json | None = None
+    subject: str | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -70,7 +71,8 @@ class Place:
         for kind, (name, seconds) in self.names.items():
             try:
                 if self.clean is not None:
-                    await self.store.put(self.tenant, kind, name, Known(self.asked, self.clean), seconds)
+                    kept = Known(self.asked, self.clean)
+                    await self.store.put(self.tenant, Named(kind, name, seconds), kept, self.subject)
                 elif kind == IDEMPOTENCY:
                     await self.store.drop(self.tenant, kind, name)
             except ControlError:
@@ -93,7 +95,8 @@ class Reuse:
         key = sent.get(HEADER)
         if key is None and policy.cache.mode == "off":
             return None
-        place = Place(self.store, request.governed.call.holder.facts.tenant)
+        call = request.governed.call
+        place = Place(self.store, call.holder.facts.tenant, subject=call.labels.subject)
         try:
             if key is not None:
                 await self._repeated(place, request, key)

@@ -26,7 +26,7 @@ class Said:
     """What the journal's own records say about content that may be gone."""
 
     gone_before: dict[tuple[str, str], str] = field(default_factory=dict)  # (family, tenant) -> first day kept
-    erased: set[str] = field(default_factory=set)  # subject references
+    erased: set[str] = field(default_factory=set)  # references of subjects, ids of single records
     owners: dict[str, tuple[int, str, str | None, str]] = field(default_factory=dict)  # id -> seq, tenant, subject, day
 
     def note(self, seq: int, event: dict[str, Any], day: str) -> None:
@@ -34,7 +34,7 @@ class Said:
         body = event.get("body") or {}
         self.owners[event["event_id"]] = (seq, event.get("tenant", ""), event.get("subject_ref"), day)
         if event.get("kind") == "erasure":
-            self.erased.update(body.get("subject_refs", ()))
+            self.erased.update(body.get("subject_refs", ()), body.get("event_ids", ()))
         elif event.get("kind") == "retention.run":
             for family, tenant, before in body.get("dropped", ()):
                 place = (family, tenant)
@@ -43,7 +43,7 @@ class Said:
     def excuses(self, event_id: str) -> bool:
         """Say whether a record of the tree explains that this event's content is gone."""
         _, tenant, subject, day = self.owners[event_id]
-        return subject in self.erased or day < self.gone_before.get(("content", tenant), "")
+        return bool(self.erased & {subject, event_id}) or day < self.gone_before.get(("content", tenant), "")
 
 
 def check_journal(journal: Path, leaves: list[dict[str, Any]], report: Report) -> None:

@@ -95,6 +95,11 @@ def read_header(payload: bytes) -> FrameHeader:
     return _split(payload)[0]
 
 
+def header_bytes(payload: bytes) -> int:
+    """Return how many bytes of a frame its open part takes; what follows is sealed."""
+    return _LENGTHS.size + int(_LENGTHS.unpack_from(payload)[0])
+
+
 class Keys(Protocol):
     """Where the keys of frames are; a key store is one."""
 
@@ -140,9 +145,8 @@ def _decrypt(cipher: AESGCM, nonce: bytes, sealed: bytes, header: bytes) -> byte
 
 def _split(payload: bytes) -> tuple[FrameHeader, bytes, bytes, bytes]:
     try:
-        header_bytes, wrapped_bytes = _LENGTHS.unpack_from(payload)
-        raw = payload[_LENGTHS.size : _LENGTHS.size + header_bytes]
-        rest = payload[_LENGTHS.size + header_bytes :]
+        header_end, wrapped_bytes = header_bytes(payload), _LENGTHS.unpack_from(payload)[1]
+        raw, rest = payload[_LENGTHS.size : header_end], payload[header_end:]
         return FrameHeader(*orjson.loads(raw)), raw, rest[:wrapped_bytes], rest[wrapped_bytes:]
     except (struct.error, TypeError, ValueError) as problem:
         raise ContentGoneError("this is not a content frame") from problem

@@ -47,7 +47,8 @@ class ContentIntake:
                 moved[segment] = (piece.end, False)
                 opened = _opened(piece.payload, keys)
                 if opened is None:
-                    self.damaged.append((segment, piece))
+                    if piece.payload is None or any(piece.payload):  # else it was erased
+                        self.damaged.append((segment, piece))
                     continue
                 header, found, seen = opened
                 self.facts.saw(header.event_id, seen)

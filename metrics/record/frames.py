@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 MAGIC = b"SLF1"
-_HEAD = struct.Struct(">4sII")
+HEAD = struct.Struct(">4sII")
 MAX_PAYLOAD = 256 << 20
 
 
 def frame(payload: bytes) -> bytes:
     """Wrap a payload for a content segment."""
-    return _HEAD.pack(MAGIC, len(payload), zlib.crc32(payload)) + payload
+    return HEAD.pack(MAGIC, len(payload), zlib.crc32(payload)) + payload
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def scan(data: bytes, final: bool) -> Iterator[Found]:
     while at < len(data):
         end = _whole(data, at)
         if end > 0:
-            yield Found(at, end, data[at + _HEAD.size : end])
+            yield Found(at, end, data[at + HEAD.size : end])
         elif end == 0 and not final:
             return
         else:
@@ -46,12 +46,12 @@ def scan(data: bytes, final: bool) -> Iterator[Found]:
 
 def _whole(data: bytes, at: int) -> int:
     """Return the end of the frame that starts here; 0 when it is not all there yet; -1 when it is none."""
-    if len(data) - at < _HEAD.size:
+    if len(data) - at < HEAD.size:
         return 0 if MAGIC.startswith(data[at : at + 4]) else -1
-    magic, length, crc = _HEAD.unpack_from(data, at)
+    magic, length, crc = HEAD.unpack_from(data, at)
     if magic != MAGIC or length > MAX_PAYLOAD:
         return -1
-    start = at + _HEAD.size
+    start = at + HEAD.size
     if len(data) < start + length:
         return 0
     return start + length if zlib.crc32(data[start : start + length]) == crc else -1

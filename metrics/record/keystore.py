@@ -1,7 +1,7 @@
 """The one erasable store: keys of content, the map from subjects to references, the index of found values.
 
-A plain SQLite file. Deleted bytes are overwritten (`secure_delete`) and the write-ahead log is emptied at each
-erasure, so what is destroyed here is gone from the file; keys are wrapped by the master key besides.
+A plain SQLite file. Deleted bytes are overwritten (`secure_delete`), and after each erasure the file is written anew
+and its write-ahead log emptied, so what is destroyed here is gone; keys are wrapped by the master key besides.
 """
 
 from __future__ import annotations
@@ -177,17 +177,32 @@ class KeyStore:
         row = self._one("SELECT value FROM facts WHERE name = 'epoch'", ())
         return int(row[0]) if row else 0
 
-    def erase(self, subject_ref: str) -> Erased:
-        """Destroy a subject's key, its entry in the map and its rows of the index. Idempotent."""
+    def erase(self, *subject_refs: str) -> Erased:
+        """Destroy the keys of subjects, their entries in the map and their rows of the index. Idempotent."""
+        rows = "DELETE FROM found WHERE subject_key IN (SELECT number FROM keys WHERE subject_ref = ?)"
         with self.transaction():
-            rows = self._delete(
-                "DELETE FROM found WHERE subject_key IN (SELECT number FROM keys WHERE subject_ref = ?)", subject_ref
+            erased = Erased(
+                index_rows=self._delete_each(rows, subject_refs),
+                keys=self._delete_each("DELETE FROM keys WHERE subject_ref = ? AND subject_ref <> ''", subject_refs),
+                subjects=self._delete_each("DELETE FROM subjects WHERE subject_ref = ?", subject_refs),
             )
-            keys = self._delete("DELETE FROM keys WHERE subject_ref = ? AND subject_ref <> ''", subject_ref)
-            subjects = self._delete("DELETE FROM subjects WHERE subject_ref = ?", subject_ref)
             self._bump()
-        self._empty_log()
-        return Erased(keys, subjects, rows)
+        self._scrub()
+        return erased
+
+    def forget_events(self, event_ids: Sequence[str]) -> int:
+        """Drop what the index says of events; return how many rows. The keys stay."""
+        with self.transaction():
+            forgotten = self._delete_each("DELETE FROM found WHERE event_id = ?", event_ids)
+        self._scrub()
+        return forgotten
+
+    def days_with(self, tenant: str, kind: str, value_hmac: str) -> list[str]:
+        """Return the days in whose content a value was found."""
+        sql = """SELECT DISTINCT k.day FROM keys k JOIN found f ON f.day_key = k.number
+                 WHERE k.tenant = ? AND f.value_hmac = ? AND f.kind = ? ORDER BY k.day"""
+        with self._lock:
+            return [row[0] for row in self._db.execute(sql, (tenant, value_hmac, kind))]
 
     def destroy_days(self, tenant: str, retention_class: str, before_day: str) -> int:
         """Destroy the keys of all days before one, and the index rows of what they sealed. Return how many keys."""
@@ -199,7 +214,7 @@ class KeyStore:
             self._delete(rows, *scope)
             destroyed = self._delete(keys, *scope)
             self._bump()
-        self._empty_log()
+        self._scrub()
         return destroyed
 
     def close(self) -> None:
@@ -250,6 +265,9 @@ class KeyStore:
     def _delete(self, sql: str, *values: str) -> int:
         return self._db.execute(sql, values).rowcount
 
+    def _delete_each(self, sql: str, values: Sequence[str]) -> int:
+        return sum(self._delete(sql, value) for value in values)
+
     def _bump(self) -> None:
         self._db.execute("UPDATE facts SET value = value + 1 WHERE name = 'epoch'")
 
@@ -257,6 +275,12 @@ class KeyStore:
         with self._lock:
             row: tuple[Any, ...] | None = self._db.execute(sql, values).fetchone()
             return row
+
+    def _scrub(self) -> None:
+        """Leave no copy of deleted rows: pages that SQLite rebuilt keep old bytes until the file is written anew."""
+        with self._lock:
+            self._db.execute("VACUUM")
+        self._empty_log()
 
     def _empty_log(self, attempts: int = 50) -> None:
         """Empty the write-ahead log; readers in other processes hold it for milliseconds at most."""

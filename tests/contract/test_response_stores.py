@@ -13,6 +13,7 @@ from gateway.control.database import Database, open_database
 from gateway.control.identity.tenants import ensure_tenant
 from gateway.control.migrations import upgrade
 from gateway.responses.store import MemoryStore, ResponseStore, SealedStore, Stored
+from metrics.proof.erasure import Target
 from metrics.record.master import MasterKey
 from tests.postgres import postgres_server
 
@@ -107,7 +108,7 @@ def test_the_database_sees_ciphertext_that_expires_and_is_erased_with_its_subjec
         clock.now_us += 2 * DAY_US
         assert await store.get("acme", "resp_1") is None
         await store.put("acme", "u-17", RESPONSE, 2)
-        assert sealed.erase(store.database, "acme", "ref:acme:u-17") == 1
+        assert sealed.erase(store.database, Target("acme", ("ref:acme:u-17",))) == {"response": 1}
         assert await store.get("acme", "resp_1") is None
 
     asyncio.run(check())

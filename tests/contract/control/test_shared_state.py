@@ -17,6 +17,7 @@ from gateway.control.identity.roles import Identity
 from gateway.control.migrations import STEPS, upgrade
 from gateway.control.sealed import SealedItem
 from gateway.control.snapshots import Source
+from metrics.proof.erasure import Target
 from tests.contract.control.clock import SECOND_US, Clock
 
 SOURCE = Source("abc123", False, "keeper")
@@ -114,8 +115,10 @@ def test_erasing_a_subject_leaves_no_byte_of_it_and_spares_others(
             sealed.put(tx, "acme", SealedItem("hold", f"g{n}", b"GONE-CIPHERTEXT" * 50, "ref-gone"))
             sealed.put(tx, "acme", SealedItem("hold", f"k{n}", b"KEPT-CIPHERTEXT" * 50, "ref-kept"))
         sealed.put(tx, "other", SealedItem("hold", "1", b"x", "ref-gone"))
-    assert sealed.erase(database, "acme", "ref-gone") == 20
-    assert sealed.erase(database, "acme", "ref-gone") == 0
+    gone = Target("acme", ("ref-gone",))
+    assert sealed.erase(database, gone) == {"hold": 20}
+    assert sealed.erase(database, gone) == {}
+    sealed.scrub(database)
     with database.read() as conn:
         left = conn.execute(select(func.count()).select_from(schema.sealed)).scalar()
     assert left == 21

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.answers import AnswerStore, Known, MemoryAnswers, SealedAnswers
+from gateway.answers import AnswerStore, Known, MemoryAnswers, Named, SealedAnswers
 from gateway.control.database import open_database
 from gateway.control.identity.tenants import ensure_tenant
 from gateway.control.migrations import upgrade
@@ -118,7 +118,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AnswerStor
     upgrade(database)
     ensure_tenant(database, "acme")
     ensure_tenant(database, "other")
-    yield SealedAnswers(database, MasterKey(b"m" * 32))
+    yield SealedAnswers(database, MasterKey(b"m" * 32), lambda tenant, subject: f"ref:{tenant}:{subject}")
     database.close()
 
 
@@ -127,7 +127,7 @@ def test_a_name_is_taken_once_by_each_tenant(store: AnswerStore) -> None:
         assert await store.claim("acme", "k", "n", "asked", 60) is None
         assert await store.claim("acme", "k", "n", "other", 60) == Known("asked")
         assert await store.claim("other", "k", "n", "asked", 60) is None
-        await store.put("acme", "k", "n", Known("asked", {"a": 1}), 60)
+        await store.put("acme", Named("k", "n", 60), Known("asked", {"a": 1}))
         assert await store.get("acme", "k", "n") == Known("asked", {"a": 1})
         await store.drop("acme", "k", "n")
         assert await store.get("acme", "k", "n") is None
@@ -143,7 +143,7 @@ def test_a_claim_ends_with_its_time(tmp_path: Path) -> None:
     database = open_database(f"sqlite:///{tmp_path}/control.db", clock)
     upgrade(database)
     ensure_tenant(database, "acme")
-    store = SealedAnswers(database, MasterKey(b"m" * 32))
+    store = SealedAnswers(database, MasterKey(b"m" * 32), lambda tenant, subject: f"ref:{tenant}:{subject}")
     assert asyncio.run(store.claim("acme", "k", "n", "one", 60)) is None
     clock.advance(61)
     assert asyncio.run(store.claim("acme", "k", "n", "two", 60)) is None
