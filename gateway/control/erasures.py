@@ -55,10 +55,14 @@ def request(database: Database, by: Identity, target: Target, basis: str, refere
     reference = checked_optional_name("reference", reference)
     with database.write() as tx:
         erasure_id = tx.new_id("ers")
-        row = {"erasure_id": erasure_id, "tenant": by.tenant, "state": REQUESTED, "basis": basis}
+        row: dict[str, Any] = {"erasure_id": erasure_id, "tenant": by.tenant, "state": REQUESTED, "basis": basis}
         row |= {"target": json.dumps(target.to_json()), "reference": reference, "acks": "{}"}
         tx.execute(erasures.insert().values(row | {"requested_by": by.holder, "requested_us": tx.now_us}))
-        said: dict[str, Any] = {"erasure_id": erasure_id, "subject_refs": target.subject_refs, "event_ids": target.event_ids}
+        said: dict[str, Any] = {
+            "erasure_id": erasure_id,
+            "subject_refs": target.subject_refs,
+            "event_ids": target.event_ids,
+        }
         said |= {"items": len(target.items), "basis": basis, "reference": reference}
         tx.record(Note("erasure", by.tenant, by.holder, said))
         return find(tx.conn, by.tenant, erasure_id)
@@ -116,7 +120,10 @@ def finish(database: Database, erasure: Erasure) -> Erasure:
         if not _set(tx, erasure, {"state": DONE, "done_us": tx.now_us}):
             raise Conflict("This erasure is done already.")
         done = find(tx.conn, erasure.tenant, erasure.erasure_id)
-        said: dict[str, Any] = {"erasure_id": done.erasure_id, "stores": {name: ack["counts"] for name, ack in done.acks.items()}}
+        said: dict[str, Any] = {
+            "erasure_id": done.erasure_id,
+            "stores": {name: ack["counts"] for name, ack in done.acks.items()},
+        }
         said |= {"verified": True, "seconds": round((tx.now_us - done.requested_us) / 1e6, 3)}
         tx.record(Note("erasure.done", done.tenant, done.requested_by, said))
         return done
