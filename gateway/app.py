@@ -35,7 +35,7 @@ class Gateway(FastAPI):
         self, pipeline: Pipeline, routers: Sequence[APIRouter], kept: Conversations, lifespan: Lifespan | None = None
     ) -> None:
         super().__init__(title="Sluice", docs_url=None, redoc_url=None, lifespan=lifespan)
-        self._direct: Mapping[str, App] = {
+        self.direct: Mapping[str, App] = {
             "/v1/chat/completions": chat(pipeline),
             "/v1/completions": completions(pipeline),
             "/v1/embeddings": embeddings(pipeline),
@@ -51,9 +51,9 @@ class Gateway(FastAPI):
         await (endpoint or self._beside)(scope, receive, send)
 
     def _endpoint(self, path: str) -> App | None:
-        found = self._direct.get(path)
+        found = self.direct.get(path)
         if found is None and path.startswith(_BELOW):
-            return self._direct[MODELS if path.startswith(MODELS) else RESPONSES]
+            return self.direct[MODELS if path.startswith(MODELS) else RESPONSES]
         return found
 
 

@@ -1,0 +1,80 @@
+"""Who may use which route: one row for each route of the gateway. A route without a row fails the matrix."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gateway.control.identity.roles import Role
+
+OPEN, KEY, SESSION = "open", "key", "session"
+ASK: Final[Any] = {"model": "gpt-test", "messages": [{"role": "user", "content": "Hello."}]}
+
+
+@dataclass(frozen=True)
+class Row:
+    """`who` is OPEN, KEY (an API key of the tenant), SESSION (any session) or the roles of which one is needed.
+
+    `names` says that the path names something of one tenant: for another it is not there.
+    """
+
+    who: str | tuple[Role, ...]
+    body: Any = None
+    names: bool = False
+
+
+ROWS: Final[Mapping[str, Row]] = {
+    "GET /healthz": Row(OPEN),
+    "GET /readyz": Row(OPEN),
+    "GET /status": Row(OPEN),
+    "GET /openapi.json": Row(OPEN),
+    "POST /auth/login": Row(OPEN, {"email": "nobody@example.com", "password": "wrong"}),
+    "POST /auth/link": Row(OPEN, {"token": "link-wrong"}),
+    "GET /metrics": Row(KEY),
+    "POST /v1/chat/completions": Row(KEY, ASK),
+    "POST /v1/completions": Row(KEY, {"model": "gpt-test", "prompt": "Hello."}),
+    "POST /v1/embeddings": Row(KEY, {"model": "gpt-test", "input": "Hello."}),
+    "GET /v1/models": Row(KEY),
+    "GET /v1/models/{model}": Row(KEY),
+    "POST /v1/responses": Row(KEY, {"model": "gpt-test", "input": "Hello."}),
+    "GET /v1/responses/{response_id}": Row(KEY, names=True),
+    "GET /v1/responses/{response_id}/input_items": Row(KEY, names=True),
+    "POST /v1/responses/{response_id}/cancel": Row(KEY, {}, names=True),
+    "DELETE /v1/responses/{response_id}": Row(KEY, names=True),
+    "POST /v1/redact/inspect": Row(KEY, {"text": "Write to ann@example.com."}),
+    "POST /v1/events": Row(KEY, {"id": "FRESH", "kind": "note"}),
+    "POST /v1/outcomes": Row(
+        KEY, {"id": "FRESH", "run_id": "run-1", "metric": "success", "value": True, "source": "human"}
+    ),
+    "GET /v1/calls/{call_id}": Row(KEY, names=True),
+    "GET /v1/holds/{review_id}": Row(KEY, names=True),
+    "GET /auth/me": Row(SESSION),
+    "POST /auth/logout": Row(SESSION, {}),
+    "POST /auth/password": Row(SESSION, {"password": "correct horse battery"}),
+    "POST /auth/query-token": Row(("viewer",), {}),
+    "GET /admin/keys": Row(("admin", "policy_owner", "auditor")),
+    "POST /admin/keys": Row(("admin",), {"name": "FRESH"}),
+    "DELETE /admin/keys/{key_id}": Row(("admin",), names=True),
+    "GET /admin/users": Row(("admin", "auditor")),
+    "POST /admin/users": Row(("admin",), {"email": "FRESH@example.com", "roles": []}),
+    "POST /admin/users/{user_id}/link": Row(("admin",), {}, names=True),
+    "PUT /admin/users/{user_id}/roles": Row(("admin",), {"roles": ["viewer"]}, names=True),
+    "DELETE /admin/users/{user_id}": Row(("admin",), names=True),
+    "GET /admin/services": Row(("admin", "auditor")),
+    "POST /admin/services": Row(("admin",), {"name": "FRESH", "roles": []}),
+    "POST /admin/services/{principal_id}/token": Row(("admin",), {}, names=True),
+    "PUT /admin/services/{principal_id}/roles": Row(("admin",), {"roles": ["viewer"]}, names=True),
+    "DELETE /admin/services/{principal_id}": Row(("admin",), names=True),
+    "GET /admin/policy-state": Row(SESSION),
+    "GET /reviews": Row(("reviewer", "auditor", "admin")),
+    "GET /reviews/{review_id}": Row(("reviewer", "auditor", "admin"), names=True),
+    "POST /reviews/{review_id}/reveal": Row(("auditor", "admin"), {}, names=True),
+    "POST /reviews/{review_id}/approve": Row(("reviewer",), {}, names=True),
+    "POST /reviews/{review_id}/edit": Row(("reviewer",), {"text": "Another answer."}, names=True),
+    "POST /reviews/{review_id}/reject": Row(("reviewer",), {}, names=True),
+    "POST /reviews/{review_id}/assign": Row(("reviewer",), {"to": "me"}, names=True),
+    "POST /reviews/{review_id}/comment": Row(("reviewer",), {"comment": "Look again."}, names=True),
+    "POST /reviews/{review_id}/redeliver": Row(("reviewer", "admin"), {}, names=True),
+    "GET /stops": Row(("viewer",)),
+    "PUT /stops/{automation}": Row(("policy_owner", "reviewer", "admin")),
+    "DELETE /stops/{automation}": Row(("policy_owner", "admin")),
+}
