@@ -1,6 +1,7 @@
 """The documentation is complete and its references hold: codes, headers, commands, settings, questions, links."""
 
 import ast
+import asyncio
 import re
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from gateway import errors
 from gateway.cli import cli as sluice
 from gateway.settings import SPECS
 from metrics.record.queries import load_queries
+from tests.integration.gateway.access import ROWS, offered_by_a_worker
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -83,6 +85,11 @@ def test_every_command_is_explained() -> None:
 def test_every_question_to_the_recorder_is_explained() -> None:
     text = page("queries.md")
     assert not {name for name in load_queries() if not re.search(rf"[#`] ?{name}\b", text)}
+
+
+def test_every_route_says_who_may_use_it(tmp_path: Path) -> None:
+    """A route without a row of `access.py` is one that the matrix of roles and tenants does not ask."""
+    assert asyncio.run(offered_by_a_worker(tmp_path)) == set(ROWS)
 
 
 def test_every_make_target_is_named_with_what_it_does() -> None:

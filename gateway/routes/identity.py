@@ -17,7 +17,7 @@ from gateway.routes.access import Require, SmallBodyRoute, client_address
 from metrics.record import token
 from metrics.record.master import MasterKey
 
-QUERY_TOKEN_S: Final = 300
+QUERY_TOKEN_S: Final = 60  # so long roles that were taken away, or a session that ended, can still ask the recorder
 SignQueryToken = Callable[[Identity, int], str]
 
 

@@ -17,9 +17,9 @@ from policy.values import dump
 
 
 def policy_state_router(database: Database) -> APIRouter:
-    """Build the route; whoever may sign in may see it."""
+    """Build the route; whoever has a role may see it."""
     router = APIRouter(prefix="/admin", route_class=SmallBodyRoute, tags=["admin"])
-    reader, in_force = Depends(Require(database)), TreeInForce()
+    reader, in_force = Depends(Require(database, "viewer")), TreeInForce()
 
     @router.get("/policy-state")
     def policy_state(by: Identity = reader) -> dict[str, Any]:

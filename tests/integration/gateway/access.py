@@ -1,10 +1,19 @@
-"""Who may use which route: one row for each route of the gateway. A route without a row fails the matrix."""
+"""Who may use which route: one row for each route of the gateway. A route without a row fails the tests."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute, Route
+
+from gateway.app import Gateway, create_app
 from gateway.control.identity.roles import Role
+from gateway.control.weekly import WRITERS
+from gateway.routes.all import routers
+from gateway.settings import load
+from gateway.wiring import open_parts
 
 OPEN, KEY, SESSION = "open", "key", "session"
 ASK: Final[Any] = {"model": "gpt-test", "messages": [{"role": "user", "content": "Hello."}]}
@@ -64,7 +73,7 @@ ROWS: Final[Mapping[str, Row]] = {
     "POST /admin/services/{principal_id}/token": Row(("admin",), {}, names=True),
     "PUT /admin/services/{principal_id}/roles": Row(("admin",), {"roles": ["viewer"]}, names=True),
     "DELETE /admin/services/{principal_id}": Row(("admin",), names=True),
-    "GET /admin/policy-state": Row(SESSION),
+    "GET /admin/policy-state": Row(("viewer",)),
     "GET /reviews": Row(("reviewer", "auditor", "admin")),
     "GET /reviews/{review_id}": Row(("reviewer", "auditor", "admin"), names=True),
     "POST /reviews/{review_id}/reveal": Row(("auditor", "admin"), {}, names=True),
@@ -74,7 +83,36 @@ ROWS: Final[Mapping[str, Row]] = {
     "POST /reviews/{review_id}/assign": Row(("reviewer",), {"to": "me"}, names=True),
     "POST /reviews/{review_id}/comment": Row(("reviewer",), {"comment": "Look again."}, names=True),
     "POST /reviews/{review_id}/redeliver": Row(("reviewer", "admin"), {}, names=True),
+    "GET /weekly": Row(("viewer",)),
+    "GET /weekly/items": Row(("viewer",)),
+    "POST /weekly/{week}/items": Row(WRITERS, {"text": "Call them.", "owner": "Ann", "automation": "drafting"}),
+    "POST /weekly/items/{item_id}/close": Row(WRITERS, {"state": "done"}, names=True),
+    "POST /weekly/{week}/freeze": Row(WRITERS, {}),
+    "GET /weekly/{week}": Row(("viewer",), names=True),
     "GET /stops": Row(("viewer",)),
     "PUT /stops/{automation}": Row(("policy_owner", "reviewer", "admin")),
     "DELETE /stops/{automation}": Row(("policy_owner", "admin")),
 }
+
+
+def offered(app: Gateway) -> set[str]:
+    """Return every route of an app as `METHOD path`; those of the OpenAI wire as their rows name them."""
+    found = {f"{method} {route.path}" for route in _flat(app.routes) for method in (route.methods or set()) - {"HEAD"}}
+    for path in app.direct:
+        rows = {row for row in ROWS if row.split(" ")[1] == path or row.split(" ")[1].startswith(f"{path}/")}
+        found |= rows or {f"ANY {path}"}
+    return found
+
+
+async def offered_by_a_worker(folder: Path) -> set[str]:
+    """Wire up a worker with an empty data folder; return its routes."""
+    async with open_parts(load({}, folder), {}, "test") as parts:
+        return offered(create_app(parts.pipeline, routers(parts), kept=parts.responses))
+
+
+def _flat(routes: Iterable[BaseRoute]) -> list[Route | APIRoute]:
+    found: list[Route | APIRoute] = []
+    for route in routes:
+        inner = getattr(route, "original_router", None)
+        found += [route] if isinstance(route, Route | APIRoute) else _flat(inner.routes if inner else ())
+    return found

@@ -10,10 +10,13 @@ import pyarrow as pa
 import pytest
 import urllib3
 import uvicorn
+from fastapi.routing import APIRoute
+from starlette.routing import Route
 
 from metrics.client import RecorderClient, RecorderError
 from metrics.record.events import Event
 from metrics.record.journal import FileJournal
+from metrics.record.prometheus import add_metrics
 from metrics.record.recorder import Recorder
 from metrics.record.sandbox import QueryLimits
 from metrics.record.service import ARROW, Service, create_app
@@ -73,25 +76,51 @@ def client(recorder: Recorder, url: str) -> RecorderClient:
     return RecorderClient(url, lambda: token(recorder))
 
 
-# What these records do not hold.
-NO_ROWS = {"audited", "budgets", "candidates", "observed", "replay", "shadows", "spending", "unpriced"}
+async def every_kind(journal: FileJournal) -> None:
+    """Two tenants with records of every kind: each question has an answer for both."""
+    for tenant in ("acme", "other"):
+        call, window = f"{tenant}_1", {"drawn": True, "deadline_s": 60, "rate": 1.0, "window": f"{tenant}_window"}
+        journal.write(begin(call, TS, tenant))
+        asked = {"n": 1, "provider": f"{tenant}_provider", "model": f"{tenant}_model", "status": 200}
+        known = {"entities": {"request": {f"{tenant}_KIND": 1}}, "stages_us": {"admit": 10}, "total_ms": 10.0}
+        known |= {"policy": f"{tenant}_policy", "policy_hash": "abc", "verdict": f"{tenant}_pass", "snapshot": "s1"}
+        known |= {"confidence": 0.9, "audit": window, "charges": [[f"{tenant}_team|usd|day", 0, 5]]}
+        known |= {"attempts": [asked], "would_refuse": [f"{tenant}_rule"], "team": f"{tenant}_team"}
+        known |= {"cost_usd": None, "usage": {"output_tokens": 3}, "provider": f"{tenant}_provider"}
+        await journal.commit(end(call, TS, tenant, run=f"{tenant}_run", **known))
+        said = {"call_id": call, "metric": "success", "value": True, "source": "human"}
+        await journal.commit(Event(f"out_{tenant}", "outcome", TS + 9, tenant, body=said))
+        shadow = {"call_id": call, "provider": f"{tenant}_provider", "model": f"{tenant}_shadow", "outcome": "ok"}
+        await journal.commit(Event(f"{call}.s", "call.shadow", TS + 9, tenant, f"{tenant}_triage", body=shadow))
 
 
-def test_every_question_is_answered_for_the_tokens_tenant_alone(recorder: Recorder, url: str) -> None:
-    questions = Service(recorder).queries
-    for tenant, stranger in (("acme", "other"), ("other", "acme")):
-        asker = RecorderClient(url, lambda tenant=tenant: token(recorder, tenant))  # type: ignore[misc]
-        given = {"call_id": f"{tenant}_1", "since": 0, "until": 2**62}
-        for name, question in questions.items():
-            asked = {key: value for key, value in given.items() if key in question.parameters}
-            if name == "events":
-                del asked["call_id"]
-            table = asker.query(name, **asked)
-            assert table.rows or name in NO_ROWS, name
-            assert f"{stranger}_" not in str(table.rows)
-            assert table.watermark.seq == 22
-        assert asker.query("call", call_id=f"{stranger}_1").rows == []
-        assert asker.query("known", call_id=f"{stranger}_1").first() == {"call": False, "run": False}
+def test_every_question_is_answered_for_the_tokens_tenant_alone(tmp_path: Path) -> None:
+    write(tmp_path, every_kind)
+    with recording(tmp_path) as recorder, serving(recorder) as address:
+        for tenant, stranger in (("acme", "other"), ("other", "acme")):
+            asker = RecorderClient(address, lambda tenant=tenant: token(recorder, tenant))  # type: ignore[misc]
+            for name, question in Service(recorder).queries.items():
+                given = {"call_id": f"{tenant}_1", "since": 0, "until": 2**62}
+                if name == "events":
+                    del given["call_id"]
+                found = asker.query(name, **{key: given[key] for key in given if key in question.parameters})
+                assert found.rows, f"{name}: add to `every_kind` what it asks about"
+                assert f"{stranger}_" not in str(found.rows), name
+                assert found.watermark.seq == recorder.status()["seq"]
+            assert asker.query("call", call_id=f"{stranger}_1").rows == []
+            assert asker.query("known", call_id=f"{stranger}_1").first() == {"call": False, "run": False}
+
+
+def test_every_route_but_health_wants_a_token(recorder: Recorder) -> None:
+    app = create_app(Service(recorder))
+    add_metrics(app, lambda: (), Service(recorder).grant)
+    asked = {f"{next(iter(route.methods))} {route.path}" for route in app.routes if isinstance(route, Route | APIRoute)}
+    wanting = {"POST /v1/query/{name}", "GET /v1/content/{event_id}"}
+    assert asked - wanting == {"GET /healthz", "GET /readyz", "GET /status", "GET /metrics"}
+    with serving(recorder) as address:
+        for method, path in (each.split(" ") for each in wanting):
+            refused = urllib3.request(method, address + path.format(name="calls", event_id="acme_1.e"))
+            assert refused.status == 401, path
 
 
 def test_a_range_and_filters_narrow_the_calls(client: RecorderClient) -> None:

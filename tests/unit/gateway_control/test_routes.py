@@ -106,11 +106,11 @@ def test_a_link_a_password_and_a_query_token(client: TestClient, admin: Caller, 
     assert (status, me["email"], me["tenant"], me["roles"]) == (200, "rita@example.com", "default", ["reviewer"])
     assert me["expires_at"] == session["expires_at"]
     status, made_token = rita("POST", "/auth/query-token", {})
-    assert (status, made_token["expires_in_s"], made_token["recorder_url"]) == (200, 300, "http://127.0.0.1:8081")
+    assert (status, made_token["expires_in_s"], made_token["recorder_url"]) == (200, 60, "http://127.0.0.1:8081")
     now_s, secret = clock() // 1_000_000, token.secret_of(MASTER)
     assert token.verify(secret, made_token["token"], now_s) == token.Grant(made["id"], "default", ("reviewer",))
     with pytest.raises(token.TokenRefusedError):
-        token.verify(secret, made_token["token"], now_s + 300)
+        token.verify(secret, made_token["token"], now_s + 60)
     assert rita("POST", "/auth/logout") == (200, {"signed_out": True})
     assert rita("GET", "/auth/me")[0] == 401
 
