@@ -1,0 +1,1 @@
+"""What an automation is written with: steps, actions, and the engine that runs them."""

@@ -1,0 +1,141 @@
+"""Takes runs in, and moves a leased run from step to step: what a step gave is stored before the next one begins."""
+
+import random
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any, Final
+
+from automations.flow.automation import Automation
+from automations.flow.gateway import Erased, Gateway
+from automations.flow.logbook import Logbook
+from automations.flow.progress import Progress
+from automations.flow.travel import Journey
+from automations.queue.sealing import RunKey
+from automations.queue.store import CANCELLED, ERASED, Lane, Lease, NewRun, Pace, Store
+
+_LETTERS: Final = "bcdfghjkmnpqrstvwxz"  # no digits: an id is never taken for somebody's number
+
+
+class Unknown(LookupError):
+    """No automation has this name here."""
+
+
+class TooLarge(ValueError):
+    """An input is larger than the automation takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """What became of an input: the run that it started, or the older run that has the same business key."""
+
+    run_id: str
+    new: bool
+
+
+@dataclass(slots=True)
+class Engine:
+    """The queue with automations on it. Safe for several threads; processes meet in the database."""
+
+    store: Store
+    gateway: Gateway
+    automations: Mapping[str, Automation]
+    chance: Callable[[], float] = random.random
+    tenants: dict[str, str] = field(default_factory=dict)  # of the automations, as the gateway told
+
+    def enqueue(self, name: str, inputs: Sequence[Any]) -> list[Queued]:
+        """Start a run for each input that was not seen before; all are on disk when this returns.
+
+        Raises:
+            QueueFull: too many wait already.
+            GatewayAway: no keys can be had; the inputs stay with whoever offers them.
+            Unknown, TooLarge, pydantic.ValidationError: see there.
+        """
+        automation = self.automation(name)
+        checked = [automation.input_type.validate_python(each) for each in inputs]
+        raw = [automation.input_type.dump_json(each) for each in checked]
+        if any(len(each) > automation.limits.max_input_bytes for each in raw):
+            raise TooLarge(f"an input of {name} has more than {automation.limits.max_input_bytes} bytes")
+        ids = [new_run_id() for _ in raw]
+        issued = self.gateway.new_keys(name, list(zip(ids, map(automation.subject, checked), strict=True)))
+        lane = Lane(issued[0].tenant, name) if issued else Lane("", name)
+        deadline_us = self.store.clock_us() + int(automation.limits.deadline_s * 1e6)
+        new = [
+            NewRun(
+                run_id,
+                digest(lane, automation.key(each)),
+                key.wrapped,
+                RunKey(run_id, key.key).seal("input", text.decode()),
+                deadline_us,
+                key.expires_us,
+            )
+            for run_id, each, text, key in zip(ids, checked, raw, issued, strict=True)
+        ]
+        self.tenants[name] = lane.tenant
+        known = self.store.enqueue(lane, new, automation.limits.max_queued) if new else {}
+        return [Queued(known[each.dedup], known[each.dedup] == each.run_id) for each in new]
+
+    def automation(self, name: str) -> Automation:
+        """Return an automation by its name.
+
+        Raises:
+            Unknown: there is none.
+        """
+        if name not in self.automations:
+            raise Unknown(f"no automation is called {name!r} here; known: {', '.join(self.automations) or 'none'}")
+        return self.automations[name]
+
+    def claim(self, owner: str, want: int, lease_s: float) -> list[Lease]:
+        """Take up to so many runs that are due, in fair shares of the automations known here."""
+        lanes = [lane for lane in self.store.due() if lane.automation in self.automations]
+        random.shuffle(lanes)
+        found: list[Lease] = []
+        for lane in lanes:
+            limits = self.automations[lane.automation].limits
+            pace = Pace(limits.concurrency, limits.per_minute)
+            found += self.store.claim(lane, owner, want - len(found), pace, lease_s)
+            if len(found) >= want:
+                break
+        return found
+
+    def advance(self, lease: Lease) -> None:
+        """Work on a leased run until it ends, waits or fails.
+
+        Raises:
+            LeaseLost: another worker has it by now.
+        """
+        automation = self.automations[lease.automation]
+        log = Logbook(self.store, lease)
+        if lease.cancel:
+            log.end(CANCELLED)
+            return
+        journey = Journey(self.gateway, automation, log, self.chance)
+        try:
+            log.key = RunKey(lease.run_id, self.gateway.open_key(lease.automation, lease.run_id, lease.wrapped))
+        except Erased:
+            log.end(ERASED)
+        except Exception as error:  # noqa: BLE001 - whatever stands between us and the key, the run waits
+            journey.wait_for_gateway(error)
+        else:
+            log.progress = Progress.opened(log.key, lease, automation)
+            journey.go()
+
+    def drain(self, owner: str = "local", lease_s: float = 60.0) -> int:
+        """Work on everything that is due now, in this thread; return how many runs were taken up. For tests."""
+        count = 0
+        while leases := self.claim(owner, 1, lease_s):
+            for lease in leases:
+                self.advance(lease)
+            count += len(leases)
+        return count
+
+
+def new_run_id() -> str:
+    """Return a new run id."""
+    return "run_" + "".join(secrets.choice(_LETTERS) for _ in range(24))
+
+
+def digest(lane: Lane, key: str) -> str:
+    """Return what the queue knows of a business key."""
+    return sha256("\0".join((*lane, key)).encode()).hexdigest()

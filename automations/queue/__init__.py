@@ -1,0 +1,1 @@
+"""The durable queue: runs, actions and events on SQLite or PostgreSQL."""

@@ -1,0 +1,248 @@
+"""Runs in the database: enqueued once per business key, leased to one worker at a time, moved on in one transaction."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import orjson
+from sqlalchemy import Connection, case, func, select, update
+
+from automations.queue.database import QueueDatabase
+from automations.queue.schema import lanes, outbox, runs
+
+QUEUED, RUNNING, HELD, DONE, DEAD = "queued", "running", "held", "done", "dead"
+CANCELLED, DISCARDED, ERASED = "cancelled", "discarded", "erased"
+OPEN: Final = (QUEUED, RUNNING, HELD)
+ENDED: Final = (DONE, CANCELLED, DISCARDED, ERASED)
+MINUTE_US: Final = 60_000_000
+Clock = Callable[[], int]
+
+
+class LeaseLost(Exception):
+    """Somebody else has the run now: what was done since is not written down here."""
+
+
+class QueueFull(Exception):
+    """The automation has as many open runs as it may; come again later."""
+
+    def __init__(self, automation: str, most: int) -> None:
+        super().__init__(f"{automation} has {most} runs waiting, as many as it may; try again later")
+        self.after_s = 5.0
+
+
+class Lane(NamedTuple):
+    """An automation of a tenant."""
+
+    tenant: str
+    automation: str
+
+
+class NewRun(NamedTuple):
+    """A run to enqueue. `wrapped` is its key as the gateway gave it; `expires_us` when its texts are no longer kept."""
+
+    run_id: str
+    dedup: str
+    wrapped: str
+    input_sealed: bytes
+    deadline_us: int
+    expires_us: int
+
+
+class Event(NamedTuple):
+    """Something for the ledger. `words` are closed words and numbers; texts are sealed under the run's key."""
+
+    event_id: str
+    run_id: str
+    step: str | None
+    kind: str
+    words: Mapping[str, Any]
+    texts_sealed: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A run as the worker that holds it knows it."""
+
+    run_id: str
+    tenant: str
+    automation: str
+    token: int
+    step: int
+    attempts: int
+    waits: int
+    losses: int
+    retries: int
+    created_us: int
+    deadline_us: int
+    cancel: int
+    wrapped: str
+    input_sealed: bytes | None
+    progress_sealed: bytes | None
+
+    @property
+    def lane(self) -> Lane:
+        """Return whose run this is."""
+        return Lane(self.tenant, self.automation)
+
+
+_LEASED: Final = [runs.c[name] for name in Lease.__dataclass_fields__]
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The queue. Every method is one transaction; `clock_us` is its only time."""
+
+    database: QueueDatabase
+    clock_us: Clock
+
+    def enqueue(self, lane: Lane, new: Sequence[NewRun], most: int) -> dict[str, str]:
+        """Add runs; return the run id of each dedup digest: an older run's, where there was one.
+
+        Raises:
+            QueueFull: the lane would have more than `most` open runs; nothing was added.
+        """
+        now_us = self.clock_us()
+        with self.database.write() as conn:
+            if _open_runs(conn, lane) + len(new) > most:
+                raise QueueFull(lane.automation, most)
+            added = self._insert(conn, lane, new, now_us)
+            events = [Event(f"{each}.queued", each, None, "run.queued", {}) for each in added.values()]
+            post(conn, lane.automation, events, now_us)
+            missing = [each.dedup for each in new if each.dedup not in added]
+            return added | _known(conn, lane, missing)
+
+    def _insert(self, conn: Connection, lane: Lane, new: Sequence[NewRun], now_us: int) -> dict[str, str]:
+        fixed: dict[str, Any] = {"tenant": lane.tenant, "automation": lane.automation, "state": QUEUED, "step": 0}
+        fixed |= dict.fromkeys(("attempts", "waits", "losses", "retries", "token", "cancel"), 0)
+        rows = [{**each._asdict(), **fixed, "due_us": now_us, "created_us": now_us} for each in new]
+        adding = self.database.insert(runs).on_conflict_do_nothing().returning(runs.c.dedup, runs.c.run_id)
+        return {row.dedup: row.run_id for row in conn.execute(adding.values(rows))} if rows else {}
+
+    def due(self) -> set[Lane]:
+        """Return the lanes that have something to do now."""
+        now_us = self.clock_us()
+        waiting = select(runs.c.tenant, runs.c.automation).where(
+            runs.c.state.in_((QUEUED, HELD)) & (runs.c.due_us <= now_us)
+            | (runs.c.state == RUNNING) & (runs.c.lease_us <= now_us)
+        )
+        with self.database.read() as conn:
+            return {Lane(*row) for row in conn.execute(waiting.distinct())}
+
+    def claim(self, lane: Lane, owner: str, want: int, limits: "Pace", lease_s: float) -> list[Lease]:
+        """Take runs that are due, or whose worker was not heard of in time: the longest due first."""
+        now_us = self.clock_us()
+        with self.database.write() as conn:
+            begun = self._lock(conn, lane, now_us)
+            most = min(want, limits.concurrency - _running(conn, lane, now_us))
+            if limits.per_minute is not None:
+                most = min(most, limits.per_minute - begun)
+            found = _claimable(conn, lane, now_us, most) if most > 0 else []
+            if not found:
+                return []
+            taken = (
+                update(runs)
+                .where(runs.c.run_id.in_(found))
+                .values(
+                    state=RUNNING,
+                    owner=owner,
+                    lease_us=now_us + int(lease_s * 1e6),
+                    token=runs.c.token + 1,
+                    losses=runs.c.losses + case((runs.c.state == RUNNING, 1), else_=0),
+                )
+                .returning(*_LEASED)
+            )
+            leases = [Lease(*row) for row in conn.execute(taken)]
+            mine = (lanes.c.tenant == lane.tenant) & (lanes.c.automation == lane.automation)
+            conn.execute(update(lanes).where(mine).values(started=begun + len(leases)))
+            return leases
+
+    def _lock(self, conn: Connection, lane: Lane, now_us: int) -> int:
+        """Lock a lane until the transaction ends; return how many of its runs began in this minute."""
+        fresh = {"tenant": lane.tenant, "automation": lane.automation, "window_us": 0, "started": 0}
+        conn.execute(self.database.insert(lanes).values(fresh).on_conflict_do_nothing())
+        mine = (lanes.c.tenant == lane.tenant) & (lanes.c.automation == lane.automation)
+        row = conn.execute(select(lanes.c.window_us, lanes.c.started).where(mine).with_for_update()).one()
+        minute_us = now_us - now_us % MINUTE_US
+        if row.window_us == minute_us:
+            return int(row.started)
+        conn.execute(update(lanes).where(mine).values(window_us=minute_us, started=0))
+        return 0
+
+    def renew(self, owner: str, run_ids: Sequence[str], lease_s: float) -> None:
+        """Keep the runs that this worker is at."""
+        mine = (runs.c.owner == owner) & (runs.c.state == RUNNING) & runs.c.run_id.in_(run_ids)
+        with self.database.write() as conn:
+            conn.execute(update(runs).where(mine).values(lease_us=self.clock_us() + int(lease_s * 1e6)))
+
+    def move(self, lease: Lease, values: Mapping[str, Any], events: Sequence[Event]) -> None:
+        """Write a run's next state and what happened, together or not at all.
+
+        Raises:
+            LeaseLost: the run is somebody else's by now.
+        """
+        with self.database.write() as conn:
+            move(conn, lease, values)
+            post(conn, lease.automation, events, self.clock_us())
+
+
+class Pace(NamedTuple):
+    """How many runs of a lane may be under way, and begin in a minute, over all workers."""
+
+    concurrency: int
+    per_minute: int | None
+
+
+def move(conn: Connection, lease: Lease, values: Mapping[str, Any]) -> None:
+    """Write a run's next state in a transaction of the caller.
+
+    Raises:
+        LeaseLost: the run is somebody else's by now.
+    """
+    mine = (runs.c.run_id == lease.run_id) & (runs.c.token == lease.token) & (runs.c.state == RUNNING)
+    if conn.execute(update(runs).where(mine).values(**values)).rowcount == 0:
+        raise LeaseLost(lease.run_id)
+
+
+def post(conn: Connection, automation: str, events: Iterable[Event], now_us: int) -> None:
+    """Put events into the outbox, in a transaction of the caller."""
+    rows = [
+        {**each._asdict(), "words": orjson.dumps(each.words).decode(), "automation": automation}
+        | {"ts_us": now_us, "due_us": now_us}
+        for each in events
+    ]
+    if rows:
+        conn.execute(outbox.insert(), rows)
+
+
+def _of(lane: Lane) -> Any:
+    return (runs.c.tenant == lane.tenant) & (runs.c.automation == lane.automation)
+
+
+def _open_runs(conn: Connection, lane: Lane) -> int:
+    counted = select(func.count()).select_from(runs).where(_of(lane), runs.c.state.in_(OPEN))
+    return int(conn.execute(counted).scalar_one())
+
+
+def _running(conn: Connection, lane: Lane, now_us: int) -> int:
+    held = (runs.c.state == RUNNING) & (runs.c.lease_us > now_us)
+    return int(conn.execute(select(func.count()).select_from(runs).where(_of(lane), held)).scalar_one())
+
+
+def _known(conn: Connection, lane: Lane, dedups: Sequence[str]) -> dict[str, str]:
+    if not dedups:
+        return {}
+    found = conn.execute(select(runs.c.dedup, runs.c.run_id).where(_of(lane), runs.c.dedup.in_(dedups)))
+    return {row.dedup: row.run_id for row in found}
+
+
+def _claimable(conn: Connection, lane: Lane, now_us: int, most: int) -> list[str]:
+    """Find runs of ended workers first, then what is due."""
+    lost = (runs.c.state == RUNNING) & (runs.c.lease_us <= now_us)
+    ready = runs.c.state.in_((QUEUED, HELD)) & (runs.c.due_us <= now_us)
+    found: list[str] = []
+    for wanted in (lost, ready):
+        mine = select(runs.c.run_id).where(_of(lane), wanted).order_by(runs.c.due_us).limit(most - len(found))
+        found += conn.execute(mine.with_for_update(skip_locked=True)).scalars()
+        if len(found) >= most:
+            break
+    return found
