@@ -19,7 +19,7 @@ class ReviewDesk(Protocol):
         """Return a review with its texts."""
         ...
 
-    def act(self, review_id: str, action: str, **said: str | None) -> Json:
+    def act(self, review_id: str, action: str, **said: Any) -> Json:
         """Approve, edit, reject, assign, comment, reveal or redeliver."""
         ...
 
@@ -51,7 +51,7 @@ class LiveDesk:
         """Return a review with its texts."""
         return self.gateway.ask("GET", f"/reviews/{review_id}", self.session)
 
-    def act(self, review_id: str, action: str, **said: str | None) -> Json:
+    def act(self, review_id: str, action: str, **said: Any) -> Json:
         """Do something with a review."""
         return self.gateway.ask("POST", f"/reviews/{review_id}/{action}", self.session, body=said)
 
@@ -85,7 +85,7 @@ class MemoryDesk:
         """Return one."""
         return next(each for each in self.reviews if each["id"] == review_id)
 
-    def act(self, review_id: str, action: str, **said: str | None) -> Json:
+    def act(self, review_id: str, action: str, **said: Any) -> Json:
         """Remember it; a decision takes the review from the queue."""
         self.done.append((review_id, action, said))
         states = {"approve": "approved", "edit": "edited", "reject": "rejected"}

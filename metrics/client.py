@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
 import orjson
 import urllib3
@@ -47,6 +47,13 @@ class Table:
         return next(self.dicts(), None)
 
 
+class Known(NamedTuple):
+    """Whether something was recorded, None where that cannot be known now; and when a run began."""
+
+    recorded: bool | None = None
+    began_us: int | None = None
+
+
 class RecorderClient:
     """Blocking and thread-safe. `token_source` is asked for a query token before each question."""
 
@@ -70,13 +77,13 @@ class RecorderClient:
         """Return what the recorder says about itself. Raises `RecorderError`."""
         return self._ask("GET", "/status", token=False)
 
-    def knows(self, *, call_id: str | None = None, run_id: str | None = None) -> Literal["yes", "no", "unsure"]:
-        """Say whether a call or run was recorded; unsure while records wait that might hold it."""
+    def knows(self, *, call_id: str | None = None, run_id: str | None = None) -> Known:
+        """Say whether a call or run was recorded; None while records wait that might hold it."""
         status = self.status()
         found = self.query("known", call_id=call_id, run_id=run_id).first() or {}
         if (call_id and found.get("call")) or (run_id and found.get("run")):
-            return "yes"
-        return "no" if status["phase"] == "running" and status["behind_bytes"] == 0 else "unsure"
+            return Known(True, found["began_us"])
+        return Known(False if status["phase"] == "running" and status["behind_bytes"] == 0 else None)
 
     def _ask(self, method: str, path: str, body: bytes | None = None, token: bool = True) -> dict[str, Any]:
         headers = {"content-type": "application/json"}

@@ -15,7 +15,7 @@ from policy.tighten import Tighten
 from policy.values import Block, Contradiction, Name, OneOrMore, Text, dump, hash12
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from policy.blocks_redaction import RedactionRule
     from policy.values import Where
@@ -105,11 +105,9 @@ class Policy(Blocks, Head):  # in this order the head's keys come first
         if holding and self.hold is None:
             message = "a verdict or tool rule holds outputs but there is no `hold` block; add one"
             raise Contradiction(message, *holding)
-        bands = enumerate(self.confidence.bands if self.confidence else ())
-        lacking = next((at for at, band in bands if band.verdict == "hold" and band.queue is None), None)
-        if holding and self.hold and self.hold.queue is None and lacking is not None:
-            message = "a hold needs a queue; add `hold.queue` or a `queue` to the band"
-            raise Contradiction(message, "confidence", "bands", lacking, "verdict")
+        lacking = next((where for where in self._holding() if where not in self._own_queues()), None)
+        if lacking and self.hold and self.hold.queue is None:
+            raise Contradiction("a hold needs a queue; add `hold.queue`, or a `queue` to the band that holds", *lacking)
         return self
 
     @model_validator(mode="after")
@@ -174,6 +172,11 @@ class Policy(Blocks, Head):  # in this order the head's keys come first
 
     def _live_blocks(self) -> dict[int, Tighten]:
         return {at: block for at, block in enumerate(self.tighten) if block.delivery is None}
+
+    def _own_queues(self) -> "Collection[Where]":
+        """Name the verdicts that say themselves which queue they hold for."""
+        bands = enumerate(self.confidence.bands if self.confidence else ())
+        return [("confidence", "bands", at, "verdict") for at, band in bands if band.queue]
 
     def _holding(self) -> "Iterator[Where]":
         """Name what can hold an output."""

@@ -84,18 +84,20 @@ def one(desk: ReviewDesk, review_id: str, waiting: list[str]) -> None:
 
 def decide(desk: ReviewDesk, review: Json, waiting: list[str]) -> None:
     """Offer the decisions; each has a key of its own."""
-    key = str(review["id"])
-    text = st.text_area("Answer to release", review.get("text") or "", height=160, key=f"text-{key}")
-    edited = text != (review.get("text") or "")
+    key, texts = str(review["id"]), review.get("texts") or [""]
+    choice = st.selectbox("Choice", range(len(texts)), key=f"choice-{key}") if len(texts) > 1 else 0
+    text = st.text_area("Answer to release", texts[choice], height=160, key=f"text-{key}-{choice}")
+    drops = bool(review.get("calls")) and st.checkbox("Release the edit without the tool calls", key=f"drop-{key}")
+    edited = text != texts[choice]
     if edited:
-        difference(review.get("text") or "", text)
+        difference(texts[choice], text)
     left, right = st.columns([1, 2])
     reason = left.selectbox("Reason", REASONS, key=f"reason-{key}") or None
     comment = right.text_input("Comment", key=f"comment-{key}") or None
     columns = st.columns(4)
-    buttons: list[tuple[str, str, str, dict[str, str | None]]] = [
+    buttons: list[tuple[str, str, str, Json]] = [
         ("Approve", "approve", "Alt+A", {}),
-        ("Release edit", "edit", "Alt+E", {"text": text}),
+        ("Release edit", "edit", "Alt+E", {"text": text, "choice": choice, "drop_calls": drops}),
         ("Reject", "reject", "Alt+X", {}),
     ]
     for column, (label, action, shortcut, more) in zip(columns[:3], buttons, strict=True):

@@ -41,6 +41,7 @@ Examples:
 @click.option("--team", help="The team it belongs to.")
 @click.option("--environment", help="For example production or staging.")
 @click.option("--data-class", help="For example health.")
+@click.option("--owner", metavar="EMAIL", help="The user whose key it is: they do not approve what it asked for.")
 @click.option("--expires", metavar="TIME", help="How long it works: 12h, 30d, 8w. Without it, until revoked.")
 @tenant_option
 @json_option
@@ -113,4 +114,5 @@ def revoke(*, as_json: bool, key_id: str, tenant: str) -> None:
 def _shown(info: KeyInfo) -> dict[str, Any]:
     times = {"created": utc_text(info.created_us), "expires": utc_text(info.expires_us)}
     said = {"key_id": info.key_id, "name": info.name, "hint": f"...{info.hint}", "state": info.state(utc_now_us())}
-    return said | asdict(info.facts) | times | {"created_by": info.created_by, "revoked": utc_text(info.revoked_us)}
+    whose = {"created_by": info.created_by, "owner": info.owner}
+    return said | asdict(info.facts) | times | whose | {"revoked": utc_text(info.revoked_us)}

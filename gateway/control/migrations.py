@@ -24,6 +24,10 @@ def _add_cap(conn: Connection) -> None:
     _add_number(conn, schema.allowances.name, "cap")
 
 
+def _add_owner(conn: Connection) -> None:
+    _add(conn, schema.api_keys.name, "owner", "VARCHAR")
+
+
 def _add_number(conn: Connection, table: str, name: str) -> None:
     _add(conn, table, name, "BIGINT NOT NULL DEFAULT 0")
 
@@ -52,6 +56,7 @@ STEPS: Final[Mapping[str, Step]] = {
     "0007-cap": _add_cap,
     "0008-weekly": schema_reviews.weekly_reviews.metadata.create_all,
     "0009-trust": _add_trust,
+    "0010-owner": _add_owner,
 }
 
 

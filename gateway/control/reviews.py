@@ -4,17 +4,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final, Literal
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, RowMapping, cast, delete, select, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, RowMapping, case, cast, delete, select, update
 
-from gateway.control import schema, schema_reviews, sealed
+from gateway.control import schema_reviews, sealed
 from gateway.control.database import Database, Note, Write
 from gateway.control.errors import Conflict, InvalidInput, NotAllowed, NotFound
+from gateway.control.identity.keys import owners
 from gateway.control.identity.roles import Identity, require, roles_of
 
 OPEN: Final = "open"
 CONTENT, OUTPUT, NOTE = "review", "review.output", "review.note"
 Verdict = Literal["approved", "edited", "rejected"]
 _DAY_US: Final = 24 * 3600 * 1_000_000
+LATE_US: Final = 7 * _DAY_US  # an outcome that comes later restates a week that was reviewed
 KEEPER: Final = "keeper"
 
 
@@ -99,12 +101,14 @@ def find(conn: Connection, tenant: str, review_id: str) -> Review:
 
 
 def listed(database: Database, tenant: str, wanted: Filter) -> list[Review]:
-    """List reviews, the most urgent first: by deadline, then by risk."""
+    """List reviews: open ones first, by deadline, then by risk; decided ones after them, the latest first."""
     table = schema_reviews.reviews
     given = {name: getattr(wanted, name) for name in ("state", "kind", "queue", "automation", "assignee")}
     is_so: list[ColumnElement[bool]] = [table.c[name] == value for name, value in given.items() if value is not None]
     found = select(table).where(table.c.tenant == tenant, *is_so)
-    urgent = found.order_by(table.c.deadline_us, table.c.risk.desc(), table.c.review_id).limit(wanted.limit)
+    waits = table.c.state == OPEN
+    turn = case((waits, table.c.deadline_us), else_=-table.c.decided_us)
+    urgent = found.order_by(waits.desc(), turn, table.c.risk.desc(), table.c.review_id).limit(wanted.limit)
     with database.read() as conn:
         return [_review(row) for row in conn.execute(urgent).mappings()]
 
@@ -197,6 +201,16 @@ def decided(conn: Connection, ids: frozenset[str]) -> frozenset[str]:
     return frozenset(conn.execute(done).scalars())
 
 
+def withheld(review: Review) -> tuple[str, str]:
+    """Give the code and the sentence of a decided review whose caller gets nothing."""
+    if review.state == "rejected":
+        return "rejected_by_reviewer", f"A reviewer did not release this answer ({review.review_id})."
+    said = f"Nobody looked at this answer before its deadline ({review.review_id}), so it is withheld"
+    if review.state == "expired":
+        return "review_expired", f"{said}; its fallback cannot be used." if review.output == "fallback" else f"{said}."
+    return "review_erased", f"This answer was released ({review.review_id}), but its texts were erased meanwhile."
+
+
 def sweep(tx: Write) -> int:
     """Forget decided reviews whose texts are gone, and their deliveries; return how many."""
     table, told = schema_reviews.reviews, schema_reviews.deliveries
@@ -237,15 +251,14 @@ def _outcomes(tx: Write, review: Review, decision: Decision, by: str) -> None:
     known = {"call_id": review.call_id, "review_id": review.review_id, "value_kind": "boolean", "source": "human"}
     for metric, value in (("success", good), ("override", not good)):
         body = known | {"metric": metric, "value": value, "corrected": decision.edit is not None, "comment": False}
+        body |= {"late": True} if tx.now_us - review.opened_us > LATE_US else {}
         tx.record(Note("outcome", review.tenant, by, body, review.automation, review.subject_ref))
 
 
 def _refuse_own(conn: Connection, by: Identity, review: Review, decision: Decision) -> None:
-    if review.self_approval or review.kind != "hold" or decision.state == "rejected":
+    if review.self_approval or decision.state == "rejected":
         return
-    keys = schema.api_keys
-    owner = conn.execute(select(keys.c.created_by).where(keys.c.key_id == review.key_id)).scalar()
-    if owner == by.holder:
+    if by.holder in owners(conn, review.key_id):
         raise NotAllowed("This output was made for a key of your own; somebody else has to approve it.")
 
 

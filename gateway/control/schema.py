@@ -141,6 +141,7 @@ api_keys: Final = Table(
     Column("environment", String),
     Column("data_class", String),
     Column("created_by", String, nullable=False),
+    Column("owner", String),  # whose key it is, where that is not who made it
     Column("created_us", BigInteger, nullable=False),
     Column("expires_us", BigInteger),
     Column("revoked_by", String),

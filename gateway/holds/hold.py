@@ -10,7 +10,7 @@ from typing import Final, Literal
 from gateway.call import Judged, Released
 from gateway.control.database import Database
 from gateway.control.errors import ControlError
-from gateway.control.reviews import CONTENT, Review, find, open_review
+from gateway.control.reviews import CONTENT, Review, find, open_review, withheld
 from gateway.errors import Held, Refused, Rejected, ReviewsDown
 from gateway.holds.texts import ReviewTexts, kept_of
 from gateway.holds.waiting import Waiting
@@ -42,7 +42,7 @@ class Holds:
 
         Raises:
             Held: the answer waits for a reviewer.
-            Rejected: a reviewer refused it while the caller waited.
+            Rejected: while the caller waited a reviewer refused it, or its deadline passed.
             ReviewsDown: it cannot be held, so it is not shown.
         """
         block = judged.answer.answer.route.request.governed.bound.policy.hold or NEEDED
@@ -135,7 +135,8 @@ class Holds:
         if found.output == "answer":
             return Released(judged, judged.answer.restored)
         if clean is None:
-            raise Rejected(f"A reviewer did not release this answer ({review.review_id}).")
+            code, sentence = withheld(found)
+            raise Rejected(sentence, code=code)
         return instead(judged, clean)
 
     def _result(self, review: Review) -> tuple[Review, Json | None]:
@@ -165,10 +166,10 @@ def _fallback(judged: Judged, block: Hold, notes: Json) -> Json | None:
 def _is_polled(judged: Judged, block: Hold) -> bool:
     call = judged.answer.answer.route.request.governed.call
     turn = call.endpoint.turn
-    return turn is not None and not call.stream and turn.polled(block.reply == "background")
+    return turn is not None and turn.polled(block.reply == "background")
 
 
 def _in_progress(judged: Judged, review: Review) -> Released:
-    """Show a response that is still under way."""
+    """Show a response that is still under way; its stream has only begun, and goes on where it is asked for."""
     clean = judged.answer.clean | {"status": "in_progress", "output": [], "usage": None, "background": True}
     return instead(judged, clean)._replace(review=review.review_id)

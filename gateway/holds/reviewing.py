@@ -13,6 +13,7 @@ from gateway.control.identity.roles import Identity
 from gateway.control.reviews import NOTE, OUTPUT, Decision, Review, Verdict, comment, decide, find, reveal
 from gateway.errors import RedactionDown, Refused, Ungoverned
 from gateway.holds.texts import Kept, ReviewTexts
+from gateway.scorers.shape import unfit
 from gateway.stages.bind import Redactors
 from gateway.wire import said
 from gateway.wire.endpoint import Json
@@ -56,7 +57,7 @@ class ReviewDesk:
         review = await asyncio.to_thread(self.find, by.tenant, review_id)
         edit = note = None
         if state == "edited":
-            edit = self.texts.seal(review, OUTPUT, await self._edited(review, said_of_it.text or ""))
+            edit = self.texts.seal(review, OUTPUT, await self._edited(review, said_of_it))
         if said_of_it.comment:
             note = await self._note(review, by, said_of_it.comment)
         decision = Decision(state, said_of_it.reason, edit, note)
@@ -89,16 +90,22 @@ class ReviewDesk:
         with _searched():
             return self._screen(review, kept, again=True).whole(clean).reply
 
-    async def _edited(self, review: Review, text: str) -> Json:
-        kept = await asyncio.to_thread(self.texts.kept, review)
+    async def _edited(self, review: Review, edit: "Remarks") -> Json:
+        kept, text = await asyncio.to_thread(self.texts.kept, review), edit.text or ""
         if kept is None:
             raise Conflict("The texts of this review were erased or have expired; it can only be rejected.")
         if not text or len(text) > MAX_TEXT_CHARS:
             raise InvalidInput("text", f"An edit has 1 to {MAX_TEXT_CHARS:,} characters.")
-        body, screen = said.saying(kept.answer, text), self._screen(review, kept, again=False)
+        try:
+            body = said.reworded(kept.answer, text, edit.choice, calls=not edit.drop_calls)
+        except IndexError as error:
+            raise InvalidInput("choice", f"This answer has no choice {edit.choice}.") from error
+        screen = self._screen(review, kept, again=False)
         with _searched():
             await screen.hear_whole(body)
-            return screen.whole(body).clean
+            shown = screen.whole(body)
+        _fits_what_was_asked(kept, [said.texts(each)[edit.choice] for each in shown])
+        return shown.clean
 
     async def _note(self, review: Review, by: Identity, text: str) -> bytes:
         kept = await asyncio.to_thread(self.texts.kept, review)
@@ -108,7 +115,9 @@ class ReviewDesk:
 
     def _screen(self, review: Review, kept: Kept, *, again: bool) -> Screen:
         redactor = self._compiled(review, kept).redactor
-        return redactor.screen(Vault(values=dict(kept.values)), review.endpoint, again=again)
+        asks_for_json = said.wanted(kept.request).kind != "text"
+        vault = Vault(values=dict(kept.values), json_mode=asks_for_json)
+        return redactor.screen(vault, review.endpoint, again=again)
 
     def _compiled(self, review: Review, kept: Kept | None) -> Compiled:
         """Compile today's rules for the key that asked."""
@@ -129,6 +138,20 @@ class Remarks:
     reason: str | None = None
     comment: str | None = None
     text: str | None = None
+    choice: int = 0  # which choice of the answer gets the text
+    drop_calls: bool = False
+
+
+def _fits_what_was_asked(kept: Kept, texts: list[str]) -> None:
+    """Refuse an edit that is not what the caller's program reads: neither as it is kept nor with its own values.
+
+    Raises:
+        InvalidInput: the caller asked for JSON, or JSON of a schema, and this is none. No value is named.
+    """
+    wanted = said.wanted(kept.request)
+    wrong = [unfit(wanted, text) for text in texts] if wanted.kind != "text" else [None]
+    if all(wrong):
+        raise InvalidInput("text", f"The caller asked for JSON, and {wrong[0]}.")
 
 
 @contextmanager

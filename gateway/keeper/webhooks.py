@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hmac
 import ipaddress
+import logging
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,10 +26,22 @@ from gateway.holds.texts import ReviewTexts
 WAITS_S: Final = (5, 30, 120, 600, 1800, 7200, 18_000, 36_000, 50_400)
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=15, connect=5)
 _MOST: Final = 20
+# Causes that no further try would change: the keeper reads its environment once.
+_WHY: Final = {
+    "url_unset": "the variable of its address is not set",
+    "secret_unset": "the variable of its secret is not set",
+    "secret_refused": "its secret is not base64 of at least 16 bytes",
+    "address_refused": "its address is not one outside of this network over HTTPS",
+}
+_LOG: Final = logging.getLogger("gateway.keeper")
 
 
-class Inwards(Exception):
-    """The address is none outside of this network, or cannot be used at all."""
+class Unusable(Exception):
+    """Address or secret cannot be used, and will not be until somebody changes them; `cause` is one word."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(cause)
+        self.cause = cause
 
 
 class PublicOnly(AbstractResolver):
@@ -80,7 +93,10 @@ class Webhooks:
         body = orjson.dumps(await asyncio.to_thread(self._news, delivery))
         try:
             status = await self._post(session, delivery, body)
-        except (Inwards, ValueError):  # an address or secret that cannot even be read stops no other delivery
+        except Unusable as error:
+            status = error.cause
+            _LOG.warning("the webhook of review %s is not told: %s", delivery.review.review_id, _WHY[status])
+        except ValueError:  # an address that cannot even be read stops no other delivery
             status = "address_refused"
         except (aiohttp.ClientError, TimeoutError, OSError):
             status = "unreachable"
@@ -100,40 +116,47 @@ class Webhooks:
 
     def _address(self, delivery: Delivery) -> str:
         url = self.environ.get(delivery.review.url_env or "", "")
-        host = urlsplit(url).hostname or ""
+        if not url:
+            raise Unusable("url_unset")
+        host, scheme = urlsplit(url).hostname or "", urlsplit(url).scheme
         trusted = host in self.private
-        if urlsplit(url).scheme != "https" and not (trusted and urlsplit(url).scheme == "http"):
-            raise Inwards
+        if scheme != "https" and not (trusted and scheme == "http"):
+            raise Unusable("address_refused")
         if not trusted and _is_address(host) and not _is_public(host):
-            raise Inwards
+            raise Unusable("address_refused")
         return url
 
     def _secret(self, delivery: Delivery) -> bytes:
         text = self.environ.get(delivery.review.secret_env or "", "").removeprefix("whsec_")
+        if not text:
+            raise Unusable("secret_unset")
         try:
             secret = base64.b64decode(text, validate=True)
         except ValueError:
             secret = b""
         if len(secret) < 16:
-            raise Inwards
+            raise Unusable("secret_refused")
         return secret
 
     def _news(self, delivery: Delivery) -> dict[str, Any]:
-        """Tell what became of a review; the answer is clean: its caller gets its own values by asking for it."""
+        """Tell what became of a review; the answer is clean: its caller gets its own values at `hold`."""
         review = delivery.review
         data = {
             "review_id": review.review_id,
             "call_id": review.call_id,
             "run_id": review.run,
+            "step": review.step,
             "automation": review.automation,
+            "endpoint": review.endpoint,
             "state": review.state,
             "output": review.output,
             "answer": self.texts.output(review),
+            "hold": f"/v1/holds/{review.review_id}",
         }
         return {"type": "review.decided", "timestamp": (review.decided_us or 0) // 1_000_000, "data": data}
 
     def _note(self, delivery: Delivery, status: str) -> None:
-        last = delivery.tries >= len(WAITS_S) or status == "410"
+        last = delivery.tries >= len(WAITS_S) or status == "410" or status in _WHY
         wait_s = None if last or status.startswith("2") else WAITS_S[delivery.tries]
         deliveries.note(self.database, delivery, status, wait_s, delivered=status.startswith("2"))
 

@@ -9,7 +9,6 @@ from gateway.stages.restore import event_bytes, numbered
 from gateway.wire.endpoint import Json
 from gateway.wire.said import as_events
 
-UNDER_WAY: Final = frozenset({"queued", "in_progress"})
 _MOST: Final = 100
 _USUAL: Final = 20
 _PART: Final[Mapping[str, str]] = {"assistant": "output_text"}
@@ -69,8 +68,6 @@ def events_of(answer: Json, first: int) -> list[bytes]:
     The numbers depend on nothing but the answer, so whoever reads on after one sees what comes next.
     """
     events = as_events("responses", answer, with_usage=True)
-    if answer.get("status") in UNDER_WAY:
-        events = events[:2]
     return [event_bytes(numbered(event, place), hide_usage=False) for place, event in enumerate(events)][first:]
 
 

@@ -3,11 +3,9 @@
 import asyncio
 from dataclasses import dataclass, replace
 
-from gateway.control.reviews import OPEN, find
+from gateway.control.reviews import OPEN, find, withheld
 from gateway.holds.texts import ReviewTexts
 from gateway.responses.store import ResponseStore, Stored
-
-_REJECTED = "A reviewer did not release this response."
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +37,7 @@ class ReviewedStore:
             return stored
         output = self.texts.output(review)
         if output is None:
-            error = {"code": "rejected_by_reviewer", "message": _REJECTED}
+            code, sentence = withheld(review)
+            error = {"code": code, "message": sentence}
             output = stored.answer | {"status": "failed", "error": error, "output": []}
         return replace(stored, answer=output | {"id": stored.response_id, "background": True}, review=None)

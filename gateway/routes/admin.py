@@ -35,6 +35,7 @@ class NewKey(_Body):
     environment: str | None = None
     data_class: str | None = None
     name: str = "unnamed"
+    owner: str | None = Field(default=None, max_length=320)
     expires_in_s: int | None = Field(default=None, ge=1, le=_YEARS_S)
 
 
@@ -148,7 +149,7 @@ def _add_services(router: APIRouter, database: Database) -> None:
 
 def _spec(body: NewKey, now_us: int) -> KeySpec:
     expires_us = None if body.expires_in_s is None else now_us + body.expires_in_s * 1_000_000
-    return KeySpec(body.automation, body.team, body.environment, body.data_class, body.name, expires_us)
+    return KeySpec(body.automation, body.team, body.environment, body.data_class, body.name, expires_us, body.owner)
 
 
 def _link(database: Database, user_id: str, by: Identity) -> dict[str, Any]:
@@ -173,6 +174,7 @@ def _key(info: KeyInfo, now_us: int) -> dict[str, Any]:
         "environment": facts.environment,
         "data_class": facts.data_class,
         "created_by": info.created_by,
+        "owner": info.owner,
         "created_at": _seconds(info.created_us),
         "expires_at": _seconds(info.expires_us),
         "revoked_at": _seconds(info.revoked_us),

@@ -8,9 +8,10 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 
 from gateway.admission import KeyHolder
+from gateway.control.reviews import LATE_US
 from gateway.errors import BadRequest, NotFound
 from gateway.intake import Intake, Report, Reporter, identifier, is_word, known_only, label, short, timestamp_us, word
-from metrics.client import RecorderClient, RecorderError
+from metrics.client import Known, RecorderClient, RecorderError
 from metrics.record.master import MasterKey
 from metrics.record.token import Grant, secret_of, sign
 
@@ -18,46 +19,46 @@ FIELDS: Final = ("id", "call_id", "run_id", "metric", "value", "source", "correc
 SOURCES: Final = ("system", "human", "judge")
 ALWAYS: Final = frozenset({"success", "override"})  # metrics that need no declaration
 _BEGAN: Final = re.compile(r"call_([0-9a-f]{14})[0-9a-f]{16}$")  # the time it began, and chance
-_WEEK_US: Final = 7 * 24 * 3600 * 1_000_000
 _TOKEN_S: Final = 60
 _ASK_S: Final = 2.0
 # Recorded in the open: nothing but our own ids fits, or any number that says something about a person would.
 _CALL_ID: Final = re.compile(r"call_[0-9a-f]{1,64}")
 
 
-# Says whether a call or a run of a tenant was recorded; None where that cannot be known now.
-Known = Callable[[KeyHolder, str | None, str | None], bool | None]
+# Says whether a call or a run of a tenant was recorded.
+Ask = Callable[[KeyHolder, str | None, str | None], Known]
 
 
-def unknowable(_holder: KeyHolder, _call_id: str | None, _run_id: str | None) -> bool | None:
+def unknowable(_holder: KeyHolder, _call_id: str | None, _run_id: str | None) -> Known:
     """Know nothing: every outcome is accepted."""
-    return None
+    return Known()
 
 
-def knowing(master: MasterKey, recorder_url: str, clock_us: Callable[[], int]) -> Known:
+def knowing(master: MasterKey, recorder_url: str, clock_us: Callable[[], int]) -> Ask:
     """Ask the recorder; while it is behind or away, nothing is known."""
     secret = secret_of(master)
 
-    def known(holder: KeyHolder, call_id: str | None, run_id: str | None) -> bool | None:
+    def known(holder: KeyHolder, call_id: str | None, run_id: str | None) -> Known:
         grant = Grant(holder.key_id, holder.facts.tenant, ("viewer",))
         client = RecorderClient(recorder_url, lambda: sign(secret, grant, clock_us() // 1_000_000, _TOKEN_S), _ASK_S)
         try:
-            return {"yes": True, "no": False}.get(client.knows(call_id=call_id, run_id=run_id))
+            return client.knows(call_id=call_id, run_id=run_id)
         except RecorderError:
-            return None
+            return Known()
 
     return known
 
 
-def router(intake: Intake, known: Known = unknowable) -> APIRouter:
+def router(intake: Intake, known: Ask = unknowable) -> APIRouter:
     """Build the route."""
     routes = APIRouter()
 
     async def check(reporter: Reporter, reports: Sequence[tuple[str, Report]]) -> None:
         for where, report in reports:
             _declared(reporter, report, where)
-            _mark_late(report, intake.pipeline.desk.clock_us())
-        await asyncio.to_thread(_all_known, known, reporter, reports)
+        began = await asyncio.to_thread(_all_known, known, reporter, reports)
+        for (_, report), began_us in zip(reports, began, strict=True):
+            _mark_late(report, began_us, intake.pipeline.desk.clock_us())
 
     @routes.post("/v1/outcomes")
     async def outcomes(request: Request) -> dict[str, Any]:
@@ -114,21 +115,24 @@ def _declared(reporter: Reporter, report: Report, where: str) -> None:
         raise BadRequest(f"'{where}value' must be of the kind {declared.kind}.", param=f"{where}value")
 
 
-def _mark_late(report: Report, now_us: int) -> None:
-    """Mark an outcome that comes more than a week after its call: weeks that were reviewed are restated."""
-    began = _BEGAN.match(report.body.get("call_id") or "")
-    if began is not None and now_us - int(began[1], 16) > _WEEK_US:
+def _mark_late(report: Report, run_began_us: int | None, now_us: int) -> None:
+    """Mark an outcome that comes over a week after its call or run began: weeks that were reviewed are restated."""
+    call = _BEGAN.match(report.body.get("call_id") or "")
+    began_us = run_began_us if call is None else int(call[1], 16)
+    if began_us is not None and now_us - began_us > LATE_US:
         report.body["late"] = True
 
 
-def _all_known(known: Known, reporter: Reporter, reports: Sequence[tuple[str, Report]]) -> None:
-    """Refuse an outcome of something that was never recorded; asks once for each call and run."""
-    asked: dict[tuple[str | None, str | None], bool | None] = {}
+def _all_known(known: Ask, reporter: Reporter, reports: Sequence[tuple[str, Report]]) -> list[int | None]:
+    """Refuse an outcome of something that was never recorded, and give when runs began; asks once for each."""
+    asked: dict[tuple[str | None, str | None], Known] = {}
+    began: list[int | None] = []
     for where, report in reports:
         call_id, run = report.body.get("call_id"), reporter.redactor.clear_label(report.run) if report.run else None
         if (call_id, run) not in asked:
             asked[call_id, run] = known(reporter.holder, call_id, run)
-        if asked[call_id, run] is False:
+        began.append(asked[call_id, run].began_us)
+        if asked[call_id, run].recorded is False:
             name = "call_id" if call_id else "run_id"
             what = f"call {call_id}" if call_id else "run of this name"
             tenant = reporter.holder.facts.tenant
@@ -136,6 +140,7 @@ def _all_known(known: Known, reporter: Reporter, reports: Sequence[tuple[str, Re
                 f"'{where}{name}': no {what} is recorded for the tenant {tenant}, and all its records were looked at."
             )
             raise NotFound(text, param=f"{where}{name}")
+    return began
 
 
 def _call_id(item: dict[str, Any], where: str) -> str | None:

@@ -11,13 +11,14 @@ from gateway.admission import KeyHolder
 from gateway.errors import BadRequest, NotFound
 from gateway.pipeline import Pipeline
 from gateway.responses.conversations import Conversations
-from gateway.responses.reading import UNDER_WAY, Query, events_of, input_items, query_of
+from gateway.responses.reading import Query, events_of, input_items, query_of
 from gateway.responses.store import ResponseStore, Stored
 from gateway.responses.turn import ResponseTurn
 from gateway.stages.admit import identify
 from gateway.watch import Watch
 from gateway.wire.exchange import App, Exchange, Message, Receive, Send
 from gateway.wire.responses import RESPONSES
+from gateway.wire.said import UNDER_WAY
 from gateway.wire.sse import KEEP_ALIVE
 from policy.model import Ungoverned
 from redaction.types import Vault

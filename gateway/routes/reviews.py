@@ -48,11 +48,13 @@ class Wanted(_Body):
 
 
 class Remark(_Body):
-    """What a reviewer says with a decision; `text` is the edited answer."""
+    """What a reviewer says with a decision; an edit puts `text` in the place of what a choice says."""
 
     reason: _Reason | None = None
     comment: _Text | None = None
     text: _Text | None = None
+    choice: int = Field(default=0, ge=0, le=127)
+    drop_calls: bool = False
 
 
 class Assignment(_Body):
@@ -107,7 +109,8 @@ def _add_reading(routes: APIRouter, desk: ReviewDesk) -> None:
         kept, edit = desk.texts.kept(review), desk.texts.edit(review)
         texts: dict[str, Any] = {"request": None, "answer": None, "text": None}
         if kept is not None:
-            texts = {"request": kept.request, "answer": kept.answer, "text": "\n\n".join(said.texts(kept.answer))}
+            spoken = said.texts(kept.answer)
+            texts = {"request": kept.request, "answer": kept.answer, "text": "\n\n".join(spoken), "texts": spoken}
             texts["calls"] = [call._asdict() for call in called(kept.answer)]
             texts |= {"findings": kept.findings, "scores": kept.scores, "fallback": kept.fallback}
         edited = None if edit is None else "\n\n".join(said.texts(edit))
@@ -196,4 +199,4 @@ def _times(review: Review) -> dict[str, Any]:
 
 
 def _remarks(body: Remark) -> Remarks:
-    return Remarks(body.reason, body.comment, body.text)
+    return Remarks(body.reason, body.comment, body.text, body.choice, body.drop_calls)

@@ -9,6 +9,7 @@ import orjson
 
 from gateway.scorers.base import Asked, Seen, Signal
 from gateway.wire.endpoint import Json
+from gateway.wire.said import Wanted
 from policy.blocks_output import ExpressionScorer, SchemaScorer
 from policy.conditions import Undecided, Values, condition
 
@@ -48,6 +49,21 @@ def fits(wanted: Json, value: Any) -> bool | None:
     """Say whether a value fits a schema; None where the schema is none."""
     validator = _compiled(orjson.dumps(wanted, option=orjson.OPT_SORT_KEYS))
     return None if validator is None else bool(validator.is_valid(value))
+
+
+def unfit(wanted: Wanted, text: str) -> str | None:
+    """Say in which way a text is not the JSON that was asked for; None where it is. No value is named."""
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        return f"the text is no JSON (line {error.lineno}, column {error.colno})"
+    if wanted.schema is None:
+        return None if isinstance(value, dict) else "the text is no JSON object"
+    validator = _compiled(orjson.dumps(wanted.schema, option=orjson.OPT_SORT_KEYS))
+    for found in validator.iter_errors(value) if validator is not None else ():
+        where, rule = "/".join(map(str, found.instance_path)), found.schema_path[-1]
+        return f"the text does not fit its schema: {where or 'the whole'} breaks `{rule}`"
+    return None
 
 
 @lru_cache(maxsize=256)

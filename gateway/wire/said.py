@@ -8,6 +8,9 @@ from gateway.wire.endpoint import Json
 _EVENTS: Final = {"chat.completions": "chat.completion.chunk", "completions": "text_completion"}
 
 
+UNDER_WAY: Final = frozenset({"queued", "in_progress"})  # of a response that has no end yet
+
+
 class Wanted(NamedTuple):
     """The shape that a request asks its answer to have: `text`, `json_object` or `json_schema`."""
 
@@ -80,6 +83,38 @@ def saying(body: Json, text: str) -> Json:
     return body | {"choices": [choice]}
 
 
+def reworded(body: Json, text: str, choice: int, *, calls: bool) -> Json:
+    """Give a whole answer in which one choice says something else; what it calls stays, or goes.
+
+    Raises:
+        IndexError: there is no such choice.
+    """
+    if "output" in body:
+        texts(body)[choice]
+        items = [item for item in body["output"] if item.get("type") != "message" and (calls or not _calls(item))]
+        place = next((at for at, item in enumerate(items) if _calls(item)), len(items))
+        [said] = saying(body, text)["output"]
+        ended = {"status": "completed", "incomplete_details": None, "error": None}
+        return body | ended | {"output": [*items[:place], said, *items[place:]]}
+    choices = list(body.get("choices") or ())
+    choices[choice] = _reworded(choices[choice], text, calls=calls)
+    return body | {"choices": choices}
+
+
+def _reworded(choice: Json, text: str, *, calls: bool) -> Json:
+    if "text" in choice:
+        return choice | {"text": text, "logprobs": None, "finish_reason": "stop"}
+    message = choice.get("message") or {}
+    called = {name: message[name] for name in ("tool_calls", "function_call") if calls and message.get(name)}
+    said = {"role": "assistant", "content": text, "refusal": None, **called}
+    ended = choice.get("finish_reason") if called else "stop"
+    return choice | {"message": said, "logprobs": None, "finish_reason": ended}
+
+
+def _calls(item: Json) -> bool:
+    return str(item.get("type", "")).endswith("_call")
+
+
 def as_events(endpoint: str, body: Json, with_usage: bool) -> list[Json]:
     """Give a whole answer as the events of a stream, in as few pieces as its endpoint allows."""
     if endpoint == "responses":
@@ -105,6 +140,8 @@ def _response_events(body: Json) -> Iterator[Json]:
     begun = body | {"status": "in_progress", "output": [], "usage": None, "incomplete_details": None}
     yield {"type": "response.created", "response": begun, "sequence_number": 0}
     yield {"type": "response.in_progress", "response": begun, "sequence_number": 0}
+    if body.get("status") in UNDER_WAY:
+        return
     for place, item in enumerate(body["output"]):
         at = {"output_index": place, "sequence_number": 0}
         yield {"type": "response.output_item.added", **at, "item": item | {"status": "in_progress"}}

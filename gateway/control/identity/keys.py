@@ -10,7 +10,7 @@ from gateway.control import schema
 from gateway.control.database import Database, Note, Write, insert_new
 from gateway.control.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from gateway.control.identity import tokens
-from gateway.control.identity.names import checked_name, checked_optional_name
+from gateway.control.identity.names import checked_name, checked_optional_name, normal_email
 from gateway.control.identity.roles import Identity, require
 from policy.model import Facts
 
@@ -19,7 +19,11 @@ DEFAULT_AUTOMATION: Final = "default"
 
 @dataclass(frozen=True, slots=True)
 class KeySpec:
-    """What a new key is bound to. `expires_us` is a time in UTC microseconds; None means it does not expire."""
+    """What a new key is bound to.
+
+    `expires_us` is a time in UTC microseconds; None means it does not expire. `owner` is the address of the user whose
+    key it is, where that is not who makes it.
+    """
 
     automation: str = DEFAULT_AUTOMATION
     team: str | None = None
@@ -27,6 +31,7 @@ class KeySpec:
     data_class: str | None = None
     name: str = "unnamed"
     expires_us: int | None = None
+    owner: str | None = None
 
     def facts(self, tenant: str) -> Facts:
         """Return the checked facts.
@@ -55,6 +60,7 @@ class KeyInfo:
     created_us: int
     expires_us: int | None
     revoked_us: int | None
+    owner: str | None = None
 
     def state(self, now_us: int) -> str:
         """Return `active`, `expired` or `revoked`."""
@@ -86,8 +92,8 @@ def write_key(tx: Write, raw: str, tenant: str, spec: KeySpec, by: Identity) -> 
         raise NotAllowed("A key cannot be bound to more than its creator is.")
     if spec.expires_us is not None and spec.expires_us <= tx.now_us:
         raise InvalidInput("expires_at", "A key must expire in the future.")
-    name = checked_name("name", spec.name)
-    info = KeyInfo(tx.new_id("key"), name, tokens.hint(raw), facts, by.holder, tx.now_us, spec.expires_us, None)
+    name, owner = checked_name("name", spec.name), _owner(tx.conn, tenant, spec.owner)
+    info = KeyInfo(tx.new_id("key"), name, tokens.hint(raw), facts, by.holder, tx.now_us, spec.expires_us, None, owner)
     if not insert_new(tx, schema.api_keys, _row(info, tokens.digest(raw), tx.bump())):
         return None
     tx.record(Note("key.created", tenant, by.holder, _said(info), automation=facts.automation))
@@ -142,10 +148,28 @@ def _find(conn: Connection, tenant: str, key_id: str) -> KeyInfo:
     return _info(row)
 
 
+def _owner(conn: Connection, tenant: str, email: str | None) -> str | None:
+    table = schema.users
+    if email is None:
+        return None
+    found = select(table.c.user_id).where(table.c.tenant == tenant, table.c.email == normal_email(email))
+    owner: str | None = conn.execute(found).scalar()
+    if owner is None:
+        raise InvalidInput("owner", "A key's owner is the e-mail address of a user of this tenant.")
+    return owner
+
+
+def owners(conn: Connection, key_id: str) -> frozenset[str]:
+    """Return who made a key and whose it is: none of them is a second pair of eyes on what it asked for."""
+    table = schema.api_keys
+    row = conn.execute(select(table.c.created_by, table.c.owner).where(table.c.key_id == key_id)).first()
+    return frozenset(holder for holder in row or () if holder is not None)
+
+
 def _said(info: KeyInfo) -> Mapping[str, Any]:
     facts = info.facts
     said = {"key_id": info.key_id, "team": facts.team, "environment": facts.environment, "data_class": facts.data_class}
-    return said | {"expires_us": info.expires_us}
+    return said | {"expires_us": info.expires_us, "owner": info.owner}
 
 
 def _row(info: KeyInfo, key_hash: bytes, changed: int) -> dict[str, Any]:
@@ -161,6 +185,7 @@ def _row(info: KeyInfo, key_hash: bytes, changed: int) -> dict[str, Any]:
         "environment": facts.environment,
         "data_class": facts.data_class,
         "created_by": info.created_by,
+        "owner": info.owner,
         "created_us": info.created_us,
         "expires_us": info.expires_us,
         "changed": changed,
@@ -182,4 +207,5 @@ def _info(row: RowMapping) -> KeyInfo:
         created_us=row["created_us"],
         expires_us=row["expires_us"],
         revoked_us=row["revoked_us"],
+        owner=row["owner"],
     )

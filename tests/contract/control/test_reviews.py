@@ -12,6 +12,7 @@ from gateway.control.errors import Conflict, ControlError, InvalidInput, NotAllo
 from gateway.control.housekeeping import sweep
 from gateway.control.identity.keys import KeySpec, create_key
 from gateway.control.identity.roles import Identity, local_operator, write_roles
+from gateway.control.identity.users import create_user
 from gateway.control.outbox import unrelayed
 from gateway.control.reviews import (
     CONTENT,
@@ -126,6 +127,22 @@ def test_nobody_approves_what_a_key_of_their_own_asked_for(database: Database, c
     decide(database, BEN, "rev_1", Decision("approved"))
 
 
+@pytest.mark.parametrize("kind", ["hold", "audit"])
+def test_the_named_owner_of_a_key_made_at_the_command_line_does_not_approve(
+    database: Database, clock: Clock, kind: str
+) -> None:
+    admin = local_operator("acme")
+    ann = create_user(database, "acme", "ann@example.com", ["reviewer"], admin)
+    _, key = create_key(database, "acme", KeySpec(owner="Ann@example.com"), admin)
+    opened(database, "rev_1", clock, key_id=key.key_id, kind=kind)
+    for verdict in (Decision("approved"), Decision("edited", edit=b"sealed edit")):
+        with pytest.raises(NotAllowed):
+            decide(database, replace(ANN, holder=ann.user_id), "rev_1", verdict)
+    decide(database, BEN, "rev_1", Decision("approved"))
+    with pytest.raises(InvalidInput, match="owner"):
+        create_key(database, "acme", KeySpec(owner="nobody@example.com"), admin)
+
+
 def test_who_may_do_what(database: Database, clock: Clock) -> None:
     opened(database, "rev_1", clock)
     with pytest.raises(NotAllowed):
@@ -156,7 +173,11 @@ def test_the_most_urgent_come_first(database: Database, clock: Clock) -> None:
     assert [each.review_id for each in listed(database, "acme", Filter(queue="seniors"))] == ["rev_risky"]
     decide(database, ANN, "rev_safe", Decision("rejected"))
     assert len(listed(database, "acme", Filter())) == 2
-    assert len(listed(database, "acme", Filter(state=None))) == 3
+    clock.advance(1)
+    decide(database, ANN, "rev_late", Decision("rejected"))
+    in_turn = [each.review_id for each in listed(database, "acme", Filter(state=None))]
+    assert in_turn == ["rev_risky", "rev_late", "rev_safe"]  # what waits, then the latest decisions
+    assert [each.review_id for each in listed(database, "acme", Filter(state=None, limit=1))] == ["rev_risky"]
 
 
 def test_a_decision_with_a_webhook_leaves_one_delivery(database: Database, clock: Clock) -> None:

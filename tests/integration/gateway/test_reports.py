@@ -12,6 +12,7 @@ from gateway.app import create_app
 from gateway.intake import Intake
 from gateway.providers.scripted import ScriptedProvider
 from gateway.routes import events, outcomes, redact
+from metrics.client import Known
 from metrics.record.content import Content
 from metrics.record.events import Event, encode
 from metrics.record.journal import MemoryJournal
@@ -200,7 +201,7 @@ def test_a_request_can_be_inspected_without_a_trace(client: TestClient, journal:
     assert "mail" not in str(journal.events)
 
 
-def client_of(folder: Path, journal: MemoryJournal, known: outcomes.Known, block: str = "") -> TestClient:
+def client_of(folder: Path, journal: MemoryJournal, known: outcomes.Ask, block: str = "") -> TestClient:
     governed = pipeline(snapshot(folder, routing=block), ScriptedProvider([]), journal)
     intake = Intake(governed, lambda tenant, name: f"{tenant}-{hash(name):x}")
     app = create_app(governed, [outcomes.router(intake, known)])
@@ -212,7 +213,7 @@ def test_an_outcome_of_what_was_never_recorded_is_refused(
     tmp_path: Path, journal: MemoryJournal, answer: bool | None, status: int
 ) -> None:
     """None: the recorder is behind or away, so the outcome is taken and joined later."""
-    with client_of(tmp_path, journal, lambda _holder, _call, _run: answer) as client:
+    with client_of(tmp_path, journal, lambda _holder, _call, _run: Known(answer)) as client:
         batch = {"outcomes": [OUTCOME, OUTCOME | {"id": "o-2", "call_id": None, "run_id": "r-9"}]}
         response = client.post("/v1/outcomes", json=batch)
     assert response.status_code == status
@@ -225,7 +226,12 @@ def test_an_outcome_of_what_was_never_recorded_is_refused(
 
 def test_each_call_and_run_is_asked_for_once(tmp_path: Path, journal: MemoryJournal) -> None:
     asked: list[tuple[str | None, str | None]] = []
-    with client_of(tmp_path, journal, lambda _holder, call, run: asked.append((call, run))) as client:
+
+    def known(_holder: object, call: str | None, run: str | None) -> Known:
+        asked.append((call, run))
+        return Known()
+
+    with client_of(tmp_path, journal, known) as client:
         client.post("/v1/outcomes", json={"outcomes": [OUTCOME | {"id": f"o-{n}"} for n in range(5)]})
     assert asked == [("call_1", None)]
 
@@ -247,3 +253,13 @@ def test_an_outcome_that_comes_after_a_week_is_marked(client: TestClient, journa
         began = f"{now_us - days * 24 * 3600 * 1_000_000:014x}"
         client.post("/v1/outcomes", json=OUTCOME | {"id": f"o-{days}", "call_id": f"call_{began}{'0' * 16}"})
     assert [event.body.get("late", False) for event, _ in reported(journal)] == [False, True]
+
+
+@pytest.mark.parametrize(("days", "late"), [(1, False), (8, True)])
+def test_an_outcome_that_comes_a_week_after_its_run_began_is_marked(
+    tmp_path: Path, journal: MemoryJournal, days: int, late: bool
+) -> None:
+    began_us = 1_790_000_000_000_000 - days * 24 * 3600 * 1_000_000
+    with client_of(tmp_path, journal, lambda _holder, _call, _run: Known(True, began_us)) as client:
+        client.post("/v1/outcomes", json=OUTCOME | {"call_id": None, "run_id": "r-9"})
+    assert [event.body.get("late", False) for event, _ in reported(journal)] == [late]

@@ -13,7 +13,7 @@ import uvicorn
 from fastapi.routing import APIRoute
 from starlette.routing import Route
 
-from metrics.client import RecorderClient, RecorderError
+from metrics.client import Known, RecorderClient, RecorderError
 from metrics.record.events import Event
 from metrics.record.journal import FileJournal
 from metrics.record.prometheus import add_metrics
@@ -108,7 +108,11 @@ def test_every_question_is_answered_for_the_tokens_tenant_alone(tmp_path: Path) 
                 assert f"{stranger}_" not in str(found.rows), name
                 assert found.watermark.seq == recorder.status()["seq"]
             assert asker.query("call", call_id=f"{stranger}_1").rows == []
-            assert asker.query("known", call_id=f"{stranger}_1").first() == {"call": False, "run": False}
+            assert asker.query("known", call_id=f"{stranger}_1").first() == {
+                "call": False,
+                "run": False,
+                "began_us": None,
+            }
 
 
 def test_every_route_but_health_wants_a_token(recorder: Recorder) -> None:
@@ -252,9 +256,11 @@ def test_health_is_told_to_everybody(recorder: Recorder, url: str, client: Recor
 
 
 def test_a_call_is_known_once_it_is_recorded(client: RecorderClient) -> None:
-    assert client.knows(call_id="acme_1") == "yes"
-    assert client.knows(run_id="run_1") == "yes"
-    assert client.knows(call_id="never") == client.knows(run_id="never") == "no"
+    assert client.knows(call_id="acme_1").recorded is True
+    run = client.knows(run_id="run_1")
+    assert run.recorded is True
+    assert run.began_us == min(row["ts_us"] for row in client.query("calls", run="run_1").dicts())
+    assert client.knows(call_id="never") == client.knows(run_id="never") == Known(False)
 
 
 @pytest.mark.parametrize("body", [b"[]", b"{", b"null", b"5", b"{" + b" " * 70_000 + b"}"])

@@ -132,13 +132,16 @@ def held(number: int) -> dict[str, Any]:
         "automation": "drafting", "call_id": f"call_{number}", "policy": "letters@abc", "rule": "bands[1]",
         "score": 0.4, "risk": 0.6, "assignee": None, "decided_by": None, "reason": None, "at_deadline": "reject",
         "opened_at": TS // 1_000_000, "deadline_at": TS // 1_000_000 + 3600, "text": "Hello [EMAIL_abcdef] <b>",
+        "texts": ["Hello [EMAIL_abcdef] <b>"],
         "request": {"messages": [{"role": "user", "content": "Write to [EMAIL_abcdef]."}]}, "comments": [],
         "findings": [["messages[0].content", "EMAIL_ADDRESS", 9, 23, "pseudonym"]], "edit": None,
         "scores": [{"kind": "logprob", "score": 0.4, "ms": 0.1, "cost_usd": 0.0}],
     }  # fmt: skip
 
 
+CALLING = {"calls": [{"name": "refund", "arguments": {"amount": 500}}], "texts": ["One", "Two"], "text": "One\n\nTwo"}
 DESKS: Mapping[str, MemoryDesk] = {
+    "choices": MemoryDesk([held(1) | CALLING]),
     "one": MemoryDesk([held(1), held(2)]),
     "edit": MemoryDesk([held(1)]),
     "stop": MemoryDesk([]),

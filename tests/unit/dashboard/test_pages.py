@@ -198,8 +198,18 @@ def test_an_edit_shows_its_difference_before_it_is_released() -> None:
     assert DESKS["edit"].done[-1] == (
         "rev_1",
         "edit",
-        {"reason": None, "comment": None, "text": "Dear [EMAIL_abcdef]"},
+        {"reason": None, "comment": None, "text": "Dear [EMAIL_abcdef]", "choice": 0, "drop_calls": False},
     )
+
+
+def test_a_choice_is_edited_and_its_tool_calls_stay_or_go() -> None:
+    app = run(reviews_page, "choices", review="rev_1")
+    app.selectbox("choice-rev_1").set_value(1).run()
+    app.text_area[0].set_value("Too").run()
+    app.checkbox("drop-rev_1").check().run()
+    next(button for button in app.button if button.label == "Release edit").click().run()
+    [(_, _, told)] = DESKS["choices"].done
+    assert (told["text"], told["choice"], told["drop_calls"]) == ("Too", 1, True)
 
 
 def test_an_automation_is_stopped_and_started_with_a_button() -> None:

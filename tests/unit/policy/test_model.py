@@ -62,6 +62,18 @@ INVALID: list[tuple[dict[str, Any], str]] = [
         {"delivery": "buffered", "hold": {"deadline": "1h"}, "confidence": bands((0.8, "pass"), (0, "hold"))},
         "needs a queue",
     ),
+    (
+        {"delivery": "buffered", "hold": {"deadline": "1h"}, "confidence": bands((0, "pass"), unscored="hold")},
+        "needs a queue",
+    ),
+    (
+        {
+            "delivery": "buffered",
+            "hold": {"deadline": "1h"},
+            "tools": {"default": "allow", "rules": [{"tool": "pay", "at": "called", "action": "hold"}]},
+        },
+        "needs a queue",
+    ),
     ({"delivery": "buffered", "confidence": bands((0.8, "pass"), (0, "fallback"))}, "needs a template"),
     ({"delivery": "buffered", "confidence": bands((0, "pass"), unscored="fallback")}, "needs a template"),
     ({"delivery": "buffered", "confidence": bands(("certified", "pass"), (0, "block"))}, "need each other"),
