@@ -15,8 +15,9 @@ import click
 import duckdb
 import psutil
 
+from metrics.health.questions import all_questions
 from metrics.record.ledger import Ledger
-from metrics.record.queries import Query, load_queries
+from metrics.record.queries import Question
 from metrics.record.sandbox import QueryError, QueryLimits, Sandbox
 
 DAY_US = 86_400_000_000
@@ -102,19 +103,19 @@ def fill(path: Path, calls: int, at_once: int = 250_000) -> Iterator[int]:
     ledger.close()
 
 
-def asked(db: duckdb.DuckDBPyConnection, query: Query, given: dict[str, object]) -> list[float]:
+def asked(db: duckdb.DuckDBPyConnection, query: Question, given: dict[str, object]) -> list[float]:
     """Return how long the question took, in seconds, first time first."""
     took = []
     for _ in range(5):
         began = time.monotonic()
-        Sandbox(db, QueryLimits(seconds=60)).arrow(query.sql, query.bind("default", given))
+        Sandbox(db, QueryLimits(seconds=60)).arrow(*query.prepare("default", given))
         took.append(time.monotonic() - began)
     return took
 
 
 def ask(ledger: Ledger, only: tuple[str, ...]) -> list[str]:
     """Print how long each question takes; return those that took too long."""
-    slow, db, queries = [], ledger.cursor(), load_queries()
+    slow, db, queries = [], ledger.cursor(), all_questions()
     end_us = FIRST_US + DAYS * DAY_US
     row = db.execute("SELECT call_id FROM calls WHERE tenant = 'default' LIMIT 1 OFFSET 2000000").fetchone()
     call = {"call_id": row[0] if row else ""}

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import uvicorn
 
+from metrics.health.questions import all_questions
 from metrics.proof.anchor import Anchorage, anchors_of
 from metrics.proof.auditor import Auditor
 from metrics.proof.signer import Signer
@@ -35,7 +36,7 @@ def run(data: Path, host: str, port: int, environ: Mapping[str, str] | None = No
     recorder.start()
     telemetry.start()
     try:
-        service = Service(recorder)
+        service = Service(recorder, questions=all_questions())
         app = create_app(service)
         add_metrics(app, telemetry.families, service.grant)
         uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="warning", lifespan="off")).run()

@@ -11,7 +11,8 @@ import pytest
 from gateway import errors
 from gateway.cli import cli as sluice
 from gateway.settings import SPECS
-from metrics.record.queries import load_queries
+from metrics.health.measures import load_measures
+from metrics.health.questions import all_questions
 from tests.integration.gateway.access import ROWS, offered_by_a_worker
 
 ROOT = Path(__file__).parent.parent
@@ -84,7 +85,14 @@ def test_every_command_is_explained() -> None:
 
 def test_every_question_to_the_recorder_is_explained() -> None:
     text = page("queries.md")
-    assert not {name for name in load_queries() if not re.search(rf"[#`] ?{name}\b", text)}
+    assert not {name for name in all_questions() if not re.search(rf"[#`] ?{name}\b", text)}
+
+
+def test_every_measure_is_explained_as_its_file_does() -> None:
+    text = page("measures.md")
+    for key, measure in load_measures().items():
+        section = f"## {key}\n\n**{measure.name}** ({measure.unit}). {measure.question}\n\n{measure.definition}\n"
+        assert section in text, section
 
 
 def test_every_route_says_who_may_use_it(tmp_path: Path) -> None:

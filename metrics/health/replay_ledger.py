@@ -10,8 +10,8 @@ from typing import Any
 import duckdb
 
 from metrics.client import Table, Watermark
+from metrics.health.questions import all_questions
 from metrics.health.replay import Ask
-from metrics.record.queries import load_queries
 
 
 class NoLedgerError(RuntimeError):
@@ -32,12 +32,11 @@ def stopped_ledger(data: Path, tenant: str) -> Iterator[Ask]:
         connection = duckdb.connect(str(path), read_only=True)
     except duckdb.Error as error:
         raise NoLedgerError("the ledger is held by a recorder that does not answer") from error
-    queries = load_queries()
+    questions = all_questions()
 
     def ask(name: str, **params: Any) -> Table:
-        query = queries[name]
         given = {key: value for key, value in params.items() if value is not None}
-        asked = connection.execute(query.sql, query.bind(tenant, given))
+        asked = connection.execute(*questions[name].prepare(tenant, given))
         columns = tuple(column[0] for column in asked.description or ())
         return Table(columns, [list(row) for row in asked.fetchall()], Watermark(0, 0))
 

@@ -2,7 +2,7 @@
 
 CREATE TEMP TABLE new_runs AS
 WITH fresh AS (
-    SELECT * FROM calls WHERE seq > $since_seq AND seq <= $seq
+    SELECT * FROM model_calls WHERE seq > $since_seq AND seq <= $seq
 ), posted AS (
     SELECT *, CASE WHEN own BETWEEN 1500000000000000 AND 4500000000000000 THEN own END AS about_us
     FROM (SELECT *, try_cast('0x' || substr(call_id, 6, 14) AS BIGINT) AS own  -- the time within an id of our own
@@ -27,7 +27,7 @@ WITH fresh AS (
             + coalesce(output_tokens, 0) + coalesce(reasoning_tokens, 0) + coalesce(audio_input_tokens, 0)
             + coalesce(audio_output_tokens, 0) + coalesce(image_input_tokens, 0)
             + coalesce(image_output_tokens, 0)) AS tokens,
-        bool_or(simulated) AS simulated, NULL::BOOLEAN AS success, NULL::BOOLEAN AS overridden,
+        bool_or(simulated) AS simulated, NULL::BOOLEAN AS success, NULL::BOOLEAN AS overridden, NULL::BOOLEAN AS seen,
         NULL::VARCHAR AS outcome_source, NULL::BIGINT AS outcome_ts_us,
         NULL::STRUCT(weight INTEGER, ts_us BIGINT, seq BIGINT) AS success_by
     FROM fresh GROUP BY tenant, run_id
@@ -35,12 +35,13 @@ WITH fresh AS (
     SELECT tenant, run_id, 0 AS calls, 0 AS failed, 0 AS unpriced, 0 AS tokens,
         arg_max(good, said) FILTER (about_success AND good IS NOT NULL) AS success,
         bool_or(coalesce(corrected, false) OR coalesce(metric = 'override' AND good, false)) AS overridden,
+        bool_or(source = 'human' OR metric = 'override' OR coalesce(corrected, false)) AS seen,
         arg_max(source, said) FILTER (about_success AND good IS NOT NULL) AS outcome_source,
         max(ts_us) AS outcome_ts_us, max(said) FILTER (about_success AND good IS NOT NULL) AS success_by
     FROM facts GROUP BY tenant, run_id
     UNION ALL BY NAME  -- outcomes that came before the end of the call they name stood under the call's id
     SELECT r.tenant, f.run_id, 0 AS calls, 0 AS failed, 0 AS unpriced, 0 AS tokens,
-        r.success, r.overridden, r.outcome_source, r.outcome_ts_us, r.success_by
+        r.success, r.overridden, r.seen, r.outcome_source, r.outcome_ts_us, r.success_by
     FROM runs r JOIN fresh f ON r.tenant = f.tenant AND r.run_id = f.call_id
     WHERE r.calls = 0 AND f.run_id <> f.call_id
 )
@@ -48,7 +49,7 @@ SELECT tenant, run_id, md5_number_lower(tenant || chr(0) || run_id) AS run_hash,
     min(ts_us) AS ts_us, max(end_us) AS end_us, sum(calls)::BIGINT AS calls, sum(failed)::BIGINT AS failed,
     sum(cost_usd) AS cost_usd, sum(unpriced)::BIGINT AS unpriced, sum(tokens)::BIGINT AS tokens,
     bool_or(simulated) AS simulated, arg_max(success, success_by) AS success, bool_or(overridden) AS overridden,
-    arg_max(outcome_source, success_by) AS outcome_source, max(outcome_ts_us) AS outcome_ts_us,
+    bool_or(seen) AS seen, arg_max(outcome_source, success_by) AS outcome_source, max(outcome_ts_us) AS outcome_ts_us,
     max(success_by) AS success_by
 FROM parts GROUP BY tenant, run_id;
 
@@ -68,6 +69,7 @@ UPDATE runs SET
         THEN runs.outcome_source ELSE new.outcome_source END,
     success_by = greatest(runs.success_by, new.success_by),
     overridden = coalesce(runs.overridden OR new.overridden, runs.overridden, new.overridden),
+    seen = coalesce(runs.seen OR new.seen, runs.seen, new.seen),
     outcome_ts_us = greatest(runs.outcome_ts_us, new.outcome_ts_us)
 FROM placed AS new WHERE runs.rowid = new.place;
 

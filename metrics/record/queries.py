@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 from metrics.record.sandbox import QueryError
 
@@ -38,21 +38,48 @@ class Parameter:
         raise QueryError(f"{self.name} must be {'a whole number' if self.type == 'int' else 'a text'}")
 
 
+class Prepared(NamedTuple):
+    """One statement and the values bound to it."""
+
+    sql: str
+    values: dict[str, object]
+
+
+class Question(Protocol):
+    """What can be asked by name."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def question(self) -> str: ...
+    @property
+    def parameters(self) -> Mapping[str, Parameter]: ...
+
+    def prepare(self, tenant: str, given: Mapping[str, Any]) -> Prepared:
+        """Check the given values, bind the tenant. Raises `QueryError` with a sentence."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One question, ready to be asked."""
+    """A question whose SQL is a file."""
 
     name: str
     question: str
     sql: str
     parameters: Mapping[str, Parameter]
 
-    def bind(self, tenant: str, given: Mapping[str, Any]) -> dict[str, object]:
+    def prepare(self, tenant: str, given: Mapping[str, Any]) -> Prepared:
         """Check the given values and add the tenant. Raises `QueryError` with a sentence."""
-        unknown = sorted(set(given) - set(self.parameters))
-        if unknown:
-            raise QueryError(f"{self.name} does not take {', '.join(unknown)}; it takes {', '.join(self.parameters)}")
-        return {"tenant": tenant} | {name: p.check(given.get(name)) for name, p in self.parameters.items()}
+        return Prepared(self.sql, {"tenant": tenant} | check(self.name, self.parameters, given))
+
+
+def check(name: str, parameters: Mapping[str, Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return every parameter's value, given or not. Raises `QueryError` with a sentence."""
+    unknown = sorted(set(given) - set(parameters))
+    if unknown:
+        raise QueryError(f"{name} does not take {', '.join(unknown)}; it takes {', '.join(parameters)}")
+    return {key: parameter.check(given.get(key)) for key, parameter in parameters.items()}
 
 
 def load_queries(folder: Path = _FOLDER) -> dict[str, Query]:

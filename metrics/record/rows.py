@@ -62,7 +62,8 @@ _CALL_FIELDS: Mapping[str, Callable[[object], Any]] = {
 }  # fmt: skip
 CALL_COLUMNS = (
     "seq", "call_id", "tenant", "automation", "run_id", "step", "ts_us", "end_us", "subject_ref",
-    *_CALL_FIELDS, *BUCKETS, *(f"{stage}_us" for stage in STAGES), "attempts", "prompt", "detail",
+    *_CALL_FIELDS, *BUCKETS, *(f"{stage}_us" for stage in STAGES), "attempts", "prompt", "reused", "judge_usd",
+    "retried_usd", "detail",
 )  # fmt: skip
 _FITTING: Mapping[Callable[[object], Any], type] = {_text: str, _flag: bool, _number: float}  # fit as they are
 _FIELDS = tuple((name, _FITTING.get(fit), fit) for name, fit in _CALL_FIELDS.items())
@@ -102,7 +103,7 @@ class Rows:
         call_id, start_us = call_of(event), started(event)
         key = (seq, call_id, event.tenant, event.automation, start_us)
         attempts = [item for item in _list(event.body.get("attempts")) if type(item) is dict]
-        self.calls.append(_call_row(seq, event, call_id, start_us, len(attempts)))
+        self.calls.append(_call_row(seq, event, call_id, start_us, attempts))
         self.attempts.extend([_attempt_row(key, n, item) for n, item in enumerate(attempts, 1)])
         for side, kinds in _map(event.body.get("entities")).items():
             self.entities.extend([(*key, side, kind, _whole(count) or 0) for kind, count in _map(kinds).items()])
@@ -135,7 +136,7 @@ def _event_row(seq: int, segment: str, line: Line) -> Row:
     return (seq, event.event_id, event.kind, event.ts_us, event.tenant, event.automation, event.run, event.step, *ends)
 
 
-def _call_row(seq: int, event: Event, call_id: str, start_us: int, attempts: int) -> Row:
+def _call_row(seq: int, event: Event, call_id: str, start_us: int, attempts: Sequence[Any]) -> Row:
     body = event.body
     values, odd = _fitted(body)
     rest = {name: value for name, value in body.items() if name not in _COLUMNS and value is not None}
@@ -143,8 +144,23 @@ def _call_row(seq: int, event: Event, call_id: str, start_us: int, attempts: int
         seq, call_id, event.tenant, event.automation, event.run or call_id, event.step,
         start_us, event.ts_us, event.subject_ref, *values,
         *_wholes(_map(body.get("usage")), BUCKETS), *_wholes(_map(body.get("stages_us")), STAGES),
-        attempts, _text(_map(body.get("labels")).get("prompt")), orjson.dumps(rest | odd).decode(),
+        len(attempts), _text(_map(body.get("labels")).get("prompt")), _text(body.get("reused")),
+        *_beside(attempts), orjson.dumps(rest | odd).decode(),
     )  # fmt: skip
+
+
+def _beside(attempts: Sequence[Any]) -> tuple[float | None, float | None]:
+    """Return what models asked to score cost, and what tries cost whose answer was not the one shown."""
+    if len(attempts) < 2:
+        return None, None
+    judges = [item for item in attempts if item.get("purpose") in ("sample", "verifier")]
+    again = [item for item in attempts if item.get("purpose") == "escalated"]
+    again += [item for item in attempts[:-1] if item.get("error_code") and "purpose" not in item]
+    return _spent(judges), _spent(again)
+
+
+def _spent(attempts: Sequence[Any]) -> float | None:
+    return sum(_number(item.get("cost_usd")) or 0.0 for item in attempts) if attempts else None
 
 
 def _fitted(body: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:

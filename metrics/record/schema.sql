@@ -25,8 +25,14 @@ CREATE TABLE IF NOT EXISTS calls (
     image_input_tokens BIGINT, image_output_tokens BIGINT,
     admit_us BIGINT, bind_us BIGINT, clear_us BIGINT, choose_us BIGINT, invoke_us BIGINT, screen_us BIGINT,
     score_us BIGINT, judge_us BIGINT, act_us BIGINT, restore_us BIGINT, record_us BIGINT,
-    attempts BIGINT, prompt VARCHAR, detail VARCHAR
+    attempts BIGINT, prompt VARCHAR, reused VARCHAR,
+    judge_usd DOUBLE, retried_usd DOUBLE,  -- parts of cost_usd: models asked to score; tries that failed
+    detail VARCHAR
 );
+
+-- Calls that ask a model, or would have. A refused request to another address has that address as its endpoint.
+CREATE VIEW IF NOT EXISTS model_calls AS
+SELECT * FROM calls WHERE endpoint IS NULL OR NOT (starts_with(endpoint, '/') OR endpoint = 'unknown');
 
 CREATE TABLE IF NOT EXISTS attempts (
     seq BIGINT, call_id VARCHAR, tenant VARCHAR, automation VARCHAR, ts_us BIGINT, n BIGINT, provider VARCHAR,
@@ -57,7 +63,8 @@ CREATE TABLE IF NOT EXISTS runs (
     tenant VARCHAR, run_id VARCHAR, automation VARCHAR, ts_us BIGINT, end_us BIGINT, calls BIGINT, failed BIGINT,
     cost_usd DOUBLE, unpriced BIGINT, tokens BIGINT, simulated BOOLEAN,
     success BOOLEAN,  -- null: not known; human beats judge beats system, then the latest
-    overridden BOOLEAN, outcome_source VARCHAR, outcome_ts_us BIGINT,
+    overridden BOOLEAN, seen BOOLEAN,  -- a human said something about its output
+    outcome_source VARCHAR, outcome_ts_us BIGINT,
     success_by STRUCT(weight INTEGER, ts_us BIGINT, seq BIGINT)  -- of the outcome that decided
 );
 

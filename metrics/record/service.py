@@ -17,7 +17,7 @@ from fastapi.responses import JSONResponse, Response
 
 from metrics.record.content import ContentGoneError, Opened
 from metrics.record.ledger_file import NotReadyError
-from metrics.record.queries import Query, load_queries
+from metrics.record.queries import Question, load_queries
 from metrics.record.recorder import Recorder
 from metrics.record.sandbox import Answer, QueryError, QueryLimits, QueryTimeoutError, Sandbox
 from metrics.record.token import Grant, TokenRefusedError, secret_of, verify
@@ -51,11 +51,15 @@ class Service:
     """Checks tokens and asks the ledger. `now_s` is the clock against which tokens end."""
 
     def __init__(
-        self, recorder: Recorder, limits: QueryLimits | None = None, now_s: Callable[[], float] = time.time
+        self,
+        recorder: Recorder,
+        limits: QueryLimits | None = None,
+        now_s: Callable[[], float] = time.time,
+        questions: Mapping[str, Question] | None = None,
     ) -> None:
         self.recorder, self._limits, self._now_s = recorder, limits or QueryLimits(), now_s
         self._secret = secret_of(recorder.master)
-        self.queries: Mapping[str, Query] = load_queries()
+        self.queries: Mapping[str, Question] = questions or load_queries()
 
     def grant(self, request: Request) -> Grant:
         """Return what the request's token allows. Raises `TokenRefusedError`."""
@@ -69,11 +73,11 @@ class Service:
         query = self.queries.get(name)
         if query is None:
             raise UnknownQueryError(f"there is no question named {name!r}; there are {', '.join(self.queries)}")
-        values = query.bind(grant.tenant, given)
+        sql, values = query.prepare(grant.tenant, given)
         with self.recorder.door.cursor() as cursor:
             box = Sandbox(cursor, self._limits)
             try:
-                return box.arrow(query.sql, values) if arrow else box.rows(query.sql, values)
+                return box.arrow(sql, values) if arrow else box.rows(sql, values)
             except duckdb.Error as problem:
                 self.recorder.doubt(problem)
                 raise

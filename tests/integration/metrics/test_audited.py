@@ -62,8 +62,8 @@ def test_who_counts_and_what_became_of_them(tmp_path: Path) -> None:
     write(tmp_path, use)
     query = load_queries()["audited"]
     with recording(tmp_path) as recorder:
-        bound = query.bind("acme", {})
-        found = {row[0].removeprefix("call_"): row[5] for row in rows(recorder, query.sql, bound)}
+        sql, bound = query.prepare("acme", {})
+        found = {row[0].removeprefix("call_"): row[5] for row in rows(recorder, sql, bound)}
     assert found == {
         "right": False, "wrong": True, "corrected": True, "overridden": True, "silent": None, "human": False,
         "late": None, "late_wrong": True, "text": None, "alone": False, "one": None, "two": None,

@@ -26,17 +26,17 @@ def test_every_question_binds_the_tenant_and_every_parameter_it_declares(name: s
 
 def test_a_caller_cannot_give_the_tenant() -> None:
     with pytest.raises(QueryError, match="does not take tenant"):
-        QUERIES["calls"].bind("acme", {"tenant": "other"})
+        QUERIES["calls"].prepare("acme", {"tenant": "other"})
 
 
 @pytest.mark.parametrize("value", ["5", 5.0, True, [5], 2**63])
 def test_a_value_of_the_wrong_type_is_refused_with_a_sentence(value: object) -> None:
     with pytest.raises(QueryError, match="limit must be a whole number"):
-        QUERIES["calls"].bind("acme", {"limit": value})
+        QUERIES["calls"].prepare("acme", {"limit": value})
 
 
 def test_what_is_needed_must_be_given_and_the_rest_has_defaults() -> None:
     with pytest.raises(QueryError, match="call_id is missing"):
-        QUERIES["call"].bind("acme", {})
-    assert QUERIES["calls"].bind("acme", {})["limit"] == 100
-    assert QUERIES["calls_by_day"].bind("acme", {})["tz"] == "UTC"
+        QUERIES["call"].prepare("acme", {})
+    assert QUERIES["calls"].prepare("acme", {}).values["limit"] == 100
+    assert QUERIES["calls_by_day"].prepare("acme", {}).values["tz"] == "UTC"

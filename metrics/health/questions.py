@@ -1,0 +1,13 @@
+"""Every named question that a recorder answers: those of the record, and those about health."""
+
+from __future__ import annotations
+
+from metrics.health.measures import MeasureQuestion, MeasuresQuestion
+from metrics.record.queries import Question, load_queries
+
+
+def all_questions() -> dict[str, Question]:
+    """Return the questions by name, in the order of their names."""
+    health: list[Question] = [MeasureQuestion(), MeasuresQuestion()]
+    found: dict[str, Question] = {**load_queries(), **{each.name: each for each in health}}
+    return dict(sorted(found.items()))

@@ -1,0 +1,101 @@
+"""Random traffic as plain Python objects and as a ledger, so that what SQL says can be counted again by hand."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from metrics.client import Table, Watermark
+from metrics.health.questions import all_questions
+from metrics.record.events import Event
+from metrics.record.ledger import Ledger
+from metrics.record.order import Entry
+from metrics.record.reader import Line
+from metrics.record.rows import Rows
+from metrics.record.sandbox import QueryLimits, Sandbox
+
+FIRST_US = 1_774_000_000_000_000  # 2026-03-20, nine days before Berlin's clocks change
+DAY_US = 86_400_000_000
+ERRORS = ("held_for_review", "limit_reached", "upstream_timeout")
+OUTCOMES = ("ok", "ok", "ok", "ok", "ok", "refused", "error", "client_disconnected")
+
+
+@dataclass
+class Traffic:
+    """What happened, and a ledger of it."""
+
+    calls: list[dict[str, Any]] = field(default_factory=list)
+    said: list[dict[str, Any]] = field(default_factory=list)
+
+    def events(self) -> Iterator[Event]:
+        for call in self.calls:
+            body = {name: call[name] for name in call if name not in ("ts_us", "automation", "run", "step")}
+            end_us = call["ts_us"] + int(call["total_ms"] * 1000)
+            who = ("acme", call["automation"], call["run"], call["step"])
+            yield Event(f"{call['call_id']}.e", "call.end", end_us, *who, body=body)
+        for number, said in enumerate(self.said):
+            body = {name: said[name] for name in said if name != "ts_us"}
+            yield Event(f"said-{number}", "outcome", said["ts_us"], "acme", "a0", body=body)
+
+
+def traffic(seed: int, calls: int = 400, days: int = 24) -> Traffic:
+    """Make calls of a few automations, most of them in runs, and outcomes of some."""
+    chance, made = random.Random(seed), Traffic()
+    for number in range(calls):
+        made.calls.append(_call(chance, number, days))
+    for _ in range(calls):
+        call = chance.choice(made.calls)
+        about = chance.choice(["call_id", "run_id"]) if call["run"] else "call_id"
+        metric = chance.choice(["success", "success", "override", "mood"])
+        made.said.append({
+            about: call["run"] if about == "run_id" else call["call_id"], "metric": metric,
+            "value": chance.random() < 0.7 if metric != "mood" else None, "corrected": chance.random() < 0.1,
+            "source": chance.choice(["human", "judge", "system"]),
+            "ts_us": call["ts_us"] + chance.randrange(5_000_000, 30 * DAY_US),
+        })  # fmt: skip
+    return made
+
+
+def _call(chance: random.Random, number: int, days: int) -> dict[str, Any]:
+    automation = f"a{number % 3}"
+    outcome = chance.choice(OUTCOMES)
+    control = chance.random() < 0.05
+    return {
+        "call_id": f"c{number}", "ts_us": FIRST_US + chance.randrange(days * DAY_US), "automation": automation,
+        "run": f"{automation}-{chance.randrange(60)}" if chance.random() < 0.7 else None,
+        "step": chance.choice(["read", "draft", None]), "outcome": "refused" if control else outcome,
+        "error_code": chance.choice(ERRORS) if control or outcome != "ok" else None,
+        "endpoint": "/v1/reviews/{id}" if control else "chat.completions", "total_ms": float(chance.randrange(1, 9000)),
+        "overhead_ms": chance.random() * 9, "upstream_ms": float(chance.randrange(1, 9000)),
+        "model_answered": chance.choice(["m1", "m2"]), "labels": {"prompt": f"p@{chance.randrange(3)}"},
+        "policy": "default", "policy_hash": chance.choice(["aa", "bb"]), "team": f"t{number % 2}",
+        "cost_usd": chance.choice([None, 0.25, 0.5, 1.0]) if not control else None,
+        "usage": {"input_tokens": chance.randrange(100), "cached_input_tokens": 3, "output_tokens": 7},
+        "attempts": [{"n": 1, "cost_usd": 0.125, "purpose": "verifier"}, {"n": 2, "cost_usd": 0.25}],
+        "verdict": chance.choice(["pass", "fallback", None]), "retry_count": chance.randrange(2),
+        "entities": {"request": {"PERSON": chance.randrange(1, 4)}},
+    }  # fmt: skip
+
+
+def ledger(path: Path, events: Iterator[Event] | list[Event], at_once: int = 97) -> Ledger:
+    """Write events as a recorder does: in batches, each counted in when it is there."""
+    made, waiting = Ledger(path), list(events)
+    for begin in range(0, len(waiting), at_once):
+        add(made, waiting[begin : begin + at_once])
+    return made
+
+
+def add(made: Ledger, events: list[Event]) -> None:
+    since, rows = made.progress().seq, Rows()
+    for seq, event in enumerate(events, since + 1):
+        rows.add(seq, "segment", Line(0, 1, event))
+    made.record([Entry(since + 1, len(events), "segment", 0, 1, 0)], rows, {})
+    made.refresh(since, since + len(events))
+
+
+def ask(made: Ledger, name: str, **params: Any) -> Table:
+    """Ask as the recorder's service does."""
+    with made.cursor() as cursor:
+        answer = Sandbox(cursor, QueryLimits()).rows(*all_questions()[name].prepare("acme", params))
+    return Table(answer.columns, [list(row) for row in answer.rows], Watermark(answer.seq, answer.ts_us))
