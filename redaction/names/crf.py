@@ -8,6 +8,8 @@ _WINDOW = 32
 # Tokens on both sides that a window sees but does not answer for; farther ones change nothing that counts.
 _CONTEXT = 10
 _SIZE = _WINDOW + 2 * _CONTEXT
+# Steps between two scalings: a step makes numbers smaller by a factor that single precision bears a few times.
+_SCALED_EVERY = 4
 
 
 def marginals(scores: Array, transitions: Array) -> Array:
@@ -24,17 +26,20 @@ def marginals(scores: Array, transitions: Array) -> Array:
 
 
 def _forward_backward(scores: Array, transitions: Array) -> Array:
-    """Return probabilities (window, token, label); each step is scaled so that nothing overflows."""
-    here = np.exp(scores - scores.max(axis=2, keepdims=True))
+    """Return probabilities (window, token, label); both directions walk at once, scaled so that nothing overflows."""
+    count = scores.shape[1]
+    here = np.exp(scores - scores.max(axis=2, keepdims=True)).swapaxes(0, 1)
     step = np.exp(transitions - transitions.max())
-    forward, backward = np.empty_like(here), np.ones_like(here)
-    forward[:, 0] = here[:, 0]
-    for i in range(1, here.shape[1]):
-        state = (forward[:, i - 1] @ step) * here[:, i]
-        forward[:, i] = state / state.sum(axis=1, keepdims=True)
-    for i in range(here.shape[1] - 2, -1, -1):
-        state = (backward[:, i + 1] * here[:, i + 1]) @ step.T
-        backward[:, i] = state / state.sum(axis=1, keepdims=True)
-    both: Array = forward * backward
-    both /= both.sum(axis=2, keepdims=True)
-    return both
+    steps, ways = np.stack((step, step.T)), np.stack((here, here[::-1]))
+    walked = np.empty_like(ways)  # way, token as it is met, window, label
+    walked[:, 0] = state = ways[:, 0]
+    for i in range(1, count):
+        state = np.matmul(state, steps)
+        state *= ways[:, i]
+        if i % _SCALED_EVERY == 0:
+            state /= state.max(axis=2, keepdims=True)
+        walked[:, i] = state
+    both = walked[0].astype(np.float64)  # single precision would not bear the product
+    both[:-1] *= np.matmul(walked[1, ::-1][1:], step.T)
+    shares: Array = (both / both.sum(axis=2, keepdims=True)).astype(np.float32)
+    return shares.swapaxes(0, 1)

@@ -10,16 +10,19 @@ _VALUE_ENDS = frozenset(",;|}<&")
 _VALUE_TOKENS = 8  # signs included
 
 
-class Word(NamedTuple):
-    """A word's feature strings by the place they are seen from, and what its neighbours need to know of it."""
+PLACES = ("", "-1", "1", "-2", "2")  # where a word stands, seen from another: itself, right before it, behind it, ...
 
-    seen_from: tuple[tuple[str, ...], ...]  # itself, the token after it, before it, two after it, two before it
+
+class Word(NamedTuple):
+    """What is to be known of a word; `kind` numbers its shape and gazetteer flags."""
+
     low: str
     shape: str
     flags: str
+    kind: int = 0
 
 
-EDGE = Word(((), ("w-1=<>",), ("w1=<>",), ("w-2=<>",), ("w2=<>",)), "<>", "", "")
+EDGE = Word("<>", "", "")  # what stands before and after a text
 
 
 class Lines(NamedTuple):
@@ -30,13 +33,25 @@ class Lines(NamedTuple):
 
 
 def describe(word: str, flags: str) -> Word:
-    """Return the features of one word; `flags` are its gazetteer flags."""
-    low, shape = word.lower(), shape_of(word)
+    """Return what is to be known of a word; `flags` are its gazetteer flags."""
+    return Word(word.lower(), shape_of(word), flags)
+
+
+def word_at(place: str, low: str) -> str:
+    """Return the feature of a lower-cased word at one of `PLACES`."""
+    return f"w{place}={low}"
+
+
+def outline(shape: str, flags: str, place: str) -> tuple[str, ...]:
+    """Return the features of a word's shape and flags at one of `PLACES`."""
+    own = () if place else tuple(f"f={flag}" for flag in flags)
+    return (f"s{place}={shape}", f"g{place}={flags}", *own)
+
+
+def endings(low: str) -> tuple[str, ...]:
+    """Return the features of a lower-cased word's first and last letters."""
     ends = (f"p2={low[:2]}", f"p3={low[:3]}", f"x2={low[-2:]}", f"x3={low[-3:]}")
-    long_end = (f"x4={low[-4:]}",) if len(low) > 5 else ()
-    own = (f"w={low}", f"s={shape}", f"g={flags}", *ends, *long_end, *(f"f={flag}" for flag in flags))
-    places = tuple((f"w{at}={low}", f"s{at}={shape}", f"g{at}={flags}") for at in ("-1", "1", "-2", "2"))
-    return Word((own, *places), low, shape, flags)
+    return (*ends, f"x4={low[-4:]}") if len(low) > 5 else ends
 
 
 def joined(before: str, word: str, after: str, field: str) -> tuple[str, str, str]:
@@ -44,7 +59,7 @@ def joined(before: str, word: str, after: str, field: str) -> tuple[str, str, st
     return f"b={before}|{word}", f"c={before}|{after}", f"k={field}"
 
 
-def together(before: Word, word: Word, after: Word, line: str, length: str, glued: bool) -> tuple[str, ...]:
+def together(before: Word, word: Word, after: Word, line: str, length: str, glue: bool) -> tuple[str, ...]:
     """Return the features that join outlines and flags, so that few different ones exist; `line` is from `Lines`."""
     short = word.shape[:3]
     start = (f"NL|{word.shape[:2]}",) if line[-1] == "^" else ()
@@ -55,7 +70,7 @@ def together(before: Word, word: Word, after: Word, line: str, length: str, glue
         f"lg={line}{word.flags}",
         f"ns={length}{line}{short}",
         f"ng={length}{line}{word.flags}",
-        "glue" if glued else "apart",
+        "glue" if glue else "apart",
         *start,
     )
 
@@ -66,21 +81,19 @@ def strings(text: str, tokens: Tokens, describe_word: Callable[[str], Word]) -> 
     lines = lines_of(text, tokens)
     fields = fields_of(tokens, lines)
     out = []
-    for i, (line, length) in enumerate(zip(*lines, strict=True)):
-        around = words[i : i + 5]
-        before, word, after = around[1:4]
-        seen = (
-            word.seen_from[0],
-            before.seen_from[1],
-            after.seen_from[2],
-            around[0].seen_from[3],
-            around[4].seen_from[4],
-        )
+    for i, (line, length, glue) in enumerate(zip(*lines, glued(tokens), strict=True)):
+        before, word, after = words[i + 1 : i + 4]
         pairs = joined(before.low, word.low, after.low, fields[i])
-        out.append(
-            [*pairs, *together(before, word, after, line, length, is_glued(tokens, i)), *(f for fs in seen for f in fs)]
-        )
+        seen = zip(PLACES, (word, before, after, words[i], words[i + 4]), strict=True)
+        alone = (feature for place, other in seen for feature in _alone(other, place))
+        out.append([*pairs, *together(before, word, after, line, length, glue), *alone])
     return out
+
+
+def _alone(word: Word, place: str) -> tuple[str, ...]:
+    """Return the features of one word at one of `PLACES`."""
+    own = () if word is EDGE else outline(word.shape, word.flags, place)
+    return (word_at(place, word.low), *own, *(() if place else endings(word.low)))
 
 
 def shape_of(word: str) -> str:
@@ -93,9 +106,9 @@ def shape_of(word: str) -> str:
     return out[:6]
 
 
-def is_glued(tokens: Tokens, i: int) -> bool:
-    """Say whether nothing stands between a token and the one before it."""
-    return i > 0 and tokens.starts[i] == tokens.ends[i - 1]
+def glued(tokens: Tokens) -> list[bool]:
+    """Say of each token whether nothing stands between it and the one before it."""
+    return [start == end for start, end in zip(tokens.starts, [-1, *tokens.ends], strict=False)]
 
 
 def lines_of(text: str, tokens: Tokens) -> Lines:
