@@ -72,14 +72,14 @@ class Scorer:
         patterns = self._patterns
         fresh = {pattern: i for i, pattern in enumerate(seen) if pattern not in patterns}
         if len(patterns) + len(fresh) > _MAX_PATTERNS:
-            patterns = self._patterns = {}
+            patterns.clear()
             fresh = {pattern: i for i, pattern in enumerate(seen)}
             self._pattern_sums = _room(self._pattern_sums, len(fresh))
         if fresh:
             since = len(patterns)
             patterns.update(zip(fresh, range(since, since + len(fresh)), strict=True))
-            features = [together(*words[i : i + 3], *pattern[3:]) for pattern, i in fresh.items()]
-            self._pattern_sums[since : len(patterns)] = self._sums(features)
+            met = ((words[i], words[i + 1], words[i + 2], *pattern[3:]) for pattern, i in fresh.items())
+            self._pattern_sums[since : len(patterns)] = self._sums([together(*each) for each in met])
         return _numbers(map(patterns.__getitem__, seen))
 
     def _learn_words(self, words: Sequence[str]) -> None:
