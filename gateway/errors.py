@@ -6,6 +6,7 @@
   - Unauthorized            401 invalid_api_key
   - TooManyWrongKeys        429 too_many_wrong_keys
   - NotFound                404 unknown_url, not_found
+  - Gone                    410 erased
   - WrongMethod             405 method_not_allowed
   - TooLarge                413 request_too_large
   - WrongEncoding           415 unsupported_content_encoding
@@ -97,6 +98,12 @@ class BadHttp(BadRequest):
 
 class NotFound(BadRequest):
     status, code = 404, "not_found"
+
+
+class Gone(BadRequest):
+    """What is asked for was destroyed for good."""
+
+    status, code = 410, "erased"
 
 
 class WrongMethod(BadRequest):

@@ -20,8 +20,8 @@ from metrics.record.events import Event
 _WATCH: Final = "sluice.watch"
 # Answered many times a minute by machines; only a refusal of theirs is worth a record.
 PROBES: Final = frozenset({"/healthz", "/readyz", "/status", "/metrics"})
-# What is taken in is a record itself.
-REPORTS: Final = frozenset({"/v1/events", "/v1/outcomes"})
+# What is taken in is a record itself, or belongs to a run whose own events tell of it.
+REPORTS: Final = frozenset({"/v1/events", "/v1/outcomes", "/v1/run-keys", "/v1/run-keys/open", "/v1/permits"})
 
 
 _SAID: Final = ("call_id", "endpoint", "method", "status", "outcome", "key_id", "total_ms")

@@ -38,6 +38,7 @@ from gateway.responses.reviewed import ReviewedStore
 from gateway.responses.runner import Runner
 from gateway.responses.store import SealedStore
 from gateway.responses.turn import Queue
+from gateway.run_keys import RunKeys
 from gateway.sealer import Sealer
 from gateway.settings import Settings
 from gateway.stages.judge import Assurance
@@ -73,6 +74,7 @@ class Parts:
     runner: Runner
     writer: str
     reviews: ReviewTexts
+    run_keys: RunKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ async def open_parts(
     try:
         yield Parts(
             settings, database, directory, in_force, changes, journal, master, detectors, connections, pipeline, purses,
-            responses, runner, writer, holds.texts,
+            responses, runner, writer, holds.texts, RunKeys(keystore),
         )  # fmt: skip
     finally:
         await pipeline.shadows.close()

@@ -9,7 +9,7 @@ from gateway.holds.agenda import AGENDA, Agenda
 from gateway.holds.reviewing import ReviewDesk
 from gateway.intake import Intake
 from gateway.machine.ports import address
-from gateway.routes import calls, events, health, metrics, outcomes, redact, reviews, weekly
+from gateway.routes import calls, events, health, metrics, outcomes, redact, reviews, runs, weekly
 from gateway.routes.admin import admin_router
 from gateway.routes.identity import SignInDesk, identity_router, query_signer
 from gateway.routes.policy_state import policy_state_router
@@ -27,6 +27,7 @@ def routers(parts: Parts) -> list[APIRouter]:
         metrics.router(parts),
         outcomes.router(intake, outcomes.knowing(parts.master, recorder, parts.database.clock_us)),
         events.router(intake),
+        runs.router(parts.pipeline, parts.run_keys),
         redact.router(parts.pipeline),
         reviews.router(
             ReviewDesk(parts.reviews, parts.pipeline.snapshot, parts.pipeline.redactors), parts.pipeline.directory

@@ -17,13 +17,37 @@ _RESERVED: Final = """
 RESERVED: Final = frozenset(_RESERVED.split())
 _STEPS: Final = ("ingest", "transform", "retrieve", "prompt", "decide", "dispatch")
 
+_EFFECTS: Final = (
+    "held", "approved", "rejected", "done", "duplicate", "unknown", "resolved", "stopped", "waiting", "denied",
+    "dry_run",
+)  # fmt: skip
 
 # How the fields of known kinds stand in the open part of the record; all other fields are sealed, and so is the whole
 # body of another kind. Words, and the other kinds themselves, are open only if nothing is found in them.
 Sort = Literal["word", "number", "flag", "step"]
 OPEN: Final[Mapping[str, Mapping[str, Sort]]] = {
-    "run.end": {"status": "word", "duration_ms": "number", "steps": "number", "retries": "number"},
-    "step.end": {"step_kind": "step", "status": "word", "duration_ms": "number", "attempt": "number"},
+    "run.queued": {},
+    "run.end": {
+        "status": "word",
+        "cause": "word",
+        "duration_ms": "number",
+        "steps": "number",
+        "retries": "number",
+    },
+    "run.replayed": {"status": "word"},
+    "run.discarded": {"status": "word"},
+    "step.end": {
+        "step_kind": "step",
+        "status": "word",
+        "duration_ms": "number",
+        "attempt": "number",
+        "cause": "word",
+        "layer": "word",
+        "retry_after_s": "number",
+    },
+    "step.held": {"step_kind": "step"},
+    "dead_letter": {"cause": "word", "layer": "word", "attempts": "number"},
+    **{f"action.{what}": {"action": "word", "key": "word"} for what in _EFFECTS},
     "retrieval": {"hits": "number", "empty": "flag", "top_score": "number", "duration_ms": "number"},
 }
 _FITS: Final[Mapping[Sort, Callable[[object], bool]]] = {

@@ -50,6 +50,9 @@ ROWS: Final[Mapping[str, Row]] = {
     "POST /v1/responses/{response_id}/cancel": Row(KEY, {}, names=True),
     "DELETE /v1/responses/{response_id}": Row(KEY, names=True),
     "POST /v1/redact/inspect": Row(KEY, {"text": "Write to ann@example.com."}),
+    "POST /v1/run-keys": Row(KEY, {"runs": [{"run": "FRESH"}]}),
+    "POST /v1/run-keys/open": Row(KEY, {"run": "run_x"}, names=True),
+    "POST /v1/permits": Row(KEY, {"run": "run_x", "action": "send_reply"}),
     "POST /v1/events": Row(KEY, {"id": "FRESH", "kind": "note"}),
     "POST /v1/outcomes": Row(
         KEY, {"id": "FRESH", "run_id": "run-1", "metric": "success", "value": True, "source": "human"}

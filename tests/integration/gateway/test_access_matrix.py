@@ -28,10 +28,12 @@ from gateway.holds.texts import Kept
 from gateway.machine.prepare import control_database
 from gateway.responses.store import Stored
 from gateway.routes.all import routers
+from gateway.run_keys import Wanted
 from gateway.sealer import Sealer
 from gateway.settings import Settings, load
 from gateway.wiring import Parts, open_parts
 from policy.load import load_tree
+from policy.model import Facts
 from tests.e2e.wire import completion
 from tests.integration.gateway.access import ASK, KEY, OPEN, ROWS, SESSION, Row, offered
 from tests.integration.metrics.support import recording, wait_until
@@ -132,6 +134,10 @@ class World:
         stop(self.parts.database, BOSS, name)
         return name
 
+    def _run_key(self) -> str:
+        whose = Facts(OWN, None, f"{OWN}-drafting")
+        return self.parts.run_keys.make(whose, [Wanted("run_x", None)], 30, self.parts.database.clock_us())[0].wrapped
+
     def _user(self) -> str:
         return create_user(self.parts.database, OWN, f"{self.fresh('v')}@{OWN}.example", [], BOSS).user_id
 
@@ -183,6 +189,8 @@ class World:
         """Send one request."""
         row, (method, path) = ROWS[route], route.split(" ")
         body = _filled(row.body, self.fresh(f"{tenant}-new"))
+        if path == "/v1/run-keys/open":
+            body = body | {"wrapped": self._run_key()}
         headers = {} if token is None else {"authorization": f"Bearer {token}"}
         answer = await self.http.request(method, path.format(**given), json=body, headers=headers)
         text = re.sub("|".join(re.escape(name) for name in given.values()) or "$^", "", answer.text)
@@ -323,4 +331,4 @@ def test_another_tenant_reads_nothing_and_changes_nothing(matrix: Matrix) -> Non
     for each in foreign:
         assert OWN not in each.text, each
         if each.row.names:
-            assert each.status in ((404,) if allowed(each.row, each.caller) else (401, 403, 429)), each
+            assert each.status in ((404, 410) if allowed(each.row, each.caller) else (401, 403, 429)), each

@@ -1,0 +1,105 @@
+"""What the worker of automations asks: keys of runs, and whether an effect on the outside may happen now."""
+
+import asyncio
+import base64
+import sqlite3
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+
+from gateway import errors
+from gateway.admission import KeyHolder
+from gateway.errors import BadRequest, Gone, RecordDown
+from gateway.intake import MAX_ITEMS, identifier, known_only, label, word
+from gateway.pipeline import Pipeline
+from gateway.requests import body_of, key_holder
+from gateway.run_keys import KeyGone, RunKeys, Wanted, expires_us
+from gateway.wire.body import parse
+from policy.model import Bound, Ungoverned
+from policy.tool_rules import decide_tool
+
+_AWAY: Final = "The key store cannot be used now; try again."
+_GONE: Final = "The key of this run was destroyed by an erasure or at the end of its retention; nothing can open it."
+
+
+def router(pipeline: Pipeline, keys: RunKeys) -> APIRouter:
+    """Build the routes."""
+    routes = APIRouter(tags=["runs"])
+
+    @routes.post("/v1/run-keys")
+    async def make(request: Request) -> dict[str, Any]:
+        """Make a key for each run of a list; what a run stores is sealed under it."""
+        holder, bound, body = await _asked(request, pipeline)
+        known_only(body, ("runs",), "")
+        wanted = _runs(body.get("runs"))
+        days, now_us = bound.policy.retention.automation.days, pipeline.desk.clock_us()
+        try:
+            made = await asyncio.to_thread(keys.make, holder.facts, wanted, days, now_us)
+        except sqlite3.Error as error:
+            raise RecordDown(_AWAY) from error
+        ends = {"expires_at": expires_us(days, now_us) // 1_000_000}
+        data = [
+            {"run": run.run, "key": base64.b64encode(each.key).decode(), "wrapped": each.wrapped, **ends}
+            for run, each in zip(wanted, made, strict=True)
+        ]
+        return {"object": "list", **_whose(holder), "data": data}
+
+    @routes.post("/v1/run-keys/open")
+    async def open_(request: Request) -> dict[str, Any]:
+        """Open a run's key; 410 once it is destroyed."""
+        holder, _, body = await _asked(request, pipeline)
+        known_only(body, ("run", "wrapped"), "")
+        run, wrapped = identifier(body, "run", ""), label(body, "wrapped", "")
+        if wrapped is None:
+            raise BadRequest("'wrapped' must be what /v1/run-keys gave.", param="wrapped")
+        assert run is not None
+        try:
+            key = await asyncio.to_thread(keys.open, holder.facts, run, wrapped)
+        except KeyGone as error:
+            raise Gone(_GONE) from error
+        except sqlite3.Error as error:
+            raise RecordDown(_AWAY) from error
+        return {"object": "run_key", "run": run, "key": base64.b64encode(key).decode(), **_whose(holder)}
+
+    @routes.post("/v1/permits")
+    async def permit(request: Request) -> dict[str, Any]:
+        """Say whether an effect may happen now: by the policy's rules about tools, and unless a stop is set."""
+        holder, bound, body = await _asked(request, pipeline)
+        known_only(body, ("run", "action", "arguments"), "")
+        action, arguments = word(body.get("action"), "action", ""), body.get("arguments")
+        if not isinstance(arguments, dict | None):
+            raise BadRequest("'arguments' must be an object.", code="invalid_type", param="arguments")
+        decision = decide_tool(bound.policy.tools, action, "called", holder.facts, arguments)
+        stopped = pipeline.stops.of(holder.facts)
+        said = {"action": decision.action, "rule": decision.rule, "would": decision.would, "stopped": stopped}
+        return {"object": "permit", **said, "policy": f"{bound.name}@{bound.hash12}"}
+
+    return routes
+
+
+async def _asked(request: Request, pipeline: Pipeline) -> tuple[KeyHolder, Bound, dict[str, Any]]:
+    holder = key_holder(request, pipeline.directory)
+    body = parse(await body_of(request, pipeline.limits))
+    try:
+        return holder, pipeline.snapshot().bind(holder.facts, {}), body
+    except Ungoverned as error:
+        raise errors.Ungoverned("No policy governs this API key, so nothing may run under it.") from error
+
+
+def _runs(items: object) -> list[Wanted]:
+    if not isinstance(items, list) or not 1 <= len(items) <= MAX_ITEMS:
+        raise BadRequest(f"'runs' must be a list of 1 to {MAX_ITEMS} objects.", param="runs")
+    return [_run(item, f"runs[{n}].") for n, item in enumerate(items)]
+
+
+def _run(item: object, where: str) -> Wanted:
+    if not isinstance(item, dict):
+        raise BadRequest(f"'{where[:-1]}' must be an object.", code="invalid_type", param=where[:-1])
+    known_only(item, ("run", "subject"), where)
+    name = identifier(item, "run", where)
+    assert name is not None
+    return Wanted(name, label(item, "subject", where))
+
+
+def _whose(holder: KeyHolder) -> dict[str, Any]:
+    return {"tenant": holder.facts.tenant, "automation": holder.facts.automation}
