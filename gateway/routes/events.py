@@ -24,7 +24,8 @@ _EFFECTS: Final = (
 
 # How the fields of known kinds stand in the open part of the record; all other fields are sealed, and so is the whole
 # body of another kind. Words, and the other kinds themselves, are open only if nothing is found in them.
-Sort = Literal["word", "number", "flag", "step"]
+# `words` are a list of them, kept as one text with spaces between.
+Sort = Literal["word", "number", "flag", "step", "words", "numbers"]
 OPEN: Final[Mapping[str, Mapping[str, Sort]]] = {
     "run.queued": {},
     "run.end": {
@@ -48,11 +49,33 @@ OPEN: Final[Mapping[str, Mapping[str, Sort]]] = {
     "step.held": {"step_kind": "step"},
     "dead_letter": {"cause": "word", "layer": "word", "attempts": "number"},
     **{f"action.{what}": {"action": "word", "key": "word"} for what in _EFFECTS},
-    "retrieval": {"hits": "number", "empty": "flag", "top_score": "number", "duration_ms": "number"},
+    "retrieval": {
+        "hits": "number",
+        "empty": "flag",
+        "top_score": "number",
+        "duration_ms": "number",
+        "ids": "words",
+        "scores": "numbers",
+        "index_version": "word",
+    },
+    "retrieval.cited": {"ids": "words", "unknown": "number"},
 }
+_MOST: Final = 20  # values of a list
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _all(fits: Callable[[object], bool]) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, list) and len(value) <= _MOST and all(map(fits, value))
+
+
 _FITS: Final[Mapping[Sort, Callable[[object], bool]]] = {
     "word": is_word,
-    "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    "words": _all(is_word),
+    "number": _is_number,
+    "numbers": _all(_is_number),
     "flag": lambda value: isinstance(value, bool),
     "step": lambda value: value in _STEPS,
 }
@@ -85,10 +108,19 @@ def read_event(item: dict[str, Any], where: str) -> Report:
     if not isinstance(body, dict):
         raise BadRequest(f"'{where}body' must be an object.", code="invalid_type", param=f"{where}body")
     shown = {key: sort for key, sort in OPEN.get(kind, {}).items() if key in body and _FITS[sort](body[key])}
-    words = {key: body[key] for key, sort in shown.items() if sort == "word"}
-    open_part = {key: short(body[key]) if sort == "number" else body[key] for key, sort in shown.items()}
-    sealed = {key: value for key, value in body.items() if key not in shown or open_part[key] != value}
+    open_part = {key: _opened(body[key], sort) for key, sort in shown.items()}
+    words = {key: open_part[key] for key, sort in shown.items() if sort in ("word", "words")}
+    sealed = {key: value for key, value in body.items() if key not in words and open_part.get(key) != value}
     run, step, subject = (label(item, key, where) for key in ("run", "step", "subject"))
     assert name is not None
     words |= {} if kind in OPEN else {"kind": kind}
     return Report(name, kind, timestamp_us(item, where), run, step, subject, open_part, words, sealed)
+
+
+def _opened(value: Any, sort: Sort) -> Any:
+    """Give a value as it stands in the open part: long numbers cut short, lists of words as one text."""
+    if sort == "words":
+        return " ".join(value)
+    if sort == "numbers":
+        return [short(each) for each in value]
+    return short(value) if sort == "number" else value

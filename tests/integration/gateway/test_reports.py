@@ -124,6 +124,20 @@ def test_known_events_show_their_closed_fields_and_seal_the_rest(client: TestCli
     assert set(orjson.loads(content.fields["texts"])) == {"note", "step_kind"}
 
 
+def test_what_was_found_is_open_and_what_was_asked_is_sealed(client: TestClient, journal: MemoryJournal) -> None:
+    found = {"ids": ["kb-refunds.1", "kb-cancel.2"], "scores": [2.5, 1.123456789], "hits": 2, "index_version": "kbabc"}
+    body = {**found, "query": "Who is ann@example.com?", "top_score": 2.5, "empty": False}
+    client.post("/v1/events", json={"id": "r", "kind": "retrieval", "run": "r-1", "body": body})
+    client.post("/v1/events", json={"id": "c", "kind": "retrieval.cited", "body": {"ids": ["Ann Lee"], "unknown": 0}})
+    (event, content), (cited, named) = reported(journal)
+    opened = {"ids": "kb-refunds.1 kb-cancel.2", "scores": [2.5, 1.12346], "index_version": "kbabc", "empty": False}
+    assert opened.items() <= event.body.items()
+    assert content is not None
+    assert set(orjson.loads(content.fields["texts"])) == {"query", "scores"}
+    assert "ids" not in cited.body
+    assert named is not None
+
+
 def test_unknown_events_are_sealed_whole(client: TestClient, journal: MemoryJournal) -> None:
     client.post("/v1/events", json={"id": "e", "kind": "ours.special", "body": {"a": 1, "b": "text"}})
     ((event, content),) = reported(journal)

@@ -1,0 +1,1 @@
+"""Where work comes from and goes to: mail, files, webhooks, HTTP APIs, SQL databases."""

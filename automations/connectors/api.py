@@ -1,0 +1,112 @@
+"""Calls any JSON HTTP API that a file describes: see `api_file`."""
+
+import base64
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from automations.connectors.api_file import ApiFile, Auth, Operation
+from automations.connectors.base import Refused, secret
+from automations.connectors.http import Request, send
+
+
+@dataclass(slots=True)
+class Api:
+    """An API as its file describes it; keeps its pace within this process."""
+
+    file: ApiFile
+    environ: Mapping[str, str] = field(repr=False)
+    sleep: Callable[[float], None] = time.sleep
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _free_s: float = 0.0
+
+    def call(self, operation: str, body: Any = None, key: str | None = None, **words: str) -> Any:
+        """Run an operation and return its JSON; `words` fill the path, `key` makes a repeat harmless.
+
+        Raises:
+            Refused, Unavailable, Unsure: as `http.send` says.
+        """
+        described = self._operation(operation)
+        return self._send(described, dict(described.query), words, body, key)
+
+    def items(self, operation: str, **words: str) -> Iterator[Any]:
+        """Give the items of a list, page by page."""
+        described = self._operation(operation)
+        query, pages = dict(described.query), described.pages
+        for number in range(1, (pages.at_most if pages else 1) + 1):
+            if pages and pages.number:
+                query[pages.parameter] = str(number)
+            answer = self._send(described, query, words, None, None)
+            found = _at(answer, described.items)
+            if not isinstance(found, list):
+                raise Refused(f"the answer of {operation} has no list at {described.items or 'its top'}")
+            yield from found
+            following = _at(answer, pages.next) if pages and pages.next else bool(found)
+            if pages is None or not following:
+                return
+            if pages.next:
+                query[pages.parameter] = str(following)
+
+    def _operation(self, name: str) -> Operation:
+        if name not in self.file.operations:
+            raise Refused(f"the API {self.file.api} has no operation {name}")
+        return self.file.operations[name]
+
+    def _send(
+        self, operation: Operation, query: Mapping[str, str], words: Mapping[str, str], body: Any, key: str | None
+    ) -> Any:
+        try:
+            path = operation.path.format_map({name: quote(word, safe="") for name, word in words.items()})
+        except (KeyError, ValueError, IndexError) as error:
+            raise Refused(f"the path {operation.path} needs another word ({error})") from error
+        if any(part in (".", "..") for part in path.split("/")):
+            raise Refused("a word of the path leads to another path")
+        keyed = key is not None and self.file.idempotency_header is not None
+        repeatable = keyed or (operation.method in ("GET", "PUT", "DELETE"))
+        if operation.repeatable is not None:
+            repeatable = operation.repeatable
+        content = None if body is None else json.dumps(body, ensure_ascii=False).encode()
+        url = f"{self._base()}{path}" + (f"?{urlencode(query)}" if query else "")
+        self._pace()
+        return send(Request(operation.method, url, self._headers(body, key), content, self.file.timeout_s, repeatable))
+
+    def _base(self) -> str:
+        named = self.file.base_url_env
+        return (self.file.base_url or secret(self.environ, named or "")).rstrip("/")
+
+    def _headers(self, body: Any, key: str | None) -> dict[str, str]:
+        headers = {"accept": "application/json", **self.file.headers}
+        if body is not None:
+            headers["content-type"] = "application/json"
+        if key is not None and self.file.idempotency_header:
+            headers[self.file.idempotency_header] = key
+        if self.file.auth is not None:
+            headers[self.file.auth.header] = _signed_in(self.file.auth, self.environ)
+        return headers
+
+    def _pace(self) -> None:
+        if self.file.per_second is None:
+            return
+        with self._lock:
+            now_s = time.monotonic()
+            wait_s = max(0.0, self._free_s - now_s)
+            self._free_s = max(now_s, self._free_s) + 1 / self.file.per_second
+        self.sleep(wait_s)
+
+
+def _signed_in(auth: Auth, environ: Mapping[str, str]) -> str:
+    if auth.env is not None:
+        return auth.prefix + secret(environ, auth.env)
+    pair = f"{secret(environ, auth.user_env or '')}:{secret(environ, auth.password_env or '')}"
+    return f"Basic {base64.b64encode(pair.encode()).decode()}"
+
+
+def _at(value: Any, path: str | None) -> Any:
+    """Give what stands at a dotted path; None where nothing does."""
+    for part in path.split(".") if path else ():
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
