@@ -1,6 +1,6 @@
 # One list of habits. `make run` and `make test` do their own set-up; see README.md for the plain lines behind them.
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint types imports policy lock lock-others bench bench-redaction bench-peers bench-ledger campaign-kill campaign-inputs campaign-faults campaign-drain campaign-soak campaign-retries campaign-clients campaign-policies campaign-holds campaign-trust clean
+.PHONY: help run demo test check format lint types imports policy lock lock-others bench bench-redaction bench-peers bench-ledger campaign-kill campaign-inputs campaign-faults campaign-drain campaign-soak campaign-retries campaign-clients campaign-policies campaign-holds campaign-trust clean
 
 UPSTREAM ?= simulated
 BIN := .venv/bin
@@ -12,6 +12,11 @@ help: ## show this list
 run: ## start everything, with sample calls on the dashboard (UPSTREAM=openai for a real provider)
 	@tools/install.sh run
 	@SLUICE_UPSTREAM=$(UPSTREAM) $(BIN)/python -m demo.run
+
+demo: ## eight weeks of invented traffic in a few minutes, then the dashboard over it until Ctrl-C (ARGS="--weeks 4" for fewer)
+	@tools/install.sh run
+	@$(BIN)/sluice demo --folder sluice-demo $(ARGS)
+	@SLUICE_DATA=sluice-demo SLUICE_POLICIES=sluice-demo/policies SLUICE_UPSTREAM=simulated $(BIN)/sluice up
 
 test: ## run the test suite (about 7 minutes on two cores)
 	@tools/install.sh dev

@@ -84,6 +84,7 @@ COMMANDS: Final = {
     "confidence": Lazy("gateway.commands.confidence:confidence", "Fit, show and explain certificates."),
     "ledger": Lazy("gateway.commands.ledger:ledger", "Rebuild the ledger from the journal."),
     "audit": Lazy("gateway.commands.audit:audit", "Verify the audit tree, prove single records, anchor it elsewhere."),
+    "demo": Lazy("demo.weeks.command:demo", "Play weeks of invented traffic with planted stories."),
     "redact": Lazy("gateway.commands.redact:redact", "Show what a policy redacts in a text; prove that it holds."),
 }
 

@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from time import perf_counter_ns
 from typing import Final
@@ -44,6 +44,7 @@ from gateway.settings import Settings
 from gateway.stages.judge import Assurance
 from gateway.stages.reuse import Reuse
 from gateway.watch import Desk
+from metrics.record.fileops import FileOps, OsFiles
 from metrics.record.ids import utc_us
 from metrics.record.journal import FileJournal, Journal, Options, open_keystore, writer_id
 from metrics.record.keystore import KeyStore
@@ -79,11 +80,12 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What a worker takes from outside: the time, and who answers its calls. Only the demo hands in its own."""
+    """What a worker takes from outside: time, files, and who answers its calls. Only the demo hands in its own."""
 
     clock_us: Callable[[], int] = utc_us
     clock_ns: Callable[[], int] = perf_counter_ns
     upstreams: Callable[[Snapshot], Upstreams] | None = None
+    files: FileOps = field(default_factory=OsFiles)
 
 
 @asynccontextmanager
@@ -94,7 +96,7 @@ async def open_parts(
     world = world or World()
     keystore, master = open_keystore(settings.data, environ)
     writer = writer_id(role)
-    journal = FileJournal(settings.data, writer, keystore, Options(clock=world.clock_us))
+    journal = FileJournal(settings.data, writer, keystore, Options(world.files, world.clock_us))
     connections = Connections()
     database = open_database(settings.database_url, world.clock_us)
     detectors = Detectors(DETECTORS_PER_WORKER)
