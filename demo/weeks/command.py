@@ -44,7 +44,9 @@ def demo(weeks: int, volume: float, folder: Path, seed: int) -> None:
     click.echo(f"{played.runs} runs, {played.reports} reports, {played.decided} decisions of reviewers. Planted:")
     for story in plan.stories:
         click.echo(f"  week {story.week}, {story.automation}: {story.told}")
-    click.echo(f"Look at it: SLUICE_DATA={folder} SLUICE_POLICIES={folder}/policies SLUICE_UPSTREAM=simulated sluice up")
+    click.echo(
+        f"Look at it: SLUICE_DATA={folder} SLUICE_POLICIES={folder}/policies SLUICE_UPSTREAM=simulated sluice up"
+    )
 
 
 async def _play(plan: Plan, folder: Path) -> Played:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
@@ -30,7 +31,7 @@ from gateway.intake import Intake
 from gateway.keeper.activator import activate
 from gateway.keeper.certificates import CertificateWatch
 from gateway.keeper.relay import Relay
-from gateway.prepare import control_database
+from gateway.machine.prepare import control_database
 from gateway.routes import events, outcomes, reviews
 from gateway.routes.all import hidden_ids
 from gateway.sealer import Sealer
@@ -108,9 +109,14 @@ class Stage:
 
     async def caught_up(self) -> int:
         """Wait until the ledger knows everything; return the newest number."""
-        async with asyncio.timeout(_PATIENCE_S):
-            while not (status := self.recorder.status())["caught_up"]:
-                await asyncio.sleep(0.05)
+        return await asyncio.to_thread(self._caught_up)
+
+    def _caught_up(self) -> int:
+        ends_s = time.monotonic() + _PATIENCE_S
+        while not (status := self.recorder.status())["caught_up"]:
+            if time.monotonic() > ends_s:
+                raise TimeoutError(f"the recorder does not keep up: {status['problem']}")
+            time.sleep(0.05)
         return int(status["seq"])
 
     async def watch_certificates(self) -> None:
@@ -132,7 +138,9 @@ def own_folder(folder: Path) -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     folder.chmod(0o700)
-    (folder / MARK).write_text("Everything in this folder was invented by `sluice demo`; it is deleted with the next.\n")
+    (folder / MARK).write_text(
+        "Everything in this folder was invented by `sluice demo`; it is deleted with the next.\n"
+    )
     shutil.copytree(_SHIPPED, folder / "policies")
     yield folder
 

@@ -47,7 +47,15 @@ _STORIES: Final[tuple[tuple[Kind, str, int, int, str, str, str], ...]] = (
     ("retrieval-outage", "support-drafting", 30, 96, "retrieval", "retrieval", "The search finds nothing for days."),
     ("price-rise", "crm-enrichment", 0, 0, "cost", "price", "The large model costs two and a half times as much."),
     ("slow-model", "qualification-summary", 6, 162, "latency", "simulated-small", "The small model answers slowly."),
-    ("certificate", "inbound-triage", 6, 0, "certificate", "withdrawn", "Messages change; a certificate stops holding."),
+    (
+        "certificate",
+        "inbound-triage",
+        6,
+        0,
+        "certificate",
+        "withdrawn",
+        "Messages change; a certificate stops holding.",
+    ),
 )
 
 
