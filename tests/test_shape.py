@@ -97,7 +97,7 @@ def test_locks_pin_every_package_with_a_hash() -> None:
 
 # Libraries that come with one that pyproject.toml names, and are part of what it offers.
 COMES_WITH = {"pandas": "streamlit", "spacy": "presidio-analyzer", "tldextract": "presidio-analyzer"}
-COMES_WITH |= {"starlette": "fastapi", "yarl": "aiohttp"}
+COMES_WITH |= {"starlette": "fastapi", "yarl": "aiohttp", "httpx": "openai"}
 
 
 def imported() -> set[str]:
