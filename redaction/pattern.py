@@ -77,6 +77,12 @@ def needs_one_of(pattern: str, codes: frozenset[int]) -> bool:
     return _needs(_parse(pattern), codes)
 
 
+def width(pattern: str) -> int:
+    """Give the most characters that a match of a pattern has; a pattern may use what a linear-time engine has not."""
+    most: int = _parse(pattern).getwidth()[1]
+    return most
+
+
 def _needs(items: Iterable[Any], codes: frozenset[int]) -> bool:
     return any(_item_needs(str(item[0]), item[1], codes) for item in items)
 

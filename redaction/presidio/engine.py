@@ -11,6 +11,7 @@ from redaction.presidio.catalogue import SPACY
 from redaction.presidio.frames import Query
 from redaction.presidio.nlp import WordsNlpEngine
 from redaction.presidio.recognizers import Wrapped, entity, predefined
+from redaction.presidio.windowed import windowed
 from redaction.types import Entity
 
 # Below this Presidio's scores mean nothing (any nine digits are a passport at 0.05).
@@ -50,4 +51,4 @@ class PresidioEngine:
 def _enabled(name: str, language: str) -> EntityRecognizer:
     if name.startswith(SPACY):
         return SpacyRecognizer(supported_language=language)
-    return predefined(name, language)
+    return windowed(predefined(name, language))
