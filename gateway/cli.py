@@ -85,6 +85,7 @@ COMMANDS: Final = {
     "ledger": Lazy("gateway.commands.ledger:ledger", "Rebuild the ledger from the journal."),
     "audit": Lazy("gateway.commands.audit:audit", "Verify the audit tree, prove single records, anchor it elsewhere."),
     "demo": Lazy("demo.weeks.command:demo", "Play weeks of invented traffic with planted stories."),
+    "subjects": Lazy("gateway.commands.subjects:subjects", "Find what is kept about a person, copy it, erase it."),
     "redact": Lazy("gateway.commands.redact:redact", "Show what a policy redacts in a text; prove that it holds."),
 }
 

@@ -76,6 +76,7 @@ class Parts:
     writer: str
     reviews: ReviewTexts
     run_keys: RunKeys
+    keystore: KeyStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ async def open_parts(
     try:
         yield Parts(
             settings, database, directory, in_force, changes, journal, master, detectors, connections, pipeline, purses,
-            responses, runner, writer, holds.texts, RunKeys(keystore),
+            responses, runner, writer, holds.texts, RunKeys(keystore), keystore,
         )  # fmt: skip
     finally:
         await pipeline.shadows.close()

@@ -9,11 +9,12 @@ from gateway.holds.agenda import AGENDA, Agenda
 from gateway.holds.reviewing import ReviewDesk
 from gateway.intake import Intake
 from gateway.machine.ports import address
-from gateway.routes import calls, events, health, metrics, outcomes, redact, reviews, runs, weekly
+from gateway.routes import calls, events, health, metrics, outcomes, redact, reviews, runs, subjects, weekly
 from gateway.routes.admin import admin_router
 from gateway.routes.identity import SignInDesk, identity_router, query_signer
 from gateway.routes.policy_state import policy_state_router
 from gateway.sealer import Sealer
+from gateway.trust.subjects import Subjects
 from gateway.wiring import Parts
 from metrics.record.master import MasterKey
 
@@ -22,6 +23,10 @@ def routers(parts: Parts) -> list[APIRouter]:
     """Build the routers of one worker."""
     intake = Intake(parts.pipeline, hidden_ids(parts.master))
     signer, recorder = query_signer(parts.master, parts.database.clock_us), address(parts.settings, "recorder")
+    found = Subjects(
+        parts.database, parts.keystore, parts.master,
+        subjects.recorder_client(parts.master, recorder, parts.database.clock_us),
+    )  # fmt: skip
     return [
         health.router(parts),
         metrics.router(parts),
@@ -39,6 +44,7 @@ def routers(parts: Parts) -> list[APIRouter]:
         identity_router(SignInDesk(parts.database, signer, recorder)),
         admin_router(parts.database),
         policy_state_router(parts.database),
+        subjects.router(parts.database, found),
     ]
 
 

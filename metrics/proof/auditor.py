@@ -8,6 +8,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from metrics.proof.anchor import Anchorage
 from metrics.proof.notes import Checkpoint
 from metrics.proof.signer import Signer
@@ -58,6 +60,11 @@ class Auditor:
                 self._unsealed_since = self._unsealed_since or self._clock()
                 if self.size - self.sealed >= EVERY_RECORDS:
                     self.seal()
+
+    def leaf(self, seq: int) -> dict[str, Any] | None:
+        """Return the leaf of a record, if it has one yet. Raises `OSError`."""
+        found: dict[str, Any] | None = orjson.loads(self._store.leaf(seq - 1)) if 0 < seq <= self.size else None
+        return found
 
     def tick(self) -> None:
         """Sign when it is time."""

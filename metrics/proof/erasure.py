@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import orjson
 
-from metrics.record.blank import blank
+from metrics.record.blank import blank_events
 from metrics.record.events import BadLineError, checked, checksummed
 from metrics.record.fileops import make_folder, sync_data, sync_folder
 from metrics.record.keystore import KeyStore
@@ -22,13 +22,13 @@ LIST_FILE = "erasures.jsonl"
 class Target:
     """What is to go, by random ids only: whole subjects, single records, and single sealed items as (kind, id).
 
-    `days` are those in whose content the records stand.
+    `since` is the day before which the content of the records cannot stand.
     """
 
     tenant: str
     subject_refs: tuple[str, ...] = ()
     event_ids: tuple[str, ...] = ()
-    days: tuple[str, ...] = ()
+    since: str = ""
     items: tuple[tuple[str, str], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -38,9 +38,9 @@ class Target:
     @staticmethod
     def of(value: Mapping[str, Any]) -> Target:
         """Read what `to_json` returned."""
-        texts = {name: tuple(value.get(name, ())) for name in ("subject_refs", "event_ids", "days")}
+        subjects, events = (tuple(value.get(name, ())) for name in ("subject_refs", "event_ids"))
         items = tuple((kind, item) for kind, item in value.get("items", ()))
-        return Target(value["tenant"], **texts, items=items)
+        return Target(value["tenant"], subjects, events, value.get("since", ""), items)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +80,7 @@ class Content:
 
     def erase(self, target: Target) -> Ack:
         """Overwrite the frames of the named records. Raises `OSError`."""
-        wanted = frozenset(target.event_ids)
-        found = sum(len(blank(self._journal, day, lambda head: head.event_id in wanted)) for day in target.days)
+        found = blank_events(self._journal, target.since, frozenset(target.event_ids))
         return Ack(self.name, {"frames": found}, "frames of a subject stay as ciphertext whose key is destroyed")
 
 

@@ -30,6 +30,10 @@ class Audit(Protocol):
         """Add records; those it holds are passed over."""
         ...
 
+    def leaf(self, seq: int) -> Mapping[str, Any] | None:
+        """Return the leaf of a record, if it has one yet; any thread may ask."""
+        ...
+
     def tick(self) -> None:
         """Do what time asks for."""
         ...
@@ -50,6 +54,9 @@ class NoAudit:
 
     def take(self, entries: Iterable[Entry], contents: Callable[[Sequence[str]], Mapping[str, Sealed]]) -> None:
         """Leave them."""
+
+    def leaf(self, seq: int) -> None:
+        """Say that there is none."""
 
     def tick(self) -> None:
         """Do nothing."""

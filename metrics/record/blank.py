@@ -40,6 +40,24 @@ def blank(journal: Path, day: str, wanted: Wanted) -> list[str]:
     return done
 
 
+def blank_events(journal: Path, since: str, event_ids: frozenset[str]) -> int:
+    """Overwrite the frames of records that stand in the content of a day or later; return how many frames.
+
+    The last day in which one is found is followed by one more: a record whose commit was tried again has two frames.
+    """
+    left, done = set(event_ids), 0
+    for folder in sorted((journal / "content").glob("????-??-??")) if event_ids else ():
+        if folder.name < since:
+            continue
+        over = not left
+        found = blank(journal, folder.name, lambda head: head.event_id in event_ids)
+        left.difference_update(found)
+        done += len(found)
+        if over:
+            break
+    return done
+
+
 def places(data: bytes) -> Iterator[Place]:
     """Find the frames of a segment by their heads alone: one that was overwritten in part has a wrong checksum."""
     at = data.find(MAGIC)

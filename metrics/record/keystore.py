@@ -166,11 +166,21 @@ class KeyStore:
 
     def events_with(self, tenant: str, kind: str, value_hmac: str) -> list[tuple[str, str | None]]:
         """Return (event id, subject reference) of every event in whose content a value was found."""
-        sql = """SELECT f.event_id, s.subject_ref FROM keys k JOIN found f ON f.day_key = k.number
+        return [(event_id, ref) for event_id, ref, _ in self.found(tenant, kind, value_hmac)]
+
+    def found(self, tenant: str, kind: str, value_hmac: str) -> list[tuple[str, str | None, str]]:
+        """As `events_with`, with the day before which the content of each event cannot stand."""
+        sql = """SELECT f.event_id, s.subject_ref, date(k.created_us / 1000000, 'unixepoch')
+                 FROM keys k JOIN found f ON f.day_key = k.number
                  LEFT JOIN keys s ON s.number = f.subject_key
                  WHERE k.tenant = ? AND f.value_hmac = ? AND f.kind = ?"""
         with self._lock:
             return self._db.execute(sql, (tenant, value_hmac, kind)).fetchall()
+
+    def kinds(self) -> list[str]:
+        """Return the kinds of values that the index knows."""
+        with self._lock:
+            return sorted(row[0] for row in self._db.execute("SELECT DISTINCT kind FROM found"))
 
     def epoch(self) -> int:
         """Return a number that grows with each erasure, so that caches of keys know when to forget."""
@@ -196,13 +206,6 @@ class KeyStore:
             forgotten = self._delete_each("DELETE FROM found WHERE event_id = ?", event_ids)
         self._scrub()
         return forgotten
-
-    def days_with(self, tenant: str, kind: str, value_hmac: str) -> list[str]:
-        """Return the days in whose content a value was found."""
-        sql = """SELECT DISTINCT k.day FROM keys k JOIN found f ON f.day_key = k.number
-                 WHERE k.tenant = ? AND f.value_hmac = ? AND f.kind = ? ORDER BY k.day"""
-        with self._lock:
-            return [row[0] for row in self._db.execute(sql, (tenant, value_hmac, kind))]
 
     def destroy_days(self, tenant: str, retention_class: str, before_day: str) -> int:
         """Destroy the keys of all days before one, and the index rows of what they sealed. Return how many keys."""

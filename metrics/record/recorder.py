@@ -17,7 +17,7 @@ from typing import Any
 import duckdb
 
 from metrics.record.audited import Audit, Feed, NoAudit
-from metrics.record.content import ContentGoneError, Opened, unseal
+from metrics.record.contents import Contents
 from metrics.record.fileops import make_folder
 from metrics.record.housekeeping import compress_finished
 from metrics.record.ids import Clock, utc_us
@@ -29,7 +29,6 @@ from metrics.record.ledger_file import Door, LedgerBusyError, is_damage, open_le
 from metrics.record.master import MasterKey
 from metrics.record.order import OrderFile
 from metrics.record.own import OwnSegments, told
-from metrics.record.reader import read_frame
 from metrics.record.replay import replay
 
 _FAILURES = (LedgerError, LedgerBusyError, NewerLedgerError, KeyStoreError, OSError, sqlite3.Error)
@@ -107,6 +106,7 @@ class Recorder:
         self._audit: Audit = audit(self.master) if audit else NoAudit()
         self.state = State()
         self.door = Door()
+        self.contents = Contents(self.door, journal, self.keystore, self._audit.leaf)
         self._doubt = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self.run, name="recorder")
@@ -191,17 +191,6 @@ class Recorder:
             return ingest.behind if ingest else -1
         except OSError:
             return -1
-
-    def content(self, tenant: str, event_id: str) -> Opened:
-        """Open the sealed content of an event. Raises `ContentGoneError`; whether it may be seen is asked before."""
-        sql = "SELECT segment, start FROM contents WHERE tenant = ? AND event_id = ?"
-        with self.door.cursor() as cursor:
-            places = cursor.execute(sql, [tenant, event_id]).fetchall()
-        for segment, start in places:
-            payload = read_frame(self._files.journal, segment, start)
-            if payload:
-                return unseal(payload, self.keystore)
-        raise ContentGoneError("there is no content for this event")
 
     def _live(self) -> None:
         """Open the ledger, bring it up to the order file, then follow the journal."""

@@ -15,7 +15,8 @@ from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, Response
 
-from metrics.record.content import ContentGoneError, Opened
+from metrics.record.content import ContentGoneError
+from metrics.record.contents import ContentChangedError, ReadBack
 from metrics.record.ledger_file import NotReadyError
 from metrics.record.queries import Question, load_queries
 from metrics.record.recorder import Recorder
@@ -40,6 +41,7 @@ _STATUS: Mapping[type[Exception], HTTPStatus] = {
     NotAllowedError: HTTPStatus.FORBIDDEN,
     UnknownQueryError: HTTPStatus.NOT_FOUND,
     ContentGoneError: HTTPStatus.GONE,
+    ContentChangedError: HTTPStatus.CONFLICT,
     QueryTimeoutError: HTTPStatus.GATEWAY_TIMEOUT,
     QueryError: HTTPStatus.BAD_REQUEST,
     NotReadyError: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -82,13 +84,13 @@ class Service:
                 self.recorder.doubt(problem)
                 raise
 
-    def content(self, grant: Grant, event_id: str) -> Opened:
+    def content(self, grant: Grant, event_id: str) -> ReadBack:
         """Open the sealed content of one event of the token's tenant; that it was seen is recorded first."""
         if not _CONTENT_ROLES.intersection(grant.roles):
             raise NotAllowedError("reading content needs the role reviewer, auditor or admin")
-        opened = self.recorder.content(grant.tenant, event_id)
+        found = self.recorder.contents.read(grant.tenant, event_id)
         self.recorder.tell("content.read", grant.sub, grant.tenant, event_id=event_id)
-        return opened
+        return found
 
 
 def create_app(service: Service) -> FastAPI:
@@ -130,9 +132,11 @@ def _add_reading(app: FastAPI, service: Service) -> None:
 
     @app.get("/v1/content/{event_id}")
     def content(event_id: str, request: Request) -> Response:
-        opened = service.content(service.grant(request), event_id)
+        found = service.content(service.grant(request), event_id)
+        opened = found.opened
         fields = {k: v if isinstance(v, str) else v.decode("utf-8", "replace") for k, v in opened.fields.items()}
-        return JSONResponse({"event_id": event_id, "subject_ref": opened.header.subject_ref, "fields": fields})
+        about = {"event_id": event_id, "subject_ref": opened.header.subject_ref, "checked": found.checked}
+        return JSONResponse(about | {"fields": fields})
 
 
 async def _body(request: Request) -> bytes:

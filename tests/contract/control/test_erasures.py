@@ -52,7 +52,7 @@ def target(database: Database, keystore: KeyStore, tmp_path: Path) -> Target:
     path = tmp_path / "journal" / "content" / DAY / "gw-1-000001.frames"
     path.parent.mkdir(parents=True)
     path.write_bytes(b"".join(frames))
-    return Target("acme", (refs["anna"],), ("call_none.e",), (DAY,))
+    return Target("acme", (refs["anna"],), ("call_none.e",), DAY)
 
 
 def eraser(database: Database, keystore: KeyStore, data: Path, crash_at: int = 0) -> Eraser:

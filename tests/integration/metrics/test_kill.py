@@ -52,5 +52,5 @@ def test_nothing_acknowledged_is_lost_or_doubled_by_kill_9(tmp_path: Path) -> No
         assert set(calls.values()) <= {"ok", "interrupted"}
         assert rows(last, "SELECT count(*), count(DISTINCT call_id) FROM calls") == [(len(calls), len(calls))]
         some = sorted(acked)[:: max(1, len(acked) // 20)]
-        assert all(last.content("acme", f"{call}.e").fields == {"request": "words"} for call in some)
+        assert all(last.contents.read("acme", f"{call}.e").opened.fields == {"request": "words"} for call in some)
         assert last.status()["behind_bytes"] == 0

@@ -90,10 +90,10 @@ def test_damaged_content_costs_only_its_own_frame(tmp_path: Path) -> None:
     data[len(data) // 2] ^= 0xFF
     path.write_bytes(bytes(data))
     with recording(tmp_path) as recorder:
-        assert recorder.content("acme", "c0.e").fields == {"request": "words"}
-        assert recorder.content("acme", "c2.e").fields == {"request": "words"}
+        assert recorder.contents.read("acme", "c0.e").opened.fields == {"request": "words"}
+        assert recorder.contents.read("acme", "c2.e").opened.fields == {"request": "words"}
         with pytest.raises(ContentGoneError):
-            recorder.content("acme", "c1.e")
+            recorder.contents.read("acme", "c1.e")
         assert any("damaged" in sentence for sentence in recorder.status()["damaged"])
 
 

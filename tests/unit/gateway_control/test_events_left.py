@@ -45,6 +45,7 @@ NO_EVENT = {
     "gateway.responses.leased": "jobs of calls; they stand in call.end",
     "gateway.responses.store": "responses of calls; they stand in call.end and request.end",
     "gateway.keeper.relay": "passes events on",
+    "gateway.control.erasures.acknowledge": "leaves erasure.done once all stores have answered",
     "gateway.control.weekly.want": "leaves weekly.frozen once it is built",
 }
 # Routes that write elsewhere than the control database, or nothing at all.
@@ -54,6 +55,9 @@ OTHER_ROUTES = {
     "POST /v1/redact/inspect": "request.end, through the journal",
     "POST /auth/query-token": "changes nothing: the token says what the session may read",
     "POST /v1/query/{name}": "reads",
+    "POST /subjects/search": "subject.searched, see test_subjects",
+    "POST /subjects/export": "subject.exported, see test_subjects",
+    "POST /subjects/erase": "erasure, see test_erasures",
     "POST /weekly/{week}/items": "agenda.opened, see test_weekly_routes",
     "POST /weekly/items/{item_id}/close": "agenda.closed, see test_weekly_routes",
     "POST /weekly/{week}/freeze": "weekly.frozen, once the keeper has built it",
