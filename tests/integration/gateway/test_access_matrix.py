@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Table, insert, select
 
 from gateway.app import create_app
-from gateway.control import schema, schema_reviews, snapshots, weekly
+from gateway.control import erasures, schema, schema_reviews, snapshots, weekly
 from gateway.control.identity.keys import KeySpec, create_key, revoke_key
 from gateway.control.identity.roles import ROLES, Bounds, local_operator
 from gateway.control.identity.services import ServiceSpec, create_service
@@ -32,6 +32,7 @@ from gateway.run_keys import Wanted
 from gateway.sealer import Sealer
 from gateway.settings import Settings, load
 from gateway.wiring import Parts, open_parts
+from metrics.proof.erasure import Target
 from policy.load import load_tree
 from policy.model import Facts
 from tests.e2e.wire import completion
@@ -122,6 +123,7 @@ class World:
             "review_id": self._review,
             "week": lambda: self._week(wanted=route.startswith("GET")),
             "item_id": self._item,
+            "erasure_id": self._erasure,
         }[name]()
 
     def rows(self) -> dict[str, list[Any]]:
@@ -158,6 +160,10 @@ class World:
         texts = sealer.seal(OWN, f"{weekly.ITEM}\0{name}", b'{"text": "Call them.", "owner": "Ann"}')
         return weekly.add(self.parts.database, BOSS, weekly.NewItem("2026-W01"), texts, name).item_id
 
+    def _erasure(self) -> str:
+        target = Target(OWN, (self.parts.keystore.subject_key(OWN, "person")[0],))
+        return erasures.request(self.parts.database, BOSS, target, "other").erasure_id
+
     def _review(self) -> str:
         database, name = self.parts.database, self.fresh("rev")
         review = Review(
@@ -189,6 +195,8 @@ class World:
         """Send one request."""
         row, (method, path) = ROWS[route], route.split(" ")
         body = _filled(row.body, self.fresh(f"{tenant}-new"))
+        if path == "/subjects/erase":
+            self.parts.keystore.subject_key(tenant, "person")
         if path == "/v1/run-keys/open":
             body = body | {"wrapped": self._run_key()}
         headers = {} if token is None else {"authorization": f"Bearer {token}"}
