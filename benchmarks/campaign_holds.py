@@ -12,8 +12,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -22,9 +22,10 @@ import aiohttp
 import click
 import duckdb
 
-from benchmarks.campaign_kill import KEY, environment, kill_one
+from benchmarks.campaign_kill import KEY, environment, kill_one, processes
 from benchmarks.payload import request_body
 from benchmarks.servers import ROOT, free_port, python, started, wait_ready
+from benchmarks.stopping import stopping
 from gateway.control.database import open_database
 from gateway.control.identity.login import create_link
 from gateway.control.identity.roles import local_operator
@@ -131,11 +132,11 @@ async def _session() -> AsyncIterator[aiohttp.ClientSession]:
         yield http
 
 
-def reviewers(data: Path) -> list[str]:
-    """Make the reviewers and give a sign-in link for each."""
+def links_for(data: Path, count: int, role: str) -> list[str]:
+    """Make people with a role and give a sign-in link for each."""
     database = open_database(f"sqlite:///{data}/control.db")
     admin = local_operator(DEFAULT_TENANT)
-    users = [create_user(database, DEFAULT_TENANT, f"r{n}@example.com", ["reviewer"], admin) for n in range(REVIEWERS)]
+    users = [create_user(database, DEFAULT_TENANT, f"r{n}@example.com", [role], admin) for n in range(count)]
     links = [create_link(database, DEFAULT_TENANT, user.user_id, admin) for user in users]
     database.close()
     return links
@@ -197,21 +198,34 @@ BAD: Final = (
 )  # fmt: skip
 
 
+@contextmanager
+def product(policies: str, data: Path) -> Iterator[tuple[int, int]]:
+    """Start `sluice up` with four workers; give its port and its process id."""
+    upstream, ports = free_port(), [free_port(), free_port()]
+    env = environment(data, upstream, ports) | {"SLUICE_WORKERS": "4"}
+    env["SLUICE_POLICIES"] = str(ROOT / "benchmarks/policies" / policies)
+    up = [str(Path(sys.executable).parent / "sluice"), "up", "--no-dashboard", "--no-worker"]
+    with started(python("benchmarks.upstream", str(upstream)), upstream), started(up, ports[0], env=env) as server:
+        wait_ready(ports[0], "/readyz")
+        wait_ready(ports[1], "/readyz")
+        yield ports[0], server.process.pid
+
+
 def run(kills: int) -> dict[str, int]:
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        upstream, ports = free_port(), [free_port(), free_port()]
-        stack.enter_context(started(python("benchmarks.upstream", str(upstream)), upstream))
-        env = environment(folder / "data", upstream, ports)
-        env["SLUICE_WORKERS"] = "4"
-        env["SLUICE_POLICIES"] = str(ROOT / "benchmarks/policies/holds")
-        up = [str(Path(sys.executable).parent / "sluice"), "up", "--no-dashboard", "--no-worker"]
-        with started(up, ports[0], env=env) as server:
-            wait_ready(ports[0], "/readyz")
-            wait_ready(ports[1], "/readyz")
-            links = reviewers(folder / "data")
-            seen, polled = asyncio.run(campaign(ports[0], server.process.pid, links, kills))
-        return counts(seen, polled, folder / "data" / "ledger.duckdb")
+    """Kill -9 while answers are held."""
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "data"
+        with product("holds", data) as (port, parent):
+            seen, polled = asyncio.run(campaign(port, parent, links_for(data, REVIEWERS, "reviewer"), kills))
+        return counts(seen, polled, data / "ledger.duckdb")
+
+
+def run_stops() -> dict[str, float]:
+    """Stop an automation whose streams run in every worker."""
+    with tempfile.TemporaryDirectory() as folder, product("structured", Path(folder)) as (port, parent):
+        [link] = links_for(Path(folder), 1, "policy_owner")
+        workers = {process.pid for process in processes(parent, "gateway.worker")}
+        return asyncio.run(stopping(f"http://127.0.0.1:{port}", link, KEY, workers))
 
 
 @click.command()
@@ -219,11 +233,11 @@ def run(kills: int) -> dict[str, int]:
 def main(kills: int) -> None:
     """Kill -9 while answers are held and print the counts; exit 1 when a hold was lost or decided twice."""
     begin = time.monotonic()
-    found = run(kills)
+    found: dict[str, float] = {**run_stops(), **(run(kills) if kills else {})}
     for name, count in found.items():
-        click.echo(f"{name:42} {count:>6}")
-    click.echo(f"{'seconds':42} {time.monotonic() - begin:>6.0f}")
-    sys.exit(1 if any(found[name] for name in BAD) else 0)
+        click.echo(f"{name:50} {count:>6}")
+    click.echo(f"{'seconds':50} {time.monotonic() - begin:>6.0f}")
+    sys.exit(1 if any(found.get(name) for name in BAD) else 0)
 
 
 if __name__ == "__main__":
