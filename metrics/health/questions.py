@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Final
+
 from metrics.health.measures import MeasureQuestion, MeasuresQuestion
 from metrics.record.queries import Question, load_queries
+
+_FOLDER: Final = Path(__file__).parent / "queries"
 
 
 def all_questions() -> dict[str, Question]:
     """Return the questions by name, in the order of their names."""
     health: list[Question] = [MeasureQuestion(), MeasuresQuestion()]
-    found: dict[str, Question] = {**load_queries(), **{each.name: each for each in health}}
+    found: dict[str, Question] = {**load_queries(), **load_queries(_FOLDER), **{each.name: each for each in health}}
     return dict(sorted(found.items()))

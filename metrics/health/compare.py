@@ -1,0 +1,142 @@
+"""Two stretches of time compared, with a variance that knows that the calls of a run, and those of a day, are alike."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+_POWER: Final = 0.8416  # of a normal distribution: 80 %
+_FISHER_UP_TO: Final = 5.0  # expected counts below which the normal approximation is not trusted
+
+
+@dataclass(frozen=True, slots=True)
+class Slices:
+    """Sums over the runs of each day: k of n, and their products (see the question `movement`)."""
+
+    k: Floats
+    n: Floats
+    kk: Floats
+    kn: Floats
+    nn: Floats
+
+    @property
+    def share(self) -> float:
+        """Return k of n over all days."""
+        return float(self.k.sum() / self.n.sum())
+
+    def run_variance(self) -> float:
+        """Return the variance of the share when runs are drawn independently (a ratio of sums, linearised)."""
+        share, n = self.share, float(self.n.sum())
+        return float(self.kk.sum() - 2 * share * self.kn.sum() + share * share * self.nn.sum()) / (n * n)
+
+    def day_squares(self) -> Floats:
+        """Return the squared deviation of each day, as a part of the variance of the share."""
+        deviation: Floats = self.k - self.share * self.n
+        return deviation * deviation / float(self.n.sum()) ** 2
+
+
+class Comparison(NamedTuple):
+    """What changed: shares before and after, the difference with its 95 % interval, how likely by chance alone.
+
+    `statistic` is in standard errors; `visible` is the smallest difference that such a volume shows in four
+    of five cases. Of ranks the difference is that of the mean rank (0 to 1): how much more often than in half of all
+    cases a value from after is above one from before (Mann and Whitney).
+    """
+
+    before: float
+    after: float
+    low: float
+    high: float
+    statistic: float
+    p: float
+    visible: float
+
+    @property
+    def difference(self) -> float:
+        """Return after less before."""
+        return self.after - self.before
+
+
+def compare(before: Slices, after: Slices, level: float, counts: bool) -> Comparison | None:
+    """Compare two stretches at a level; None when a stretch has too little. `counts`: k counts whole runs or calls.
+
+    The variance is that between runs, or where days differ by more than that explains, that between days. Small counts
+    are also put to Fisher's exact test, and the larger probability counts.
+    """
+    if min(before.n.sum(), after.n.sum()) < 8 or min(len(before.n), len(after.n)) < 2:
+        return None
+    degrees = len(before.n) + len(after.n) - 2
+    spread = _spread(before, after, degrees)
+    difference = after.share - before.share
+    if spread == 0.0:
+        return None if difference == 0.0 else _certain(before, after)
+    p = _two_sided(difference / spread, degrees)
+    if counts and _expected(before, after) < _FISHER_UP_TO:
+        p = max(p, fisher(*(round(float(each.sum())) for each in (before.k, before.n, after.k, after.n))))
+    reach, visible = _quantile(0.05, degrees) * spread, (_quantile(level, degrees) + _POWER) * spread
+    return Comparison(
+        before.share, after.share, difference - reach, difference + reach, difference / spread, p, visible
+    )
+
+
+def _spread(before: Slices, after: Slices, degrees: int) -> float:
+    """Return the standard error of the difference."""
+    by_run = before.run_variance() + after.run_variance()
+    if before.share in (0.0, 1.0) or after.share in (0.0, 1.0):  # a share of none has no variance of its own
+        pooled = (before.k.sum() + after.k.sum()) / (before.n.sum() + after.n.sum())
+        by_run = max(by_run, float(pooled * (1 - pooled) * (1 / before.n.sum() + 1 / after.n.sum())))
+    squares = np.concatenate([before.day_squares(), after.day_squares()])
+    by_day = float(squares.sum()) * len(squares) / degrees
+    return math.sqrt(max(by_run, by_day))
+
+
+def _expected(before: Slices, after: Slices) -> float:
+    k, n = before.k.sum() + after.k.sum(), before.n.sum() + after.n.sum()
+    return float(min(k, n - k) * min(before.n.sum(), after.n.sum()) / n)
+
+
+def _certain(before: Slices, after: Slices) -> Comparison:
+    difference = after.share - before.share
+    return Comparison(before.share, after.share, difference, difference, math.copysign(99.0, difference), 0.0, 0.0)
+
+
+def fisher(k0: int, n0: int, k1: int, n1: int) -> float:
+    """Return the two-sided probability of Fisher's exact test: the sum over tables no more likely than the seen one."""
+    low, high = max(0, k0 + k1 - n0), min(k0 + k1, n1)
+    logs = [_log_choose(n1, k) + _log_choose(n0, k0 + k1 - k) for k in range(low, high + 1)]
+    top = max(logs)
+    terms = np.exp(np.array(logs) - top)
+    seen = math.exp(logs[k1 - low] - top) * (1 + 1e-9)
+    return min(1.0, float(terms[terms <= seen].sum() / terms.sum()))
+
+
+def _log_choose(n: int, k: int) -> float:
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+
+
+def _two_sided(t: float, degrees: int) -> float:
+    """Return P(|T| > |t|) of Student's distribution: its closed form for whole degrees (Abramowitz 26.7.3)."""
+    angle = math.atan(abs(t) / math.sqrt(degrees))
+    cosine, odd = math.cos(angle), degrees % 2
+    total = 0.0
+    if degrees > 1:
+        total = term = cosine if odd else 1.0
+        for step in range(3 if odd else 2, degrees, 2):
+            term *= cosine * cosine * (step - 1) / step
+            total += term
+    inside = 2 / math.pi * (angle + math.sin(angle) * total) if odd else math.sin(angle) * total
+    return max(0.0, 1.0 - inside)
+
+
+def _quantile(level: float, degrees: int) -> float:
+    """Return the t that is passed by chance with probability `level`, on either side."""
+    low, high = 0.0, 1000.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _two_sided(middle, degrees) > level else (low, middle)
+    return high

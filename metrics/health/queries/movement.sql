@@ -1,0 +1,52 @@
+-- question: How does each measure of each automation compare before and after a moment, as sums over runs by day?
+-- param: since int!
+-- param: split int!
+-- param: until int!
+-- param: automation text
+-- Of each run of a day: k of n. `kk`, `kn`, `nn` are sums of products over runs, for variances that know that the calls of a run are alike.
+WITH c AS (
+    SELECT automation, run_id, coalesce(step, '') AS step, ts_us >= $split AS late,
+        (ts_us - $since) // 86400000000 AS slice, outcome, error_code, verdict, total_ms, cost_usd
+    FROM model_calls
+    WHERE tenant = $tenant AND ts_us >= $since AND ts_us < $until
+        AND ($automation::VARCHAR IS NULL OR automation = $automation)
+), r AS (
+    SELECT automation, late, slice, run_id, count(*) AS calls,
+        count(*) FILTER (outcome IN ('error', 'truncated', 'interrupted')) AS failed,
+        count(*) FILTER (outcome = 'refused' AND error_code IS DISTINCT FROM 'held_for_review') AS refused,
+        count(*) FILTER (verdict IN ('hold', 'fallback', 'block')) AS withheld, sum(cost_usd) AS cost_usd
+    FROM c GROUP BY ALL
+), priced AS (
+    SELECT *, (rank() OVER (PARTITION BY automation ORDER BY cost_usd) - 1
+        + count(*) OVER (PARTITION BY automation ORDER BY cost_usd)) / 2
+        / count(*) OVER (PARTITION BY automation) AS place
+    FROM r WHERE cost_usd > 0
+), timed AS (
+    SELECT *, (rank() OVER (PARTITION BY automation, step ORDER BY total_ms) - 1
+        + count(*) OVER (PARTITION BY automation, step ORDER BY total_ms)) / 2
+        / count(*) OVER (PARTITION BY automation, step) AS place
+    FROM c WHERE outcome NOT IN ('refused', 'client_disconnected') AND total_ms IS NOT NULL
+), t AS (
+    SELECT automation, step, late, slice, run_id, count(*) AS calls, sum(place) AS place,
+        count(*) FILTER (place > 0.95) AS slow
+    FROM timed GROUP BY ALL
+), known AS (
+    SELECT automation, ts_us >= $split AS late, (ts_us - $since) // 86400000000 AS slice, run_id, success, seen, overridden
+    FROM runs
+    WHERE tenant = $tenant AND calls > 0 AND ts_us >= $since AND ts_us < $until
+        AND ($automation::VARCHAR IS NULL OR automation = $automation)
+), kn AS (
+    SELECT automation, '' AS step, late, slice, 'errors' AS measure, failed AS k, calls AS n FROM r
+    UNION ALL SELECT automation, '', late, slice, 'refusals', refused, calls FROM r
+    UNION ALL SELECT automation, '', late, slice, 'withheld', withheld, calls FROM r
+    UNION ALL SELECT automation, '', late, slice, 'cost', place, 1 FROM priced
+    UNION ALL SELECT automation, step, late, slice, 'latency', place, calls FROM t
+    UNION ALL SELECT automation, step, late, slice, 'slow', slow, calls FROM t
+    UNION ALL SELECT automation, '', late, slice, 'success', success::INT, 1 FROM known WHERE success IS NOT NULL
+    UNION ALL SELECT automation, '', late, slice, 'override', coalesce(overridden, false)::INT, 1 FROM known WHERE seen
+)
+SELECT automation, measure, step, late, slice, sum(k)::DOUBLE AS k, sum(n)::DOUBLE AS n, sum(k * k)::DOUBLE AS kk,
+    sum(k * n)::DOUBLE AS kn, sum(n * n)::DOUBLE AS nn
+FROM kn
+GROUP BY ALL
+ORDER BY automation, measure, step, late, slice
