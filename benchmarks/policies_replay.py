@@ -1,5 +1,6 @@
 """`python -m benchmarks.policies_replay [CALLS]`: what binding, routing (CPU) and replaying cost."""
 
+import shutil
 import sys
 import tempfile
 import time
@@ -85,7 +86,7 @@ def condition_us() -> float:
 
 def check_s(folder: Path) -> float:
     """Check a folder of 200 policies like the shipped one for support, examples of recognizers included."""
-    folder.mkdir()
+    shutil.copytree("policies/templates", folder / "templates")
     shipped = Path("policies/support-drafting.yaml").read_text().replace("support-drafting", "pNUMBER")
     for number in range(200):
         (folder / f"p{number}.yaml").write_text(shipped.replace("NUMBER", str(number)))

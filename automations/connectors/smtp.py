@@ -42,7 +42,7 @@ def send_mail(server: SmtpServer, letter: Letter, key: str, environ: Mapping[str
     Raises:
         Refused: the server or we refuse it. Unavailable: nothing was sent. Unsure: the answer to the text was lost.
     """
-    message = _written(server, letter, key)
+    message_id, raw = letter_bytes(server.sender, letter, key)
     try:
         connection = _connected(server, environ)
     except smtplib.SMTPResponseException as error:
@@ -50,27 +50,32 @@ def send_mail(server: SmtpServer, letter: Letter, key: str, environ: Mapping[str
     except (smtplib.SMTPException, OSError) as error:
         raise Unavailable(f"the mail server cannot be reached ({type(error).__name__})") from error
     try:
-        _hand_in(connection, server.sender, letter.to, message)
+        _hand_in(connection, server.sender, letter.to, raw)
     finally:
         connection.close()
-    return str(message["Message-ID"])
+    return message_id
 
 
-def _written(server: SmtpServer, letter: Letter, key: str) -> EmailMessage:
+def letter_bytes(sender: str, letter: Letter, key: str) -> tuple[str, bytes]:
+    """Write a letter as mail; give its Message-ID and its bytes.
+
+    Raises:
+        Refused: its reader is not one plain address, or a header has a line break in it.
+    """
     if "@" not in letter.to or parseaddr(letter.to)[1] != letter.to:
         raise Refused("the reader's address is not one plain address")
     message = EmailMessage()
     digest = hashlib.sha256(key.encode()).hexdigest()[:40]
     try:
-        message["From"], message["To"], message["Subject"] = server.sender, letter.to, letter.subject
-        message["Message-ID"] = f"<{digest}@{parseaddr(server.sender)[1].rpartition('@')[2]}>"
+        message["From"], message["To"], message["Subject"] = sender, letter.to, letter.subject
+        message["Message-ID"] = f"<{digest}@{parseaddr(sender)[1].rpartition('@')[2]}>"
         message["Auto-Submitted"] = "auto-generated"
         if letter.in_reply_to:
             message["In-Reply-To"] = message["References"] = letter.in_reply_to
     except ValueError as error:  # a line break in a header
         raise Refused("a header of the mail has a line break in it") from error
     message.set_content(letter.text)
-    return message
+    return str(message["Message-ID"]), message.as_bytes(policy=SMTP_LINES)
 
 
 def _connected(server: SmtpServer, environ: Mapping[str, str]) -> smtplib.SMTP:
@@ -92,7 +97,7 @@ def _connected(server: SmtpServer, environ: Mapping[str, str]) -> smtplib.SMTP:
     return connection
 
 
-def _hand_in(connection: smtplib.SMTP, sender: str, to: str, message: EmailMessage) -> None:
+def _hand_in(connection: smtplib.SMTP, sender: str, to: str, raw: bytes) -> None:
     """Go through sender, reader and text; only an answer that is lost after the text leaves us unsure."""
     try:
         connection.ehlo_or_helo_if_needed()
@@ -102,7 +107,7 @@ def _hand_in(connection: smtplib.SMTP, sender: str, to: str, message: EmailMessa
     except (smtplib.SMTPException, OSError) as error:
         raise Unavailable(f"the mail server broke off ({type(error).__name__})") from error
     try:
-        code, _ = connection.data(message.as_bytes(policy=SMTP_LINES))
+        code, _ = connection.data(raw)
     except smtplib.SMTPDataError as error:
         raise _said(error.smtp_code) from error
     except (smtplib.SMTPException, OSError) as error:

@@ -130,10 +130,11 @@ class SqlRows:
     def poll(self, offer: Offer) -> None:
         """Offer the next rows that wait."""
         adapter = TypeAdapter(self.shape)
+        names = adapter.json_schema()["properties"]
         rows = self.table.empty(self.empty, self._after, self.at_most)
         for row in rows:
             try:
-                given = adapter.validate_python(row)
+                given = adapter.validate_python({name: row[name] for name in names if name in row})
             except ValidationError as error:
                 tell_refused(self.name, f"{self.table.name} {row[self.table.key]}", bad_shape(error))
                 continue

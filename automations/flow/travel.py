@@ -58,7 +58,7 @@ class Journey:
         try:
             output = self._tried(step, dispatch)
         except (Finished, Duplicate) as signal:
-            self._finished(step, "duplicate" if isinstance(signal, Duplicate) else "finished")
+            self._finished(step, "duplicate" if isinstance(signal, Duplicate) else str(signal))
         except Held:
             self._wait_for_review(step)
         except Hindered as hindered:

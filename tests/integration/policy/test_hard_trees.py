@@ -1,6 +1,7 @@
 """The loader under what an editor, a full disk or an attacker leaves behind, in a process of its own."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -89,6 +90,7 @@ def test_redaction_reads_rules_as_policy_does() -> None:
 
 def test_two_hundred_files_load_together(tmp_path: Path) -> None:
     shipped = (SHIPPED / "support-drafting.yaml").read_text()
+    shutil.copytree(SHIPPED / "templates", tmp_path / "templates")
     for number in range(200):
         text = shipped.replace("policy: support-drafting", f"policy: p{number}")
         (tmp_path / f"p{number}.yaml").write_text(

@@ -1,0 +1,77 @@
+"""CRM enrichment: rows without an industry get one, with size, city and domain where their record bears them out."""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from functools import cache
+from typing import Final
+
+from automations.connectors.base import secret
+from automations.connectors.places import signed_hook
+from automations.connectors.sql import SqlRows, SqlTable, engine_of
+from automations.enrichment.rules import Company, Facts, Firmographics, facts_of
+from automations.flow.automation import Automation, Limits
+from automations.flow.run import Run
+from automations.flow.signals import Finished
+from automations.prompts import Shape, messages, model_name
+
+PROMPT: Final = "crm-extract@1"
+
+
+class Written(Shape):
+    """What became of each column."""
+
+    written: tuple[str, ...]
+    kept: tuple[str, ...]
+
+
+def enrichment(environ: Mapping[str, str]) -> Automation:
+    """Build the automation: rows of the table `CRM_TABLE` in `CRM_DATABASE_URL`, or posted records."""
+
+    @cache
+    def table() -> SqlTable:
+        return SqlTable(engine_of(secret(environ, "CRM_DATABASE_URL")), environ.get("CRM_TABLE") or "companies", "id")
+
+    made = Automation(
+        "crm-enrichment",
+        Company,
+        key=_version,
+        limits=Limits(concurrency=2, deadline_s=24 * 3600),
+        sources=(*([SqlRows(table(), Company, "industry")] if environ.get("CRM_DATABASE_URL") else ()),),
+        hook=signed_hook(environ, "CRM_HOOK_SECRET", lambda _identity, sent: [Company.model_validate(sent)]),
+    )
+
+    @made.transform()
+    def describe(run: Run[Company], company: Company) -> str:
+        """Write the record as the model reads it."""
+        told = {"Company": company.name, "Website": company.website, "Notes": company.notes}
+        if not (company.notes or "").strip() and not (company.website or "").strip():
+            raise Finished("nothing_known")
+        return "\n".join(f"{name}: {value}" for name, value in told.items() if value)
+
+    @made.prompt(PROMPT, timeout_s=60)
+    def extract(run: Run[Company], record: str) -> Firmographics:
+        asked = messages(PROMPT, f"Record:\n{record}", environ)
+        return run.ask_for(Firmographics, model_name(environ), asked, temperature=0)
+
+    @made.decide()
+    def decide(run: Run[Company], said: Firmographics) -> Facts:
+        facts = facts_of(run.input, said)
+        if not facts.values:
+            raise Finished("nothing_found")
+        return facts
+
+    @made.dispatch("fill_company", key=_version, takes_key=True, timeout_s=30)
+    def fill(run: Run[Company], facts: Facts) -> Written:
+        done = table().fill(facts.id, facts.values, facts.sources, run.action_key)
+        return Written(written=done.written, kept=done.kept)
+
+    return made
+
+
+def _version(company: Company) -> str:
+    """Name a record as it stands: new notes are looked at again, the same ones are not."""
+    return f"{company.id}.{hashlib.sha256(company.model_dump_json().encode()).hexdigest()[:16]}"
+
+
+AUTOMATION: Final = enrichment(os.environ)

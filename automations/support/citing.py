@@ -1,0 +1,39 @@
+"""Sources in a draft: each sentence of an article carries a mark, and the marks in a draft say what was used."""
+
+import re
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+_SENTENCE: Final = re.compile(r"(?<=[.!?])\s+")
+_MARK: Final = re.compile(r"\s*\[([a-z][a-z0-9_.\-]{0,63})\]")
+
+
+class Source(NamedTuple):
+    """A passage that was found."""
+
+    id: str
+    title: str
+    text: str
+
+
+class Cited(NamedTuple):
+    """A draft without its marks, the sources it named, and how many marks named nothing that was found."""
+
+    text: str
+    ids: tuple[str, ...]
+    unknown: int
+
+
+def marked(sources: Sequence[Source]) -> str:
+    """Write passages with the mark of their source at each sentence."""
+    lines = [f"[{each.id}] {sentence}" for each in sources for sentence in _SENTENCE.split(each.text) if sentence]
+    return "\n".join(lines)
+
+
+def cited(draft: str, sources: Sequence[Source]) -> Cited:
+    """Take the marks out of a draft."""
+    named = list(dict.fromkeys(_MARK.findall(draft)))
+    known = {each.id for each in sources}
+    text = re.sub(r"[ \t]{2,}", " ", _MARK.sub(" ", draft)).replace(" \n", "\n")
+    text = re.sub(r"\s+([.,;:!?])", r"\1", text).strip()
+    return Cited(text, tuple(each for each in named if each in known), sum(each not in known for each in named))

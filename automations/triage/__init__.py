@@ -1,0 +1,1 @@
+"""Inbound triage: a message becomes a ticket in the right queue."""
