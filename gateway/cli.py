@@ -86,6 +86,8 @@ COMMANDS: Final = {
     "audit": Lazy("gateway.commands.audit:audit", "Verify the audit tree, prove single records, anchor it elsewhere."),
     "demo": Lazy("demo.weeks.command:demo", "Play weeks of invented traffic with planted stories."),
     "subjects": Lazy("gateway.commands.subjects:subjects", "Find what is kept about a person, copy it, erase it."),
+    "backup": Lazy("gateway.commands.backup:backup", "Back up everything that cannot be made again."),
+    "restore": Lazy("gateway.commands.backup:restore", "Put a backup in place."),
     "redact": Lazy("gateway.commands.redact:redact", "Show what a policy redacts in a text; prove that it holds."),
 }
 

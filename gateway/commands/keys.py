@@ -10,7 +10,7 @@ from gateway.commands.control import tenant_option
 from gateway.commands.moments import span_us, utc_text
 from gateway.commands.output import json_option, print_json, print_table
 from gateway.control.database import utc_now_us
-from gateway.control.identity.keys import KeyInfo, KeySpec, create_key, list_keys, revoke_key
+from gateway.control.identity.keys import KeyInfo, KeySpec, confirm_key, create_key, list_keys, revoke_key
 from gateway.control.identity.roles import local_operator
 from gateway.control.identity.tenants import ensure_tenant
 from gateway.machine.prepare import control_database
@@ -109,6 +109,29 @@ def revoke(*, as_json: bool, key_id: str, tenant: str) -> None:
         print_json(_shown(info))
         return
     click.echo(f"Revoked {info.key_id} ({info.name}).")
+
+
+@keys.command(
+    help="""Let API keys work again that came back with a restored backup. Look first whether they were revoked since.
+
+\b
+Examples:
+  sluice keys confirm key_4c1f0a...
+  sluice keys confirm --all
+"""
+)
+@click.argument("key_ids", nargs=-1)
+@click.option("--all", "everyone", is_flag=True, help="All that wait.")
+@tenant_option
+def confirm(*, key_ids: tuple[str, ...], everyone: bool, tenant: str) -> None:
+    if everyone == bool(key_ids):
+        raise click.UsageError("Name keys, or say --all.")
+    by = local_operator(tenant)
+    with control_database(settings_with()) as database:
+        waiting = [info.key_id for info in list_keys(database, tenant, by) if info.state(utc_now_us()) == "unconfirmed"]
+        for key_id in key_ids or waiting:
+            info = confirm_key(database, tenant, key_id, by)
+            click.echo(f"Confirmed {info.key_id} ({info.name}).")
 
 
 def _shown(info: KeyInfo) -> dict[str, Any]:

@@ -65,7 +65,7 @@ class Directory:
         self._revoked.update(row["key_hash"] for row in moved if row["revoked_us"] is not None)
         entries = {} if since == EVERYTHING else dict(self._entries)
         entries.update(_entry(row) for row in moved)
-        for digest in self._revoked:
+        for digest in (*self._revoked, *(row["key_hash"] for row in moved if row["unconfirmed_us"] is not None)):
             entries.pop(digest[:_SLOT_BYTES], None)
         self._entries = MappingProxyType(entries)
 

@@ -11,7 +11,7 @@ from gateway.control.errors import LayoutTooNew
 
 Step = Callable[[Connection], None]
 # Any fixed number: two programs that start at once take turns.
-_ADVISORY_LOCK: Final = 7_316_204
+LOCK: Final = 7_316_204
 
 
 def _add_spent(conn: Connection) -> None:
@@ -38,6 +38,11 @@ def _add_trust(conn: Connection) -> None:
     _add(conn, schema.sealed.name, "automation", "VARCHAR")
 
 
+def _add_confirmation(conn: Connection) -> None:
+    """Let keys wait for somebody to confirm them after a restore."""
+    _add(conn, schema.api_keys.name, "unconfirmed_us", "BIGINT")
+
+
 def _add(conn: Connection, table: str, name: str, kind: str) -> None:
     """Add a column; a table that an earlier step of the same upgrade made has it."""
     if name not in {column["name"] for column in inspect(conn).get_columns(table)}:
@@ -57,6 +62,7 @@ STEPS: Final[Mapping[str, Step]] = {
     "0008-weekly": schema_reviews.weekly_reviews.metadata.create_all,
     "0009-trust": _add_trust,
     "0010-owner": _add_owner,
+    "0011-confirmation": _add_confirmation,
 }
 
 
@@ -68,7 +74,7 @@ def upgrade(database: Database, steps: Mapping[str, Step] = STEPS) -> list[str]:
     """
     with database.write() as tx:
         if tx.conn.dialect.name == "postgresql":
-            tx.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
+            tx.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
         applied = _applied(tx.conn)
         _refuse_newer(applied, steps)
         missing = [name for name in steps if name not in applied]

@@ -146,6 +146,8 @@ api_keys: Final = Table(
     Column("expires_us", BigInteger),
     Column("revoked_by", String),
     Column("revoked_us", BigInteger),
+    # Since when it waits, after a restore, for somebody to say that it was not revoked meanwhile.
+    Column("unconfirmed_us", BigInteger),
     # The value of the `changes` counter at the last write of this row: workers read only what moved.
     Column("changed", BigInteger, nullable=False, index=True),
 )

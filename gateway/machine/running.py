@@ -13,6 +13,7 @@ from gateway.settings import Settings
 LOCK_FILE = "up.lock"
 ADDRESSES_FILE = "up.json"
 LOG_FOLDER = "logs"
+INTENT = "restore.json"  # a restore that is not finished: the folder holds a mixture
 
 
 def make_data_folder(settings: Settings) -> None:
@@ -30,6 +31,9 @@ def make_data_folder(settings: Settings) -> None:
         ) from error
     if not os.access(settings.data, os.W_OK | os.X_OK):
         raise SettingsError("SLUICE_DATA", f"is {settings.data}, which this user cannot write.")
+    if (settings.data / INTENT).exists():
+        sentence = "where a restore was cut off; finish it with `sluice restore --finish`."
+        raise SettingsError("SLUICE_DATA", f"is {settings.data}, {sentence}")
 
 
 @contextmanager

@@ -6,7 +6,15 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.control.database import Database
-from gateway.control.identity.keys import DEFAULT_AUTOMATION, KeyInfo, KeySpec, create_key, list_keys, revoke_key
+from gateway.control.identity.keys import (
+    DEFAULT_AUTOMATION,
+    KeyInfo,
+    KeySpec,
+    confirm_key,
+    create_key,
+    list_keys,
+    revoke_key,
+)
 from gateway.control.identity.login import LINK_S, create_link
 from gateway.control.identity.roles import Bounds, Identity, set_roles
 from gateway.control.identity.services import (
@@ -86,6 +94,10 @@ def _add_keys(router: APIRouter, database: Database) -> None:
         now_us = database.clock_us()
         raw, info = create_key(database, by.tenant, _spec(body, now_us), by)
         return _key(info, now_us) | {"key": raw}
+
+    @router.post("/keys/{key_id}/confirm")
+    def confirm(key_id: str, by: Identity = admin) -> dict[str, Any]:
+        return _key(confirm_key(database, by.tenant, key_id, by), database.clock_us())
 
     @router.delete("/keys/{key_id}")
     def revoke(key_id: str, by: Identity = admin) -> dict[str, Any]:

@@ -33,6 +33,12 @@ _MOVE = """INSERT OR IGNORE INTO found SELECT d.number, v.value_hmac, v.kind, v.
     FROM value_index v JOIN keys d USING (key_id)
     LEFT JOIN keys s ON s.tenant = v.tenant AND s.subject_ref = v.subject_ref
     WHERE v.subject_ref IS NULL OR s.number IS NOT NULL"""
+_DESTROY = (
+    "DELETE FROM found WHERE day_key = (SELECT number FROM keys WHERE key_id = ?)",
+    "DELETE FROM found WHERE subject_key = (SELECT number FROM keys WHERE key_id = ?)",
+    "DELETE FROM subjects WHERE subject_ref = (SELECT subject_ref FROM keys WHERE key_id = ?)",
+    "DELETE FROM keys WHERE key_id = ?",
+)
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS keys (
@@ -200,6 +206,14 @@ class KeyStore:
         self._scrub()
         return erased
 
+    def destroy(self, key_ids: Sequence[str]) -> int:
+        """Destroy single keys, and what the map and the index say of them; return how many keys."""
+        with self.transaction():
+            destroyed = [self._delete_each(statement, key_ids) for statement in _DESTROY][-1]
+            self._bump()
+        self._scrub()
+        return destroyed
+
     def forget_events(self, event_ids: Sequence[str]) -> int:
         """Drop what the index says of events; return how many rows. The keys stay."""
         with self.transaction():
@@ -209,16 +223,9 @@ class KeyStore:
 
     def destroy_days(self, tenant: str, retention_class: str, before_day: str) -> int:
         """Destroy the keys of all days before one, and the index rows of what they sealed. Return how many keys."""
-        scope = (tenant, retention_class, before_day)
-        rows = """DELETE FROM found WHERE day_key IN (
-            SELECT number FROM keys WHERE subject_ref = '' AND tenant = ? AND retention_class = ? AND day < ?)"""
-        keys = "DELETE FROM keys WHERE subject_ref = '' AND tenant = ? AND retention_class = ? AND day < ?"
-        with self.transaction():
-            self._delete(rows, *scope)
-            destroyed = self._delete(keys, *scope)
-            self._bump()
-        self._scrub()
-        return destroyed
+        sql = "SELECT key_id FROM keys WHERE subject_ref = '' AND tenant = ? AND retention_class = ? AND day < ?"
+        with self._lock:
+            return self.destroy([row[0] for row in self._db.execute(sql, (tenant, retention_class, before_day))])
 
     def close(self) -> None:
         """Close the file."""

@@ -11,7 +11,7 @@ from gateway.control.database import Database, Note, Write, insert_new
 from gateway.control.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from gateway.control.identity import tokens
 from gateway.control.identity.names import checked_name, checked_optional_name, normal_email
-from gateway.control.identity.roles import Identity, require
+from gateway.control.identity.roles import Identity, require, require_admin
 from policy.model import Facts
 
 DEFAULT_AUTOMATION: Final = "default"
@@ -61,12 +61,15 @@ class KeyInfo:
     expires_us: int | None
     revoked_us: int | None
     owner: str | None = None
+    unconfirmed_us: int | None = None
 
     def state(self, now_us: int) -> str:
-        """Return `active`, `expired` or `revoked`."""
+        """Return `active`, `expired`, `revoked`, or `unconfirmed`: it came back with a backup and waits."""
         if self.revoked_us is not None:
             return "revoked"
-        return "expired" if self.expires_us is not None and self.expires_us <= now_us else "active"
+        if self.expires_us is not None and self.expires_us <= now_us:
+            return "expired"
+        return "active" if self.unconfirmed_us is None else "unconfirmed"
 
 
 def create_key(database: Database, tenant: str, spec: KeySpec, by: Identity) -> tuple[str, KeyInfo]:
@@ -128,6 +131,27 @@ def revoke_key(database: Database, tenant: str, key_id: str, by: Identity) -> Ke
             raise NotAllowed("This key is bound to more than you are.")
         if info.revoked_us is None:
             _revoke(tx, info, by)
+        return _find(tx.conn, tenant, key_id)
+
+
+def confirm_key(database: Database, tenant: str, key_id: str, by: Identity) -> KeyInfo:
+    """Say that a key that came back with a backup was not revoked meanwhile; workers take it within a second.
+
+    Raises:
+        NotAllowed: `by` is no admin of the tenant.
+        NotFound: the tenant has no such key.
+        Conflict: it is revoked.
+    """
+    require_admin(by, tenant)
+    table = schema.api_keys
+    with database.write() as tx:
+        info = _find(tx.conn, tenant, key_id)
+        if info.revoked_us is not None:
+            raise Conflict("This key is revoked; a revoked key cannot be brought back.")
+        if info.unconfirmed_us is not None:
+            values = {"unconfirmed_us": None, "changed": tx.bump()}
+            tx.execute(update(table).where(table.c.key_id == key_id).values(values))
+            tx.record(Note("key.confirmed", tenant, by.holder, _said(info), automation=info.facts.automation))
         return _find(tx.conn, tenant, key_id)
 
 
@@ -208,4 +232,5 @@ def _info(row: RowMapping) -> KeyInfo:
         expires_us=row["expires_us"],
         revoked_us=row["revoked_us"],
         owner=row["owner"],
+        unconfirmed_us=row["unconfirmed_us"],
     )

@@ -65,6 +65,7 @@ ROWS: Final[Mapping[str, Row]] = {
     "POST /auth/query-token": Row(("viewer",), {}),
     "GET /admin/keys": Row(("admin", "policy_owner", "auditor")),
     "POST /admin/keys": Row(("admin",), {"name": "FRESH"}),
+    "POST /admin/keys/{key_id}/confirm": Row(("admin",), {}, names=True),
     "DELETE /admin/keys/{key_id}": Row(("admin",), names=True),
     "GET /admin/users": Row(("admin", "auditor")),
     "POST /admin/users": Row(("admin",), {"email": "FRESH@example.com", "roles": []}),

@@ -1,0 +1,1 @@
+"""Backups of everything that cannot be made again, taken while it runs, and their return."""
