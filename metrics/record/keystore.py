@@ -272,11 +272,8 @@ class KeyStore:
     def _hmac(self, tenant: str, subject: str) -> bytes:
         return hmac.digest(self._subject_key, f"{tenant}\0{subject}".encode("utf-8", "replace"), sha256)
 
-    def _delete(self, sql: str, *values: str) -> int:
-        return self._db.execute(sql, values).rowcount
-
     def _delete_each(self, sql: str, values: Sequence[str]) -> int:
-        return sum(self._delete(sql, value) for value in values)
+        return sum(self._db.execute(sql, (value,)).rowcount for value in values)
 
     def _bump(self) -> None:
         self._db.execute("UPDATE facts SET value = value + 1 WHERE name = 'epoch'")

@@ -31,6 +31,7 @@ from gateway.settings import Settings, load
 from metrics.proof.erasure import ErasureList, Listed, Target
 from metrics.proof.offline import verify
 from metrics.proof.signer import Signer
+from metrics.record.content import ContentGoneError
 from metrics.record.journal import open_keystore
 from metrics.record.master import MasterKey, master_key
 from tests.integration.metrics.support import content, recording, rows, write_calls
@@ -94,8 +95,8 @@ class Place:
         """Return the sealed request of a call, None once it cannot be read."""
         with recording(self.settings.data) as recorder:
             try:
-                return str(recorder.content("default", f"{call}.e").fields["request"])
-            except Exception:  # noqa: BLE001 - gone, erased or never there: all the same here
+                return str(recorder.contents.read("default", f"{call}.e").opened.fields["request"])
+            except ContentGoneError:
                 return None
 
 
@@ -185,6 +186,7 @@ def test_on_a_new_machine_keys_wait_and_listed_erasures_are_made_again(place: Pl
         with pytest.raises(SignInFailed):
             authenticate(database, session)
         confirm_key(database, "default", key_id, BOSS)
+        assert "key.confirmed" in {event.kind for _, event in unrelayed(database)}
     assert there.works(raw)
     assert (there.settings.policies / "mine.yaml").read_text() == "policy: mine\n"
 

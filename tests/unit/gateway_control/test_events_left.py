@@ -35,6 +35,7 @@ KINDS_PAGE = ROOT / "docs/reference/event-kinds.md"
 
 # Functions that write to the control database and leave no event, and why none is due.
 NO_EVENT = {
+    "gateway.control.copying": "copies; a restore leaves backup.restored",
     "gateway.control.leases": "who does a duty, renewed every few seconds",
     "gateway.control.migrations": "the layout of the database",
     "gateway.control.housekeeping": "drops what has ended",
@@ -51,6 +52,7 @@ NO_EVENT = {
 # Routes that write elsewhere than the control database, or nothing at all.
 OTHER_ROUTES = {
     "POST /v1/outcomes": "outcome, through the journal",
+    "POST /admin/keys/{key_id}/confirm": "key.confirmed, if it waited; see test_round_trip of backups",
     "POST /v1/events": "the event itself, through the journal",
     "POST /v1/redact/inspect": "request.end, through the journal",
     "POST /auth/query-token": "changes nothing: the token says what the session may read",
