@@ -1,4 +1,4 @@
-# One image for every program: `sluice gateway`, `sluice recorder`, `sluice dashboard`. Set PYTHON_IMAGE to a digest to pin it.
+# One image for every program: `sluice gateway`, `sluice recorder`, `sluice dashboard`, `sluice worker`. Set PYTHON_IMAGE to a digest to pin it.
 ARG PYTHON_IMAGE=python:3.12-slim-bookworm
 
 FROM ${PYTHON_IMAGE} AS build
@@ -32,11 +32,12 @@ ENV PATH=/opt/sluice/bin:$PATH \
     HOME=/tmp \
     SLUICE_DATA=/data \
     SLUICE_POLICIES=/policies \
+    SLUICE_AUTOMATIONS=/automations \
     SLUICE_HOST=0.0.0.0
 USER 10001:10001
 WORKDIR /tmp
 VOLUME /data
-EXPOSE 8080 8081 8501
+EXPOSE 8080 8081 8082 8501
 STOPSIGNAL SIGTERM
 # For the default command; docker-compose.yml has a check for each program.
 HEALTHCHECK --interval=5s --timeout=4s --start-period=60s --retries=6 \

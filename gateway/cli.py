@@ -69,10 +69,12 @@ def _os_sentence(error: OSError) -> str:
 
 
 COMMANDS: Final = {
-    "up": Lazy("gateway.commands.up:up", "Start gateway, recorder and dashboard on this machine."),
+    "up": Lazy("gateway.commands.up:up", "Start gateway, recorder, dashboard and worker on this machine."),
     "gateway": Lazy("gateway.commands.gateway:gateway", "Start the gateway alone."),
     "recorder": Lazy("gateway.commands.recorder:recorder", "Start the recorder alone."),
     "dashboard": Lazy("gateway.commands.dashboard:dashboard", "Start the dashboard alone."),
+    "worker": Lazy("gateway.commands.worker:worker", "Start the automations' worker alone."),
+    "runs": Lazy("gateway.commands.runs:runs", "List, show, replay, allow and cancel runs of automations."),
     "settings": Lazy("gateway.commands.settings:settings", "Show every setting and where its value comes from."),
     "keys": Lazy("gateway.commands.keys:keys", "Create, list and revoke API keys."),
     "users": Lazy("gateway.commands.users:users", "Create people who sign in to the dashboard."),

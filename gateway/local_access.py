@@ -35,31 +35,45 @@ class LocalAccess:
         Raises:
             NotReachedError: there is none to be had.
         """
+        return str(self._answer("gateway", self._gateway, "POST", "/auth/query-token", {})["token"])
+
+    def worker(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
+        """Ask the automations' worker.
+
+        Raises:
+            NotReachedError: it does not answer, or refuses; the sentence says why.
+        """
+        where = address_of(self._settings, "worker") or address(self._settings, "worker")
+        return self._answer("worker", where, method, path, body)
+
+    def _answer(self, part: str, where: str, method: str, path: str, body: Any) -> dict[str, Any]:
+        """Ask with the local session; one that has ended is renewed."""
         if not self._settings.data.is_dir():
             raise NotReachedError(
                 f"There is no data folder {self._settings.data}; set SLUICE_DATA to that of `sluice up`."
             )
         file = local_token_file(self._settings)
-        status, answer = self._ask(file.read_text("utf-8") if file.exists() else "")
+        status, answer = _ask(part, where, file.read_text("utf-8") if file.exists() else "", (method, path, body))
         if status == 401:
             with control_database(self._settings) as database:
                 write_local_token(database, file)
-            status, answer = self._ask(file.read_text("utf-8"))
-        if status != 200:
+            status, answer = _ask(part, where, file.read_text("utf-8"), (method, path, body))
+        if status >= 300:
             said = answer.get("error", {}).get("message", "")
-            raise NotReachedError(f"The gateway at {self._gateway} answered with status {status}. {said}".strip())
-        return str(answer["token"])
+            raise NotReachedError(f"The {part} at {where} answered with status {status}. {said}".strip())
+        return answer
 
-    def _ask(self, session: str) -> tuple[int, dict[str, Any]]:
-        parts = urlsplit(self._gateway)
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT_S)
-        try:
-            headers = {"authorization": f"Bearer {session.strip()}", "content-type": "application/json"}
-            connection.request("POST", "/auth/query-token", "{}", headers)
-            response = connection.getresponse()
-            return response.status, json.loads(response.read())
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise NotReachedError(f"No gateway answers at {self._gateway}; is `sluice up` running?") from error
-        finally:
-            connection.close()
+
+def _ask(part: str, where: str, session: str, asked: tuple[str, str, Any]) -> tuple[int, dict[str, Any]]:
+    parts, (method, path, body) = urlsplit(where), asked
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT_S)
+    try:
+        headers = {"authorization": f"Bearer {session.strip()}", "content-type": "application/json"}
+        connection.request(method, path, None if body is None else json.dumps(body), headers)
+        response = connection.getresponse()
+        return response.status, json.loads(response.read())
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise NotReachedError(f"No {part} answers at {where}; is `sluice up` running?") from error
+    finally:
+        connection.close()

@@ -63,18 +63,26 @@ def matching(name: str, pattern: str, wanted: str, *, secret: bool = False) -> C
     return parse
 
 
-def workers(text: str, _place: Place) -> int:
-    """Read how many workers to start."""
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 64:
-        raise SettingsError("SLUICE_WORKERS", f"is {text!r}; it must be a whole number from 1 to 64.")
-    return int(text)
+def count(name: str, most: int) -> Callable[[str, Place], int]:
+    """Read a whole number from 1."""
+
+    def parse(text: str, _place: Place) -> int:
+        if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= most:
+            raise SettingsError(name, f"is {text!r}; it must be a whole number from 1 to {most}.")
+        return int(text)
+
+    return parse
 
 
-def grace_s(text: str, _place: Place) -> float:
+def seconds(name: str) -> Callable[[str, Place], float]:
     """Read a number of seconds."""
-    if not re.fullmatch(r"\d{1,4}(\.\d+)?", text) or not 0 < float(text) <= 3600:
-        raise SettingsError("SLUICE_GRACE_S", f"is {text!r}; it must be a number of seconds above 0, up to 3600.")
-    return float(text)
+
+    def parse(text: str, _place: Place) -> float:
+        if not re.fullmatch(r"\d{1,4}(\.\d+)?", text) or not 0 < float(text) <= 3600:
+            raise SettingsError(name, f"is {text!r}; it must be a number of seconds above 0, up to 3600.")
+        return float(text)
+
+    return parse
 
 
 def url(name: str) -> Callable[[str, Place], str]:
@@ -83,9 +91,9 @@ def url(name: str) -> Callable[[str, Place], str]:
     return matching(name, r"https?://[^\s/?#@]+", wanted)
 
 
-def database_url(text: str, _place: Place) -> str:
+def database_url(text: str, _place: Place, name: str = "SLUICE_DATABASE_URL") -> str:
     """Read an SQLAlchemy address of a kind that is supported."""
-    name, kinds = "SLUICE_DATABASE_URL", ("sqlite", "postgresql", "postgresql+psycopg")
+    kinds = ("sqlite", "postgresql", "postgresql+psycopg")
     scheme, mark, rest = text.partition("://")
     if scheme not in kinds or not mark or not rest.strip("/"):
         raise SettingsError(

@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,13 +43,20 @@ class Settings:
     port: int
     recorder_port: int
     dashboard_port: int
+    worker_port: int
     workers: int
     grace_s: float
     upstream: str
     gateway_url: str | None
     recorder_url: str | None
+    worker_url: str | None
+    automations: Path
+    worker_slots: int
+    worker_lease_s: float
     webhook_hosts: str
     database_url: str = field(repr=False)
+    queue_url: str = field(repr=False)
+    worker_keys: str | None = field(repr=False)
     bootstrap_key: str | None = field(repr=False)
     master_key: str | None = field(repr=False)
     anchors: str | None
@@ -85,6 +93,9 @@ def load(environ: Mapping[str, str], folder: Path, flags: Mapping[str, str] | No
         sources[spec.name] = source
     if values["database_url"] is None:
         values["database_url"] = f"sqlite:///{values['data'] / 'control.db'}"
+    if values["queue_url"] is None:
+        beside = values["database_url"].startswith("sqlite")
+        values["queue_url"] = f"sqlite:///{values['data'] / 'queue.db'}" if beside else values["database_url"]
     settings = Settings(**values, sources=sources)
     _refuse_shared_ports(settings)
     return settings
@@ -150,7 +161,7 @@ def _as_text(file: Path, key: str, value: object) -> str:
 
 def _refuse_shared_ports(settings: Settings) -> None:
     taken: dict[int, str] = {}
-    for name in ("SLUICE_PORT", "SLUICE_RECORDER_PORT", "SLUICE_DASHBOARD_PORT"):
+    for name in ("SLUICE_PORT", "SLUICE_RECORDER_PORT", "SLUICE_DASHBOARD_PORT", "SLUICE_WORKER_PORT"):
         port = getattr(settings, name.removeprefix(PREFIX).lower())
         if port and port in taken:
             raise SettingsError(name, f"is {port}, but so is {taken[port]}; give each its own port.")
@@ -169,13 +180,19 @@ SPECS: Final = (
         "SLUICE_HOST",
         read.matching("SLUICE_HOST", _HOST, "it must be a host name or an IP address, without a port."),
         "127.0.0.1",
-        "Address on which gateway, recorder and dashboard listen.",
+        "Address on which all programs listen.",
     ),
     Spec("SLUICE_PORT", read.port("SLUICE_PORT"), "8080", "Port of the gateway."),
     Spec("SLUICE_RECORDER_PORT", read.port("SLUICE_RECORDER_PORT"), "8081", "Port of the recorder."),
     Spec("SLUICE_DASHBOARD_PORT", read.port("SLUICE_DASHBOARD_PORT"), "8501", "Port of the dashboard."),
-    Spec("SLUICE_WORKERS", read.workers, "2", "Number of gateway worker processes."),
-    Spec("SLUICE_GRACE_S", read.grace_s, "10", "Seconds that calls in flight get to finish when the gateway stops."),
+    Spec("SLUICE_WORKER_PORT", read.port("SLUICE_WORKER_PORT"), "8082", "Port of the automations' worker."),
+    Spec("SLUICE_WORKERS", read.count("SLUICE_WORKERS", 64), "2", "Number of gateway worker processes."),
+    Spec(
+        "SLUICE_GRACE_S",
+        read.seconds("SLUICE_GRACE_S"),
+        "10",
+        "Seconds that calls in flight get to finish when the gateway stops.",
+    ),
     Spec(
         "SLUICE_UPSTREAM",
         read.matching(
@@ -193,8 +210,40 @@ SPECS: Final = (
         None,
         "Where commands and dashboard reach the recorder.",
     ),
+    Spec(
+        "SLUICE_WORKER_URL",
+        read.url("SLUICE_WORKER_URL"),
+        None,
+        "Where commands and dashboard reach the automations' worker.",
+    ),
+    Spec("SLUICE_AUTOMATIONS", read.folder("SLUICE_AUTOMATIONS"), "./automations", "Folder with the automations."),
+    Spec("SLUICE_WORKER_SLOTS", read.count("SLUICE_WORKER_SLOTS", 256), "8", "Runs that a worker is at, at once."),
+    Spec(
+        "SLUICE_WORKER_LEASE_S",
+        read.seconds("SLUICE_WORKER_LEASE_S"),
+        "15",
+        "Seconds without a sign of life after which a worker's runs go to another.",
+    ),
     Spec("SLUICE_WEBHOOK_HOSTS", _hosts, "none", "Hosts that webhooks may reach though they are private, or none."),
     Spec("SLUICE_DATABASE_URL", read.database_url, None, "Control database: SQLite in the data folder, or PostgreSQL."),
+    Spec(
+        "SLUICE_QUEUE_URL",
+        partial(read.database_url, name="SLUICE_QUEUE_URL"),
+        None,
+        "Queue of the automations: SQLite in the data folder, or the control database's PostgreSQL.",
+    ),
+    Spec(
+        "SLUICE_WORKER_KEYS",
+        read.matching(
+            "SLUICE_WORKER_KEYS",
+            r"[^\s,=]+=[\x21-\x2b\x2d-\x7e]{16,256}(,[^\s,=]+=[\x21-\x2b\x2d-\x7e]{16,256})*",
+            "it must be AUTOMATION=KEY, several separated by commas.",
+            secret=True,
+        ),
+        None,
+        "API keys of the worker's automations; without it the worker makes its own.",
+        secret=True,
+    ),
     Spec(
         "SLUICE_BOOTSTRAP_KEY",
         read.matching(

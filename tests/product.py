@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +83,12 @@ def program(argv: list[str], environment: dict[str, str], output: Path) -> Itera
 
 @contextmanager
 def running_product(
-    folder: Path, *flags: str, policies: Path = ROOT / "policies", provider_port: int = 0, seen_at: int = 0
+    folder: Path,
+    *flags: str,
+    policies: Path = ROOT / "policies",
+    provider_port: int = 0,
+    seen_at: int = 0,
+    more: Mapping[str, str] | None = None,
 ) -> Iterator[Product]:
     """Start the simulated provider and `sluice up`, and wait until every part is ready.
 
@@ -99,7 +104,9 @@ def running_product(
         "SLUICE_PORT": str(port),
         "SLUICE_RECORDER_PORT": str(recorder),
         "SLUICE_DASHBOARD_PORT": str(dashboard),
+        "SLUICE_WORKER_PORT": str(free_port()),
         "SLUICE_BOOTSTRAP_KEY": KEY,
+        **(more or {}),
     }
     provider = [sys.executable, "-m", "demo.provider", "--port", str(upstream), "--latency-scale", "0.1"]
     with (
@@ -111,4 +118,6 @@ def running_product(
         wait_for(f"http://127.0.0.1:{recorder}/readyz", process, folder / "up.txt")
         if "--no-dashboard" not in flags:
             wait_for(f"http://127.0.0.1:{dashboard}/_stcore/health", process, folder / "up.txt")
+        if "SLUICE_AUTOMATIONS" in environment:
+            wait_for(f"http://127.0.0.1:{environment['SLUICE_WORKER_PORT']}/readyz", process, folder / "up.txt")
         yield Product(port, recorder, dashboard, folder / "data", folder / "up.txt", environment, process)

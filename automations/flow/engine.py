@@ -3,7 +3,7 @@
 import random
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from automations.flow.logbook import Logbook
 from automations.flow.progress import Progress
 from automations.flow.travel import Journey
 from automations.queue.sealing import RunKey
-from automations.queue.store import CANCELLED, ERASED, Lane, Lease, NewRun, Pace, Store
+from automations.queue.store import CANCELLED, ERASED, Lane, Lease, NewRun, Pace, Store, queued_id
 
 _LETTERS: Final = "bcdfghjkmnpqrstvwxz"  # no digits: an id is never taken for somebody's number
 
@@ -42,7 +42,8 @@ class Engine:
     gateway: Gateway
     automations: Mapping[str, Automation]
     chance: Callable[[], float] = random.random
-    tenants: dict[str, str] = field(default_factory=dict)  # of the automations, as the gateway told
+    tenant: str | None = None  # only this tenant's automations take inputs; None: whatever the API keys say
+    stopping: Callable[[], bool] = lambda: False  # whether runs under way are to be given back after their step
 
     def enqueue(self, name: str, inputs: Sequence[Any]) -> list[Queued]:
         """Start a run for each input that was not seen before; all are on disk when this returns.
@@ -60,19 +61,16 @@ class Engine:
         ids = [new_run_id() for _ in raw]
         issued = self.gateway.new_keys(name, list(zip(ids, map(automation.subject, checked), strict=True)))
         lane = Lane(issued[0].tenant, name) if issued else Lane("", name)
+        if self.tenant is not None and lane.tenant != self.tenant:
+            raise Unknown(f"no automation of this tenant is called {name!r}")
         deadline_us = self.store.clock_us() + int(automation.limits.deadline_s * 1e6)
-        new = [
-            NewRun(
-                run_id,
-                digest(lane, automation.key(each)),
-                key.wrapped,
-                RunKey(run_id, key.key).seal("input", text.decode()),
-                deadline_us,
-                key.expires_us,
-            )
-            for run_id, each, text, key in zip(ids, checked, raw, issued, strict=True)
-        ]
-        self.tenants[name] = lane.tenant
+        new = []
+        for run_id, given, text, made in zip(ids, checked, raw, issued, strict=True):
+            key, subject = RunKey(run_id, made.key), automation.subject(given)
+            about = key.seal(queued_id(run_id), {"subject": subject}) if subject else None
+            sealed = key.seal("input", text.decode())
+            dedup = digest(lane, automation.key(given))
+            new.append(NewRun(run_id, dedup, made.wrapped, sealed, deadline_us, made.expires_us, about))
         known = self.store.enqueue(lane, new, automation.limits.max_queued) if new else {}
         return [Queued(known[each.dedup], known[each.dedup] == each.run_id) for each in new]
 
@@ -110,7 +108,7 @@ class Engine:
         if lease.cancel:
             log.end(CANCELLED)
             return
-        journey = Journey(self.gateway, automation, log, self.chance)
+        journey = Journey(self.gateway, automation, log, self.chance, self.stopping)
         try:
             log.key = RunKey(lease.run_id, self.gateway.open_key(lease.automation, lease.run_id, lease.wrapped))
         except Erased:

@@ -35,7 +35,8 @@ class Logbook:
         """Put an event beside the run's next state. Texts are sealed."""
         self._said += 1
         name = f"{self.lease.run_id}.{self.lease.token}.{self._said}"
-        sealed = self.key.seal(name, texts) if texts and self.key else None
+        about = {"subject": self.progress.subject} if self.progress and self.progress.subject else {}
+        sealed = self.key.seal(name, {**texts, **about}) if texts and self.key else None
         self.events.append(Event(name, self.lease.run_id, step, kind, words, sealed))
 
     def say_step(self, step: Step, status: str, failure: Failure | None = None, wait_s: float | None = None) -> None:

@@ -31,12 +31,17 @@ class Journey:
     automation: Automation
     log: Logbook
     chance: Callable[[], float]
+    stopping: Callable[[], bool]
 
     def go(self) -> None:
         """Go from step to step until the run ends or waits."""
         steps = self.automation.steps
         while self.log.lease.step < len(steps):
-            if not self._step(steps[self.log.lease.step]):
+            step = steps[self.log.lease.step]
+            if not self._step(step):
+                return
+            if self.stopping() and self.log.lease.step < len(steps):
+                self.log.let_go(step, 0.0)
                 return
         self.log.end(DONE)
 

@@ -38,7 +38,10 @@ class Lane(NamedTuple):
 
 
 class NewRun(NamedTuple):
-    """A run to enqueue. `wrapped` is its key as the gateway gave it; `expires_us` when its texts are no longer kept."""
+    """A run to enqueue. `wrapped` is its key as the gateway gave it; `expires_us` when its texts are no longer kept.
+
+    `about_sealed` says whom it is about, sealed for the event `queued_id(run_id)`.
+    """
 
     run_id: str
     dedup: str
@@ -46,6 +49,7 @@ class NewRun(NamedTuple):
     input_sealed: bytes
     deadline_us: int
     expires_us: int
+    about_sealed: bytes | None = None
 
 
 class Event(NamedTuple):
@@ -106,7 +110,8 @@ class Store:
             if _open_runs(conn, lane) + len(new) > most:
                 raise QueueFull(lane.automation, most)
             added = self._insert(conn, lane, new, now_us)
-            events = [Event(f"{each}.queued", each, None, "run.queued", {}) for each in added.values()]
+            about = {each.run_id: each.about_sealed for each in new}
+            events = [Event(queued_id(each), each, None, "run.queued", {}, about.get(each)) for each in added.values()]
             post(conn, lane.automation, events, now_us)
             missing = [each.dedup for each in new if each.dedup not in added]
             return added | _known(conn, lane, missing)
@@ -114,7 +119,11 @@ class Store:
     def _insert(self, conn: Connection, lane: Lane, new: Sequence[NewRun], now_us: int) -> dict[str, str]:
         fixed: dict[str, Any] = {"tenant": lane.tenant, "automation": lane.automation, "state": QUEUED, "step": 0}
         fixed |= dict.fromkeys(("attempts", "waits", "losses", "retries", "token", "cancel"), 0)
-        rows = [{**each._asdict(), **fixed, "due_us": now_us, "created_us": now_us} for each in new]
+        times = {"due_us": now_us, "created_us": now_us}
+        rows = [
+            {name: value for name, value in each._asdict().items() if name != "about_sealed"} | fixed | times
+            for each in new
+        ]
         adding = self.database.insert(runs).on_conflict_do_nothing().returning(runs.c.dedup, runs.c.run_id)
         return {row.dedup: row.run_id for row in conn.execute(adding.values(rows))} if rows else {}
 
@@ -183,6 +192,11 @@ class Store:
         with self.database.write() as conn:
             move(conn, lease, values)
             post(conn, lease.automation, events, self.clock_us())
+
+
+def queued_id(run_id: str) -> str:
+    """Return the id of the event that tells of a run's beginning."""
+    return f"{run_id}.queued"
 
 
 class Pace(NamedTuple):

@@ -1,4 +1,4 @@
-"""`sluice up`: gateway, recorder and dashboard on this machine."""
+"""`sluice up`: gateway, recorder, dashboard and worker on this machine."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ _log = logging.getLogger("gateway.machine.up")
 
 
 @click.command(
-    help="""Start gateway, recorder and dashboard on this machine and keep them running.
+    help="""Start gateway, recorder, dashboard and worker on this machine and keep them running.
 
 Each part that ends unexpectedly is started again. Ctrl-C stops everything in order: calls in flight finish, then
 everything is counted; a second Ctrl-C kills. Logs are in the folder `logs` of SLUICE_DATA.
@@ -42,11 +42,13 @@ Examples:
 @setting_option("--port", "Port of the gateway (SLUICE_PORT).")
 @setting_option("--recorder-port", "Port of the recorder (SLUICE_RECORDER_PORT).")
 @setting_option("--dashboard-port", "Port of the dashboard (SLUICE_DASHBOARD_PORT).")
+@setting_option("--worker-port", "Port of the automations' worker (SLUICE_WORKER_PORT).")
 @setting_option("--workers", "Number of gateway worker processes (SLUICE_WORKERS).")
 @setting_option("--upstream", "Name of the default provider (SLUICE_UPSTREAM).")
 def up(*, no_dashboard: bool, no_worker: bool, **flags: str | None) -> None:
-    names = ["gateway", "recorder"] + ([] if no_dashboard else ["dashboard"])
     wanted = settings_with(**flags)
+    worker = not no_worker and any(file.parent.name != "flow" for file in wanted.automations.glob("*/automation.py"))
+    names = ["gateway", "recorder"] + ["dashboard"] * (not no_dashboard) + ["worker"] * worker
     make_data_folder(wanted)
     with only_one(wanted), open(log_file(wanted.data, "up"), "a", encoding="utf-8", opener=private) as log:
         configure("up", log)
@@ -56,7 +58,7 @@ def up(*, no_dashboard: bool, no_worker: bool, **flags: str | None) -> None:
             terminal.say(sentence)
         for sentence in prepare(settings, os.environ):
             terminal.say(sentence)
-        raise SystemExit(_supervise(settings, parts(settings, dashboard=not no_dashboard), terminal))
+        raise SystemExit(_supervise(settings, parts(settings, dashboard=not no_dashboard, worker=worker), terminal))
 
 
 class Speaker:

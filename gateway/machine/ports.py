@@ -12,7 +12,12 @@ from gateway.setting_values import SettingsError
 from gateway.settings import Settings
 
 SEARCHED = 50
-PARTS = {"gateway": "SLUICE_PORT", "recorder": "SLUICE_RECORDER_PORT", "dashboard": "SLUICE_DASHBOARD_PORT"}
+PARTS = {
+    "gateway": "SLUICE_PORT",
+    "recorder": "SLUICE_RECORDER_PORT",
+    "dashboard": "SLUICE_DASHBOARD_PORT",
+    "worker": "SLUICE_WORKER_PORT",
+}
 _BUSY = (errno.EADDRINUSE, errno.EACCES)
 
 
@@ -78,7 +83,8 @@ def port_of(settings: Settings, part: str) -> int:
 
 def address(settings: Settings, part: str) -> str:
     """Return the address of a part: the one that was set, else the one a person on this machine can open."""
-    given = {"gateway": settings.gateway_url, "recorder": settings.recorder_url}.get(part)
+    urls = {"gateway": settings.gateway_url, "recorder": settings.recorder_url, "worker": settings.worker_url}
+    given = urls.get(part)
     return given or f"http://{reachable_host(settings.host)}:{port_of(settings, part)}"
 
 
@@ -109,7 +115,7 @@ def _free(settings: Settings, name: str, wanted: int) -> socket.socket:
 def _tried(settings: Settings, name: str, wanted: int) -> Iterator[int]:
     yield wanted
     if wanted and not settings.is_set(name):
-        others = {settings.port, settings.recorder_port, settings.dashboard_port}
+        others = {port_of(settings, part) for part in PARTS}
         yield from (port for port in range(wanted + 1, min(wanted + SEARCHED, 65536)) if port not in others)
 
 

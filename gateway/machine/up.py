@@ -21,6 +21,7 @@ from gateway.settings import Settings, as_environment
 RECORDER_STOP_S: Final = 20.0
 CATCH_UP_S: Final = 10.0
 DASHBOARD_STOP_S: Final = 5.0
+WORKER_STOP_S: Final = 20.0
 POLL_S: Final = 0.2
 PATIENCE_S: Final = 60.0
 TAIL_BYTES: Final = 4_000
@@ -55,10 +56,12 @@ class Part:
     status_path: str | None = None
 
 
-def parts(settings: Settings, *, dashboard: bool) -> list[Part]:
-    """Return the parts in the order in which they stop: calls end, then they are counted, then nobody looks."""
+def parts(settings: Settings, *, dashboard: bool, worker: bool = True) -> list[Part]:
+    """Return the parts in the order in which they stop: who calls, then calls end, are counted, and nobody looks."""
     gateway_stop_s = settings.grace_s + 3 * MARGIN_S  # its workers, then its keeper, then itself
+    asking = [Part("worker", python("gateway.cli", "worker"), settings.worker_port, "/readyz", WORKER_STOP_S)]
     found = [
+        *(asking if worker else []),
         Part("gateway", python("gateway.cli", "gateway"), settings.port, "/readyz", gateway_stop_s),
         Part(
             "recorder", python("gateway.cli", "recorder"), settings.recorder_port, "/readyz", RECORDER_STOP_S, "/status"

@@ -10,6 +10,7 @@ import pytest
 from opentelemetry.sdk.resources import Resource
 from ruamel.yaml import YAML
 
+from automations.worker.numbers import prometheus, queue_now
 from metrics.record.otel_export import Exporter, Senders
 from metrics.record.otel_gauges import machine
 from metrics.record.otel_instruments import HISTOGRAM, Family
@@ -23,6 +24,12 @@ DEPLOY = ROOT / "deploy"
 DASHBOARD: dict[str, Any] = json.loads((DEPLOY / "grafana" / "sluice.json").read_text("utf-8"))
 ALERTS: dict[str, Any] = YAML(typ="safe").load((DEPLOY / "prometheus" / "alerts.yml").read_text("utf-8"))
 NAME = re.compile(r"\b((?:sluice|gen_ai_client)_[a-z_]+)\b")
+
+
+# What the automations' worker shows at its own /metrics.
+OF_THE_WORKER = {
+    name: set[str]() for name in re.findall(r"^# TYPE (\w+)", prometheus(queue_now([], (0, 0), 0), 0), re.MULTILINE)
+} | {"sluice_queue_runs": {"automation", "state"}}
 
 
 def queries() -> list[str]:
@@ -57,7 +64,7 @@ def shown(families: list[Family]) -> dict[str, set[str]]:
 
 @pytest.mark.parametrize("query", queries())
 def test_a_query_names_metrics_and_labels_that_exist(query: str, families: list[Family]) -> None:
-    known = shown(families)
+    known = shown(families) | OF_THE_WORKER
     labels = set().union(*known.values())
     used = set(NAME.findall(query)) - labels
     assert used <= set(known)

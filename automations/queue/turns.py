@@ -1,0 +1,34 @@
+"""Whose turn it is to poll a source: one worker at a time, and no more often than the source wants."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import or_, select, update
+
+from automations.queue.schema import turns
+from automations.queue.store import Store
+
+_LONGEST_S: Final = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """The turns of one worker."""
+
+    store: Store
+    owner: str
+
+    def mine(self, name: str, every_s: float) -> bool:
+        """Take the turn if it is due and nobody else has it."""
+        now_us = self.store.clock_us()
+        with self.store.database.read() as conn:
+            row = conn.execute(select(turns).where(turns.c.name == name)).first()
+        if row is not None and (row.next_us > now_us or (row.owner != self.owner and row.until_us > now_us)):
+            return False
+        with self.store.database.write() as conn:
+            fresh = {"name": name, "owner": self.owner, "until_us": 0, "next_us": 0}
+            conn.execute(self.store.database.insert(turns).values(fresh).on_conflict_do_nothing())
+            free = or_(turns.c.owner == self.owner, turns.c.until_us <= now_us)
+            taking = update(turns).where(turns.c.name == name, turns.c.next_us <= now_us, free)
+            later = {"until_us": now_us + int((every_s + _LONGEST_S) * 1e6), "next_us": now_us + int(every_s * 1e6)}
+            return conn.execute(taking.values(owner=self.owner, **later)).rowcount == 1

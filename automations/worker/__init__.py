@@ -1,0 +1,1 @@
+"""The program that runs automations from the queue."""

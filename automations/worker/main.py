@@ -1,0 +1,77 @@
+"""`sluice worker`: from settings to a queue that is worked on, until it is told to stop."""
+
+import os
+import secrets
+import signal
+import socket
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import uvicorn
+
+from automations.flow.automation import Automation
+from automations.flow.engine import Engine
+from automations.queue.database import open_queue
+from automations.queue.desk import Desk
+from automations.queue.outbox import Outbox
+from automations.queue.store import Store
+from automations.worker.access import Access
+from automations.worker.app import Api, create_app
+from automations.worker.gateway import HttpGateway
+from automations.worker.loading import CannotLoad, load_automations
+from automations.worker.pool import Pool
+from automations.worker.relay import Relay
+
+__all__ = ("CannotLoad", "Options", "load_automations", "run")
+
+STOP_S: Final = 15.0
+_TIDY_S: Final = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a worker needs to know. `keys` are API keys by automation."""
+
+    queue_url: str
+    gateway_url: str
+    keys: Mapping[str, str]
+    slots: int = 8
+    lease_s: float = 15.0
+
+
+def run(options: Options, automations: Mapping[str, Automation], listener: socket.socket) -> None:
+    """Work and serve until SIGTERM or SIGINT."""
+    database = open_queue(options.queue_url, options.slots + 6)
+    store = Store(database, lambda: time.time_ns() // 1000)
+    gateway = HttpGateway(options.gateway_url, options.keys)
+    engine = Engine(store, gateway, automations)
+    name = f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}"
+    pool = Pool(engine, Relay(Outbox(store), gateway, gateway), name, options.slots, options.lease_s)
+    app = create_app(Api(engine, gateway, Access(gateway.me), lambda: pool.busy, pool.wake.set))
+    pool.start()
+    threading.Thread(target=_tidy, args=(Desk(store), pool.stopping), name="tidy", daemon=True).start()
+    try:
+        _serve(app, listener, pool)
+    finally:
+        pool.stop(STOP_S)
+        database.close()
+
+
+def _serve(app: object, listener: socket.socket, pool: Pool) -> None:
+    config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, server_header=False)  # type: ignore[arg-type]
+    server = uvicorn.Server(config)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: pool.stopping.set())
+    threading.Thread(target=server.run, args=([listener],), name="http", daemon=True).start()
+    pool.stopping.wait()
+    server.should_exit = True
+
+
+def _tidy(desk: Desk, stopping: threading.Event) -> None:
+    """Delete runs whose texts are no longer kept, once an hour."""
+    while not stopping.wait(_TIDY_S):
+        while desk.forget():
+            pass

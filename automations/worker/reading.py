@@ -1,0 +1,100 @@
+"""What people read of a run, and what they do that needs its key."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from automations.flow.engine import Engine
+from automations.queue.desk import SHOWN, Desk, NoRun, NotPossible, Who, Wish
+from automations.queue.sealing import RunKey
+from automations.queue.store import Event, post
+
+_EFFECT: Final = ("action_key", "name", "state", "decided_by", "created_us", "changed_us")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Opens runs with their keys; nothing that it reads is kept."""
+
+    engine: Engine
+
+    def shown(self, tenant: str, run_id: str) -> dict[str, Any]:
+        """Return a run and its effects, without anybody's words."""
+        row, effects = self._desk.one(tenant, run_id)
+        told = [{name: each[name] for name in _EFFECT} for each in effects]
+        return {"object": "run", **{name: row[name] for name in SHOWN}, "steps": self._steps(row), "actions": told}
+
+    def opened(self, by: Who, run_id: str) -> dict[str, Any]:
+        """Return what a run was given and what its steps gave, and leave an event that it was read.
+
+        Raises:
+            NoRun, Erased, GatewayAway: see there.
+        """
+        row, _ = self._desk.one(by.tenant, run_id)
+        key = self._key(row)
+        progress = key.open("progress", row["progress_sealed"]) or {"raw": {}}
+        given = key.open("input", row["input_sealed"])
+        found = {"input": orjson.loads(given) if given else None, "outputs": progress["raw"]}
+        self._tell(row, "run.opened", by)
+        return {"object": "run.content", "run_id": run_id, **found, "detail": key.open("detail", row["detail_sealed"])}
+
+    def replay(self, by: Who, run_id: str, given: Any) -> None:
+        """Begin a dead letter again, with another input where one is given.
+
+        Raises:
+            pydantic.ValidationError: the input does not fit.
+            NotPossible: it would be another business case; that is a new run.
+        """
+        row, _ = self._desk.one(by.tenant, run_id)
+        automation = self.engine.automation(row["automation"])
+        sealed = None
+        if given is not None:
+            key, checked = self._key(row), automation.input_type.validate_python(given)
+            before = automation.input_type.validate_json(key.open("input", row["input_sealed"]))
+            if automation.key(checked) != automation.key(before):
+                raise NotPossible("The edited input has another business key; start a new run for it.")
+            sealed = key.seal("input", automation.input_type.dump_json(checked).decode())
+        self._desk.replay(by, run_id, automation.limits.deadline_s, sealed)
+
+    def replay_many(self, by: Who, ids: Sequence[str], wish: Wish) -> dict[str, Any]:
+        """Begin many dead letters again; tell which, and why not the others."""
+        chosen = list(ids) or [str(row["run_id"]) for row in self._desk.listed(by.tenant, wish)]
+        replayed, refused = [], {}
+        for run_id in chosen:
+            try:
+                self.replay(by, run_id, None)
+                replayed.append(run_id)
+            except (NotPossible, NoRun) as error:
+                refused[run_id] = str(error)
+        return {"object": "replay", "replayed": replayed, "refused": refused}
+
+    def discard(self, by: Who, run_id: str, reason: str) -> None:
+        """Put a dead letter away; the reason is sealed into the event."""
+        row, _ = self._desk.one(by.tenant, run_id)
+        event_id = f"{run_id}.{row['token']}.discarded"
+        self._desk.discard(by, run_id, self._key(row).seal(event_id, {"reason": reason}), event_id)
+
+    def resolve(self, by: Who, run_id: str, *, happened: bool) -> None:
+        """Say whether an effect happened."""
+        row, _ = self._desk.one(by.tenant, run_id)
+        self._desk.resolve(by, run_id, happened=happened, steps=len(self._steps(row)))
+
+    @property
+    def _desk(self) -> Desk:
+        return Desk(self.engine.store)
+
+    def _key(self, row: dict[str, Any]) -> RunKey:
+        opened = self.engine.gateway.open_key(row["automation"], row["run_id"], row["wrapped"])
+        return RunKey(row["run_id"], opened)
+
+    def _steps(self, row: dict[str, Any]) -> list[dict[str, str]]:
+        automation = self.engine.automations.get(row["automation"])
+        return [{"name": step.name, "kind": step.kind} for step in automation.steps] if automation else []
+
+    def _tell(self, row: dict[str, Any], kind: str, by: Who) -> None:
+        now_us = self.engine.store.clock_us()
+        event = Event(f"{row['run_id']}.{kind}.{now_us}", row["run_id"], None, kind, {"by": by.id})
+        with self.engine.store.database.write() as conn:
+            post(conn, row["automation"], [event], now_us)

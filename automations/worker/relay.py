@@ -1,0 +1,75 @@
+"""Carries events from the outbox to the gateway's ledger; while the gateway is away they wait."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, Protocol
+
+from automations.flow.failures import GatewayAway
+from automations.flow.gateway import Erased, Gateway, Json
+from automations.queue.outbox import Outbox, Waiting
+from automations.queue.sealing import Damaged, RunKey
+
+BATCH: Final = 200
+_LEASE_S: Final = 60.0
+
+
+class KeySource(Protocol):
+    """Opens keys of runs; one that was open a moment ago is not asked for again."""
+
+    def recent_key(self, automation: str, run_id: str, wrapped: str) -> bytes: ...
+
+
+@dataclass(slots=True)
+class Relay:
+    """One per worker; several work side by side."""
+
+    outbox: Outbox
+    gateway: Gateway
+    keys: KeySource
+
+    def once(self) -> int:
+        """Hand over one batch; return how many events were taken from the outbox.
+
+        Raises:
+            GatewayAway: the gateway does not take them now; they are put back.
+        """
+        waiting = self.outbox.take(BATCH, _LEASE_S)
+        left = {each.seq for each in waiting}
+        try:
+            for automation, events in _by_automation(waiting).items():
+                refusals = self.gateway.post(automation, [self._event(each) for each in events])
+                pairs = list(zip(events, refusals, strict=True))
+                taken = [each.seq for each, why in pairs if why is None]
+                self.outbox.accepted(taken, {each.seq: why for each, why in pairs if why is not None})
+                left -= {each.seq for each in events}
+        except GatewayAway as error:
+            self.outbox.again(sorted(left), error.after_s)
+            raise
+        return len(waiting)
+
+    def _event(self, waiting: Waiting) -> Json:
+        at = datetime.fromtimestamp(waiting.ts_us / 1e6, UTC).isoformat()
+        event: Json = {"id": waiting.event_id, "kind": waiting.kind, "ts": at, "run": waiting.run_id}
+        event |= {"step": waiting.step} if waiting.step else {}
+        texts = self._texts(waiting)
+        subject = texts.pop("subject", None)
+        return event | ({"subject": subject} if subject else {}) | {"body": {**waiting.words, **texts}}
+
+    def _texts(self, waiting: Waiting) -> Json:
+        """Open the texts of an event; what is erased stays so, and the event goes without."""
+        if waiting.texts_sealed is None or waiting.wrapped is None:
+            return {}
+        try:
+            key = self.keys.recent_key(waiting.automation, waiting.run_id, waiting.wrapped)
+            return dict(RunKey(waiting.run_id, key).open(waiting.event_id, waiting.texts_sealed))
+        except (Erased, Damaged):
+            return {}
+
+
+def _by_automation(waiting: Iterable[Waiting]) -> dict[str, list[Waiting]]:
+    found: dict[str, list[Waiting]] = defaultdict(list)
+    for each in waiting:
+        found[each.automation].append(each)
+    return found
