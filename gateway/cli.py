@@ -90,6 +90,7 @@ COMMANDS: Final = {
     "subjects": Lazy("gateway.commands.subjects:subjects", "Find what is kept about a person, copy it, erase it."),
     "backup": Lazy("gateway.commands.backup:backup", "Back up everything that cannot be made again."),
     "restore": Lazy("gateway.commands.backup:restore", "Put a backup in place."),
+    "export": Lazy("gateway.commands.export:export", "Write an evidence bundle for an auditor."),
     "redact": Lazy("gateway.commands.redact:redact", "Show what a policy redacts in a text; prove that it holds."),
 }
 

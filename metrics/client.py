@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import orjson
 import urllib3
 
 TokenSource = Callable[[], str]
-_OK = 200
+_OK, _PARTIAL = 200, 206
 
 
 class RecorderError(RuntimeError):
@@ -72,6 +74,35 @@ class RecorderClient:
         """Return the cleared texts of an event, if the token's roles allow it. Raises `RecorderError`."""
         fields: dict[str, str] = self._ask("GET", f"/v1/content/{event_id}")["fields"]
         return fields
+
+    def ask_export(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """Begin an export and return its job; the token needs the role auditor. Raises `RecorderError`."""
+        return self._ask("POST", "/v1/exports", orjson.dumps(dict(wanted)))
+
+    def exports(self) -> list[dict[str, Any]]:
+        """List the exports of the token's tenant, the newest first. Raises `RecorderError`."""
+        found: list[dict[str, Any]] = self._ask("GET", "/v1/exports")["data"]
+        return found
+
+    def export(self, name: str) -> dict[str, Any]:
+        """Return how an export stands. Raises `RecorderError`."""
+        return self._ask("GET", f"/v1/exports/{name}")
+
+    def fetch_bundle(self, name: str, to: Path) -> None:
+        """Write a bundle into a file, going on with what an earlier try left there. Raises `RecorderError`."""
+        have = to.stat().st_size if to.exists() else 0
+        headers = {"authorization": f"Bearer {self._token_source()}"} | ({"range": f"bytes={have}-"} if have else {})
+        address = f"{self._base_url}/v1/exports/{name}/bundle"
+        try:
+            response = self._http.request("GET", address, headers=headers, preload_content=False)
+            if response.status not in (_OK, _PARTIAL):
+                response.read()
+                _checked(response)
+            with to.open("ab" if response.status == _PARTIAL else "wb") as file:
+                shutil.copyfileobj(response, file, 1 << 20)
+            response.release_conn()
+        except urllib3.exceptions.HTTPError as problem:
+            raise RecorderError("the download broke off; the same command goes on with it") from problem
 
     def status(self) -> dict[str, Any]:
         """Return what the recorder says about itself. Raises `RecorderError`."""

@@ -14,6 +14,8 @@ import uvicorn
 from metrics.health.questions import all_questions
 from metrics.proof.anchor import Anchorage, anchors_of
 from metrics.proof.auditor import Auditor
+from metrics.proof.bundle import Maker
+from metrics.proof.exports import Exports, add_exports
 from metrics.proof.signer import Signer
 from metrics.record.ids import utc_us
 from metrics.record.otel import Telemetry
@@ -30,17 +32,22 @@ def run(data: Path, host: str, port: int, environ: Mapping[str, str] | None = No
     environ = os.environ if environ is None else environ
     anchors = Anchorage(anchors_of(environ.get("SLUICE_ANCHORS", ""), data), utc_us)
     recorder = Recorder(data, environ, audit=lambda master: Auditor(data, Signer(master), utc_us, anchors))
+    policies = Path(environ.get("SLUICE_POLICIES", "policies"))
+    exports = Exports(recorder, Maker(data, recorder.door.cursor, Signer(recorder.master), policies))
     telemetry = Telemetry(recorder, os.environ)  # the OTEL_* variables, which the SDK reads there as well
     gc.freeze()  # what stands at the start stays, and batches of records make many objects that live for a moment
     gc.set_threshold(100_000, 50, 50)
     recorder.start()
     telemetry.start()
+    exports.start()
     try:
         service = Service(recorder, questions=all_questions())
         app = create_app(service)
+        add_exports(app, service, exports)
         add_metrics(app, telemetry.families, service.grant)
         uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="warning", lifespan="off")).run()
     finally:
+        exports.close()
         recorder.close()
         telemetry.close()
 

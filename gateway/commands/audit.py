@@ -13,6 +13,12 @@ from gateway.commands.output import json_option, print_json
 from gateway.settings import Settings, as_environment
 
 
+class Unverifiable(Sentence):
+    """There is nothing to verify: no verdict about the records, exit code 2."""
+
+    exit_code = 2
+
+
 @click.group(
     help="""Prove that no record was changed, removed or added afterwards.
 
@@ -43,7 +49,7 @@ def verify(context: click.Context, *, anchors: tuple[Path, ...], as_json: bool) 
     try:
         report = offline.verify(settings.data, _signer(settings).key, anchors)
     except offline.UnverifiableError as error:
-        raise Sentence(f"It could not be verified: {error}.") from error
+        raise Unverifiable(f"It could not be verified: {error}.") from error
     with _keystore(settings) as keystore:
         for seq, sentence in _proof("prove").content_problems(settings.data, keystore):
             report.found(seq, sentence)

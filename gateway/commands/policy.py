@@ -16,10 +16,11 @@ from gateway.commands.common import settings_with
 from gateway.commands.output import json_option, print_json
 from gateway.policy_tools.cases import Setting, run_cases
 from gateway.policy_tools.check import check as check_folder
+from gateway.policy_tools.processing import TO_ADD, markdown, processing
 from gateway.policy_tools.revisions import RevisionError, diff_revisions
 from policy.diff import Change
 from policy.explain import explain as explain_call
-from policy.load import load_with_places
+from policy.load import load_tree, load_with_places
 from policy.problems import PolicyErrors, Problem
 from policy.schema import json_schema
 from redaction.detect import Detector
@@ -81,6 +82,27 @@ def test(*, as_json: bool, names: bool, folder: Path | None) -> None:
         failed = f", {len(ran.problems)} expectations failed" if ran.problems else ""
         click.echo(f"{ran.count} tests{failed or ' hold'}.", err=bool(ran.problems))
     raise SystemExit(1 if ran.problems else 0)
+
+
+@policy.command(
+    "processing",
+    help="""Write the record of processing activities (GDPR, Article 30) as far as the policy files know it.
+
+\b
+Examples:
+  sluice policy processing > processing.md
+  sluice policy processing ./policies --json
+""",
+)
+@folder_argument
+@json_option
+def record_of_processing(*, as_json: bool, folder: Path | None) -> None:
+    with _printed_problems():
+        found = processing(load_tree(folder or settings_with().policies))
+    if as_json:
+        print_json({"activities": found, "to_add": TO_ADD})
+    else:
+        click.echo("\n".join(markdown(found)))
 
 
 @policy.command(

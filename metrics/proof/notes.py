@@ -69,8 +69,8 @@ class VerifierKey:
         """Return the text form."""
         return f"{self.origin}+{self.short.hex()}+{base64.b64encode(ED25519 + self.raw).decode()}"
 
-    def open(self, note: str) -> Checkpoint:
-        """Check a note's signature and read it. Raises `BadNoteError`."""
+    def text_of(self, note: str) -> list[str]:
+        """Check a note's signature and return the lines that were signed. Raises `BadNoteError`."""
         text, _, signature = str(note).partition("\n\n")
         try:
             name, encoded = signature.removeprefix("\u2014 ").rstrip("\n").split(" ")
@@ -78,10 +78,17 @@ class VerifierKey:
             if name != self.origin or raw[:4] != self.short:
                 raise BadNoteError("it is signed with another key")
             self.public.verify(raw[4:], (text + "\n").encode())
-            origin, size, root, previous, time = text.split("\n")
         except InvalidSignature as problem:
             raise BadNoteError("its signature is wrong") from problem
         except (ValueError, binascii.Error) as problem:
+            raise BadNoteError(str(problem) if isinstance(problem, BadNoteError) else "it is not a note") from problem
+        return text.split("\n")
+
+    def open(self, note: str) -> Checkpoint:
+        """Read a signed checkpoint. Raises `BadNoteError`."""
+        try:
+            origin, size, root, previous, time = self.text_of(note)
+        except ValueError as problem:
             raise BadNoteError(str(problem) if isinstance(problem, BadNoteError) else "it is not a note") from problem
         fields = int(size), base64.b64decode(root), previous.removeprefix("previous "), time.removeprefix("time ")
         return Checkpoint(origin, *fields, note)

@@ -1,12 +1,13 @@
 """Verify an audit tree offline: these few files need nothing else of Sluice, only Python and `cryptography`.
 
     python verify.pyz FOLDER --key VKEY [--anchor FILE_OR_FOLDER]...
+    python verify.pyz BUNDLE.zip --key VKEY [--anchor FILE_OR_FOLDER]...
     python verify.pyz --proof PROOF.json --key VKEY
 
-FOLDER is a Sluice data folder (or a copy of its `audit` and `journal` folders). VKEY is the text that `sluice audit
-key` printed. An anchor is a copy of checkpoints that was kept where the operator of Sluice cannot write; without one
-nobody can tell whether the newest records were cut off or all of them written anew. PROOF.json is what `sluice audit
-prove CALL_ID` printed: that one record stands in a signed tree.
+FOLDER is a Sluice data folder (or a copy of its `audit` and `journal` folders), BUNDLE.zip what `sluice export` wrote.
+VKEY is the text that `sluice audit key` printed. An anchor is a copy of checkpoints that was kept where the operator of
+Sluice cannot write; without one nobody can tell whether the newest records were cut off or all of them written anew.
+PROOF.json is what `sluice audit prove CALL_ID` printed: that one record stands in a signed tree.
 
 Exit codes: 0 everything verifies, 1 something was changed (the first bad sequence number is named), 2 it could not
 be verified at all. The tree is that of RFC 6962, checkpoints are signed notes (C2SP tlog-checkpoint).
@@ -21,6 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from metrics.proof.bundle_check import check_bundle
 from metrics.proof.journal import check_journal
 from metrics.proof.notes import BadNoteError, Checkpoint, UnverifiableError, VerifierKey, notes_in
 from metrics.proof.report import Report
@@ -39,6 +41,14 @@ def verify(folder: Path, key: VerifierKey, anchors: tuple[Path, ...] = ()) -> Re
     anchored = _anchored(anchors, key, report)
     _check_roots([line for line, _ in leaves], checkpoints, anchored, report)
     check_journal(folder / "journal", [leaf for _, leaf in leaves], report)
+    report.problems.sort(key=lambda found: found[0] if found[0] is not None else sys.maxsize)
+    return report
+
+
+def verify_bundle(path: Path, key: VerifierKey, anchors: tuple[Path, ...] = ()) -> Report:
+    """Verify a bundle: signature, files, rows, and the tree they stand in. Raises `UnverifiableError`."""
+    report = Report()
+    check_bundle(path, key, _anchored(anchors, key, report), report)
     report.problems.sort(key=lambda found: found[0] if found[0] is not None else sys.maxsize)
     return report
 
@@ -143,7 +153,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the check from a command line; return the exit code."""
     parser = argparse.ArgumentParser(prog="verify.pyz", description="Verify a Sluice audit tree offline.")
     parser.add_argument(
-        "folder", type=Path, nargs="?", help="a data folder, or a copy of its audit and journal folders"
+        "folder", type=Path, nargs="?", help="a data folder, or a copy of its audit and journal folders, or a bundle"
     )
     parser.add_argument("--key", required=True, help="the verifier key (sluice audit key), or a file that holds it")
     parser.add_argument("--anchor", type=Path, action="append", default=[], help="copies of checkpoints kept elsewhere")
@@ -160,7 +170,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _say_folder(folder: Path | None, key: VerifierKey, anchors: list[Path]) -> int:
     if folder is None:
         raise UnverifiableError("name a folder, or a proof with --proof")
-    report = verify(folder, key, tuple(anchors))
+    report = (verify_bundle if folder.is_file() else verify)(folder, key, tuple(anchors))
     sys.stdout.write("\n".join(sentences(report)) + "\n")
     return 1 if report.problems else 0
 

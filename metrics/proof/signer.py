@@ -27,6 +27,11 @@ class Signer:
         time = datetime.fromtimestamp(now_us / 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         before = previous.sha256 if previous else ""
         origin, shown = self.key.origin, base64.b64encode(root).decode()
-        text = f"{origin}\n{size}\n{shown}\nprevious {before}\ntime {time}\n"
+        note = self.note(origin, str(size), shown, f"previous {before}", f"time {time}")
+        return Checkpoint(origin, size, root, before, time, note)
+
+    def note(self, *lines: str) -> str:
+        """Sign lines of text."""
+        text = "\n".join(lines) + "\n"
         signature = base64.b64encode(self.key.short + self._private.sign(text.encode())).decode()
-        return Checkpoint(origin, size, root, before, time, f"{text}\n\u2014 {origin} {signature}\n")
+        return f"{text}\n\u2014 {self.key.origin} {signature}\n"

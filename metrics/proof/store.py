@@ -70,6 +70,21 @@ class TreeStore:
             with path.open("rb") as file:
                 yield from (line[:-1] for line in file)
 
+    def some_leaves(self, seqs: Sequence[int]) -> Iterator[bytes]:
+        """Yield the lines of the leaves with these numbers, which rise."""
+        lines: Iterator[bytes] = iter(())
+        at, first = 0, -1
+        for seq in seqs:
+            if first != (seq - 1) // FILE_LEAVES:
+                first = (seq - 1) // FILE_LEAVES
+                lines, at = iter(self._leaf_file(seq - 1).read_bytes().split(b"\n")), first * FILE_LEAVES
+            yield next(itertools.islice(lines, seq - 1 - at, None))
+            at = seq
+
+    def subtree(self, start: int, width: int) -> bytes:
+        """Return the hash of a full subtree; `width` is a power of two, `start` a multiple of it."""
+        return self._range(start, start + width)
+
     def root(self, size: int) -> bytes:
         """Return the root of the first `size` leaves."""
         return self._range(0, size) if size else Frontier().root()

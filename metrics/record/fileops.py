@@ -6,6 +6,7 @@ import errno
 import fcntl
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -53,6 +54,18 @@ def make_folder(path: Path) -> None:
     for folder in reversed(missing):
         folder.mkdir(mode=0o700, exist_ok=True)
         sync_folder(folder.parent)
+
+
+def replace_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` make a file and put it in place whole: after a crash there is the old one, or the new one."""
+    made = path.with_name(f"{path.name}.new")
+    write(made)
+    fd = os.open(made, os.O_RDONLY)
+    try:
+        sync_data(fd)
+    finally:
+        os.close(fd)
+    made.replace(path)
 
 
 class OsFiles:

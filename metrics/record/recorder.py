@@ -128,6 +128,10 @@ class Recorder:
         os.close(self._lock)
         self.state.phase = "stopped"
 
+    def now_us(self) -> int:
+        """Return the time by the recorder's clock."""
+        return self._clock()
+
     def tell(self, kind: str, actor: str, tenant: str, **body: Any) -> None:
         """Record, durably, what somebody did through the recorder; any thread may. Raises `OSError`."""
         self._files.own.append([told(kind, actor, tenant, self._clock(), **body)])

@@ -125,7 +125,7 @@ def _add_reading(app: FastAPI, service: Service) -> None:
     @app.post("/v1/query/{name}")
     async def query(name: str, request: Request) -> Response:
         grant = service.grant(request)  # before anything that a stranger sent is read
-        given = _given(await _body(request))
+        given = _given(await body_of(request))
         arrow = ARROW in request.headers.get("accept", "")
         answer = await run_in_threadpool(service.ask, grant, name, given, arrow)
         return await run_in_threadpool(_written, answer)
@@ -139,7 +139,8 @@ def _add_reading(app: FastAPI, service: Service) -> None:
         return JSONResponse(about | {"fields": fields})
 
 
-async def _body(request: Request) -> bytes:
+async def body_of(request: Request) -> bytes:
+    """Read a small body. Raises `QueryError`."""
     body = bytearray()
     async for part in request.stream():
         body += part

@@ -60,6 +60,7 @@ OTHER_ROUTES = {
     "POST /subjects/search": "subject.searched, see test_subjects",
     "POST /subjects/export": "subject.exported, see test_subjects",
     "POST /subjects/erase": "erasure, see test_erasures",
+    "POST /v1/exports": "export.made, through the recorder, once the bundle is there",
     "POST /weekly/{week}/items": "agenda.opened, see test_weekly_routes",
     "POST /weekly/items/{item_id}/close": "agenda.closed, see test_weekly_routes",
     "POST /weekly/{week}/freeze": "weekly.frozen, once the keeper has built it",
