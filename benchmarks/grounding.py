@@ -64,12 +64,13 @@ def measured(pairs: list[Pair], score: Scorer) -> tuple[float, float]:
     return auroc(up, down), float(np.mean([u > d for u, d in zip(up, down, strict=True)]))
 
 
-def milliseconds(pairs: list[Pair]) -> float:
-    """Time an answer of 1 kB against a context of 5 kB: the least of 50, CPU time."""
-    answer = " ".join(pair.supported for pair in pairs)[:1000]
-    context = " ".join(dict.fromkeys(pair.context for pair in pairs))[:5000]
+def milliseconds(pairs: list[Pair], answer_chars: int, context_chars: int) -> float:
+    """Time an answer against a context, both made of the pairs, again and again where they are short: CPU time."""
+    answer = " ".join(pair.supported for pair in pairs)[:answer_chars]
+    context = " ".join(dict.fromkeys(pair.context for pair in pairs))
+    context = (context * (context_chars // len(context) + 1))[:context_chars]
     times = []
-    for _ in range(50):
+    for _ in range(10):
         began = time.thread_time()
         grounding(answer, [context])
         times.append(time.thread_time() - began)
@@ -94,7 +95,9 @@ def main(files: tuple[Path, ...], show: bool) -> None:
         click.echo(
             f"| {kind} | {len(some)} | {measured(some, by_grounding)[0]:.3f} | {measured(some, by_overlap)[0]:.3f} |"
         )
-    click.echo(f"\n1 kB answer, 5 kB context: {milliseconds(pairs):.2f} ms of CPU time")
+    click.echo("\n| answer, context | ms of CPU time, the least of ten |\n|---|---|")
+    for answer, context in ((1, 5), (4, 25), (4, 100), (4, 250)):
+        click.echo(f"| {answer} kB, {context} kB | {milliseconds(pairs, answer * 1000, context * 1000):.1f} |")
     for pair in pairs if show else ():
         up, down = by_grounding(pair.supported, pair.context), by_grounding(pair.changed, pair.context)
         if up < 0.6 or down > 0.6:

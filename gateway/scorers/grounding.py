@@ -4,13 +4,14 @@ No model is asked and nothing is downloaded. Words that the context does not hav
 that it does not have, or has elsewhere, costs much, and so do a negation, a quantity or a role that differs.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
-from typing import Final
+from typing import Final, TypeVar
 
-from gateway.scorers.grounding_figures import Figure
+from gateway.scorers.grounding_figures import Figure, Figures
 from gateway.scorers.grounding_text import CLASS, FIGURE, NAME, WORD, Item, Sentence, affixed, read
 
+Place = TypeVar("Place")
 # What is left of a sentence's score, for each finding of that kind.
 FIGURE_UNKNOWN: Final = 0.3
 FIGURE_ELSEWHERE: Final = 0.5
@@ -24,6 +25,9 @@ _LEAST: Final = 0.02
 _WEIGHTS: Final = {WORD: 1.0, NAME: 1.5, FIGURE: 1.5, CLASS: 0.7}
 _NEAR: Final = 5
 _COMPARED: Final = 3  # sentences of the context that one of the answer is held against
+# Looked at for one sentence or figure of an answer, the rarest words first: so the time grows with the texts' length,
+# and not with its square. A context of a few kB has no word that comes so often.
+_LOOKS: Final = 200
 
 
 def grounding(answer: str, contexts: Sequence[str]) -> float | None:
@@ -44,22 +48,21 @@ class _Source:
         known = frozenset().union(*(sentence.keys for sentence in given))
         self.sentences = [affixed(sentence, known) for sentence in given]
         self.keys = known | frozenset().union(*(sentence.keys for sentence in self.sentences))
-        self._figures = {item.figure for s in self.sentences for item in s.items if item.figure is not None}
-        self._dates = _day_months(self._figures)
+        self._figures = Figures(item.figure for s in self.sentences for item in s.items if item.figure is not None)
         self._places: dict[str, list[int]] = {}
-        self._by_dimension: dict[str, list[tuple[Item, dict[str, float]]]] = {}
+        self._by_dimension: dict[str, _Surroundings] = {}
         for number, sentence in enumerate(self.sentences):
             for key in sentence.keys:
                 self._places.setdefault(key, []).append(number)
             for at, item in enumerate(sentence.items):
                 if item.figure is not None:
-                    self._by_dimension.setdefault(item.figure.dimension, []).append((item, _around(sentence, at)))
+                    self._by_dimension.setdefault(item.figure.dimension, _Surroundings()).add(item, sentence, at)
 
     def score(self, said: Sentence) -> float:
         """Score one sentence of an answer."""
         near = self._nearest(said)
         keys = frozenset().union(*(sentence.keys for sentence in near)) if near else frozenset()
-        share = _covered(said, keys, self.keys, self._knows)
+        share = _covered(said, keys, self.keys, self._figures.knows)
         value = 0.35 + 0.65 * share
         for cost in (*self._unknown(said, near), *_compared(said, near)):
             value *= cost
@@ -67,25 +70,21 @@ class _Source:
 
     def _nearest(self, said: Sentence) -> list[Sentence]:
         shared: dict[int, float] = {}
-        for key in said.keys:
-            places = self._places.get(key, ())
+        for _, places in _rarest(self._places, said.keys):
             for number in places:
                 shared[number] = shared.get(number, 0.0) + 1.0 / len(places)
         ranked = sorted(shared, key=lambda number: (-shared[number], number))
         return [self.sentences[number] for number in ranked[:_COMPARED]]
-
-    def _knows(self, figure: Figure) -> bool:
-        return figure in self._figures or any(map(figure.fits, self._figures)) or figure in self._dates
 
     def _unknown(self, said: Sentence, near: Sequence[Sentence]) -> Iterator[float]:
         """Find what must stand in the context and does not, or stands at something else there."""
         elsewhere = False
         for at, item in enumerate(said.items):
             if item.figure is not None:
-                if not self._knows(item.figure):
+                if not self._figures.knows(item.figure):
                     yield FIGURE_UNKNOWN
-                else:
-                    elsewhere = elsewhere or _elsewhere(said, at, self._by_dimension.get(item.figure.dimension, ()))
+                elif (places := self._by_dimension.get(item.figure.dimension)) is not None:
+                    elsewhere = elsewhere or places.elsewhere(said, at, item.figure)
             elif item.kind == NAME and item.key not in self.keys and not _plural(item.key, self.keys):
                 yield NAME_UNKNOWN
             elif item.kind == CLASS and _class_differs(item.key, near):
@@ -133,17 +132,44 @@ def _others(said: Sentence, near: Sequence[Sentence]) -> bool:
     return len(words & best.keys) >= 2 and bool(theirs) and not names & best.keys
 
 
-def _elsewhere(said: Sentence, at: int, places: Sequence[tuple[Item, dict[str, float]]]) -> bool:
-    """Say whether what stands around a figure stands around another one of its kind in the context."""
-    figure = said.items[at].figure
-    around = _around(said, at)
-    own = other = 0.0
-    for each, theirs in places:
-        if each.figure is not None and figure is not None and each.figure.fits(figure):
-            own = max(own, _shared(around, theirs))
-        elif each.key not in said.keys:
-            other = max(other, _shared(around, theirs))
-    return other > own + 0.45
+class _Surroundings:
+    """What stands around the figures of one dimension."""
+
+    def __init__(self) -> None:
+        self._items: list[Item] = []
+        self._near: dict[str, list[tuple[int, float]]] = {}
+
+    def add(self, item: Item, sentence: Sentence, at: int) -> None:
+        """Take a figure of the context."""
+        for key, weight in _around(sentence, at).items():
+            self._near.setdefault(key, []).append((len(self._items), weight))
+        self._items.append(item)
+
+    def elsewhere(self, said: Sentence, at: int, figure: Figure) -> bool:
+        """Say whether what stands around a figure stands around another one of its kind in the context."""
+        around = _around(said, at)
+        shared: dict[int, float] = {}
+        for key, places in _rarest(self._near, around):
+            for place, weight in places:
+                shared[place] = shared.get(place, 0.0) + min(around[key], weight)
+        own = other = 0.0
+        for place, weight in shared.items():
+            each = self._items[place]
+            if each.figure is not None and each.figure.fits(figure):
+                own = max(own, weight)
+            elif each.key not in said.keys:
+                other = max(other, weight)
+        return other > own + 0.45
+
+
+def _rarest(index: Mapping[str, Sequence[Place]], keys: Iterable[str]) -> Iterator[tuple[str, Sequence[Place]]]:
+    """Give where keys stand, the rarest first, until there are places enough."""
+    left = _LOOKS
+    for count, key in sorted((len(index[key]), key) for key in keys if key in index):
+        if left <= 0:
+            return
+        yield key, index[key][:left]
+        left -= count
 
 
 def _around(sentence: Sentence, at: int) -> dict[str, float]:
@@ -154,10 +180,6 @@ def _around(sentence: Sentence, at: int) -> dict[str, float]:
         if place != at and items[place].kind != CLASS and clauses[place] == clauses[at]:
             found[items[place].key] = max(found.get(items[place].key, 0.0), 1.0 / abs(place - at) ** 0.5)
     return found
-
-
-def _shared(one: dict[str, float], other: dict[str, float]) -> float:
-    return sum(min(weight, other[key]) for key, weight in one.items() if key in other)
 
 
 def _compared(said: Sentence, near: Sequence[Sentence]) -> Iterator[float]:
@@ -240,9 +262,3 @@ def _replaced(said: Sentence, best: Sentence) -> int:
         old = [item for item in best.items[i:j] if item.kind == WORD and item.key not in said.keys]
         count += bool(new) and bool(old)
     return count
-
-
-def _day_months(figures: Iterable[Figure]) -> set[Figure]:
-    days = {int(f.value) for f in figures if f.dimension == "day"}
-    months = {int(f.value) for f in figures if f.dimension == "month_of_year"}
-    return {Figure(min(d, m) * 100 + max(d, m), "day_month") for d in days for m in months}

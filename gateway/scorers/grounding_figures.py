@@ -1,7 +1,8 @@
 """Figures in texts: numbers in digits and words, money, units, dates and times, in one form that can be compared."""
 
 import re
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple, Self
 
 
@@ -100,6 +101,31 @@ class Figure(NamedTuple):
 
 # A half is 50 percent.
 _HALVES: Final = ((Figure(0.5), Figure(50.0, "%")), (Figure(50.0, "%"), Figure(0.5)))
+
+
+class Figures:
+    """The figures of a text, to be asked for one that may be the same."""
+
+    def __init__(self, figures: Iterable[Figure]) -> None:
+        self._all = frozenset(figures)
+        self._sorted = sorted(self._all)
+        days = {int(f.value) for f in self._all if f.dimension == "day"}
+        months = {int(f.value) for f in self._all if f.dimension == "month_of_year"}
+        self._dates = {Figure(min(d, m) * 100 + max(d, m), "day_month") for d in days for m in months}
+
+    def knows(self, figure: Figure) -> bool:
+        """Say whether one fits."""
+        if figure in self._all or figure in self._dates:
+            return True
+        if any(one == figure and other in self._all for one, other in _HALVES):
+            return True
+        slack = 2e-6 * max(abs(figure.value), 1e-3)
+        at = bisect_left(self._sorted, Figure(figure.value - slack))
+        while at < len(self._sorted) and self._sorted[at].value <= figure.value + slack:
+            if figure.fits(self._sorted[at]):
+                return True
+            at += 1
+        return False
 
 
 def number_words(low: str) -> bool:

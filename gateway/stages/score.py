@@ -19,6 +19,7 @@ from policy import blocks_output as blocks
 from policy.blocks_output import Confidence
 
 _CHOICES: Final = "choices"
+MAX_GROUNDED_CHARS: Final = 300_000  # a quarter of a second of CPU time; more has no score
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,8 @@ async def _signal(scoring: Scoring, scorer: blocks.Scorer, choices: list[Seen]) 
 
 def _grounded(choices: list[Seen], contexts: list[str]) -> Signal:
     """Compare clean texts with the clean request; in a thread, for long ones take their time."""
+    if sum(len(choice.text) for choice in choices) + len(choices) * sum(map(len, contexts)) > MAX_GROUNDED_CHARS:
+        return Signal("grounding", None, "too_long")
     scores = [grounding(choice.text, contexts) for choice in choices]
     known = [score for score in scores if score is not None]
     missing = len(known) < len(scores)

@@ -262,6 +262,14 @@ def test_grounding_compares_with_the_whole_request(tmp_path: Path, text: str, su
     assert world.ends[0]["scores"][0]["kind"] == "grounding"
 
 
+def test_texts_too_long_to_compare_are_unscored(tmp_path: Path) -> None:
+    bands = "{at_least: 0.6, verdict: pass}, {at_least: 0, verdict: pass}"
+    world = World(tree(tmp_path, "{kind: grounding}", bands), said("It is 420 euros."))
+    world.ask({"messages": [{"role": "user", "content": "The invoice is 420 euros. " * 12_000}]})
+    [scored] = world.ends[0]["scores"]
+    assert (scored["score"], scored["why"], world.ends[0]["confidence"]) == (None, "too_long", None)
+
+
 def test_a_verifiers_prompt_speaks_of_question_and_answer_only(tmp_path: Path) -> None:
     (tmp_path / "prompts" / "check").mkdir(parents=True)
     (tmp_path / "prompts" / "check" / "v1.md").write_text(

@@ -56,6 +56,12 @@ def test_one_wrong_sentence_lowers_an_answer() -> None:
     assert (grounding(f"{right} Refunds are available.", [CONTEXT]) or 1) < (grounding(right, [CONTEXT]) or 0)
 
 
+@pytest.mark.parametrize("answer", ["The Pro plan costs $25 per month.", "Acme bought Beta Corp on 2021-05-06."])
+def test_a_context_that_says_all_many_times_scores_as_one_that_says_it_once(answer: str) -> None:
+    """Only so many places are looked at for each word; the others say nothing else."""
+    assert grounding(answer, [f"{CONTEXT} " * 100]) == pytest.approx(grounding(answer, [CONTEXT]))
+
+
 @pytest.mark.parametrize(("answer", "contexts"), [("", [CONTEXT]), ("Yes.", []), ("...", [CONTEXT]), ("A", [""])])
 def test_nothing_to_compare_gives_no_score(answer: str, contexts: list[str]) -> None:
     assert grounding(answer, contexts) is None
