@@ -1,6 +1,9 @@
 """The `routing` block: which model answers, and what happens when it cannot."""
 
+import fnmatch
 import hashlib
+import re
+from collections.abc import Callable
 from functools import cached_property
 from typing import Literal, Self
 
@@ -161,6 +164,12 @@ class RouteRule(Block):
     shadow: Shadow | None = Field(default=None, description="A second model that sees copies.")
     prefer: tuple[Prefer, ...] = Field(default=(), description="Labels that order candidates.")
     enforce: Enforce = Field(default="on", description="`observe` records the choice and leaves the call alone.")
+
+    @cached_property
+    def named(self) -> Callable[[str], object] | None:
+        """Give what matches the names of requested models; None: every name is meant."""
+        found = "|".join(fnmatch.translate(pattern) for pattern in self.models)
+        return re.compile(found).match if self.models else None
 
 
 class Retries(Block):

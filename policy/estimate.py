@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from policy.prices import PriceList, find_price
+from policy.prices import PriceList, day_of, find_price, price_of_day
 from policy.providers import split_model
 from policy.routing import Measure, Measured, Request
 from policy.snapshot import Snapshot
@@ -18,6 +18,7 @@ _TYPICAL = (1000, 300)
 
 # Success and override, each None while too little is known.
 Shares = tuple[float | None, float | None]
+_UNKNOWN: Shares = (None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +41,18 @@ def measuring(tree: Snapshot, default: str, request: Request, at: datetime, lear
 
     `learned` gives success and override by candidate, where they are known.
     """
-    made = min(request.max_output_tokens or ASSUMED_OUTPUT_TOKENS, ASSUMED_OUTPUT_TOKENS)
+    asked, made = request.input_tokens, min(request.max_output_tokens or ASSUMED_OUTPUT_TOKENS, ASSUMED_OUTPUT_TOKENS)
+    day = day_of(at)
 
     def measure(model: str) -> Measured:
-        quality, override = learned.get(model, (None, None))
-        found = find_price(tree.prices, *split_model(model, tree.providers, default), at)
+        quality, override = learned.get(model, _UNKNOWN)
+        provider, name = split_model(model, tree.providers, default)
+        found = price_of_day(tree.prices, provider, name, day)
         if found is None:
-            return Measured(quality=quality, override=override)
+            return Measured(None, None, quality, override)
         taken, given = found[0].input_usd / _TOKENS_PER_PRICE, found[0].output_usd / _TOKENS_PER_PRICE
-        cost, typical = request.input_tokens * taken + made * given, _TYPICAL[0] * taken + _TYPICAL[1] * given
-        return Measured(cost, None, quality, override, typical_cost_usd=typical)
+        typical = _TYPICAL[0] * taken + _TYPICAL[1] * given
+        return Measured(asked * taken + made * given, None, quality, override, True, typical)
 
     return measure
 

@@ -121,7 +121,16 @@ def price_id(price: Price, model: str) -> str:
 
 def find_price(prices: PriceList, provider: str, model: str, at: datetime) -> tuple[Price, str] | None:
     """Give the price in force at a moment and the name it was found under."""
-    day = (at if at.tzinfo is UTC else at.astimezone(UTC)).date()
+    return price_of_day(prices, provider, model, day_of(at))
+
+
+def day_of(at: datetime) -> date:
+    """Give the UTC day of a moment, by which prices are in force."""
+    return (at if at.tzinfo is UTC else at.astimezone(UTC)).date()
+
+
+def price_of_day(prices: PriceList, provider: str, model: str, day: date) -> tuple[Price, str] | None:
+    """Give the price in force on a day and the name it was found under."""
     found = _of_day(prices, provider, model, day)
     if found is None and (base := _DATED.sub("", model)) != model:
         model, found = base, _of_day(prices, provider, base, day)

@@ -4,10 +4,9 @@ import hashlib
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from functools import cached_property
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from policy.blocks_routing import (
     Arm,
@@ -104,9 +103,12 @@ class Choice(NamedTuple):
 Measure = Callable[[str], Measured]
 
 
+_NOTHING: Final = Measured()
+
+
 def unmeasured(model: str) -> Measured:
     """Know nothing about a model."""
-    return Measured()
+    return _NOTHING
 
 
 def route(routing: Routing, request: Request, measure: Measure = unmeasured) -> Choice:
@@ -158,19 +160,21 @@ def _choose(
 ) -> Choice:
     """Order a rule's candidates; what the rule leaves out, the block says."""
     rule, routing = scope
-    facts = {candidate.model: measure(candidate.model) for candidate in rule.candidates}
     limits, objective = rule.constraints or routing.constraints, rule.objective or routing.objective
-    admitted: list[Candidate] = []
+    admitted: list[tuple[Candidate, Measured]] = []
     passed: list[Passed] = []
     for candidate in rule.candidates:
-        reason = _obstacle(candidate, facts[candidate.model], limits, request)
+        reason, known = _obstacle(candidate, limits, request, measure)
         if reason is None:
-            admitted.append(candidate)
+            admitted.append((candidate, known))
         else:
             passed.append(Passed(candidate.model, reason))
-    known = {model: _order(each) for model, each in facts.items()} if routing.sticky == "run" else facts
-    ordered = sorted(admitted, key=lambda candidate: _rank(candidate, known[candidate.model], objective))
-    models = _preferred([candidate.model for candidate in ordered], rule.prefer, request.labels)
+    if objective != "first" and len(admitted) > 1:
+        sticky = routing.sticky == "run"
+        admitted.sort(key=lambda each: _rank(each[0], _order(each[1]) if sticky else each[1], objective))
+    models = [candidate.model for candidate, _ in admitted]
+    if rule.prefer:
+        models = _preferred(models, rule.prefer, request.labels)
     arm = None
     if rule.split is not None:
         found, share = pick_arm(rule.split, point(rule.split.name, request.run), request.shares.get(rule.split.key))
@@ -191,7 +195,7 @@ def _admitted(fallback: Fallback, rule: RouteRule, limits: Constraints, request:
     kept = [
         model
         for model in fallback.models
-        if _obstacle(named.get(model) or Candidate(model=model), measure(model), limits, request) is None
+        if _obstacle(named.get(model) or Candidate(model=model), limits, request, measure)[0] is None
     ]
     return fallback.model_copy(update={"models": tuple(kept)})
 
@@ -209,8 +213,7 @@ def _armed(models: list[str], arm: Arm, passed: Iterable[Passed]) -> list[str]:
 
 
 def _matches(rule: RouteRule, request: Request) -> bool:
-    named = not rule.models or any(fnmatchcase(request.model, pattern) for pattern in rule.models)
-    return named and _holds(rule.when, request)
+    return (rule.named is None or rule.named(request.model) is not None) and _holds(rule.when, request)
 
 
 def _holds(when: str | None, request: Request) -> bool:
@@ -222,9 +225,14 @@ def _holds(when: str | None, request: Request) -> bool:
         return False
 
 
-def _obstacle(candidate: Candidate, known: Measured, limits: Constraints, request: Request) -> str | None:
-    """Say why a candidate may not answer; None when it may."""
-    return _unable(candidate, known, request) or _outside(candidate, known, limits)
+def _obstacle(
+    candidate: Candidate, limits: Constraints, request: Request, measure: Measure
+) -> tuple[str | None, Measured]:
+    """Say why a candidate may not answer, None when it may; and what is known of it."""
+    if limits.regions is not None and candidate.region not in limits.regions:
+        return "regions", _NOTHING  # before anything is measured
+    known = measure(candidate.model)
+    return _unable(candidate, known, request) or _outside(candidate, known, limits), known
 
 
 def _unable(candidate: Candidate, known: Measured, request: Request) -> str | None:
@@ -240,8 +248,6 @@ def _unable(candidate: Candidate, known: Measured, request: Request) -> str | No
 
 
 def _outside(candidate: Candidate, known: Measured, limits: Constraints) -> str | None:
-    if limits.regions is not None and candidate.region not in limits.regions:
-        return "regions"
     if limits.min_quality is not None and (_quality(candidate, known) or -1.0) < limits.min_quality:
         return "min_quality"
     if limits.max_override is not None and (known.override or 0.0) > limits.max_override:
