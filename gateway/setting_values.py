@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from metrics.record.keytext import key_bytes
 
@@ -50,6 +51,17 @@ def port(name: str) -> Callable[[str, Place], int]:
         return int(text)
 
     return parse
+
+
+def time_zone(text: str, _place: Place) -> str:
+    """Read the name of a time zone."""
+    try:
+        ZoneInfo(text)
+    except (OSError, ValueError, KeyError) as problem:
+        raise SettingsError(
+            "SLUICE_TIME_ZONE", f"is {text!r}; it must be an IANA name such as Europe/Berlin."
+        ) from problem
+    return text
 
 
 def matching(name: str, pattern: str, wanted: str, *, secret: bool = False) -> Callable[[str, Place], str]:

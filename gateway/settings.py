@@ -193,6 +193,7 @@ SPECS: Final = (
         "10",
         "Seconds that calls in flight get to finish when the gateway stops.",
     ),
+    Spec("SLUICE_TIME_ZONE", read.time_zone, "UTC", "Time zone (IANA name) of days and weeks in reports."),
     Spec(
         "SLUICE_UPSTREAM",
         read.matching(

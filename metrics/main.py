@@ -41,7 +41,7 @@ def run(data: Path, host: str, port: int, environ: Mapping[str, str] | None = No
     telemetry.start()
     exports.start()
     try:
-        service = Service(recorder, questions=all_questions())
+        service = Service(recorder, questions=all_questions(recorder.zone))
         app = create_app(service)
         add_exports(app, service, exports)
         add_metrics(app, telemetry.families, service.grant)

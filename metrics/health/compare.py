@@ -78,10 +78,23 @@ def compare(before: Slices, after: Slices, level: float, counts: bool) -> Compar
     p = _two_sided(difference / spread, degrees)
     if counts and _expected(before, after) < _FISHER_UP_TO:
         p = max(p, fisher(*(round(float(each.sum())) for each in (before.k, before.n, after.k, after.n))))
-    reach, visible = _quantile(0.05, degrees) * spread, (_quantile(level, degrees) + _POWER) * spread
+    reach, seen = _quantile(0.05, degrees) * spread, (_quantile(level, degrees) + _POWER) * spread
+    visible = _wider(before, after, seen) if counts else seen
     return Comparison(
         before.share, after.share, difference - reach, difference + reach, difference / spread, p, visible
     )
+
+
+def _wider(before: Slices, after: Slices, size: float) -> float:
+    """Return how far a share must move towards one half to be seen: its own variance grows on the way."""
+    share = min(max(after.share, 1e-3), 1 - 1e-3)
+    early, late = max(before.run_variance(), 1e-12), max(after.run_variance(), 1e-12)
+    wider = size
+    for _ in range(3):
+        there = share + math.copysign(min(wider, abs(share - 0.5)), 0.5 - share)
+        grown = there * (1 - there) / (share * (1 - share))
+        wider = size * math.sqrt((early + late * grown) / (early + late))
+    return wider
 
 
 def _spread(before: Slices, after: Slices, degrees: int) -> float:

@@ -3,47 +3,32 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from metrics.client import Table
-from metrics.health.calendar import bucket_sql
+from metrics.record.calendar import DAY_US, bucket_sql, day_bucket_sql, whole_days
+from metrics.record.counted import BY_DAY, GROUPS, days_sql, rows_sql
 from metrics.record.queries import Parameter, Prepared, check
 from metrics.record.sandbox import QueryError
 
 Ask = Callable[..., Table]  # a named question and its parameters
 
-_FOLDER: Final = Path(__file__).parent / "sql"
+_HERE: Final = Path(__file__).parent
+_FOLDER: Final = _HERE / "sql"
 _HEAD: Final = re.compile(r"^-- (name|question|unit|definition|rows): (.+)$", re.MULTILINE)
 _Z: Final = 1.959964
-GROUPS: Final[Mapping[str, str]] = {
-    "automation": "automation",
-    "step": "step",
-    "model": "coalesce(model_answered, model_requested)",
-    "prompt": "prompt",
-    "policy": "policy || '@' || policy_hash",
-    "team": "team",
-}
 BUCKETS: Final = ("day", "week")
-# What joins rows that are no calls to the group that their calls have.
-_JOINS: Final[Mapping[str, str]] = {
-    "runs": "JOIN (SELECT DISTINCT run_id, {key} AS key {calls}) USING (run_id)",
-    "shadows": "JOIN (SELECT call_id, {key} AS key {calls}) k ON k.call_id = body->>'$.call_id'",
-    "reviews": "JOIN (SELECT call_id, {key} AS key {calls}) k ON k.call_id = reviewed",
-    "values": "JOIN (SELECT seq, {key} AS key {calls}) USING (seq)",
-}
-# A call that belongs to something of the range began at most a month before or after it.
-_CALLS: Final = """FROM model_calls
-    WHERE tenant = $tenant AND ts_us >= $since - 2678400000000 AND ts_us < $until + 2678400000000"""
+_EXACT_DAYS: Final = 35  # percentiles of longer ranges come from the histograms of days
 _LISTED: Final = """SELECT row[1] AS measure, row[2] AS name, row[3] AS question, row[4] AS unit, row[5] AS definition
 FROM (SELECT unnest($rows::VARCHAR[][]) AS row)"""
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One measure as its SQL file tells it. `rows`: the files under sql/rows whose rows it counts."""
+    """One measure as its SQL file tells it. `rows`: the files under metrics/record/counted that it counts."""
 
     key: str
     name: str
@@ -52,6 +37,7 @@ class Measure:
     definition: str
     rows: tuple[str, ...]
     sql: str
+    by_days: str | None = None  # for totals of days, where that is another statement
 
     @property
     def needs_baselines(self) -> bool:
@@ -101,6 +87,7 @@ class MeasureQuestion:
     """The named question `measure`: its SQL is put together from a measure, a grouping and a bucket."""
 
     measures: Mapping[str, Measure] = field(default_factory=load_measures)
+    zone: str | None = None  # of the ledger's days; None: it has none to read
     name: str = "measure"
     question: str = "How does one measure stand, by group and by bucket of time?"
     parameters: Mapping[str, Parameter] = field(
@@ -123,11 +110,23 @@ class MeasureQuestion:
         if measure is None:
             raise QueryError(f"there is no measure {values['measure']!r}; there are {', '.join(self.measures)}")
         by, bucket = _one_of("by", values["by"], GROUPS), _one_of("bucket", values["bucket"], BUCKETS)
-        at = bucket_sql(str(values["tz"]), int(values["since"] or 0), int(values["until"] or 0), bucket)
-        counted = " UNION ALL BY NAME ".join(_rows(rows, by, at) for rows in measure.rows)
-        sql = _template("answer").format(counted=counted, measured=measure.sql)
-        bound = {"tenant": tenant} | {name: values[name] for name in ("since", "until", "automation")}
+        counted, figures, bound = self._counted(measure, values, by, bucket)
+        sql = (_HERE / "answer.sql").read_text().format(counted=counted, measured=figures)
+        bound |= {"tenant": tenant, "automation": values["automation"]}
         return Prepared(sql, bound | ({"baselines": values["baselines"]} if measure.needs_baselines else {}))
+
+    def _counted(
+        self, measure: Measure, values: Mapping[str, Any], by: str | None, bucket: str | None
+    ) -> tuple[str, str, dict[str, object]]:
+        """Choose between the totals of whole days and the rows themselves."""
+        since, until, tz = values["since"], values["until"], values["tz"]
+        at = bucket_sql(tz, since, until, bucket)
+        days = whole_days(tz, since, until) if tz == self.zone and BY_DAY.issuperset(measure.rows) else None
+        if days is None or (measure.by_days and until - since <= _EXACT_DAYS * DAY_US):
+            counted = " UNION ALL BY NAME ".join(rows_sql(rows, at, by) for rows in measure.rows)
+            return counted, measure.sql, {"since": since, "until": until}
+        bound: dict[str, object] = {"first": str(days[0]), "last": str(days[1])}
+        return days_sql(measure.rows, day_bucket_sql(bucket), by), measure.by_days or measure.sql, bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,18 +145,6 @@ class MeasuresQuestion:
         return Prepared(_LISTED, {"rows": rows})
 
 
-def _rows(rows: str, by: str | None, at: str) -> str:
-    """Return the rows of one kind, each with its bucket and its group."""
-    joined, key = "", GROUPS.get(by or "", "NULL")
-    if by not in (None, "automation") and rows in _JOINS:
-        joined, key = _JOINS[rows].format(key=key, calls=_CALLS), "key"
-    return _template(rows).format(bucket=at, group=f"{key}::VARCHAR", joined=joined)
-
-
-def _template(rows: str) -> str:
-    return (_FOLDER / "rows" / f"{rows}.sql").read_text()
-
-
 def _one_of(name: str, value: object, known: Mapping[str, str] | tuple[str, ...]) -> str | None:
     if value is None or value in known:
         return None if value is None else str(value)
@@ -168,8 +155,10 @@ def _read(path: Path) -> Measure:
     text = path.read_text()
     heads = dict(_HEAD.findall(text))
     rows = tuple(heads.pop("rows").split(", "))
-    return Measure(path.stem, rows=rows, sql="\n".join(_without_heads(text)), **heads)
+    of_days = path.parent / "days" / path.name
+    by_days = _without_heads(of_days.read_text()) if of_days.exists() else None
+    return Measure(path.stem, rows=rows, sql=_without_heads(text), by_days=by_days, **heads)
 
 
-def _without_heads(text: str) -> Iterator[str]:
-    return (line for line in text.splitlines() if not line.startswith("--"))
+def _without_heads(text: str) -> str:
+    return "\n".join(line for line in text.splitlines() if not line.startswith("--"))

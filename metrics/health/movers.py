@@ -9,9 +9,9 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from metrics.health.calendar import DAY_US
 from metrics.health.compare import Comparison, Slices, compare
 from metrics.health.measures import Ask, Span, evaluate
+from metrics.record.calendar import DAY_US
 
 FALSE_PER_LOOK: Final = 0.05  # movers expected per automation and look on unchanged traffic: 0.65 in a quarter of weeks
 _BEFORE_DAYS: Final = 28

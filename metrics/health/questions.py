@@ -11,8 +11,8 @@ from metrics.record.queries import Question, load_queries
 _FOLDER: Final = Path(__file__).parent / "queries"
 
 
-def all_questions() -> dict[str, Question]:
-    """Return the questions by name, in the order of their names."""
-    health: list[Question] = [MeasureQuestion(), MeasuresQuestion()]
+def all_questions(zone: str | None = None) -> dict[str, Question]:
+    """Return the questions by name, in the order of their names. `zone`: of the ledger's days."""
+    health: list[Question] = [MeasureQuestion(zone=zone), MeasuresQuestion()]
     found: dict[str, Question] = {**load_queries(), **load_queries(_FOLDER), **{each.name: each for each in health}}
     return dict(sorted(found.items()))

@@ -1,4 +1,4 @@
--- Adds what the records above $since_seq, up to $seq, say to runs and days; nothing that was counted is read again.
+-- Adds what the records above $since_seq, up to $seq, say to runs, and lists in `touched` whose days must be counted again.
 
 CREATE TEMP TABLE new_runs AS
 WITH fresh AS (
@@ -56,6 +56,13 @@ FROM parts GROUP BY tenant, run_id;
 CREATE TEMP TABLE placed AS
 SELECT new_runs.*, runs.rowid AS place FROM new_runs LEFT JOIN runs USING (run_hash);
 
+CREATE TEMP TABLE touched AS  -- where runs were, where they are now, where calls and their copies are
+SELECT runs.tenant, runs.ts_us FROM runs JOIN placed ON runs.rowid = placed.place
+UNION SELECT coalesce(runs.tenant, placed.tenant), least(runs.ts_us, placed.ts_us)
+    FROM placed LEFT JOIN runs ON runs.rowid = placed.place
+UNION SELECT tenant, ts_us FROM model_calls WHERE seq > $since_seq AND seq <= $seq
+UNION SELECT tenant, ts_us FROM events WHERE seq > $since_seq AND seq <= $seq AND kind = 'call.shadow';
+
 UPDATE runs SET
     automation = CASE WHEN new.ts_us IS NULL OR runs.ts_us <= new.ts_us THEN runs.automation ELSE new.automation END,
     ts_us = least(runs.ts_us, new.ts_us), end_us = greatest(runs.end_us, new.end_us),
@@ -81,51 +88,3 @@ DROP TABLE new_runs;
 
 DELETE FROM runs WHERE calls = 0 AND (tenant, run_id) IN (
     SELECT (tenant, call_id) FROM calls WHERE seq > $since_seq AND seq <= $seq AND run_id <> call_id);
-
-CREATE TEMP TABLE new_days AS
-SELECT make_timestamp(ts_us)::DATE AS day, tenant, automation, step,
-    coalesce(model_answered, model_requested) AS model, prompt, policy, policy_hash, team, verdict, outcome,
-    simulated, count(*) AS calls, count(*) FILTER (outcome <> 'ok') AS failed, sum(cost_usd) AS cost_usd,
-    count(*) FILTER (cost_usd IS NULL) AS unpriced, sum(input_tokens)::BIGINT AS input_tokens,
-    sum(cached_input_tokens)::BIGINT AS cached_input_tokens, sum(cache_write_tokens)::BIGINT AS cache_write_tokens,
-    sum(output_tokens)::BIGINT AS output_tokens, sum(reasoning_tokens)::BIGINT AS reasoning_tokens,
-    sum(audio_input_tokens)::BIGINT AS audio_input_tokens, sum(audio_output_tokens)::BIGINT AS audio_output_tokens,
-    sum(image_input_tokens)::BIGINT AS image_input_tokens, sum(image_output_tokens)::BIGINT AS image_output_tokens,
-    sum(total_ms) AS total_ms, sum(upstream_ms) AS upstream_ms, sum(overhead_ms) AS overhead_ms,
-    sum(retry_count)::BIGINT AS retries
-FROM calls WHERE seq > $since_seq AND seq <= $seq
-GROUP BY ALL;
-
-MERGE INTO days USING new_days AS new
-ON days.day = new.day AND days.tenant = new.tenant AND days.automation IS NOT DISTINCT FROM new.automation
-    AND days.step IS NOT DISTINCT FROM new.step AND days.model IS NOT DISTINCT FROM new.model
-    AND days.prompt IS NOT DISTINCT FROM new.prompt AND days.policy IS NOT DISTINCT FROM new.policy
-    AND days.policy_hash IS NOT DISTINCT FROM new.policy_hash AND days.team IS NOT DISTINCT FROM new.team
-    AND days.verdict IS NOT DISTINCT FROM new.verdict AND days.outcome IS NOT DISTINCT FROM new.outcome
-    AND days.simulated IS NOT DISTINCT FROM new.simulated
-WHEN MATCHED THEN UPDATE SET
-    calls = days.calls + new.calls, failed = days.failed + new.failed, unpriced = days.unpriced + new.unpriced,
-    cost_usd = coalesce(days.cost_usd + new.cost_usd, days.cost_usd, new.cost_usd),
-    input_tokens = coalesce(days.input_tokens + new.input_tokens, days.input_tokens, new.input_tokens),
-    cached_input_tokens = coalesce(days.cached_input_tokens + new.cached_input_tokens,
-        days.cached_input_tokens, new.cached_input_tokens),
-    cache_write_tokens = coalesce(days.cache_write_tokens + new.cache_write_tokens,
-        days.cache_write_tokens, new.cache_write_tokens),
-    output_tokens = coalesce(days.output_tokens + new.output_tokens, days.output_tokens, new.output_tokens),
-    reasoning_tokens = coalesce(days.reasoning_tokens + new.reasoning_tokens,
-        days.reasoning_tokens, new.reasoning_tokens),
-    audio_input_tokens = coalesce(days.audio_input_tokens + new.audio_input_tokens,
-        days.audio_input_tokens, new.audio_input_tokens),
-    audio_output_tokens = coalesce(days.audio_output_tokens + new.audio_output_tokens,
-        days.audio_output_tokens, new.audio_output_tokens),
-    image_input_tokens = coalesce(days.image_input_tokens + new.image_input_tokens,
-        days.image_input_tokens, new.image_input_tokens),
-    image_output_tokens = coalesce(days.image_output_tokens + new.image_output_tokens,
-        days.image_output_tokens, new.image_output_tokens),
-    total_ms = coalesce(days.total_ms + new.total_ms, days.total_ms, new.total_ms),
-    upstream_ms = coalesce(days.upstream_ms + new.upstream_ms, days.upstream_ms, new.upstream_ms),
-    overhead_ms = coalesce(days.overhead_ms + new.overhead_ms, days.overhead_ms, new.overhead_ms),
-    retries = coalesce(days.retries + new.retries, days.retries, new.retries)
-WHEN NOT MATCHED THEN INSERT BY NAME;
-
-DROP TABLE new_days;

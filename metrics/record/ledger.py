@@ -9,11 +9,12 @@ from typing import Any
 
 import duckdb
 
+from metrics.record.days import Days
 from metrics.record.events import Event
 from metrics.record.order import Entry
 from metrics.record.rows import Rows, id_hash, is_posted
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 _SQL = Path(__file__).parent
 _CONFIG: Mapping[str, str] = {
     "autoinstall_known_extensions": "false",
@@ -48,7 +49,7 @@ class Progress:
 class Ledger:
     """One connection for writing; `cursor` gives further ones of the same, locked-down instance."""
 
-    def __init__(self, path: Path, memory_limit: str = "1GB") -> None:
+    def __init__(self, path: Path, memory_limit: str = "1GB", zone: str = "UTC") -> None:
         self.path = path
         spill = {"memory_limit": memory_limit, "temp_directory": str(path.with_name("ledger.spill"))}
         self._db = duckdb.connect(str(path), config={**_CONFIG, **spill})
@@ -61,6 +62,8 @@ class Ledger:
         self._appenders = {table: self._db.appender(table) for table in _TABLES}  # dear to make
         self._progress = self._read_progress()
         self._segments = set(self.positions())
+        self._days = Days(self._db, zone)
+        self._place_days()
         self.inode = path.stat().st_ino
 
     def _set_up(self) -> None:
@@ -139,6 +142,8 @@ class Ledger:
                 self._db.execute(
                     statement, {"since_seq": since_seq, "seq": seq} if statement.named_parameters else None
                 )
+            self._days.renew("touched")
+            self._db.execute("DROP TABLE touched")
             self._db.execute("INSERT OR REPLACE INTO facts VALUES ('aggregated', ?, NULL)", [seq])
             self._db.commit()
         except duckdb.Error:
@@ -178,6 +183,16 @@ class Ledger:
         if not values:
             return set()
         return {row[0] for row in self._db.execute(f"{sql} (SELECT unnest(?))", [*before, values]).fetchall()}
+
+    def _place_days(self) -> None:
+        """Count all days again when they were those of another time zone."""
+        row = self._db.execute("SELECT text FROM facts WHERE name = 'zone'").fetchone()
+        if row and row[0] == self._days.zone:
+            return
+        self._db.begin()
+        self._days.renew_all()
+        self._db.execute("INSERT OR REPLACE INTO facts VALUES ('zone', NULL, ?)", [self._days.zone])
+        self._db.commit()
 
     def _move(self, positions: Mapping[str, tuple[int, bool]]) -> None:
         fresh = [(name, *place) for name, place in positions.items() if name not in self._segments]

@@ -31,13 +31,13 @@ def is_damage(problem: duckdb.Error) -> bool:
     return isinstance(problem, duckdb.FatalException) or any(word in text for word in _DAMAGE)
 
 
-def open_ledger(path: Path, order: OrderFile, memory_limit: str) -> tuple[Ledger, str | None]:
+def open_ledger(path: Path, order: OrderFile, memory_limit: str, zone: str = "UTC") -> tuple[Ledger, str | None]:
     """Open the ledger; return it and, if the old file had to be set aside, why.
 
     Raises `LedgerBusyError` when waiting may help.
     """
     try:
-        ledger = Ledger(path, memory_limit)
+        ledger = Ledger(path, memory_limit, zone)
         if agrees(order, ledger):
             return ledger, None
         reason = "it does not belong to this order file"
@@ -49,7 +49,7 @@ def open_ledger(path: Path, order: OrderFile, memory_limit: str) -> tuple[Ledger
             raise LedgerBusyError(f"{path.name} cannot be opened: {_first_line(problem)}") from problem
         reason = f"it cannot be read: {_first_line(problem)}"
     set_aside(path)
-    return Ledger(path, memory_limit), reason
+    return Ledger(path, memory_limit, zone), reason
 
 
 def set_aside(path: Path) -> None:

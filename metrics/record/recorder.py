@@ -95,6 +95,7 @@ class Recorder:
         audit: Callable[[MasterKey], Audit] | None = None,
     ) -> None:
         self.data, self._clock, self._pace = data, clock, pace or Pace()
+        self.zone = environ.get("SLUICE_TIME_ZONE") or "UTC"
         make_folder(data / "journal")
         self._lock = _lock(data / "recorder.lock")
         self.keystore, self.master = open_keystore(data, environ)
@@ -199,7 +200,7 @@ class Recorder:
     def _live(self) -> None:
         """Open the ledger, bring it up to the order file, then follow the journal."""
         path = self.data / "ledger.duckdb"
-        ledger, reason = open_ledger(path, self._files.order, self._pace.memory_limit)
+        ledger, reason = open_ledger(path, self._files.order, self._pace.memory_limit, self.zone)
         self.state.set_aside = reason or self.state.set_aside
         self.door.open(ledger)
         self._catch_up(ledger)

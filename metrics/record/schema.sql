@@ -1,5 +1,5 @@
 -- The ledger: what the meta segments say, as tables. It can be thrown away and made again from the order file.
--- Times are UTC microseconds since 1970 (BIGINT). Every table but the last three can be asked by tenant.
+-- Times are UTC microseconds since 1970 (BIGINT). Every table but the last two can be asked by tenant.
 
 CREATE TABLE IF NOT EXISTS events (
     seq BIGINT, event_id VARCHAR, kind VARCHAR, ts_us BIGINT, tenant VARCHAR, automation VARCHAR, run VARCHAR,
@@ -68,15 +68,25 @@ CREATE TABLE IF NOT EXISTS runs (
     success_by STRUCT(weight INTEGER, ts_us BIGINT, seq BIGINT)  -- of the outcome that decided
 );
 
--- Totals by UTC day; late calls are added to theirs.
+-- Totals by day of the ledger's time zone, once for each automation (dim: automation, key: null) and once for each value
+-- that its calls have in one dimension. Counted again from calls, runs and events whenever a record touches the day.
 CREATE TABLE IF NOT EXISTS days (
-    day DATE, tenant VARCHAR, automation VARCHAR, step VARCHAR, model VARCHAR, prompt VARCHAR, policy VARCHAR,
-    policy_hash VARCHAR, team VARCHAR, verdict VARCHAR, outcome VARCHAR, simulated BOOLEAN,
-    calls BIGINT, failed BIGINT, cost_usd DOUBLE, unpriced BIGINT,
+    day DATE, tenant VARCHAR, automation VARCHAR, dim VARCHAR, key VARCHAR,
+    calls BIGINT, answered BIGINT, held BIGINT, refused BIGINT, failed BIGINT, abandoned BIGINT, fallbacks BIGINT,
+    judged BIGINT, reused BIGINT, client_retries BIGINT, more_tries BIGINT,
     input_tokens BIGINT, cached_input_tokens BIGINT, cache_write_tokens BIGINT, output_tokens BIGINT,
-    reasoning_tokens BIGINT, audio_input_tokens BIGINT, audio_output_tokens BIGINT,
-    image_input_tokens BIGINT, image_output_tokens BIGINT,
-    total_ms DOUBLE, upstream_ms DOUBLE, overhead_ms DOUBLE, retries BIGINT
+    reasoning_tokens BIGINT, audio_input_tokens BIGINT, audio_output_tokens BIGINT, image_input_tokens BIGINT,
+    image_output_tokens BIGINT, uncounted BIGINT, simulated BIGINT, cost_usd DOUBLE, unpriced BIGINT, judge_usd DOUBLE,
+    retried_usd DOUBLE, failed_usd DOUBLE, shadow_usd DOUBLE,
+    runs BIGINT, known BIGINT, succeeded BIGINT, seen BIGINT, overridden BIGINT,
+    total_slots MAP(INTEGER, UBIGINT),  -- calls by the logarithm of their time to the base 1.02
+    upstream_slots MAP(INTEGER, UBIGINT), overhead_slots MAP(INTEGER, UBIGINT)
+);
+
+-- The same of what has a kind: endings (error codes), values (redaction), charges (budgets).
+CREATE TABLE IF NOT EXISTS day_kinds (
+    day DATE, tenant VARCHAR, automation VARCHAR, dim VARCHAR, key VARCHAR, rows VARCHAR, kind VARCHAR,
+    refused BIGINT, n BIGINT, times BIGINT
 );
 
 CREATE TABLE IF NOT EXISTS segments (segment VARCHAR PRIMARY KEY, read_to BIGINT, done BOOLEAN);

@@ -8,5 +8,5 @@ SELECT bucket, grp, unnest(['input', 'cached_input', 'cache_write', 'output', 'r
     unnest([sum(input_tokens), sum(cached_input_tokens), sum(cache_write_tokens), sum(output_tokens),
         sum(reasoning_tokens), sum(audio_input_tokens), sum(audio_output_tokens), sum(image_input_tokens),
         sum(image_output_tokens)])::DOUBLE AS value,
-    sum((answered = 1 AND input_tokens IS NULL)::INT) AS unknown
+    sum(uncounted) AS unknown
 FROM counted GROUP BY bucket, grp

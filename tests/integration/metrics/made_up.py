@@ -74,13 +74,13 @@ def _call(chance: random.Random, number: int, days: int) -> dict[str, Any]:
         "usage": {"input_tokens": chance.randrange(100), "cached_input_tokens": 3, "output_tokens": 7},
         "attempts": [{"n": 1, "cost_usd": 0.125, "purpose": "verifier"}, {"n": 2, "cost_usd": 0.25}],
         "verdict": chance.choice(["pass", "fallback", None]), "retry_count": chance.randrange(2),
-        "entities": {"request": {"PERSON": chance.randrange(1, 4)}},
+        "entities": {"request": {} if control else {"PERSON": chance.randrange(1, 4)}},
     }  # fmt: skip
 
 
-def ledger(path: Path, events: Iterator[Event] | list[Event], at_once: int = 97) -> Ledger:
+def ledger(path: Path, events: Iterator[Event] | list[Event], at_once: int = 97, zone: str = "UTC") -> Ledger:
     """Write events as a recorder does: in batches, each counted in when it is there."""
-    made, waiting = Ledger(path), list(events)
+    made, waiting = Ledger(path, zone=zone), list(events)
     for begin in range(0, len(waiting), at_once):
         add(made, waiting[begin : begin + at_once])
     return made
@@ -94,8 +94,8 @@ def add(made: Ledger, events: list[Event]) -> None:
     made.refresh(since, since + len(events))
 
 
-def ask(made: Ledger, name: str, **params: Any) -> Table:
-    """Ask as the recorder's service does."""
+def ask(made: Ledger, name: str, days_of: str | None = None, **params: Any) -> Table:
+    """Ask as the recorder's service does; `days_of`: the zone whose days may answer in place of the rows."""
     with made.cursor() as cursor:
-        answer = Sandbox(cursor, QueryLimits()).rows(*all_questions()[name].prepare("acme", params))
+        answer = Sandbox(cursor, QueryLimits()).rows(*all_questions(days_of)[name].prepare("acme", params))
     return Table(answer.columns, [list(row) for row in answer.rows], Watermark(answer.seq, answer.ts_us))

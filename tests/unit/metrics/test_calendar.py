@@ -1,6 +1,6 @@
 """Days and weeks of any time zone, as the ledger counts them, against the standard library's own calendar."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.health.calendar import DAY_US, bucket_sql, transitions
+from metrics.record.calendar import DAY_US, bucket_sql, day_of, midnight_us, transitions
 from metrics.record.sandbox import QueryError
 
 ZONES = st.sampled_from(
@@ -58,3 +58,12 @@ def test_a_change_of_clocks_is_found_to_the_second() -> None:
 def test_what_is_no_time_zone_is_refused_with_a_sentence(name: str) -> None:
     with pytest.raises(QueryError, match="no time zone"):
         bucket_sql(name, 0, DAY_US, "day")
+
+
+@given(ZONES, st.dates(date(2005, 1, 1), date(2034, 12, 31)))
+def test_a_day_begins_with_the_first_moment_whose_date_it_is(tz: str, day: date) -> None:
+    begin, ahead = midnight_us(tz, day), midnight_us(tz, day + timedelta(days=1))
+    assert day_of(tz, begin - 1_000_000) < day
+    if begin < ahead:  # Samoa had no 30 December 2011
+        assert (day_of(tz, begin), day_of(tz, ahead - 1_000_000)) == (day, day)
+    assert 0 <= ahead - begin <= 25 * DAY_US // 24

@@ -1,5 +1,5 @@
 -- One row for each review that was opened in the range, with its state at the range's end.
-SELECT {bucket} AS bucket, {group} AS grp, automation, 1 AS opened, coalesce(state, 'open') AS state,
+SELECT {bucket} AS bucket, {groups}, automation, 1 AS opened, coalesce(state, 'open') AS state,
     (coalesce(decided_us, seen_us) > deadline_us)::INT AS late, (coalesce(decided_us, seen_us) - ts_us) / 3600e6 AS age_h
 FROM (
     SELECT min(ts_us) FILTER (kind = 'review.opened') AS ts_us, any_value(automation) AS automation,

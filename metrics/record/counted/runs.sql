@@ -1,5 +1,5 @@
 -- One row for each run that began in the range; in a grouping by what calls have, one for each group it has a call of.
-SELECT {bucket} AS bucket, {group} AS grp, automation, 1 AS runs, (success IS NOT NULL)::INT AS known,
+SELECT {bucket} AS bucket, {groups}, automation, 1 AS runs, (success IS NOT NULL)::INT AS known,
     (success IS NOT DISTINCT FROM true)::INT AS succeeded, (seen IS NOT DISTINCT FROM true)::INT AS seen,
     (overridden IS NOT DISTINCT FROM true)::INT AS overridden
 FROM runs {joined}

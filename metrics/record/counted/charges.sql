@@ -1,5 +1,6 @@
 -- One row for each charge of a call to a budget.
-SELECT {bucket} AS bucket, {group} AS grp, automation, charge->>'$[0]' AS kind, (charge->>'$[2]')::BIGINT AS n
+SELECT {bucket} AS bucket, {groups}, automation, charge->>'$[0]' AS kind, (charge->>'$[2]')::BIGINT AS n,
+    1 AS times
 FROM (
     SELECT *, unnest(CAST(json_extract(detail, '$.charges') AS JSON[])) AS charge FROM calls
     WHERE tenant = $tenant AND ts_us >= $since AND ts_us < $until AND contains(detail, '"charges":[[')

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -29,7 +29,32 @@ def bucket_sql(tz: str, since_us: int, until_us: int, bucket: str | None, column
         zone(tz)
         return "NULL::VARCHAR"
     day = f"(DATE '1970-01-01' + (({column} + {_offset_sql(tz, since_us, until_us, column)}) // {DAY_US})::INTEGER)"
-    return f"{day}::VARCHAR" if bucket == "day" else f"strftime({day}, '%G-W%V')"
+    return day_bucket_sql(bucket, day)
+
+
+def day_bucket_sql(bucket: str | None, day: str = "day") -> str:
+    """Return SQL for the same of a day."""
+    texts = {"day": f"{day}::VARCHAR", "week": f"strftime({day}, '%G-W%V')"}
+    return texts[bucket] if bucket else "NULL::VARCHAR"
+
+
+def midnight_us(tz: str, day: date) -> int:
+    """Return when a day begins in a zone; where clocks skip midnight, the first moment after it."""
+    there = zone(tz)
+    local = datetime.combine(day, time(), there).astimezone(UTC).astimezone(there)
+    at_us = int(local.timestamp()) * 1_000_000
+    return at_us if local.date() == day else transitions(tz, at_us - DAY_US, at_us + DAY_US)[-1][0]
+
+
+def day_of(tz: str, at_us: int) -> date:
+    """Return the day that a moment is in."""
+    return datetime.fromtimestamp(at_us // 1_000_000, zone(tz)).date()
+
+
+def whole_days(tz: str, since_us: int, until_us: int) -> tuple[date, date] | None:
+    """Return the first day of a range and the day after its last, if it begins and ends at midnight."""
+    first, last = day_of(tz, since_us), day_of(tz, until_us)
+    return (first, last) if (midnight_us(tz, first), midnight_us(tz, last)) == (since_us, until_us) else None
 
 
 def offset_us(tz: ZoneInfo, at_us: int) -> int:

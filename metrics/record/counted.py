@@ -1,0 +1,70 @@
+"""What can be counted: the rows under `counted/` with their buckets of time and groups, and the totals by day."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+_FOLDER: Final = Path(__file__).parent / "counted"
+GROUPS: Final[Mapping[str, str]] = {
+    "automation": "automation",
+    "step": "step",
+    "model": "coalesce(model_answered, model_requested)",
+    "prompt": "prompt",
+    "policy": "policy || '@' || policy_hash",
+    "team": "team",
+}
+# What joins rows that are no calls to the groups that their calls have. A call that belongs to something of the range
+# began at most a month before or after it.
+_CALLS: Final = """FROM model_calls
+    WHERE tenant = $tenant AND ts_us >= $since - 2678400000000 AND ts_us < $until + 2678400000000"""
+_JOINS: Final[Mapping[str, str]] = {
+    "runs": "JOIN (SELECT DISTINCT * FROM (SELECT run_id, {keys} {calls})) USING (run_id)",
+    "shadows": "JOIN (SELECT call_id AS copied, {keys} {calls}) ON copied = body->>'$.call_id'",
+    "reviews": "JOIN (SELECT call_id, {keys} {calls}) ON call_id = reviewed",
+    "values": "JOIN (SELECT seq, {keys} {calls}) USING (seq)",
+}
+_DIMS: Final = ", ".join(
+    f"{{'dim': '{name}', 'key': {'NULL' if name == 'automation' else expression}}}"
+    for name, expression in GROUPS.items()
+)
+_ALL_KEYS: Final = f"unnest([{_DIMS}], recursive := true)"
+
+
+def rows_sql(rows: str, bucket: str, by: str | None) -> str:
+    """Return a statement for rows of one kind, `bucket` and `grp` (their value of `by`) with each."""
+    key = GROUPS.get(by or "", "NULL")
+    if by not in (None, "automation") and rows in _JOINS:
+        joined = _JOINS[rows].format(keys=f"{key} AS key", calls=_CALLS)
+        return _template(rows).format(bucket=bucket, groups="key::VARCHAR AS grp", joined=joined)
+    return _template(rows).format(bucket=bucket, groups=f"({key})::VARCHAR AS grp", joined="")
+
+
+def keyed_sql(rows: str, bucket: str) -> str:
+    """Return a statement for rows of one kind, once for each dimension: `dim` and `key`."""
+    if rows not in _JOINS:
+        return _template(rows).format(bucket=bucket, groups=_ALL_KEYS, joined="")
+    joined = _JOINS[rows].format(keys=_ALL_KEYS, calls=_CALLS)
+    return _template(rows).format(bucket=bucket, groups="dim, key", joined=joined)
+
+
+def days_sql(rows: tuple[str, ...], bucket: str, by: str | None) -> str:
+    """Return a statement for the totals by day in place of the rows themselves; `$first` and `$last` are days."""
+    kinds = rows[0] if rows[0] in KINDED else None
+    table = "day_kinds" if kinds else "days"
+    return _template("days").format(
+        table=table,
+        bucket=bucket,
+        grp="automation" if by == "automation" else "key",
+        dim=by or "automation",
+        only=f"AND rows = '{kinds}'" if kinds else "",
+    )
+
+
+def _template(name: str) -> str:
+    return (_FOLDER / f"{name}.sql").read_text()
+
+
+KINDED: Final = ("endings", "values", "charges")
+BY_DAY: Final = frozenset({"calls", "runs", "shadows", *KINDED})
