@@ -268,7 +268,7 @@ def test_an_outcome_that_comes_before_the_end_of_its_call_counts_for_the_calls_r
         write(tmp_path, calls)
         wait_until(lambda: caught_up(recorder))
         assert rows(recorder, sql) == [("r1", 2, 0.5, True, "human")]
-        assert rows(recorder, "SELECT sum(calls) FROM days") == [(2,)]
+        assert rows(recorder, "SELECT sum(calls) FROM days WHERE dim = 'automation'") == [(2,)]
 
 
 def order_lines(data: Path) -> tuple[Path, list[bytes]]:
