@@ -43,6 +43,7 @@ class Settings:
     port: int
     recorder_port: int
     dashboard_port: int
+    time_zone: str
     worker_port: int
     workers: int
     grace_s: float
