@@ -134,11 +134,11 @@ def test_a_floor_cannot_be_undercut_and_the_line_is_named(tmp_path: Path) -> Non
     floors = (
         "schema: 1\nfloors:\n"
         "  - redaction: {on_failure: block, names: balanced, request: {finance: {operator: hash}}}\n"
-        "    retention: {content: 60d, at_least: {metadata: 183d}}\n"
+        "    retention: {content: 60d, at_least: {metadata: 400d}}\n"
     )
     loose = (
         "redaction:\n  on_failure: pass\n  names: off\n  request:\n    finance: {operator: hash}\n"
-        "    CREDIT_CARD: {operator: keep}\nretention:\n  content: 90d\n  metadata: 30d\n"
+        "    CREDIT_CARD: {operator: keep}\nretention:\n  content: 90d\n  metadata: 300d\n"
     )
     found = problems(write(tmp_path, _floors=floors, a=loose))
     assert [each.split(": `_floors")[0] for each in found] == [
@@ -149,7 +149,7 @@ def test_a_floor_cannot_be_undercut_and_the_line_is_named(tmp_path: Path) -> Non
         "a.yaml:12:13: retention.metadata",
     ]
     strict = loose.replace("pass", "block").replace("off", "strict").replace("keep", "block").replace("90d", "60d")
-    load_tree(write(tmp_path, _floors=floors, a=strict.replace("30d", "400d")))
+    load_tree(write(tmp_path, _floors=floors, a=strict.replace("300d", "400d")))
 
 
 def test_a_floor_binds_only_policies_that_may_govern_its_facts(tmp_path: Path) -> None:
@@ -232,3 +232,23 @@ def test_every_cut_of_every_shipped_file_loads_or_is_refused_with_a_place(tmp_pa
             (tree / shipped.name).write_bytes(raw[:end])
             for sentence in problems(tree):
                 assert sentence.split(":")[1].isdigit() or "no policy file" in sentence
+
+
+@pytest.mark.parametrize(
+    ("retention", "sentence"),
+    [
+        ("{metadata: 30d}", "`eu_ai_act` keeps `metadata` at least 183d"),
+        ("{audit: 182d}", "`eu_ai_act` keeps `audit` at least 183d"),
+        ("{profiles: [hipaa]}", "`hipaa` keeps `metadata` at least 2192d"),
+        ("{profiles: [soc2], review: 30d}", "`soc2` keeps `review` at least 365d"),
+        ("{profiles: [gdpr], content: 91d}", "`gdpr` keeps `content` at most 90d"),
+    ],
+)
+def test_a_profile_cannot_be_undercut_in_silence(tmp_path: Path, retention: str, sentence: str) -> None:
+    assert f"the profile {sentence}" in problems(write(tmp_path, a=f"retention: {retention}\n"))[0]
+    assert problems(tmp_path)[0].startswith("a.yaml:4:")
+
+
+def test_who_goes_outside_a_profile_says_why(tmp_path: Path) -> None:
+    text = 'retention: {metadata: 30d, outside: {metadata: "no high-risk use, DPO 2026-11-02"}, profiles: [gdpr]}\n'
+    assert load_tree(write(tmp_path, a=text)).policies["a"].retention.metadata.days == 30
