@@ -91,6 +91,7 @@ COMMANDS: Final = {
     "backup": Lazy("gateway.commands.backup:backup", "Back up everything that cannot be made again."),
     "restore": Lazy("gateway.commands.backup:restore", "Put a backup in place."),
     "export": Lazy("gateway.commands.export:export", "Write an evidence bundle for an auditor."),
+    "retention": Lazy("gateway.commands.retention:retention", "See and run what retention destroys; legal holds."),
     "redact": Lazy("gateway.commands.redact:redact", "Show what a policy redacts in a text; prove that it holds."),
 }
 

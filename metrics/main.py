@@ -16,6 +16,8 @@ from metrics.proof.anchor import Anchorage, anchors_of
 from metrics.proof.auditor import Auditor
 from metrics.proof.bundle import Maker
 from metrics.proof.exports import Exports, add_exports
+from metrics.proof.retainer import Retainer
+from metrics.proof.retention_service import add_retention
 from metrics.proof.signer import Signer
 from metrics.record.ids import utc_us
 from metrics.record.otel import Telemetry
@@ -45,6 +47,7 @@ def run(data: Path, host: str, port: int, environ: Mapping[str, str] | None = No
         app = create_app(service)
         add_exports(app, service, exports)
         add_metrics(app, telemetry.families, service.grant)
+        add_retention(app, Retainer(recorder), service.grant)
         uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="warning", lifespan="off")).run()
     finally:
         exports.close()

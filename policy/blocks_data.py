@@ -17,7 +17,7 @@ def _days(count: int) -> timedelta:
 
 StoredClass = Literal["content", "metadata", "audit", "review", "automation"]
 RetentionProfile = Literal["eu_ai_act", "gdpr", "hipaa", "soc2"]
-# Least days, and what asks for them. Everybody keeps logs as long as `eu_ai_act` says; the others are named by policies.
+# Least days, and what asks for them. `eu_ai_act` binds everybody; the others bind policies that name them.
 FLOORS: Final[Mapping[str, Mapping[str, int]]] = {
     "eu_ai_act": {"metadata": 183, "audit": 183},  # six months: Articles 19 and 26(6)
     "hipaa": {"metadata": 2192, "audit": 2192, "review": 2192},  # six years: 45 CFR 164.316(b)(2), read safely

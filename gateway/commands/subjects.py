@@ -23,7 +23,7 @@ from gateway.routes.subjects import CANNOT, recorder_client, shown
 from gateway.settings import Settings, as_environment
 from gateway.trust.access_page import page
 from gateway.trust.erasing import Eraser, local_stores
-from gateway.trust.subjects import Subjects, Wanted
+from gateway.trust.subjects import Found, Subjects, Wanted
 from metrics.client import RecorderError
 from metrics.proof.erasure import ErasureList
 from metrics.record.journal import open_keystore
@@ -115,10 +115,13 @@ Examples:
 def erase(*, tenant: str, basis: str, reference: str | None, yes: bool, as_json: bool, **person: str | None) -> None:
     settings, by = settings_with(), local_operator(tenant)
     with _opened() as made:
-        found = made.find(tenant, Wanted(**person))
+        try:
+            target = made.erasable(by, Wanted(**person))
+        except RecorderError as error:
+            raise Sentence(f"Whether a legal hold keeps this cannot be told: {error}.") from error
         if not yes:
-            click.confirm(f"Erase {_words(found.counts)}?", abort=True)
-        asked = erasures.request(made.database, by, found.target, basis, reference)
+            click.confirm(f"Erase {_words(Found(target).counts)}?", abort=True)
+        asked = erasures.request(made.database, by, target, basis, reference)
         stores = local_stores(made.database, made.keystore, settings.data)
         eraser = Eraser(made.database, stores, ErasureList(settings.data), "sluice subjects")
         done = _finished(made, eraser, asked)

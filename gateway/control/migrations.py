@@ -63,6 +63,7 @@ STEPS: Final[Mapping[str, Step]] = {
     "0009-trust": _add_trust,
     "0010-owner": _add_owner,
     "0011-confirmation": _add_confirmation,
+    "0011-retention-runs": schema_trust.retention_runs.metadata.create_all,
 }
 
 

@@ -1,16 +1,18 @@
 """Reviews in the control database: opened once, decided once, each change an event in the same transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final, Literal
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, RowMapping, case, cast, delete, select, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, RowMapping, and_, case, cast, delete, not_, select, update
 
 from gateway.control import schema_reviews, sealed
 from gateway.control.database import Database, Note, Write
 from gateway.control.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from gateway.control.identity.keys import owners
 from gateway.control.identity.roles import Identity, require, roles_of
+from gateway.control.legal_holds import kept
+from metrics.proof.retention import LegalHold
 
 OPEN: Final = "open"
 CONTENT, OUTPUT, NOTE = "review", "review.output", "review.note"
@@ -211,13 +213,14 @@ def withheld(review: Review) -> tuple[str, str]:
     return "review_erased", f"This answer was released ({review.review_id}), but its texts were erased meanwhile."
 
 
-def sweep(tx: Write) -> int:
+def sweep(tx: Write, holds: Sequence[LegalHold] = ()) -> int:
     """Forget decided reviews whose texts are gone, and their deliveries; return how many."""
     table, told = schema_reviews.reviews, schema_reviews.deliveries
     over = table.c.decided_us + cast(table.c.keep_days, BigInteger) * _DAY_US < tx.now_us
-    gone = select(table.c.review_id).where(table.c.state != OPEN, over)
+    over = and_(table.c.state != OPEN, over, not_(kept(table, "opened_us", holds)))
+    gone = select(table.c.review_id).where(over)
     tx.execute(delete(told).where(told.c.review_id.in_(gone)))
-    return tx.execute(delete(table).where(table.c.state != OPEN, over)).rowcount
+    return tx.execute(delete(table).where(over)).rowcount
 
 
 def _close(tx: Write, review: Review, values: Mapping[str, Any], by: str) -> None:

@@ -40,3 +40,13 @@ legal_holds: Final = Table(
     Column("lifted_by", String),
     Column("lifted_us", BigInteger),
 )
+
+# One row a day; `outcome` is JSON. Not done: tried again.
+retention_runs: Final = Table(
+    "retention_runs",
+    METADATA,
+    Column("day", String, primary_key=True),
+    Column("started_us", BigInteger, nullable=False),
+    Column("done_us", BigInteger),
+    Column("outcome", Text, nullable=False),
+)

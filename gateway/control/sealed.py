@@ -5,15 +5,18 @@ One table serves holds, background responses, idempotency replies, conversation 
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import ColumnElement, RowMapping, and_, delete, or_, select, text
+from sqlalchemy import ColumnElement, RowMapping, and_, delete, not_, or_, select, text
 
 from gateway.control import schema
 from gateway.control.database import Database, Write, insert_new, upsert
 from gateway.control.errors import ControlUnavailable
+from gateway.control.legal_holds import kept
 from metrics.proof.erasure import Target
+from metrics.proof.retention import LegalHold
 
 COPIES: Final = ("cache", "idempotency")  # answers that may be given again
 
@@ -72,11 +75,11 @@ def remove_expired(tx: Write, tenant: str, kind: str, item_id: str) -> None:
     tx.execute(delete(table).where(_is(tenant, kind, item_id), table.c.expires_us <= tx.now_us))
 
 
-def sweep(database: Database) -> int:
-    """Delete what has expired; return how many items."""
+def sweep(tx: Write, holds: Sequence[LegalHold] = ()) -> int:
+    """Delete what has expired and is not held; return how many items."""
     table = schema.sealed
-    with database.write() as tx:
-        return tx.execute(delete(table).where(table.c.expires_us <= tx.now_us)).rowcount
+    held = kept(table, "created_us", holds) & table.c.kind.not_in(COPIES)
+    return tx.execute(delete(table).where(table.c.expires_us <= tx.now_us, not_(held))).rowcount
 
 
 def erase(database: Database, target: Target) -> dict[str, int]:

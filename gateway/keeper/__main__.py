@@ -25,6 +25,7 @@ from gateway.sealer import Sealer
 from gateway.setting_values import SettingsError
 from gateway.settings import Settings, load
 from gateway.trust.erasing import Eraser, ErasureDuty, local_stores
+from gateway.trust.retaining import Retention, RetentionDuty, keeper_client
 from metrics.client import RecorderClient
 from metrics.health.replay import Ask
 from metrics.proof.erasure import ErasureList
@@ -52,7 +53,9 @@ async def keep(settings: Settings, environ: Mapping[str, str]) -> None:
         webhooks = Webhooks(database, texts, environ, private)
         stores, holder = local_stores(database, keystore, settings.data), holder_name(settings.data)
         eraser = ErasureDuty(Eraser(database, stores, ErasureList(settings.data), holder))
-        parts = (activator, relay, reconciler, steerer, certificates, webhooks, eraser)
+        client = keeper_client(master, address(settings, "recorder"), database.clock_us)
+        retention = RetentionDuty(Retention(database, client), database.clock_us)
+        parts = (activator, relay, reconciler, steerer, certificates, webhooks, eraser, retention)
         await Keeper(database, tenure, *parts).keep(stop)
     finally:
         await journal.close()

@@ -19,6 +19,7 @@ from gateway.keeper.steer import Steerer
 from gateway.keeper.tenure import Tenure
 from gateway.keeper.webhooks import Webhooks
 from gateway.trust.erasing import ErasureDuty
+from gateway.trust.retaining import RetentionDuty
 from metrics.client import RecorderError
 from metrics.record.journal import JournalUnavailable
 
@@ -33,6 +34,7 @@ DEADLINES_S: Final = 0.5
 WEBHOOKS_S: Final = 1.0
 STEER_S: Final = 15.0
 ERASURES_S: Final = 1.0
+RETENTION_S: Final = 60.0
 Duty = Callable[[Lease], Awaitable[object]]
 
 
@@ -49,6 +51,7 @@ class Keeper:
     certificates: CertificateWatch | None = None
     webhooks: Webhooks | None = None
     erasures: ErasureDuty | None = None
+    retention: RetentionDuty | None = None
 
     async def keep(self, stop: asyncio.Event) -> None:
         """Do all duties until told to stop; then pass on what still waits, and give the lease back."""
@@ -64,7 +67,9 @@ class Keeper:
                 tell = self._while_held(self.webhooks.deliver)
                 tasks.create_task(self._repeat("webhooks", WEBHOOKS_S, stop, tell))
             if self.erasures is not None:
-                tasks.create_task(self._repeat("erasures", ERASURES_S, stop, self._while_held(self._erase)))
+                tasks.create_task(self._repeat("erasures", ERASURES_S, stop, self._blocking(self.erasures.look)))
+            if self.retention is not None:
+                tasks.create_task(self._repeat("retention", RETENTION_S, stop, self._blocking(self.retention.look)))
             if self.steerer is not None:
                 steer = self._while_held(self.steerer.steer)
                 tasks.create_task(self._repeat("steering", STEER_S, stop, steer))
@@ -82,14 +87,15 @@ class Keeper:
         await asyncio.to_thread(self.activator.look, lease)
 
     async def _sweep(self, _lease: Lease) -> None:
-        await asyncio.to_thread(housekeeping.sweep, self.database)
-
-    async def _erase(self, lease: Lease) -> None:
-        if self.erasures is not None:
-            await asyncio.to_thread(self.erasures.look, lease)
+        holds = self.retention.holds if self.retention else tuple
+        await asyncio.to_thread(lambda: housekeeping.sweep(self.database, holds()))
 
     async def _expire(self, _lease: Lease) -> None:
         await asyncio.to_thread(reviews.expire, self.database)
+
+    def _blocking(self, look: Callable[[Lease], object]) -> Callable[[], Awaitable[None]]:
+        """Do in a thread what takes a while."""
+        return self._while_held(lambda lease: asyncio.to_thread(look, lease))
 
     def _while_held(self, duty: Duty) -> Callable[[], Awaitable[None]]:
         async def act() -> None:

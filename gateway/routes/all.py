@@ -9,11 +9,12 @@ from gateway.holds.agenda import AGENDA, Agenda
 from gateway.holds.reviewing import ReviewDesk
 from gateway.intake import Intake
 from gateway.machine.ports import address
-from gateway.routes import calls, events, health, metrics, outcomes, redact, reviews, runs, subjects, weekly
+from gateway.routes import calls, events, health, metrics, outcomes, redact, retention, reviews, runs, subjects, weekly
 from gateway.routes.admin import admin_router
 from gateway.routes.identity import SignInDesk, identity_router, query_signer
 from gateway.routes.policy_state import policy_state_router
 from gateway.sealer import Sealer
+from gateway.trust.retaining import Retention, keeper_client
 from gateway.trust.subjects import Subjects
 from gateway.wiring import Parts
 from metrics.record.master import MasterKey
@@ -45,6 +46,9 @@ def routers(parts: Parts) -> list[APIRouter]:
         admin_router(parts.database),
         policy_state_router(parts.database),
         subjects.router(parts.database, found),
+        retention.router(
+            Retention(parts.database, keeper_client(parts.master, recorder, parts.database.clock_us)), parts.keystore
+        ),
     ]
 
 

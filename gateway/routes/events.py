@@ -11,9 +11,9 @@ from gateway.intake import Intake, Report, identifier, is_word, known_only, labe
 FIELDS: Final = ("id", "kind", "ts", "run", "step", "subject", "body")
 # First parts of kinds that only Sluice itself writes.
 _RESERVED: Final = """
-    agenda anchor audit backup budget call certificate content erasure export gap hold journal key link login logout
-    outcome password policy replay request retention review role roles service session split stop subject tenant user
-    weekly
+    agenda anchor audit backup budget call certificate content erasure export gap hold journal key legal_hold link login
+    logout outcome password policy replay request retention review role roles service session split stop subject
+    tenant user weekly
 """
 RESERVED: Final = frozenset(_RESERVED.split())
 _STEPS: Final = ("ingest", "transform", "retrieve", "prompt", "decide", "dispatch")

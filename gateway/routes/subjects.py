@@ -76,7 +76,10 @@ def router(database: Database, subjects: Subjects) -> APIRouter:
     @routes.post("/erase")
     def erase(body: Erase, by: Identity = admin) -> dict[str, Any]:
         """Ask for an erasure; the keeper carries it out within seconds."""
-        target = subjects.find(by.tenant, body.wanted).target
+        try:
+            target = subjects.erasable(by, body.wanted)
+        except RecorderError as error:
+            raise RecorderDown("The recorder does not answer, so nobody knows whether a hold keeps this.") from error
         return shown(erasures.request(database, by, target, body.basis, body.reference))
 
     @routes.get("/erasures")

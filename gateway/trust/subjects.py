@@ -1,15 +1,17 @@
 """What is kept about a person: found by the id that calls carried, or by a value that the redactor found."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from gateway.control.database import Database, Note
-from gateway.control.errors import InvalidInput
+from gateway.control.errors import Conflict, InvalidInput
 from gateway.control.identity.roles import Identity, require
+from gateway.control.legal_holds import in_force
 from gateway.trust.sealed_texts import SealedTexts, Text
 from metrics.client import RecorderClient, RecorderError
 from metrics.proof.erasure import Target
+from metrics.proof.retention import LegalHold
 from metrics.record.keystore import KeyStore
 from metrics.record.master import MasterKey
 from redaction.placeholders import Minter
@@ -81,6 +83,22 @@ class Subjects:
             return Found(Target(tenant, (ref,) if ref else ()))
         return self._by_value(tenant, wanted.value or "", wanted.kind)
 
+    def erasable(self, by: Identity, wanted: Wanted) -> Target:
+        """Look for a person who is to be erased.
+
+        Raises:
+            NotAllowed: `by` is no admin.
+            Conflict: a legal hold keeps something of it.
+            RecorderError: the records cannot be read now, so nobody knows whether a hold keeps them.
+        """
+        require(by, by.tenant, "admin")
+        target = self.find(by.tenant, wanted).target
+        with self.database.read() as conn:
+            holds = in_force(conn, by.tenant)
+        if any(hold.subject_ref in target.subject_refs for hold in holds) or self._holds_records(by, target, holds):
+            raise Conflict("A legal hold keeps this; lift it first (`sluice retention holds`).")
+        return target
+
     def export(self, by: Identity, wanted: Wanted) -> dict[str, Any]:
         """Gather a copy of everything kept about a person; the same record gives the same copy.
 
@@ -104,6 +122,13 @@ class Subjects:
         }
         self._note("subject.exported", by, wanted, found)
         return made
+
+    def _holds_records(self, by: Identity, target: Target, holds: Sequence[LegalHold]) -> bool:
+        if not holds:
+            return False
+        client, ids = self.client(by), ",".join(target.event_ids)
+        rows = (row for ref in target.subject_refs or ("",) for row in _rows(client, ref, ids))
+        return any(hold.keeps(row) for row in rows for hold in holds)
 
     def _by_value(self, tenant: str, value: str, kind: str | None) -> Found:
         minter = Minter(self.master.derive(f"redaction/values/{tenant}"))

@@ -108,7 +108,9 @@ class Auditor:
         for seq, (event_id, line) in enumerate(zip(ids, lines, strict=True), self.size + 1):
             leaf: dict[str, Any] = {"seq": seq, "id": event_id, "line": sha256(line).hexdigest()}
             found = known.get(event_id)
-            yield leaf if found is None else leaf | {"frame": found.frame, "c": dict(found.commitments)}
+            yield (
+                leaf if found is None else leaf | {"frame": found.frame, "c": dict(found.commitments), "key": found.key}
+            )
 
     def _lines(self, entry: Entry) -> Iterator[bytes]:
         data = self._segments.read(entry.segment, entry.start, entry.end - entry.start)

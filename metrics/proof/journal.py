@@ -1,8 +1,10 @@
 """Compare the journal, line by line and frame by frame, with the leaves that were made of it."""
 
+import bisect
 import contextlib
 import gzip
 import hashlib
+import itertools
 import json
 import re
 import struct
@@ -17,33 +19,47 @@ from metrics.proof.report import Report
 _FRAME = struct.Struct(">4sII")
 _LENGTHS = struct.Struct(">HB")
 _SEGMENT = re.compile(r"meta/[\d-]+/[\w.-]+\.jsonl")
+_STAND_IN = b'{"event_id":"gone","kind":"gone",'  # see metrics/record/gone.py
 _MOST = 1 << 60
 _LONGEST = 1 << 32  # bytes of an entry
 
 
 @dataclass
 class Said:
-    """What the journal's own records say about content that may be gone."""
+    """What the journal's own records say about what may be gone."""
 
-    gone_before: dict[tuple[str, str], str] = field(default_factory=dict)  # (family, tenant) -> first day kept
     erased: set[str] = field(default_factory=set)  # references of subjects, ids of single records
-    owners: dict[str, tuple[int, str, str | None, str]] = field(default_factory=dict)  # id -> seq, tenant, subject, day
+    keys: dict[str, set[str]] = field(default_factory=dict)  # key of a day -> records that a hold kept
+    ended: list[tuple[int, int]] = field(default_factory=list)  # numbers of records whose time was over
+    owners: dict[str, tuple[int, str | None]] = field(default_factory=dict)  # id -> number, subject
+    gone: list[int] = field(default_factory=list)  # numbers where another line stands in
 
-    def note(self, seq: int, event: dict[str, Any], day: str) -> None:
+    def note(self, seq: int, event: dict[str, Any]) -> None:
         """Remember what an event says."""
         body = event.get("body") or {}
-        self.owners[event["event_id"]] = (seq, event.get("tenant", ""), event.get("subject_ref"), day)
+        self.owners[event["event_id"]] = (seq, event.get("subject_ref"))
         if event.get("kind") == "erasure":
             self.erased.update(body.get("subject_refs", ()), body.get("event_ids", ()))
         elif event.get("kind") == "retention.run":
-            for family, tenant, before in body.get("dropped", ()):
-                place = (family, tenant)
-                self.gone_before[place] = max(before, self.gone_before.get(place, ""))
+            for key in body.get("keys", ()):
+                self.keys[key] = set(body.get("kept", {}).get(key, ()))
+            self.ended.extend((int(first), int(last)) for first, last in body.get("gone", ()))
 
-    def excuses(self, event_id: str) -> bool:
-        """Say whether a record of the tree explains that this event's content is gone."""
-        _, tenant, subject, day = self.owners[event_id]
-        return bool(self.erased & {subject, event_id}) or day < self.gone_before.get(("content", tenant), "")
+    def excuses(self, leaf: dict[str, Any]) -> bool:
+        """Say whether a record of the tree explains that the content of this leaf's event is gone."""
+        event_id, key = leaf["id"], leaf.get("key")
+        erased = bool(self.erased & {self.owners[event_id][1], event_id})
+        return erased or (key in self.keys and event_id not in self.keys[key])
+
+    def unexplained(self) -> Iterator[int]:
+        """Yield the numbers of records that were taken out though none says that their time was over."""
+        self.ended.sort()
+        starts = [first for first, _ in self.ended]
+        furthest = list(itertools.accumulate((last for _, last in self.ended), max))
+        for seq in self.gone:
+            at = bisect.bisect_right(starts, seq)
+            if not at or furthest[at - 1] < seq:
+                yield seq
 
 
 def check_journal(journal: Path, leaves: list[dict[str, Any]], report: Report) -> None:
@@ -68,15 +84,20 @@ def check_journal(journal: Path, leaves: list[dict[str, Any]], report: Report) -
                 seq + min(len(lines), count), f"{segment} holds {len(lines)} lines where {count} were recorded"
             )
         for at, line in enumerate(lines[:count], seq):
-            _check_line(at, line, leaves, said, segment.split("/")[1], report)
+            _check_line(at, line, leaves, said, report)
     segments.close()
-    for segment, (first, last) in missing.items():
-        day = segment.split("/")[1]
-        if last >= first and day >= said.gone_before.get(("meta", ""), ""):
-            report.found(first, f"the segment {segment} with records up to {last} is missing")
     if next_seq <= len(leaves):
         report.found(next_seq, "the order file ends before it")
+    _check_missing(said, missing, report)
     _check_frames(journal, leaves, said, report)
+
+
+def _check_missing(said: Said, missing: dict[str, tuple[int, int]], report: Report) -> None:
+    for seq in said.unexplained():
+        report.found(seq, "its line in the journal was taken out, and no record says that its time was over")
+    for segment, (first, last) in missing.items():
+        if last >= first:
+            report.found(first, f"the segment {segment} with records up to {last} is missing")
 
 
 def _entries(journal: Path, report: Report) -> Iterator[tuple[int, int, str, int, int, dict[int, int]]]:
@@ -147,11 +168,14 @@ def _open(path: Path) -> Any:
     return gzip.open(path.with_name(path.name + ".gz"), "rb")
 
 
-def _check_line(seq: int, line: bytes, leaves: list[dict[str, Any]], said: Said, day: str, report: Report) -> None:
+def _check_line(seq: int, line: bytes, leaves: list[dict[str, Any]], said: Said, report: Report) -> None:
     if seq > len(leaves):
         return  # the tree has not come so far yet
     leaf = leaves[seq - 1]
     if leaf.get("line") != hashlib.sha256(line).hexdigest():
+        if line.startswith(_STAND_IN):
+            said.gone.append(seq)
+            return
         report.found(seq, "its line in the journal is not what was recorded")
         return
     try:
@@ -161,20 +185,20 @@ def _check_line(seq: int, line: bytes, leaves: list[dict[str, Any]], said: Said,
     if not isinstance(event, dict) or event.get("event_id") != leaf.get("id"):
         report.found(seq, "its leaf names another event")
     try:
-        said.note(seq, event, day)
+        said.note(seq, event)
     except (ValueError, KeyError, TypeError, AttributeError):
         report.found(seq, "what it says cannot be read")
 
 
 def _check_frames(journal: Path, leaves: list[dict[str, Any]], said: Said, report: Report) -> None:
-    wanted = {leaf["id"]: leaf["frame"] for leaf in leaves if "frame" in leaf and str(leaf.get("id")) in said.owners}
+    wanted = {leaf["id"]: leaf for leaf in leaves if "frame" in leaf and str(leaf.get("id")) in said.owners}
     for path in sorted((journal / "content").glob("*/*.frames")) if wanted else ():
         for payload in _frames(path.read_bytes()):
             event_id = _event_of(payload)
-            if event_id in wanted and wanted[event_id] == hashlib.sha256(payload).hexdigest():
+            if event_id in wanted and wanted[event_id]["frame"] == hashlib.sha256(payload).hexdigest():
                 del wanted[event_id]
-    for event_id in wanted:
-        if not said.excuses(event_id):
+    for event_id, leaf in wanted.items():
+        if not said.excuses(leaf):
             report.found(
                 said.owners[event_id][0], "its sealed content is missing or changed, and nothing recorded says why"
             )

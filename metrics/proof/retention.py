@@ -4,18 +4,46 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any
 
-from policy.model import FACT_NAMES, AppliesTo, Facts
+from policy.model import AppliesTo, Facts
 from policy.selection import matches, most_specific
 
 _DAYS = re.compile(r":(\d+)d$")
 # First parts of the kinds that say what people and Sluice itself did; all others are about calls.
 AUDIT_KINDS = frozenset(
-    """anchor audit backup budget certificate content doctor erasure export gap journal key legal_hold link login logout
-    password policy restore retention role roles service session stop subject tenant user""".split()
+    [
+        "anchor",
+        "audit",
+        "backup",
+        "budget",
+        "certificate",
+        "content",
+        "doctor",
+        "erasure",
+        "export",
+        "gap",
+        "journal",
+        "key",
+        "legal_hold",
+        "link",
+        "login",
+        "logout",
+        "password",
+        "policy",
+        "restore",
+        "retention",
+        "role",
+        "roles",
+        "service",
+        "session",
+        "stop",
+        "subject",
+        "tenant",
+        "user",
+    ]
 )
 
 
@@ -44,6 +72,15 @@ class LegalHold:
     since_us: int | None = None
     until_us: int | None = None
 
+    def keeps(self, row: Mapping[str, Any]) -> bool:
+        """Say whether it keeps a record of its tenant, given `subject_ref`, `automation` and `ts_us`."""
+        return (
+            self.subject_ref in (None, row["subject_ref"])
+            and self.automation in (None, row["automation"])
+            and (self.since_us is None or row["ts_us"] >= self.since_us)
+            and (self.until_us is None or row["ts_us"] < self.until_us)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -52,8 +89,8 @@ class Group:
     day: str
     tenant: str
     facts: Facts
+    exact: bool  # all facts of the key are known, as they are of calls
     audit: bool
-    records: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +99,7 @@ class Rules:
 
     rules: tuple[Rule, ...] = ()
     holds: tuple[LegalHold, ...] = ()
+    longest: int = 10**6  # days that anything but audit records is kept
 
     def to_json(self) -> dict[str, Any]:
         """Return them as plain values."""
@@ -71,11 +109,20 @@ class Rules:
     def of(value: Mapping[str, Any]) -> Rules:
         """Read what `to_json` returned."""
         rules = tuple(Rule(**each) for each in value.get("rules", ()))
-        return Rules(rules, tuple(LegalHold(**each) for each in value.get("holds", ())))
+        holds = tuple(LegalHold(**each) for each in value.get("holds", ()))
+        return Rules(rules, holds, value.get("longest", 10**6))
+
+    def of_tenant(self, tenant: str) -> list[Rule]:
+        """Return the rules that may be about a tenant, without the names of others."""
+        mine = [rule for rule in self.rules if tenant in (rule.applies_to.get("tenant") or (tenant,))]
+        return [
+            replace(rule, applies_to={name: values for name, values in rule.applies_to.items() if name != "tenant"})
+            for rule in mine
+        ]
 
     def days(self, group: Group) -> int:
         """Return how long a group is kept. Where no one policy can be named, the longest that might is meant."""
-        exact = most_specific([rule.selector for rule in self.rules], group.facts) if _known(group.facts) else None
+        exact = most_specific([rule.selector for rule in self.rules], group.facts) if group.exact else None
         if exact is not None:
             found = [self.rules[exact]]
         else:
@@ -100,7 +147,8 @@ class Outcome:
     keys: dict[str, int] = field(default_factory=dict)
     frames: int = 0
     records: int = 0
-    held: int = 0
+    subjects: int = 0  # nothing about them is left
+    held: int = 0  # records that a legal hold keeps beyond their time
     waiting: int = 0  # due, but their segment is not packed yet
     control: dict[str, int] = field(default_factory=dict)
 
@@ -122,7 +170,7 @@ def is_audit(kind: str) -> bool:
 
 
 def held_sql(holds: Iterable[LegalHold], table: str = "e") -> tuple[str, dict[str, Any]]:
-    """Return a condition on columns `tenant, subject_ref, automation, ts_us`, with its values: a hold keeps this row."""
+    """Return a condition on `tenant, subject_ref, automation, ts_us` that a hold keeps a row, and its values."""
     parts, values = [], {}
     for number, hold in enumerate(holds):
         tests = []
@@ -138,11 +186,6 @@ def held_sql(holds: Iterable[LegalHold], table: str = "e") -> tuple[str, dict[st
     return (f"coalesce({' OR '.join(parts)}, false)" if parts else "false"), values
 
 
-def _known(facts: Facts) -> bool:
-    """Calls carry all facts of their key; other records know tenant and automation only."""
-    return facts.environment != "?"
-
-
 def _may(rule: Rule, facts: Facts) -> bool:
     known = {name: rule.applies_to[name] for name in ("tenant", "automation") if name in rule.applies_to}
     return matches(AppliesTo(**{name: tuple(values) for name, values in known.items()}), facts)
@@ -152,10 +195,3 @@ def _by_policy(rule: Rule) -> list[LegalHold]:
     tenants = rule.applies_to.get("tenant") or (None,)
     automations = rule.applies_to.get("automation") or (None,)
     return [LegalHold(tenant, automation=automation) for tenant in tenants for automation in automations]
-
-
-def facts_of(row: Mapping[str, Any], *, call: bool) -> Facts:
-    """Return what is known of a record's key."""
-    if call:
-        return Facts(**{name: row[name] for name in FACT_NAMES})
-    return Facts(row["tenant"], None, row["automation"], "?", None)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from metrics.record.commitments import Sealed, frame_hash, sealed
-from metrics.record.content import ContentGoneError, Keys, unseal
+from metrics.record.content import ContentGoneError, Keys, read_header, unseal
 from metrics.record.keystore import KeyStore
 from metrics.record.ledger import Ledger
 from metrics.record.order import Entry, OrderFile
@@ -119,4 +119,11 @@ def commit(payload: bytes, keystore: Keys) -> Sealed:
     try:
         return sealed(payload, unseal(payload, keystore))
     except ContentGoneError:
-        return Sealed(frame_hash(payload))
+        return Sealed(frame_hash(payload), key=_key_of(payload))
+
+
+def _key_of(payload: bytes) -> str:
+    try:
+        return read_header(payload).day_key_id
+    except ContentGoneError:
+        return ""

@@ -16,11 +16,13 @@ class Sealed:
 
     frame: str
     commitments: Mapping[str, str] = field(default_factory=dict)
+    key: str = ""  # the id of its day's key: whoever destroys that says so
 
 
 def sealed(payload: bytes, opened: Opened) -> Sealed:
     """Commit to a frame and, with the salts inside it, to each of its fields."""
-    return Sealed(frame_hash(payload), {name: commitment(opened, name) for name in opened.fields})
+    commitments = {name: commitment(opened, name) for name in opened.fields}
+    return Sealed(frame_hash(payload), commitments, opened.header.day_key_id)
 
 
 def frame_hash(payload: bytes) -> str:

@@ -80,6 +80,7 @@ def _opened(payload: bytes | None, keys: Keys) -> _Seen | None:
 
 def _closed(payload: bytes) -> _Seen | None:
     try:
-        return read_header(payload), (), Sealed(frame_hash(payload))
+        header = read_header(payload)
+        return header, (), Sealed(frame_hash(payload), key=header.day_key_id)
     except ContentGoneError:
         return None

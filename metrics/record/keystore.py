@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from metrics.record.fileops import make_folder
 from metrics.record.ids import Clock, utc_us
+from metrics.record.keystore_schema import FIND, MOVE, SCHEMA
 from metrics.record.keytext import KEY_BYTES
 from metrics.record.master import MasterKey
 
@@ -68,6 +69,15 @@ class Key:
 
     key_id: str
     cipher: AESGCM
+
+
+class DayKey(NamedTuple):
+    """What the key of a day, tenant and retention class seals."""
+
+    key_id: str
+    tenant: str
+    retention_class: str
+    day: str
 
 
 class IndexRow(NamedTuple):
@@ -115,10 +125,10 @@ class KeyStore:
             self._db.execute("PRAGMA secure_delete = ON")
             self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             with self.transaction():
-                for statement in _SCHEMA.split(";"):
+                for statement in SCHEMA.split(";"):
                     self._db.execute(statement)
                 if self._one("SELECT 1 FROM sqlite_master WHERE name = 'value_index'", ()):  # as it was before
-                    self._db.execute(_MOVE)
+                    self._db.execute(MOVE)
                     self._db.execute("DROP TABLE value_index")
         except sqlite3.Error as problem:
             raise KeyStoreError(f"the key store cannot be opened: {problem}") from problem
@@ -168,7 +178,7 @@ class KeyStore:
         """Remember found values; a row that is there already changes nothing."""
         if rows:
             with self.transaction():
-                self._db.executemany(_FIND, sorted(rows, key=itemgetter(0)))  # neighbours are written together
+                self._db.executemany(FIND, sorted(rows, key=itemgetter(0)))  # neighbours are written together
 
     def events_with(self, tenant: str, kind: str, value_hmac: str) -> list[tuple[str, str | None]]:
         """Return (event id, subject reference) of every event in whose content a value was found."""
@@ -226,6 +236,27 @@ class KeyStore:
         sql = "SELECT key_id FROM keys WHERE subject_ref = '' AND tenant = ? AND retention_class = ? AND day < ?"
         with self._lock:
             return self.destroy([row[0] for row in self._db.execute(sql, (tenant, retention_class, before_day))])
+    def day_keys(self) -> list[DayKey]:
+        """Return the keys of days that were not destroyed."""
+        sql = "SELECT key_id, tenant, retention_class, day FROM keys WHERE subject_ref = '' ORDER BY day, key_id"
+        with self._lock:
+            return [DayKey(*row) for row in self._db.execute(sql)]
+
+    def destroy(self, key_ids: Sequence[str]) -> int:
+        """Destroy keys of days, and the index rows of what they sealed. Return how many keys."""
+        rows = "DELETE FROM found WHERE day_key IN (SELECT number FROM keys WHERE key_id = ?)"
+        with self.transaction():
+            self._delete_each(rows, key_ids)
+            destroyed = self._delete_each("DELETE FROM keys WHERE key_id = ? AND subject_ref = ''", key_ids)
+            self._bump()
+        self._scrub()
+        return destroyed
+
+    def subjects_before(self, created_us: int) -> set[str]:
+        """Return the references of subjects that were first seen before a time."""
+        sql = "SELECT subject_ref FROM keys WHERE subject_ref <> '' AND created_us < ?"
+        with self._lock:
+            return {row[0] for row in self._db.execute(sql, (created_us,))}
 
     def close(self) -> None:
         """Close the file."""

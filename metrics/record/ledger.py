@@ -150,6 +150,19 @@ class Ledger:
             self._undo()
             raise
 
+    def forget(self, gone: Sequence[tuple[int, int]]) -> None:
+        """Delete the rows of records whose time is over, by stretches of their numbers, and totals without calls."""
+        firsts, lasts = [first for first, _ in gone], [last for _, last in gone]
+        self._db.begin()
+        try:
+            for statement in duckdb.extract_statements((_SQL / "forget.sql").read_text()):
+                named = {"firsts": firsts, "lasts": lasts} if statement.named_parameters else None
+                self._db.execute(statement, named)
+            self._db.commit()
+        except duckdb.Error:
+            self._undo()
+            raise
+
     def aggregated(self) -> int:
         """Return up to which number the aggregates are right."""
         row = self._db.execute("SELECT number FROM facts WHERE name = 'aggregated'").fetchone()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import math
 import os
 import sqlite3
 import threading
@@ -18,6 +17,7 @@ import duckdb
 
 from metrics.record.audited import Audit, Feed, NoAudit
 from metrics.record.contents import Contents
+from metrics.record.errands import Errands, Rate
 from metrics.record.fileops import make_folder
 from metrics.record.housekeeping import compress_finished
 from metrics.record.ids import Clock, utc_us
@@ -57,19 +57,6 @@ class Pace:
         return max(self.poll_s, self.batch_s * min(1.0, rate / self.busy_rate))
 
 
-class Rate:
-    """Records a second, of the last second or so, and never more than `most`: a burst is soon forgotten."""
-
-    def __init__(self, now_s: float, most: float) -> None:
-        self._value, self._at_s, self._most = 0.0, now_s, most
-
-    def add(self, records: int, now_s: float) -> float:
-        """Count records; return the rate."""
-        self._value = min(self._most, self._value * math.exp(self._at_s - now_s) + records)
-        self._at_s = now_s
-        return self._value
-
-
 @dataclass(slots=True)
 class State:
     """What `/status` tells."""
@@ -96,6 +83,7 @@ class Recorder:
     ) -> None:
         self.data, self._clock, self._pace = data, clock, pace or Pace()
         self.zone = environ.get("SLUICE_TIME_ZONE") or "UTC"
+        self.data, self.now_us, self._pace = data, clock, pace or Pace()
         make_folder(data / "journal")
         self._lock = _lock(data / "recorder.lock")
         self.keystore, self.master = open_keystore(data, environ)
@@ -107,6 +95,7 @@ class Recorder:
         self._audit: Audit = audit(self.master) if audit else NoAudit()
         self.state = State()
         self.door = Door()
+        self.errands = Errands()
         self.contents = Contents(self.door, journal, self.keystore, self._audit.leaf)
         self._doubt = threading.Event()
         self._stop = threading.Event()
@@ -135,7 +124,7 @@ class Recorder:
 
     def tell(self, kind: str, actor: str, tenant: str, **body: Any) -> None:
         """Record, durably, what somebody did through the recorder; any thread may. Raises `OSError`."""
-        self._files.own.append([told(kind, actor, tenant, self._clock(), **body)])
+        self._files.own.append([told(kind, actor, tenant, self.now_us(), **body)])
 
     def doubt(self, problem: duckdb.Error) -> None:
         """Tell the recorder that a question met a damaged file."""
@@ -204,7 +193,7 @@ class Recorder:
         self.state.set_aside = reason or self.state.set_aside
         self.door.open(ledger)
         self._catch_up(ledger)
-        self._ingest = Ingest(self._files, ledger, self.counters, self._clock)
+        self._ingest = Ingest(self._files, ledger, self.counters, self.now_us)
         self.state.phase, self.state.problem = "running", None
         feed = Feed(self._audit, self._files.order, self._files.journal, self.keystore)
         for taken in self._steps(ledger, path):
@@ -236,17 +225,18 @@ class Recorder:
         rate = Rate(time.monotonic(), 2 * self._pace.busy_rate)
         while not self._stop.is_set() and self._ingest and not self._doubt.is_set():
             taken = self._ingest.step()
-            self.state.last_step_us = self._clock()
+            self.state.last_step_us = self.now_us()
             if taken:
                 self.state.progress = ledger.progress()
             now = time.monotonic()
             yield taken
+            self.errands.run(ledger)
             if now >= look_at:
                 look_at = now + _LOOK_EVERY_S
                 _still_there(path, ledger)
             if now >= house_at:
                 house_at = now + _HOUSE_EVERY_S
-                compress_finished(self._files.journal, ledger.positions(), self._clock())
+                compress_finished(self._files.journal, ledger.positions(), self.now_us())
             if not self._ingest.more:
                 self._stop.wait(self._pace.wait_s(rate.add(taken, now)))
 

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from metrics.record.events import Event
+from metrics.record.gone import KIND as GONE
 from metrics.record.reader import Line
 
 Row = tuple[Any, ...]
@@ -89,8 +90,10 @@ class Rows:
         return [(name, rows) for name, rows in named if rows]
 
     def add(self, seq: int, segment: str, line: Line) -> None:
-        """Add all rows of one event."""
+        """Add all rows of one event; what stands in for a record that was taken out has none."""
         event = line.event
+        if event.kind == GONE:
+            return
         self.events.append(_event_row(seq, segment, line))
         if is_posted(event):
             self.posted.append((id_hash(event.event_id),))

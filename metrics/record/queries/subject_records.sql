@@ -3,7 +3,7 @@
 -- param: event_ids text
 -- param: after_seq int = 0
 -- param: limit int = 1000
-SELECT e.seq, e.event_id, e.kind, e.ts_us, e.automation, e.run, e.step, e.body,
+SELECT e.seq, e.event_id, e.kind, e.ts_us, e.automation, e.run, e.step, e.subject_ref, e.body,
     c.endpoint, c.outcome, c.model_answered, c.provider, c.policy, c.policy_hash, c.verdict, c.data_class,
     (SELECT to_json(list_sort(list(DISTINCT n.kind))) FROM entities n WHERE n.seq = e.seq AND n.tenant = $tenant) AS entities,
     EXISTS (SELECT 1 FROM contents s WHERE s.event_id = e.event_id AND s.tenant = $tenant) AS sealed

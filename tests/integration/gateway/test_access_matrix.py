@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Table, insert, select
 
 from gateway.app import create_app
-from gateway.control import erasures, schema, schema_reviews, snapshots, weekly
+from gateway.control import erasures, legal_holds, schema, schema_reviews, snapshots, weekly
 from gateway.control.identity.keys import KeySpec, create_key, revoke_key
 from gateway.control.identity.roles import ROLES, Bounds, local_operator
 from gateway.control.identity.services import ServiceSpec, create_service
@@ -33,6 +33,7 @@ from gateway.sealer import Sealer
 from gateway.settings import Settings, load
 from gateway.wiring import Parts, open_parts
 from metrics.proof.erasure import Target
+from metrics.proof.retention import LegalHold
 from policy.load import load_tree
 from policy.model import Facts
 from tests.e2e.wire import completion
@@ -124,6 +125,7 @@ class World:
             "week": lambda: self._week(wanted=route.startswith("GET")),
             "item_id": self._item,
             "erasure_id": self._erasure,
+            "hold_id": self._legal_hold,
         }[name]()
 
     def rows(self) -> dict[str, list[Any]]:
@@ -163,6 +165,10 @@ class World:
     def _erasure(self) -> str:
         target = Target(OWN, (self.parts.keystore.subject_key(OWN, "person")[0],))
         return erasures.request(self.parts.database, BOSS, target, "other").erasure_id
+
+    def _legal_hold(self) -> str:
+        scope = LegalHold(OWN, automation=f"{OWN}-drafting")
+        return legal_holds.set_hold(self.parts.database, BOSS, scope, self.fresh("case")).hold_id
 
     def _review(self) -> str:
         database, name = self.parts.database, self.fresh("rev")

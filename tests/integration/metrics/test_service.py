@@ -14,6 +14,8 @@ from fastapi.routing import APIRoute
 from starlette.routing import Route
 
 from metrics.client import Known, RecorderClient, RecorderError
+from metrics.proof.retainer import Retainer
+from metrics.proof.retention_service import add_retention
 from metrics.record.events import Event
 from metrics.record.journal import FileJournal
 from metrics.record.prometheus import add_metrics
@@ -28,7 +30,10 @@ VIEWER = ("viewer",)
 
 @contextmanager
 def serving(recorder: Recorder, limits: QueryLimits | None = None) -> Iterator[str]:
-    config = uvicorn.Config(create_app(Service(recorder, limits)), port=0, log_level="error", lifespan="off")
+    service = Service(recorder, limits)
+    app = create_app(service)
+    add_retention(app, Retainer(recorder), service.grant)
+    config = uvicorn.Config(app, port=0, log_level="error", lifespan="off")
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.run)

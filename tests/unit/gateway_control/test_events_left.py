@@ -47,6 +47,7 @@ NO_EVENT = {
     "gateway.responses.store": "responses of calls; they stand in call.end and request.end",
     "gateway.keeper.relay": "passes events on",
     "gateway.control.erasures.acknowledge": "leaves erasure.done once all stores have answered",
+    "gateway.control.retention_runs": "when the keeper was at it; the run itself is retention.run",
     "gateway.control.weekly.want": "leaves weekly.frozen once it is built",
 }
 # Routes that write elsewhere than the control database, or nothing at all.
@@ -64,6 +65,9 @@ OTHER_ROUTES = {
     "POST /subjects/export": "subject.exported, see test_subjects",
     "POST /subjects/erase": "erasure, see test_erasures",
     "POST /v1/exports": "export.made, through the recorder, once the bundle is there",
+    "POST /retention/holds": "legal_hold.set, see test_legal_holds",
+    "DELETE /retention/holds/{hold_id}": "legal_hold.lifted, see test_legal_holds",
+    "POST /v1/retention": "retention.run, by the recorder itself",
     "POST /weekly/{week}/items": "agenda.opened, see test_weekly_routes",
     "POST /weekly/items/{item_id}/close": "agenda.closed, see test_weekly_routes",
     "POST /weekly/{week}/freeze": "weekly.frozen, once the keeper has built it",

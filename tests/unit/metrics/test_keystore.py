@@ -79,7 +79,8 @@ def test_the_end_of_retention_destroys_the_keys_of_past_days_only(store: KeyStor
     audit = store.day_key("acme", "audit", "2026-10-01")
     new = store.day_key("acme", "content", "2026-11-01")
     store.index([IndexRow("00", "EMAIL", f"e{n}", None, key.key_id) for n, key in enumerate((old, new))])
-    assert store.destroy_days("acme", "content", "2026-11-01") == 1
+    assert [key.day for key in store.day_keys()] == ["2026-10-01", "2026-10-01", "2026-11-01"]
+    assert store.destroy([old.key_id]) == 1
     assert store.key(old.key_id) is None
     assert store.events_with("acme", "EMAIL", "00") == [("e1", None)]
     assert store.events_with("rival", "EMAIL", "00") == []
