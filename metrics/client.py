@@ -103,6 +103,7 @@ class RecorderClient:
             response.release_conn()
         except urllib3.exceptions.HTTPError as problem:
             raise RecorderError("the download broke off; the same command goes on with it") from problem
+
     def retention(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Run retention, or count what is due (`dry`); the keeper's token only. Raises `RecorderError`."""
         return self._ask("POST", "/v1/retention", orjson.dumps(asked))

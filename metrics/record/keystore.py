@@ -24,39 +24,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from metrics.record.fileops import make_folder
 from metrics.record.ids import Clock, utc_us
-from metrics.record.keystore_schema import FIND, MOVE, SCHEMA
+from metrics.record.keystore_schema import DESTROY, FIND, MOVE, SCHEMA
 from metrics.record.keytext import KEY_BYTES
 from metrics.record.master import MasterKey
-
-_FIND = """INSERT OR IGNORE INTO found SELECT d.number, ?1, ?2, ?3, s.number
-    FROM keys d LEFT JOIN keys s ON s.key_id = ?4 WHERE d.key_id = ?5 AND (?4 IS NULL OR s.number IS NOT NULL)"""
-_MOVE = """INSERT OR IGNORE INTO found SELECT d.number, v.value_hmac, v.kind, v.event_id, s.number
-    FROM value_index v JOIN keys d USING (key_id)
-    LEFT JOIN keys s ON s.tenant = v.tenant AND s.subject_ref = v.subject_ref
-    WHERE v.subject_ref IS NULL OR s.number IS NOT NULL"""
-_DESTROY = (
-    "DELETE FROM found WHERE day_key = (SELECT number FROM keys WHERE key_id = ?)",
-    "DELETE FROM found WHERE subject_key = (SELECT number FROM keys WHERE key_id = ?)",
-    "DELETE FROM subjects WHERE subject_ref = (SELECT subject_ref FROM keys WHERE key_id = ?)",
-    "DELETE FROM keys WHERE key_id = ?",
-)
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS keys (
-    number INTEGER PRIMARY KEY,  -- rows are only appended, so no page is rebuilt around a key
-    key_id TEXT NOT NULL UNIQUE, tenant TEXT NOT NULL, subject_ref TEXT NOT NULL, retention_class TEXT NOT NULL,
-    day TEXT NOT NULL, created_us INTEGER NOT NULL, wrapped BLOB NOT NULL,
-    UNIQUE (tenant, subject_ref, retention_class, day));
-CREATE TABLE IF NOT EXISTS subjects (
-    tenant TEXT NOT NULL, subject_hmac BLOB NOT NULL, subject_ref TEXT NOT NULL UNIQUE,
-    PRIMARY KEY (tenant, subject_hmac));
-CREATE TABLE IF NOT EXISTS found (
-    day_key INTEGER NOT NULL,  -- the number of the day's key: the rows go with it, and stand together until then
-    value_hmac TEXT NOT NULL, kind TEXT NOT NULL, event_id TEXT NOT NULL,
-    subject_key INTEGER,  -- the number of the subject's key: a page that is rebuilt keeps copies of what stood in it
-    PRIMARY KEY (day_key, value_hmac, kind, event_id)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS found_subject ON found (subject_key) WHERE subject_key IS NOT NULL;
-"""
 
 
 class KeyStoreError(RuntimeError):
@@ -219,7 +189,7 @@ class KeyStore:
     def destroy(self, key_ids: Sequence[str]) -> int:
         """Destroy single keys, and what the map and the index say of them; return how many keys."""
         with self.transaction():
-            destroyed = [self._delete_each(statement, key_ids) for statement in _DESTROY][-1]
+            destroyed = [self._delete_each(statement, key_ids) for statement in DESTROY][-1]
             self._bump()
         self._scrub()
         return destroyed
@@ -231,26 +201,11 @@ class KeyStore:
         self._scrub()
         return forgotten
 
-    def destroy_days(self, tenant: str, retention_class: str, before_day: str) -> int:
-        """Destroy the keys of all days before one, and the index rows of what they sealed. Return how many keys."""
-        sql = "SELECT key_id FROM keys WHERE subject_ref = '' AND tenant = ? AND retention_class = ? AND day < ?"
-        with self._lock:
-            return self.destroy([row[0] for row in self._db.execute(sql, (tenant, retention_class, before_day))])
     def day_keys(self) -> list[DayKey]:
         """Return the keys of days that were not destroyed."""
         sql = "SELECT key_id, tenant, retention_class, day FROM keys WHERE subject_ref = '' ORDER BY day, key_id"
         with self._lock:
             return [DayKey(*row) for row in self._db.execute(sql)]
-
-    def destroy(self, key_ids: Sequence[str]) -> int:
-        """Destroy keys of days, and the index rows of what they sealed. Return how many keys."""
-        rows = "DELETE FROM found WHERE day_key IN (SELECT number FROM keys WHERE key_id = ?)"
-        with self.transaction():
-            self._delete_each(rows, key_ids)
-            destroyed = self._delete_each("DELETE FROM keys WHERE key_id = ? AND subject_ref = ''", key_ids)
-            self._bump()
-        self._scrub()
-        return destroyed
 
     def subjects_before(self, created_us: int) -> set[str]:
         """Return the references of subjects that were first seen before a time."""

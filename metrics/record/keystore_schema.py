@@ -6,6 +6,12 @@ MOVE = """INSERT OR IGNORE INTO found SELECT d.number, v.value_hmac, v.kind, v.e
     FROM value_index v JOIN keys d USING (key_id)
     LEFT JOIN keys s ON s.tenant = v.tenant AND s.subject_ref = v.subject_ref
     WHERE v.subject_ref IS NULL OR s.number IS NOT NULL"""
+DESTROY = (
+    "DELETE FROM found WHERE day_key = (SELECT number FROM keys WHERE key_id = ?)",
+    "DELETE FROM found WHERE subject_key = (SELECT number FROM keys WHERE key_id = ?)",
+    "DELETE FROM subjects WHERE subject_ref = (SELECT subject_ref FROM keys WHERE key_id = ?)",
+    "DELETE FROM keys WHERE key_id = ?",
+)
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS keys (
