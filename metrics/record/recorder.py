@@ -83,7 +83,6 @@ class Recorder:
     ) -> None:
         self.data, self._clock, self._pace = data, clock, pace or Pace()
         self.zone = environ.get("SLUICE_TIME_ZONE") or "UTC"
-        self.data, self.now_us, self._pace = data, clock, pace or Pace()
         make_folder(data / "journal")
         self._lock = _lock(data / "recorder.lock")
         self.keystore, self.master = open_keystore(data, environ)
@@ -193,7 +192,7 @@ class Recorder:
         self.state.set_aside = reason or self.state.set_aside
         self.door.open(ledger)
         self._catch_up(ledger)
-        self._ingest = Ingest(self._files, ledger, self.counters, self.now_us)
+        self._ingest = Ingest(self._files, ledger, self.counters, self._clock)
         self.state.phase, self.state.problem = "running", None
         feed = Feed(self._audit, self._files.order, self._files.journal, self.keystore)
         for taken in self._steps(ledger, path):
