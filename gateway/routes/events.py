@@ -60,6 +60,7 @@ OPEN: Final[Mapping[str, Mapping[str, Sort]]] = {
         "index_version": "word",
     },
     "retrieval.cited": {"ids": "words", "unknown": "number"},
+    "retrieval.gold": {"ids": "words"},
 }
 _MOST: Final = 20  # values of a list
 

@@ -23,6 +23,8 @@ _JOINS: Final[Mapping[str, str]] = {
     "runs": "JOIN (SELECT DISTINCT * FROM (SELECT run_id, {keys} {calls})) USING (run_id)",
     "shadows": "JOIN (SELECT call_id AS copied, {keys} {calls}) ON copied = body->>'$.call_id'",
     "reviews": "JOIN (SELECT call_id, {keys} {calls}) ON call_id = reviewed",
+    "steps": "JOIN (SELECT DISTINCT * FROM (SELECT run_id, {keys} {calls})) ON run_id = run",
+    "searches": "JOIN (SELECT DISTINCT * FROM (SELECT run_id, {keys} {calls})) ON run_id = run",
     "values": "JOIN (SELECT seq, {keys} {calls}) USING (seq)",
 }
 _DIMS: Final = ", ".join(
