@@ -89,7 +89,7 @@ campaign-trust: ## tamper with recorded folders in sixteen ways; count what the 
 	@tools/install.sh dev
 	@$(BIN)/python -m benchmarks.campaign_trust $(ARGS)
 
-campaign-holds: ## kill -9 gateway workers while answers are held and decided; count what is lost or decided twice (5 minutes)
+campaign-holds: ## stop automations over all workers, then kill -9 them while answers are held and decided; count what is lost or decided twice (8 minutes)
 	@tools/install.sh dev
 	@$(BIN)/python -m benchmarks.campaign_holds $(ARGS)
 

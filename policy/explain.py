@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from policy.decide import Judgement, judge
 from policy.kinds import group_of
@@ -12,7 +13,13 @@ from policy.routing import Choice, Measure, Request, route, unmeasured
 from policy.rules import SITES, rule_for
 from policy.selection import matches
 from policy.snapshot import Snapshot
+from policy.tool_rules import Place, decide_tool
 from policy.values import Direction
+
+_BY_NO_RULE: Final = {
+    "stopped": "the automation was stopped by a person",
+    "escalated": "a better model was asked, and its answer was no surer",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,20 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Tool:
+    """A tool that a call offered or its answer called.
+
+    `rule` and `action` are what was recorded; None: decide now, by `arguments`, None where they are not known.
+    """
+
+    name: str
+    place: Place = "called"
+    action: str | None = None
+    rule: str | None = None
+    arguments: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """What is known of a call."""
 
@@ -47,6 +68,8 @@ class Question:
     found: tuple[Found, ...] = ()
     measure: Measure = unmeasured
     score: float | None = None
+    tools: tuple[Tool, ...] = ()
+    decided: tuple[str, str] | None = None  # the recorded verdict and its rule
 
 
 def explain(loaded: Loaded, question: Question) -> list[Reason]:
@@ -64,7 +87,8 @@ def explain(loaded: Loaded, question: Question) -> list[Reason]:
         *_tightening(base, bound.tightened, source),
         *_redaction(base, bound, question.found, source),
         *_routing(bound.policy, question, source),
-        *_verdict(bound.policy, question.score, source),
+        *_tools(bound.policy, question, source),
+        *_verdict(bound.policy, question, source),
         _at(source, ("delivery",), f"delivery is {bound.policy.delivery}"),
     ]
 
@@ -148,10 +172,33 @@ def _shares(policy: Policy, path: KeyPath, source: Source) -> Iterator[Reason]:
         yield _at(source, (*path, "shadow"), said)
 
 
-def _verdict(policy: Policy, score: float | None, source: Source) -> Iterator[Reason]:
-    """Name the band that a score reaches; without a certificate, for which more than the score counts."""
+def _tools(policy: Policy, question: Question, source: Source) -> Iterator[Reason]:
+    """Name the rule that decided about each tool: as recorded, else by what the files say of it now."""
+    for tool in question.tools:
+        action, rule, said = tool.action, tool.rule, "was"
+        if action is None or rule is None:
+            found = decide_tool(policy.tools, tool.name, tool.place, question.facts, tool.arguments)
+            action, rule, said = found.action, found.rule, "is"
+        deed = {"allow": "allowed", "deny": "denied", "hold": "held for review"}.get(action, action)
+        yield _at(source, _tool_path(rule), f"the tool {tool.name}, {tool.place}, {said} {deed}: tools.{rule}")
+
+
+def _tool_path(rule: str) -> KeyPath:
+    return ("tools", "rules", int(rule[6:-1])) if rule.startswith("rules[") else ("tools", "default")
+
+
+def _verdict(policy: Policy, question: Question, source: Source) -> Iterator[Reason]:
+    """Name what decided, or the band that a score reaches without a certificate, for which more than it counts."""
+    verdict, rule = question.decided or ("", "")
+    if rule.startswith("tools."):
+        yield _at(source, _tool_path(rule.removeprefix("tools.")), f"the verdict was {verdict}: {rule}")
+        return
+    if rule in _BY_NO_RULE:
+        yield Reason(f"the verdict was {verdict}: {_BY_NO_RULE[rule]}", "no file")
+        return
     if policy.confidence is None:
         return
+    score = question.score
     judged = judge(policy.confidence, policy.hold, score)
     at: KeyPath = ("confidence", "unscored") if judged.rule == "unscored" else ("confidence", "bands", _number(judged))
     said = "no score" if score is None else f"score {score:g}"

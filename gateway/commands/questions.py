@@ -12,10 +12,11 @@ from gateway.commands.common import settings_with
 from gateway.local_access import LocalAccess, NotReachedError
 from metrics.client import RecorderClient, RecorderError
 from policy.estimate import CHARS_PER_TOKEN, measuring
-from policy.explain import Found, Question
+from policy.explain import Found, Question, Tool
 from policy.model import FACT_NAMES, Facts
 from policy.routing import Request
 from policy.snapshot import Snapshot
+from policy.tool_rules import Place
 from policy.values import Direction
 
 Record = Mapping[str, Any]
@@ -56,7 +57,11 @@ def question(record: Record) -> Question:
     labels = {name: str(value) for name, value in _mapping(own.get("labels")).items()}
     score = own.get("confidence", own.get("score"))
     sure = float(score) if isinstance(score, int | float) and not isinstance(score, bool) else None
-    return Question(facts, labels, _request(own, facts, labels), tuple(_found(own)), score=sure)
+    decided = (str(own["verdict"]), str(own["verdict_rule"])) if own.get("verdict_rule") else None
+    return Question(
+        facts, labels, _request(own, facts, labels), tuple(_found(own)),
+        score=sure, tools=tuple(_tools(own)), decided=decided,
+    )  # fmt: skip
 
 
 def priced(asked: Question, snapshot: Snapshot, default_provider: str) -> Question:
@@ -106,6 +111,21 @@ def _found(own: Record) -> Iterator[Found]:
     for each in entities if isinstance(entities, list) else ():
         side: Direction = "answer" if each.get("side") == "answer" else "request"
         yield Found(str(each.get("kind")), side)
+
+
+def _tools(own: Record) -> Iterator[Tool]:
+    """Read tools: as recorded, without arguments, or written by hand, with them."""
+    rows = own.get("tools")
+    for row in rows if isinstance(rows, list) else ():
+        if isinstance(row, list) and len(row) >= 4:
+            place, name, action, rule = map(str, row[:4])
+            yield Tool(name, _place(place), action, rule)
+        elif isinstance(row, Mapping):
+            yield Tool(str(row.get("tool")), _place(row.get("place")), arguments=_mapping(row.get("arguments") or {}))
+
+
+def _place(said: Any) -> Place:
+    return "offered" if said == "offered" else "called"
 
 
 def _by_site(site: str, kind: str) -> Found:

@@ -2,19 +2,21 @@
 
 import secrets
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from gateway.policy_tools.check import load_checked
-from policy.cases import Case, CaseFile, Expect, Given
+from policy.cases import Case, CaseFile, Expect, Given, GivenArm
 from policy.decide import Judgement, held_by_tool, judge
 from policy.estimate import measuring
 from policy.files import read_folder
+from policy.measures import Counts
 from policy.model import FACT_NAMES, Facts, Policy, Ungoverned
 from policy.prices import cost_usd
 from policy.problems import PolicyErrors, Problem, Source, near
+from policy.promotion import begin, decide
 from policy.providers import split_model
 from policy.routing import Request, route
 from policy.snapshot import Snapshot
@@ -45,6 +47,9 @@ class Outcome:
     sent: str = ""
     findings: tuple[Finding, ...] = ()
     blocked: str | None = None
+    refused_by: str | None = None
+    share: float | None = None
+    split_arm: str | None = None
     models: tuple[str, ...] = ()
     verdict: str | None = None
     decided_by: str | None = None
@@ -108,27 +113,49 @@ async def _come_of(snapshot: Snapshot, given: Given, setting: Setting) -> Outcom
         bound = snapshot.bind(facts, given.labels)
     except Ungoverned:
         return Outcome("none")
-    policy = bound.policy
+    policy, share = bound.policy, _share(bound.policy, given.arm)
     tightened = tuple(int(name.removeprefix("tighten[")[:-1]) for name in bound.tightened)
-    request = Request(given.model, input_tokens=given.input_tokens, facts=facts, labels=given.labels)
+    if (refused_by := _refused_by(policy, given, facts)) is not None:
+        return Outcome(bound.name, tightened, refused_by=refused_by, share=share)
+    request = Request(given.model, input_tokens=given.input_tokens, facts=facts, labels=given.labels, run=given.run)
     costs = measuring(snapshot, setting.default_provider, request, setting.at, {})
     redactor = Redactor(policy.redaction, secrets.token_bytes(32), setting.detector)
     try:
         cleared = await redactor.clear(_body(given), "chat.completions")
     except Blocked as blocked:
-        return Outcome(bound.name, tightened, blocked=blocked.kind)
-    models = route(policy.routing, request, costs).models
+        return Outcome(bound.name, tightened, blocked=blocked.kind, share=share)
+    choice = route(policy.routing, request, costs)
     judged = _judged(policy, given, facts)
     return Outcome(
         bound.name,
         tightened,
         sent="\n".join(message["content"] for message in cleared.body["messages"]),
         findings=cleared.findings,
-        models=models,
+        share=share,
+        split_arm=choice.arm[1] if choice.arm else None,
+        models=choice.models,
         verdict=judged.verdict,
         decided_by=judged.rule,
-        cost_usd=_cost(snapshot, models, given, setting),
+        cost_usd=_cost(snapshot, choice.models, given, setting),
     )
+
+
+def _refused_by(policy: Policy, given: Given, facts: Facts) -> str | None:
+    """Name the rule that denies a tool which the call offers."""
+    decisions = (decide_tool(policy.tools, name, "offered", facts) for name in given.offers)
+    return next((f"tools.{decision.rule}" for decision in decisions if decision.action != "allow"), None)
+
+
+def _share(policy: Policy, given: GivenArm | None) -> float | None:
+    """Give what becomes of the share of a growing arm; None where the policy has no such split."""
+    split = next((each for each in policy.routing.promoted if given and each.name == given.split), None)
+    if given is None or split is None or split.promote is None:
+        return None
+    standing, age = begin(split, 0), given.age or split.promote.every
+    if given.share is not None:
+        standing = replace(standing, share=given.share)
+    counts = Counts(**{field.name: getattr(given, field.name) for field in fields(Counts)})
+    return decide(split, standing, counts, int(age.total_seconds() * 1_000_000)).share
 
 
 def _judged(policy: Policy, given: Given, facts: Facts) -> Judgement:
@@ -163,6 +190,9 @@ def _failures(expect: Expect, outcome: Outcome) -> Iterator[tuple[str, str]]:
         ("redacted", _list(expect.redacted), outcome.kinds(observed=False)),
         ("observed", _list(expect.observed), outcome.kinds(observed=True)),
         ("blocked", expect.blocked, outcome.blocked),
+        ("refused_by", expect.refused_by, outcome.refused_by),
+        ("split_arm", expect.split_arm, outcome.split_arm),
+        ("share", expect.share, outcome.share),
         ("models", None if expect.models is None else list(expect.models), list(outcome.models)),
         ("verdict", expect.verdict, outcome.verdict),
         ("decided_by", expect.decided_by, outcome.decided_by),

@@ -101,3 +101,48 @@ def test_the_tools_that_an_answer_calls_are_judged(tmp_path: Path, calls: str, v
     assert ran(write_tests(tree, text.replace("'D'", f"'{decided_by}'"))).problems == ()
     (problem,) = ran(write_tests(tree, text.replace("'D'", "nobody"))).problems
     assert f"expected nobody, found {decided_by}" in problem.message
+
+
+@pytest.mark.parametrize(("offers", "refused_by"), [("lookup", None), ("lookup, shell", "tools.rules[0]"), ("x", None)])
+def test_the_tools_that_a_call_offers_are_judged(tmp_path: Path, offers: str, refused_by: str | None) -> None:
+    policy = "tools: {default: allow, rules: [{tool: shell, at: offered, action: deny}]}\n"
+    case = f"  - name: n\n    given: {{offers: [{offers}]}}\n    expect: {{refused_by: 'tools.rules[0]'}}\n"
+    problems = ran(write_tests(write(tmp_path, a=policy), case)).problems
+    assert (problems == ()) == (refused_by is not None)
+
+
+SPLIT = """
+routing:
+  rules:
+    - candidates: [{model: m}, {model: n}]
+      split:
+        name: canary
+        arms: [{name: old, model: m, share: 0.9}, {name: new, model: n, share: 0.1}]
+        promote:
+          {arm: new, every: 1d, step: 0.1, up_to: 0.5, min_calls: 100, requires: [{measure: error, at_most: 0.05}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("arm", "share"),
+    [
+        ("calls: 1000, failed: 5", 0.2),
+        ("calls: 50", 0.1),
+        ("calls: 1000, failed: 200", 0),
+        ("calls: 1000, failed: 5, age: 1h", 0.1),
+        ("calls: 1000, failed: 5, share: 0.45", 0.5),
+    ],
+)
+def test_what_becomes_of_a_growing_arm_can_be_tested(tmp_path: Path, arm: str, share: float) -> None:
+    tree = write(tmp_path, a=SPLIT)
+    case = f"  - name: n\n    given: {{arm: {{split: canary, {arm}}}}}\n    expect: {{share: SHARE}}\n"
+    assert ran(write_tests(tree, case.replace("SHARE", str(share)))).problems == ()
+    (problem,) = ran(write_tests(tree, case.replace("SHARE", "0.99"))).problems
+    assert "expected 0.99" in problem.message
+
+
+def test_the_arm_of_a_run_can_be_tested(tmp_path: Path) -> None:
+    case = "  - name: n\n    given: {run: RUN}\n    expect: {split_arm: new, models: [n, m]}\n"
+    tree = write(tmp_path, a=SPLIT)
+    fell = [run for run in range(60) if not ran(write_tests(tree, case.replace("RUN", f"r{run}"))).problems]
+    assert 0 < len(fell) < 30

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from policy.explain import Found, Question, explain
+from policy.explain import Found, Question, Tool, explain
 from policy.load import load_with_places
 from policy.model import Facts
 from policy.routing import Request
@@ -95,3 +95,36 @@ def test_the_shares_of_a_split_and_the_shadow_have_their_lines(tmp_path: Path) -
     lines = [str(reason) for reason in explain(loaded, Question(Facts(), {}, Request("gpt-4o")))]
     assert "split s shares runs: old 0.9, new 0.1 (a.yaml:9)" in lines
     assert "0.5 of the runs are copied to z (a.yaml:11)" in lines
+
+
+RULES = """delivery: buffered
+hold: {queue: letters, deadline: 1h}
+tools:
+  default: allow
+  rules:
+    - {tool: refund, at: called, action: hold, when: "arguments.usd > 100"}
+    - {tool: shell, action: deny}
+"""  # lines 4 to 10
+
+
+def test_a_tool_and_its_hold_name_their_rule(tmp_path: Path) -> None:
+    loaded = load_with_places(write(tmp_path, default=RULES))
+    recorded = (Tool("refund", "called", "hold", "rules[0]"), Tool("lookup", "offered", "allow", "default"))
+    by_hand = (Tool("refund", arguments={"usd": 500}), Tool("refund", arguments={"usd": 5}), Tool("shell", "offered"))
+    asked = Question(Facts(), {}, tools=(*recorded, *by_hand), decided=("hold", "tools.rules[0]"))
+    lines = [str(reason) for reason in explain(loaded, asked)]
+    for line in (
+        "the tool refund, called, was held for review: tools.rules[0] (default.yaml:9)",
+        "the tool lookup, offered, was allowed: tools.default (default.yaml:7)",
+        "the tool refund, called, is held for review: tools.rules[0] (default.yaml:9)",
+        "the tool refund, called, is allowed: tools.default (default.yaml:7)",
+        "the tool shell, offered, is denied: tools.rules[1] (default.yaml:10)",
+        "the verdict was hold: tools.rules[0] (default.yaml:9)",
+    ):
+        assert line in lines, lines
+
+
+def test_a_stop_is_no_rule_of_a_file(tmp_path: Path) -> None:
+    loaded = load_with_places(write(tmp_path, default=RULES))
+    lines = [str(reason) for reason in explain(loaded, Question(Facts(), {}, decided=("hold", "stopped")))]
+    assert "the verdict was hold: the automation was stopped by a person (no file)" in lines
