@@ -88,6 +88,7 @@ COMMANDS: Final = {
     "audit": Lazy("gateway.commands.audit:audit", "Verify the audit tree, prove single records, anchor it elsewhere."),
     "demo": Lazy("demo.weeks.command:demo", "Play weeks of invented traffic with planted stories."),
     "subjects": Lazy("gateway.commands.subjects:subjects", "Find what is kept about a person, copy it, erase it."),
+    "doctor": Lazy("gateway.commands.doctor:doctor", "Say what is unsafe here, and what to do."),
     "backup": Lazy("gateway.commands.backup:backup", "Back up everything that cannot be made again."),
     "restore": Lazy("gateway.commands.backup:restore", "Put a backup in place."),
     "export": Lazy("gateway.commands.export:export", "Write an evidence bundle for an auditor."),

@@ -22,7 +22,7 @@ from gateway.control.database import Database, Note
 from gateway.control.identity.roles import LOCAL_OPERATOR
 from gateway.control.identity.tenants import DEFAULT_TENANT
 from gateway.control.migrations import STEPS
-from gateway.machine.running import private
+from gateway.machine.running import LAST_BACKUP, private
 from gateway.settings import Settings
 from metrics.proof.erasure import LIST_FILE, ErasureList, read_list
 from metrics.proof.signer import Signer
@@ -31,7 +31,6 @@ from metrics.record.fileops import make_folder, sync_data, sync_folder
 from metrics.record.master import MasterKey
 
 PREFIX: Final = "sluice-"
-LAST: Final = "last-backup.json"
 CONTROL, KEYS, POLICIES = "control.db", "keys/keystore.sqlite", "policies"
 _PARTIAL: Final = ".partial"
 # In this order. Lines that are being written are left out: nobody was told of them yet.
@@ -157,7 +156,7 @@ def _remember(data: Path, database: Database, made: Path) -> None:
     with database.write() as tx:
         tx.record(Note("backup.made", DEFAULT_TENANT, LOCAL_OPERATOR, {"backup": made.name}))
         said = {"backup": str(made.absolute()), "at_us": tx.now_us}
-    with open(data / LAST, "w", encoding="utf-8", opener=private) as file:
+    with open(data / LAST_BACKUP, "w", encoding="utf-8", opener=private) as file:
         json.dump(said, file)
 
 

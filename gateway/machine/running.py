@@ -13,15 +13,17 @@ from gateway.settings import Settings
 LOCK_FILE = "up.lock"
 ADDRESSES_FILE = "up.json"
 LOG_FOLDER = "logs"
+LAST_BACKUP = "last-backup.json"  # where the newest one is
 INTENT = "restore.json"  # a restore that is not finished: the folder holds a mixture
 
 
 def make_data_folder(settings: Settings) -> None:
-    """Create the data folder, readable by its owner only, and its log folder.
+    """Create the data folder and its log folder; from here on this process makes files for its owner only.
 
     Raises:
         SettingsError: it cannot be created or written.
     """
+    os.umask(0o077)
     try:
         settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         (settings.data / LOG_FOLDER).mkdir(mode=0o700, exist_ok=True)

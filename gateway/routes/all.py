@@ -9,7 +9,20 @@ from gateway.holds.agenda import AGENDA, Agenda
 from gateway.holds.reviewing import ReviewDesk
 from gateway.intake import Intake
 from gateway.machine.ports import address
-from gateway.routes import calls, events, health, metrics, outcomes, redact, retention, reviews, runs, subjects, weekly
+from gateway.routes import (
+    calls,
+    doctor,
+    events,
+    health,
+    metrics,
+    outcomes,
+    redact,
+    retention,
+    reviews,
+    runs,
+    subjects,
+    weekly,
+)
 from gateway.routes.admin import admin_router
 from gateway.routes.identity import SignInDesk, identity_router, query_signer
 from gateway.routes.policy_state import policy_state_router
@@ -49,6 +62,7 @@ def routers(parts: Parts) -> list[APIRouter]:
         retention.router(
             Retention(parts.database, keeper_client(parts.master, recorder, parts.database.clock_us)), parts.keystore
         ),
+        doctor.router(parts.database, health.examining(parts)),
     ]
 
 

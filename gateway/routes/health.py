@@ -1,12 +1,17 @@
 """/healthz, /readyz and /status: alive, able to serve, and the state of the whole machine."""
 
 import asyncio
+import os
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import orjson
 from fastapi import APIRouter, Response
 
+from gateway.doctor.case import gather
+from gateway.doctor.examine import examine
+from gateway.doctor.findings import Finding
 from gateway.errors import UpstreamError
 from gateway.machine.ports import address
 from gateway.machine.status import read_workers
@@ -53,6 +58,17 @@ def router(parts: Parts) -> APIRouter:
         }
 
     return routes
+
+
+def examining(parts: Parts) -> Callable[[str], Awaitable[list[Finding]]]:
+    """Return what asks the doctor about this machine and one tenant."""
+
+    async def examined(tenant: str) -> list[Finding]:
+        recorder = await _recorder(parts, "status")
+        case = await asyncio.to_thread(gather, parts.settings, parts.database, recorder, os.environ, tenant)
+        return examine(case)
+
+    return examined
 
 
 def worker_facts(parts: Parts) -> dict[str, Any]:

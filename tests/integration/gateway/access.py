@@ -77,6 +77,7 @@ ROWS: Final[Mapping[str, Row]] = {
     "POST /admin/services/{principal_id}/token": Row(("admin",), {}, names=True),
     "PUT /admin/services/{principal_id}/roles": Row(("admin",), {"roles": ["viewer"]}, names=True),
     "DELETE /admin/services/{principal_id}": Row(("admin",), names=True),
+    "GET /admin/doctor": Row(("admin", "auditor")),
     "GET /admin/policy-state": Row(("viewer",)),
     "GET /reviews": Row(("reviewer", "auditor", "admin")),
     "GET /reviews/{review_id}": Row(("reviewer", "auditor", "admin"), names=True),

@@ -1,0 +1,1 @@
+"""What is unsafe about an installation, and what to do about it."""
