@@ -8,9 +8,10 @@ import streamlit as st
 
 from dashboard.data import LiveData
 from dashboard.gateway import Gateway, GatewayUnreachable, Refused, SignInRequired, User
-from dashboard.pages import calls, certificates, overview, policies, reviews
+from dashboard.pages import calls, certificates, overview, policies, reviews, trust
 from dashboard.reviews import LiveDesk
 from dashboard.sign_in import COOKIE
+from dashboard.trust import LiveTrust
 from metrics.client import RecorderClient, RecorderError
 
 
@@ -30,12 +31,14 @@ def main() -> None:
         session = st.context.cookies.get(COOKIE, "")
         user, data = connect(gateway, session)
         desk = LiveDesk(gateway, session)
+        proof = LiveTrust(gateway, data.recorder, session)
         pages = [
             st.Page(lambda: overview.show(data, datetime.now(UTC)), title="Overview", url_path="", default=True),
             st.Page(lambda: calls.show(data, datetime.now(UTC)), title="Calls", url_path="calls"),
             st.Page(lambda: reviews.show(desk, datetime.now(UTC)), title="Reviews", url_path="reviews"),
             st.Page(lambda: certificates.show(data, datetime.now(UTC)), title="Certificates", url_path="certificates"),
             st.Page(lambda: policies.show(data, datetime.now(UTC)), title="Policies", url_path="policies"),
+            st.Page(lambda: trust.show(proof, datetime.now(UTC)), title="Trust", url_path="trust"),
         ]
         page = st.navigation(pages)
         who_is_here(user)

@@ -37,11 +37,11 @@ class LiveData:
         status: Callable[[], dict[str, Any]],
         policy_state: Callable[[], dict[str, Any]],
     ) -> None:
-        self._recorder, self._status, self._policy_state = recorder, status, policy_state
+        self.recorder, self._status, self._policy_state = recorder, status, policy_state
 
     def query(self, name: str, **params: Any) -> pd.DataFrame:
         """Ask the recorder."""
-        return frame(self._recorder.query(name, **params))
+        return frame(self.recorder.query(name, **params))
 
     def status(self) -> dict[str, Any]:
         """Ask the gateway."""

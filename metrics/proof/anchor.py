@@ -1,7 +1,8 @@
 """Anchors: copies of the newest checkpoint in places that whoever holds the data folder cannot rewrite.
 
 Without one, cutting off the end or writing everything anew cannot be noticed. A place is written as
-`folder:PATH` (another disk, a mounted share) or `git:REMOTE` (pushed to its branch `sluice-anchors`).
+`folder:PATH` (another disk, a mounted share), `git:REMOTE` (pushed to its branch `sluice-anchors`),
+`s3:https://HOST/BUCKET/PREFIX` or `otlp:https://HOST:4318/v1/logs`.
 """
 
 from __future__ import annotations
@@ -9,24 +10,21 @@ from __future__ import annotations
 import os
 import subprocess
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
 import orjson
 
+from metrics.proof.anchor_remote import AnchorError, Credentials, OtlpAnchor, S3Anchor, otlp_headers
 from metrics.proof.notes import Checkpoint
 from metrics.record.fileops import make_folder, sync_data
-from metrics.record.ids import Clock
+from metrics.record.ids import Clock, utc_us
 
 GIT_S: Final = 60.0
 BRANCH: Final = "sluice-anchors"
 _WAITS_S: Final = (5.0, 30.0, 120.0, 300.0)
-
-
-class AnchorError(RuntimeError):
-    """A checkpoint could not be anchored; the sentence says why and holds no password."""
 
 
 class Anchor(Protocol):
@@ -152,17 +150,21 @@ class Anchorage:
         return True
 
 
-def anchors_of(text: str, data: Path) -> list[Anchor]:
-    """Read places, separated by commas. Raises `ValueError` with a sentence."""
+def anchors_of(text: str, data: Path, environ: Mapping[str, str] = os.environ, clock: Clock = utc_us) -> list[Anchor]:
+    """Read places, separated by commas; who writes there stands in the environment. Raises `ValueError`."""
     kinds: dict[str, Callable[[str, int], Anchor]] = {
         "folder": lambda rest, _: FolderAnchor(Path(rest).expanduser().absolute()),
         "git": lambda rest, at: GitAnchor(rest, data / "audit" / f"git-{at}"),
+        "s3": lambda rest, _: S3Anchor(rest, Credentials.of(environ), clock),
+        "otlp": lambda rest, _: OtlpAnchor(rest, clock, otlp_headers(environ)),
     }
     found: list[Anchor] = []
     for place in filter(None, (part.strip() for part in text.split(","))):
         kind, _, rest = place.partition(":")
         if kind not in kinds or not rest:
-            raise ValueError(f"names the anchor {_without_password(place)!r}; write folder:PATH or git:REMOTE")
+            raise ValueError(
+                f"names the anchor {_without_password(place)!r}; write folder:PATH, git:REMOTE, s3:URL or otlp:URL"
+            )
         found.append(kinds[kind](rest, len(found)))
     return found
 

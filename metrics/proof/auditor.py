@@ -96,6 +96,7 @@ class Auditor:
             "records": self.size,
             "signed": self.sealed,
             "signed_at": self.latest.time if self.latest else None,
+            "checkpoint": self.latest.note if self.latest else None,
             "key": self._signer.key.text(),
             "problem": self.problem,
             "anchors": {name: asdict(state) for name, state in self._anchors.state.items()},

@@ -15,7 +15,7 @@ import orjson
 
 from metrics.proof.bundle_rows import FORMATS, Part, Source, columns_of, seqs_of, stretches, write_part
 from metrics.proof.bundle_tree import write_leaves, write_tree
-from metrics.proof.manifest import FORMAT, Made, Scope, git_files, manifest
+from metrics.proof.manifest import FORMAT, OUTPUTS, Made, Scope, git_files, manifest
 from metrics.proof.pack import verifier
 from metrics.proof.signer import Signer
 from metrics.proof.store import TreeStore
@@ -25,7 +25,7 @@ from metrics.record.queries import load_queries
 
 COUNT: Final = "SELECT count(*) FROM ({})"
 EPOCH: Final = (1980, 1, 1, 0, 0, 0)
-TABLES: Final = {"evidence": "evidence", "events": "evidence_events"}
+TABLES: Final = {"evidence": "evidence", "events": "evidence_events"}  # table: the question it answers
 TREE, MANIFEST, SIGNATURE = "tree.bin", "manifest.json", "manifest.sig"
 
 Cursor = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
@@ -63,6 +63,13 @@ class Job:
         replace_whole(folder / "job.json", lambda path: path.write_bytes(orjson.dumps(asdict(self))))
 
 
+def sources_of(scope: Scope, through: int) -> list[Source]:
+    """Return the tables of a bundle."""
+    evidence, events = (load_queries()[question].sql for question in TABLES.values())
+    values = scope.values(through)
+    return [Source("evidence", evidence, OUTPUTS, values), Source("events", events, events, values)]
+
+
 @dataclass(frozen=True, slots=True)
 class Maker:
     """What making bundles needs."""
@@ -77,8 +84,7 @@ class Maker:
 
         Raises `NotSignedYetError`, `duckdb.Error`, `OSError`; beginning again goes on where it was.
         """
-        queries, values = load_queries(), job.scope.values(job.through)
-        sources = [Source(name, queries[question].sql, values) for name, question in TABLES.items()]
+        sources = sources_of(job.scope, job.through)
         for _ in self._write_parts(job, folder, sources):
             yield
         checkpoint = self._prove(job, folder)
@@ -89,11 +95,9 @@ class Maker:
 
     def count(self, job: Job) -> int:
         """Count the rows that a bundle will hold."""
-        queries, values = load_queries(), job.scope.values(job.through)
         with self.cursor() as cursor:
-            rows = [
-                cursor.execute(COUNT.format(queries[question].sql), values).fetchone() for question in TABLES.values()
-            ]
+            sources = sources_of(job.scope, job.through)
+            rows = [cursor.execute(COUNT.format(each.chosen), dict(each.values)).fetchone() for each in sources]
         return sum(row[0] for row in rows if row)
 
     def _write_parts(self, job: Job, folder: Path, sources: list[Source]) -> Iterator[None]:

@@ -100,11 +100,11 @@ class _Check:
         """Compare JSON lines and CSV row by row; return the rows' numbers with the ids of their records."""
         seqs: dict[int, str] = {}
         for name, table in self.about["tables"].items():
-            kinds = [kind == "text" for _, kind in table["columns"]]
+            columns = [(column, kind == "text") for column, kind in table["columns"]]
             for part in table["parts"]:
                 place = f"{name}/{part['number']:05d}"
-                rows = dict(self._json_rows(f"{place}.jsonl", part, seqs))
-                said = dict(self._csv_rows(f"{place}.csv", kinds))
+                rows = dict(self._json_rows(f"{place}.jsonl", [column for column, _ in columns], part, seqs))
+                said = dict(self._csv_rows(f"{place}.csv", [text for _, text in columns]))
                 for seq in rows.keys() | said.keys():
                     if rows.get(seq) != said.get(seq):
                         where = "jsonl" if seq not in rows else "csv" if seq not in said else ""
@@ -112,19 +112,21 @@ class _Check:
                         self.report.found(seq, what)
         return seqs
 
-    def _json_rows(self, name: str, part: dict[str, Any], seqs: dict[int, str]) -> Iterator[tuple[int, str]]:
+    def _json_rows(
+        self, name: str, columns: list[str], part: dict[str, Any], seqs: dict[int, str]
+    ) -> Iterator[tuple[int, str]]:
         hashes = hashlib.sha256()
         for line in (self._read(name) or b"").decode("utf-8", "replace").split("\n"):
             if not line:
                 continue
             try:
                 row = json.loads(line, parse_int=str, parse_float=str)
-                *cells, said = row.values()
-                seq, found = int(row["seq"]), _hash([_text(cell) for cell in cells])
+                seq, found = int(row["seq"]), _hash([_text(row.get(column)) for column in columns])
+                strange = row.keys() - {*columns, "row_sha256"}
             except (ValueError, KeyError, TypeError, AttributeError):
                 self.report.found(None, f"{name} holds a line that is no row")
                 continue
-            if found != said:
+            if found != row.get("row_sha256") or strange:
                 self.report.found(seq, f"its row in {name} was changed")
             seqs[seq] = str(row.get("event_id"))
             hashes.update(found.encode())

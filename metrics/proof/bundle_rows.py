@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -28,10 +29,11 @@ Values = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One table: its name, the question it answers, and the values bound to it."""
+    """One table: its name, the question it answers, which rows it chooses (`seq` alone), and the bound values."""
 
     name: str
     sql: str
+    chosen: str
     values: Values
 
 
@@ -60,20 +62,20 @@ def columns_of(cursor: duckdb.DuckDBPyConnection, source: Source) -> list[tuple[
 def stretches(cursor: duckdb.DuckDBPyConnection, source: Source, rows: int = ROWS_PER_PART) -> list[tuple[int, int]]:
     """Return the first and last number of each part."""
     sql = f"""SELECT min(seq), max(seq) FROM (
-        SELECT seq, (row_number() OVER (ORDER BY seq) - 1) // {rows} AS part FROM ({source.sql})
+        SELECT seq, (row_number() OVER (ORDER BY seq) - 1) // {rows} AS part FROM ({source.chosen})
     ) GROUP BY part ORDER BY part"""  # noqa: S608 - the question is one of ours
     return cursor.execute(sql, dict(source.values)).fetchall()
 
 
 def write_part(cursor: duckdb.DuckDBPyConnection, source: Source, number: int, ends: tuple[int, int], to: Path) -> Part:
     """Write the rows between two numbers in all formats, durably."""
-    values = dict(source.values) | {"from_seq": ends[0], "to_seq": ends[1]}
     columns = columns_of(cursor, source)
+    values = dict(source.values) | {"from_seq": ends[0], "to_seq": ends[1]}
     table = cursor.sql(rendered(source.sql, columns), params=values).to_arrow_table().combine_chunks()
     hashes = "".join(table["row_sha256"].to_pylist())
     part = Part(source.name, number, table.num_rows, *ends, hashlib.sha256(hashes.encode()).hexdigest())
     (to / source.name).mkdir(parents=True, exist_ok=True)
-    head = ",".join([*(name for name, _ in columns), "row_sha256"])
+    head = ",".join([*(name for name, _ in columns), "row_sha256"]) + "\n"
     replace_whole(to / part.path("jsonl"), lambda path: _lines(path, table["json_line"]))
     replace_whole(to / part.path("csv"), lambda path: _lines(path, table["csv_line"], head))
     typed = table.drop_columns(["json_line", "csv_line"]).replace_schema_metadata(None)
@@ -85,10 +87,10 @@ def rendered(sql: str, columns: list[tuple[str, str]]) -> str:
     """Return the question with each row's hash and its two lines beside its values."""
     cells = [_cell(name, kind) for name, kind in columns]
     hashed = ", chr(31), ".join(f"coalesce({cell}, chr(0))" for cell in cells)
-    members = ", ',', ".join(_member(name, kind, cell) for (name, kind), cell in zip(columns, cells, strict=True))
+    members = ", ".join(_member(name, kind, cell) for (name, kind), cell in zip(columns, cells, strict=True))
     fields = ", ',', ".join(_field(kind, cell) for (_, kind), cell in zip(columns, cells, strict=True))
-    return f"""SELECT *, concat('{{', {members}, ',"row_sha256":"', row_sha256, '"}}') AS json_line,
-        concat({fields}, ',', row_sha256) AS csv_line
+    return f"""SELECT *, concat('{{', {members}, '"row_sha256":"', row_sha256, '"}}', chr(10)) AS json_line,
+        concat({fields}, ',', row_sha256, chr(10)) AS csv_line
     FROM (SELECT *, sha256(concat({hashed})) AS row_sha256 FROM ({sql})) ORDER BY seq"""  # noqa: S608
 
 
@@ -100,7 +102,7 @@ def _cell(name: str, kind: str) -> str:
 
 def _member(name: str, kind: str, cell: str) -> str:
     value = f"to_json({cell})::VARCHAR" if kind == "text" else cell
-    return f"""'"{name}":', coalesce({value}, 'null')"""
+    return f"""CASE WHEN {cell} IS NULL THEN '' ELSE concat('"{name}":', {value}, ',') END"""
 
 
 def _field(kind: str, cell: str) -> str:
@@ -110,11 +112,14 @@ def _field(kind: str, cell: str) -> str:
     return f"""CASE WHEN {cell} IS NULL THEN '' ELSE concat('"', {safe}, replace({cell}, '"', '""'), '"') END"""
 
 
-def _lines(path: Path, column: pa.ChunkedArray, head: str | None = None) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        if head is not None:
-            file.write(head + "\n")
-        file.write("\n".join(column.to_pylist()) + "\n" if len(column) else "")
+def _lines(path: Path, column: pa.ChunkedArray, head: str = "") -> None:
+    """Write lines as they lie in memory one after the other, each with its end."""
+    with path.open("wb") as file:
+        file.write(head.encode())
+        for lines in column.chunks:
+            _, offsets, data = lines.buffers()
+            ends = np.frombuffer(offsets, np.int32)[lines.offset : lines.offset + len(lines) + 1]
+            file.write(memoryview(data)[ends[0] : ends[-1]])
 
 
 def seqs_of(parts: list[Part], folder: Path) -> Iterator[int]:

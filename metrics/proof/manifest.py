@@ -17,6 +17,11 @@ from metrics.proof.bundle_rows import Part, Source
 from metrics.proof.profiles import answered
 
 FORMAT: Final = "sluice-bundle/1"
+# The rows of `evidence`, without what is joined to them.
+OUTPUTS: Final = """SELECT seq, policy, policy_hash, snapshot, git_commit, dirty FROM calls
+    WHERE tenant = $tenant AND ts_us >= $since AND ts_us < $until AND seq BETWEEN $from_seq AND $to_seq
+        AND seq <= $through
+        AND ($automation IS NULL OR automation IN (SELECT unnest(string_split($automation::VARCHAR, ','))))"""
 _POLICIES: Final = """SELECT policy, policy_hash, snapshot, git_commit, dirty, count(*) AS calls, min(seq) AS first_seq,
     max(seq) AS last_seq FROM ({evidence}) WHERE policy IS NOT NULL GROUP BY ALL ORDER BY min(seq), policy"""
 _ENTITIES: Final = """SELECT side, kind, sum(n)::BIGINT AS n FROM entities
@@ -79,8 +84,8 @@ def manifest(cursor: duckdb.DuckDBPyConnection, scope: Scope, made: Made, checkp
         "questions": {source.name: source.sql for source in made.sources},
         "tables": {source.name: _table(source.name, made) for source in made.sources},
         "sequence": _sequence(cursor, scope.tenant, made.parts),
-        "policies": _dicts(cursor, _POLICIES.format(evidence=evidence.sql), values),
-        "entities": _dicts(cursor, _ENTITIES.format(evidence=evidence.sql), values),
+        "policies": _dicts(cursor, _POLICIES.format(evidence=evidence.chosen), values),
+        "entities": _dicts(cursor, _ENTITIES.format(evidence=evidence.chosen), values),
         "events": kinds,
         "controls": answered(scope.profile, kinds),
         "files": dict(sorted(made.files.items())),

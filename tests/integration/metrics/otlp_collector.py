@@ -7,8 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from google.protobuf import json_format
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
@@ -23,6 +26,7 @@ class Collector:
     raw: bytes = b""
     spans: list[Span] = field(default_factory=list)
     metrics: dict[str, Metric] = field(default_factory=dict)
+    lines: list[LogRecord] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
     resource: dict[str, str] = field(default_factory=dict)
     asked: int = 0
@@ -31,6 +35,10 @@ class Collector:
     def take(self, path: str, body: bytes) -> None:
         """Decode one request."""
         self.raw += body
+        if path.endswith("/v1/logs"):
+            for sent in json_format.Parse(body, ExportLogsServiceRequest()).resource_logs:
+                self.lines += [line for scope in sent.scope_logs for line in scope.log_records]
+            return
         if path.endswith("/v1/traces"):
             for group in ExportTraceServiceRequest.FromString(body).resource_spans:
                 self.resource = {pair.key: pair.value.string_value for pair in group.resource.attributes}

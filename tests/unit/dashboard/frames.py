@@ -7,6 +7,7 @@ import pandas as pd
 
 from dashboard.data import MemoryData, frame
 from dashboard.reviews import MemoryDesk
+from dashboard.trust import MemoryTrust
 from metrics.client import Table, Watermark
 from policy.certificate import Certificate
 from policy.values import dump
@@ -140,6 +141,31 @@ def held(number: int) -> dict[str, Any]:
 
 
 CALLING = {"calls": [{"name": "refund", "arguments": {"amount": 500}}], "texts": ["One", "Two"], "text": "One\n\nTwo"}
+TREE: dict[str, Any] = {
+    "records": 1205, "signed": 1200, "signed_at": "2026-11-21T23:58:00Z", "checkpoint": "sluice/1\n1200\nroot\n",
+    "key": "sluice/1+aa+bb", "problem": None,
+    "anchors": {
+        "folder:/mnt/kept": {"size": 1200, "at_us": TS, "problem": None},
+        "git:host:anchors.git": {"size": 900, "at_us": TS, "problem": "git: push failed"},
+    },
+}  # fmt: skip
+HOLD = {"reference": "case-7", "subject_ref": None, "automation": "triage", "since": None, "until": None}
+HOLD |= {"set_by": "usr_ann", "set_at": "2026-11-01T00:00:00+00:00", "lifted_at": None}
+ERASURE = {"id": "era_1", "requested_at": 1_790_000_000, "done_at": 1_790_000_003, "basis": "gdpr-17", "verified": True}
+ERASURE |= {"subject_refs": ["sub_1"], "stores": {"content": 3, "sealed": 1}}
+EXPORT = {"id": "exp_1", "asked_us": TS, "actor": "usr_eve", "profile": "soc2", "since_us": TS, "until_us": TS + 1}
+EXPORT |= {"rows": 12, "state": "done", "problem": None, "manifest_sha256": "ab" * 32}
+RULE = {"applies_to": {"data_class": ["health"]}, "metadata": 400, "audit": 2192, "legal_hold": False}
+RUN = {"day": "2026-11-21", "done_us": TS, "outcome": {"keys": {"content": 4}, "records": 7, "held": 2}}
+FINDING = {"code": "x", "severity": "danger", "wrong": "It listens everywhere.", "advice": "Set SLUICE_HOST."}
+TRUST: Mapping[str, MemoryTrust] = {
+    "full": MemoryTrust(TREE, {"rules": [RULE], "runs": [RUN], "holds": [HOLD], "erasures": [ERASURE],
+                               "exports": [EXPORT], "findings": [FINDING]}),
+    "fresh": MemoryTrust({**TREE, "records": 0, "signed": 0, "signed_at": None, "checkpoint": None, "anchors": {}}),
+    "broken": MemoryTrust({**TREE, "problem": "3 records were signed, and only 2 leaves are there"}),
+    "viewer": MemoryTrust(TREE, dict.fromkeys(("rules", "runs", "holds", "erasures", "exports", "findings"))),
+    "without": MemoryTrust(),
+}  # fmt: skip
 DESKS: Mapping[str, MemoryDesk] = {
     "choices": MemoryDesk([held(1) | CALLING]),
     "one": MemoryDesk([held(1), held(2)]),

@@ -85,7 +85,7 @@ def test_a_place_that_fails_stops_no_other(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["tape:/x", "folder:", "/mnt"])
 def test_a_place_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
-    with pytest.raises(ValueError, match="write folder:PATH or git:REMOTE"):
+    with pytest.raises(ValueError, match="write folder:PATH, git:REMOTE, s3:URL or otlp:URL"):
         anchors_of(text, tmp_path)
 
 
