@@ -117,7 +117,7 @@ def anchor() -> None:
     settings, module = settings_with(), _proof("anchor")
     places = module.anchors_of(settings.anchors or "", settings.data)
     if not places:
-        raise Sentence("No anchor is set. Set SLUICE_ANCHORS to folder:PATH, git:REMOTE, s3:URL or otlp:URL, with commas between.")
+        raise Sentence("No anchor is set. Set SLUICE_ANCHORS to folder:PATH, git:REMOTE, s3:URL or otlp:URL, between commas.")
     notes = list(_proof("store").TreeStore(settings.data / "audit", read_only=True).notes())
     if not notes:
         raise Sentence("There is no checkpoint yet: the recorder signs the first one within thirty seconds.")
