@@ -34,6 +34,7 @@ def audit() -> None:
     help="""Verify leaves, tree, checkpoints, journal and sealed content of the data folder.
 
 Exit code 0: everything verifies; 1: something was changed, the first bad record is named; 2: nothing to verify.
+With --ledger, row by row, that the ledger says what was recorded; the recorder must not be running.
 
 \b
 Examples:
@@ -42,9 +43,10 @@ Examples:
 """
 )
 @click.option("--anchor", "anchors", type=click.Path(path_type=Path), multiple=True, help="Copies of checkpoints.")
+@click.option("--ledger", is_flag=True, help="Compare the ledger with the record, too.")
 @json_option
 @click.pass_context
-def verify(context: click.Context, *, anchors: tuple[Path, ...], as_json: bool) -> None:
+def verify(context: click.Context, *, anchors: tuple[Path, ...], ledger: bool, as_json: bool) -> None:
     settings, offline = settings_with(), _proof("offline")
     try:
         report = offline.verify(settings.data, _signer(settings).key, anchors)
@@ -53,6 +55,8 @@ def verify(context: click.Context, *, anchors: tuple[Path, ...], as_json: bool) 
     with _keystore(settings) as keystore:
         for seq, sentence in _proof("prove").content_problems(settings.data, keystore):
             report.found(seq, sentence)
+    if ledger:
+        _check_ledger(settings.data, report)
     if as_json:
         print_json(vars(report) | {"first_bad": report.first_bad})
     else:
@@ -117,7 +121,9 @@ def anchor() -> None:
     settings, module = settings_with(), _proof("anchor")
     places = module.anchors_of(settings.anchors or "", settings.data)
     if not places:
-        raise Sentence("No anchor is set. Set SLUICE_ANCHORS to folder:PATH, git:REMOTE, s3:URL or otlp:URL, between commas.")
+        raise Sentence(
+            "No anchor is set. Set SLUICE_ANCHORS to places such as folder:PATH or git:REMOTE, separated by commas."
+        )
     notes = list(_proof("store").TreeStore(settings.data / "audit", read_only=True).notes())
     if not notes:
         raise Sentence("There is no checkpoint yet: the recorder signs the first one within thirty seconds.")
@@ -128,6 +134,15 @@ def anchor() -> None:
         except module.AnchorError as error:
             raise Sentence(f"It could not be anchored. {error}") from error
         click.echo(f"{place.name}: {checkpoint.size} records, {checkpoint.time}")
+
+
+def _check_ledger(data: Path, report: Any) -> None:
+    module = _proof("ledger_check")
+    try:
+        for seq, sentence in module.ledger_problems(data):
+            report.found(seq, sentence)
+    except module.LedgerUnreadableError as error:
+        raise Unverifiable(f"The ledger could not be verified: {error}.") from error
 
 
 def _proof(name: str) -> Any:
