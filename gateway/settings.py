@@ -172,7 +172,7 @@ def _refuse_shared_ports(settings: Settings) -> None:
 _HOST = r"[A-Za-z0-9_.\-]+|(?=.*:.*:)[0-9A-Fa-f:.]+"
 
 _hosts = read.matching("SLUICE_WEBHOOK_HOSTS", r"[A-Za-z0-9_.,:\-]+", "it must be host names, separated by commas.")
-_ANCHOR = r"(folder|git|s3|otlp):[^\s,]+"
+_ANCHOR = r"((folder|git):|(s3|otlp):https?://)[^\s,]+"
 
 SPECS: Final = (
     Spec("SLUICE_DATA", read.folder("SLUICE_DATA"), "./sluice-data", "Folder for everything the programs write."),
