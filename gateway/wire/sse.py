@@ -1,7 +1,7 @@
 """Server-sent events: a tolerant reader that gives the same events under every split of the bytes, and a writer."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
@@ -27,7 +27,7 @@ class SseReader:
     """
 
     max_bytes: int = MAX_EVENT_BYTES
-    _rest: bytes = b""
+    _rest: bytearray = field(default_factory=bytearray)
     _after_cr: bool = False
     _begun: bool = False
 
@@ -37,14 +37,19 @@ class SseReader:
         Raises:
             EventTooLong: an unfinished event grew over `max_bytes`.
         """
-        text = self._rest + self._unix(chunk)
+        rest, since = self._rest, max(0, len(self._rest) - 1)  # what was there before has no end in it
+        rest += self._unix(chunk)
         if not self._begun:
-            if len(text) < 3 and _BOM.startswith(text):
-                self._rest = text
+            if len(rest) < 3 and _BOM.startswith(rest):
                 return []
-            text, self._begun = text.removeprefix(_BOM), True
-        *blocks, self._rest = text.split(b"\n\n")
-        if len(self._rest) > self.max_bytes:
+            if rest.startswith(_BOM):
+                del rest[:3]
+            since, self._begun = 0, True
+        blocks: list[bytes] = []
+        if rest.find(b"\n\n", since) >= 0:
+            *blocks, left = bytes(rest).split(b"\n\n")
+            rest[:] = left
+        if len(rest) > self.max_bytes:
             raise EventTooLong
         return [data for block in blocks if (data := _data(block)) is not None]
 

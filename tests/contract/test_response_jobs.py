@@ -13,7 +13,8 @@ from tests.contract.test_response_stores import KINDS, Clock, postgres_server, s
 
 __all__ = ["postgres_server"]
 
-JOB = Job("resp_1", "acme", {"model": "m", "input": []}, {"[A]": "ann"}, None, None, "key", ["acme"], [None], 2)
+FACTS = ["acme", None, "drafting", None, None]
+JOB = Job("resp_1", "acme", {"model": "m", "input": []}, {"[A]": "ann"}, None, None, "key", FACTS, [None], 2)
 QUEUED = Stored("resp_1", "drafting", "", [], {"status": "queued"}, {})
 DONE = Stored("resp_1", "drafting", "test", [], {"status": "completed"}, {})
 
