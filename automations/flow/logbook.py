@@ -9,7 +9,7 @@ from automations.flow.failures import Failure
 from automations.flow.progress import Progress
 from automations.queue.actions import settle
 from automations.queue.sealing import RunKey
-from automations.queue.store import DEAD, ERASED, QUEUED, Event, Lease, Store, move, post
+from automations.queue.store import DEAD, DONE, ERASED, QUEUED, Event, Lease, Store, move, post
 
 FREE: dict[str, Any] = {"owner": None, "lease_us": None}
 FRESH: dict[str, Any] = {"attempts": 0, "waits": 0, "losses": 0}
@@ -49,14 +49,19 @@ class Logbook:
             words["retry_after_s"] = round(wait_s, 1)
         self.say("step.end", words, {"detail": failure.detail} if failure else None, step.name)
 
-    def passed(self, step: Step, output: Any) -> None:
-        """Keep what a step gave; the next step is on."""
+    def passed(self, step: Step, output: Any, steps: int) -> bool:
+        """Keep what a step gave; True: the next of so many steps is on, False: the run has ended with this one."""
         assert self.progress is not None
         self.progress.add(step, output)
         self.say_step(step, "ok")
         at = self.lease.step + 1
-        self._move({"step": at, "step_name": step.name, **FRESH, **self._kept()})
         self.lease = replace(self.lease, step=at, **FRESH)
+        kept = {"step": at, "step_name": step.name, **FRESH, **self._kept()}
+        if at == steps:
+            self.end(DONE, **kept)
+            return False
+        self._move(kept)
+        return True
 
     def let_go(self, step: Step, wait_s: float, state: str = QUEUED) -> None:
         """Put the run back until its time has come."""
@@ -72,15 +77,15 @@ class Logbook:
         values |= {"detail_sealed": self.key.seal("detail", failure.detail)} if self.key else {}
         self._move({**values, "ended_us": self.store.clock_us(), **FREE, **self._counts(), **self._kept()})
 
-    def end(self, state: str, cause: str | None = None) -> None:
-        """End the run for good."""
+    def end(self, state: str, cause: str | None = None, **kept: Any) -> None:
+        """End the run for good; `kept` is written with it."""
         now_us = self.store.clock_us()
         words: dict[str, Any] = {"status": state, "steps": self.lease.step, "retries": self.lease.retries}
         words |= {"duration_ms": (now_us - self.lease.created_us) // 1000} | ({"cause": cause} if cause else {})
         self.say("run.end", words)
         gone = ("input_sealed", "progress_sealed", "detail_sealed") if state == ERASED else ()
         erased = dict.fromkeys(gone) | ({"dedup": self.lease.run_id} if gone else {})
-        self._move({"state": state, "cause": cause, "ended_us": now_us, **FREE, **erased})
+        self._move({"state": state, "cause": cause, "ended_us": now_us, **kept, **FREE, **erased})
 
     def _counts(self) -> dict[str, int]:
         return {name: getattr(self.lease, name) for name in _COUNTS}

@@ -6,7 +6,7 @@ from typing import Final
 from automations.flow.automation import Tries
 from automations.flow.failures import Failure
 
-MOST_LOSSES: Final = 5  # workers that may end during one step before it is taken for the cause
+MOST_LOSSES: Final = 8  # workers that may end during one step before it is taken for the cause
 
 
 @dataclass(frozen=True, slots=True)

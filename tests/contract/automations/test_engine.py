@@ -147,7 +147,7 @@ def test_a_dead_workers_run_goes_to_another_and_the_first_one_cannot_write(
 def test_a_message_that_kills_its_workers_is_a_dead_letter(engine_of: Build, target: Target, clock: Clock) -> None:
     engine = engine_of(greeting(target))
     (run_id,) = begin(engine, Note("n1", "a"))
-    for _ in range(5):
+    for _ in range(8):
         engine.claim("doomed", 1, 10.0)
         clock.advance(11)
     engine.drain()

@@ -1,6 +1,7 @@
 """An automation for tests: a letter is summed up by a model and posted to a target that knows keys."""
 
 import os
+import signal
 from urllib.parse import urlsplit
 
 import urllib3
@@ -37,18 +38,23 @@ _HTTP = urllib3.PoolManager(maxsize=32, retries=False)
 _QUICK = Tries(3, first_wait_s=0.2, longest_wait_s=1.0)
 
 
+def text_kills(letter: Letter) -> bool:
+    """Tell whether this is one of the campaign's letters whose reader dies, as of a bug in a C library."""
+    return letter.text == "deadly"
+
+
 @AUTOMATION.ingest(tries=_QUICK)
 def read(run: Run[Letter], letter: Letter) -> str:
     if letter.text == "poison":
         raise ValueError("a letter that nobody can read")
+    if text_kills(letter):
+        os.kill(os.getpid(), signal.SIGKILL)
     return letter.text
 
 
 @AUTOMATION.prompt("sum-up@1", timeout_s=30, tries=_QUICK)
 def sum_up(run: Run[Letter], text: str) -> Summary:
-    if os.environ.get("LETTERS_WITHOUT_MODEL"):
-        return Summary(to=run.input.sender, text=text)
-    said = run.ask("simulated-small", [{"role": "user", "content": f"Sum up: {text}"}])
+    said = run.ask(os.environ.get("LETTERS_MODEL", "simulated-small"), [{"role": "user", "content": f"Sum up: {text}"}])
     return Summary(to=run.input.sender, text=said)
 
 
