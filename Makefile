@@ -1,6 +1,6 @@
 # One list of habits. `make run` and `make test` do their own set-up; see README.md for the plain lines behind them.
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check format lint types imports policy lock lock-others bench bench-redaction bench-peers bench-ledger campaign-kill campaign-inputs campaign-faults campaign-drain campaign-soak campaign-retries campaign-clients campaign-policies campaign-holds campaign-trust campaign-bundles bench-export campaign-movers clean
+.PHONY: help run demo test check format lint types imports policy lock lock-others bench bench-redaction bench-peers bench-ledger campaign-kill campaign-inputs campaign-faults campaign-drain campaign-soak campaign-retries campaign-clients campaign-policies campaign-worker campaign-holds campaign-trust campaign-bundles bench-export campaign-movers clean
 
 UPSTREAM ?= simulated
 BIN := .venv/bin
@@ -96,6 +96,10 @@ bench-export: ## an evidence bundle of a million outputs: seconds, memory, and a
 campaign-trust: ## tamper with recorded folders in sixteen ways; count what the audit tree notices (ARGS="--trials 100" for a short one)
 	@tools/install.sh dev
 	@$(BIN)/python -m benchmarks.campaign_trust $(ARGS)
+
+campaign-worker: ## kill -9 workers while they run 1,000 letters, on SQLite and on PostgreSQL; count what is lost or done twice (25 minutes)
+	@tools/install.sh dev
+	@$(BIN)/python -m benchmarks.campaign_worker $(ARGS)
 
 campaign-holds: ## stop automations over all workers, then kill -9 them while answers are held and decided; count what is lost or decided twice (8 minutes)
 	@tools/install.sh dev

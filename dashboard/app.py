@@ -8,7 +8,8 @@ import streamlit as st
 
 from dashboard.data import LiveData
 from dashboard.gateway import Gateway, GatewayUnreachable, Refused, SignInRequired, User
-from dashboard.pages import calls, certificates, overview, policies, reviews, trust
+from dashboard.pages import calls, certificates, overview, policies, reviews, runs, trust
+from dashboard.queue import LiveQueue
 from dashboard.reviews import LiveDesk
 from dashboard.sign_in import COOKIE
 from dashboard.trust import LiveTrust
@@ -32,9 +33,11 @@ def main() -> None:
         user, data = connect(gateway, session)
         desk = LiveDesk(gateway, session)
         proof = LiveTrust(gateway, data.recorder, session)
+        queue = LiveQueue(Gateway(os.environ.get("SLUICE_WORKER_URL", "http://127.0.0.1:8082"), part="worker"), session)
         pages = [
             st.Page(lambda: overview.show(data, datetime.now(UTC)), title="Overview", url_path="", default=True),
             st.Page(lambda: calls.show(data, datetime.now(UTC)), title="Calls", url_path="calls"),
+            st.Page(lambda: runs.show(queue, data, datetime.now(UTC)), title="Runs", url_path="runs"),
             st.Page(lambda: reviews.show(desk, datetime.now(UTC)), title="Reviews", url_path="reviews"),
             st.Page(lambda: certificates.show(data, datetime.now(UTC)), title="Certificates", url_path="certificates"),
             st.Page(lambda: policies.show(data, datetime.now(UTC)), title="Policies", url_path="policies"),

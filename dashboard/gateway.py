@@ -31,10 +31,11 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """Calls the gateway's identity API. `base_url` has no trailing slash; `timeout_s` bounds each request."""
+    """Calls the gateway's API, or the worker's. `base_url` has no trailing slash; `timeout_s` bounds each request."""
 
     base_url: str
     timeout_s: float = 5.0
+    part: str = "gateway"  # whom it asks: the worker knows the same sessions
 
     def sign_in(self, email: str, password: str) -> str:
         """Return a session token.
@@ -106,7 +107,7 @@ class Gateway:
             data = answer.read()
         except OSError as error:
             raise GatewayUnreachable(
-                f"The gateway did not answer at {self.base_url}. Is `sluice up` running?"
+                f"The {self.part} did not answer at {self.base_url}. Is `sluice up` running?"
             ) from error
         finally:
             connection.close()

@@ -29,6 +29,7 @@ def dashboard(host: str | None, port: str | None) -> None:
     addresses = {
         "SLUICE_GATEWAY_URL": address(settings, "gateway"),
         "SLUICE_RECORDER_URL": address(settings, "recorder"),
+        "SLUICE_WORKER_URL": address(settings, "worker"),
     }
     os.environ.update(as_environment(settings) | addresses)
     program("dashboard.server", extra="dashboard").main()

@@ -36,8 +36,10 @@ OPEN: Final[Mapping[str, Mapping[str, Sort]]] = {
         "steps": "number",
         "retries": "number",
     },
-    "run.replayed": {"status": "word"},
-    "run.discarded": {"status": "word"},
+    "run.replayed": {"status": "word", "by": "word"},
+    "run.cancelled": {"by": "word"},
+    "run.opened": {"by": "word"},
+    "run.discarded": {"by": "word"},
     "step.end": {
         "step_kind": "step",
         "status": "word",
@@ -49,7 +51,7 @@ OPEN: Final[Mapping[str, Mapping[str, Sort]]] = {
     },
     "step.held": {"step_kind": "step"},
     "dead_letter": {"cause": "word", "layer": "word", "attempts": "number"},
-    **{f"action.{what}": {"action": "word", "key": "word"} for what in _EFFECTS},
+    **{f"action.{what}": {"action": "word", "key": "word", "by": "word", "status": "word"} for what in _EFFECTS},
     "retrieval": {
         "hits": "number",
         "empty": "flag",

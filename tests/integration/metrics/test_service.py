@@ -95,6 +95,10 @@ async def every_kind(journal: FileJournal) -> None:
         await journal.commit(end(call, TS, tenant, run=f"{tenant}_run", **known))
         said = {"call_id": call, "metric": "success", "value": True, "source": "human"}
         await journal.commit(Event(f"out_{tenant}", "outcome", TS + 9, tenant, body=said))
+        step = {"step_kind": "prompt", "status": "ok", "duration_ms": 5.0}
+        await journal.commit(
+            Event(f"step_{tenant}", "step.end", TS, tenant, f"{tenant}_triage", f"{tenant}_run", "classify", body=step)
+        )
         shadow = {"call_id": call, "provider": f"{tenant}_provider", "model": f"{tenant}_shadow", "outcome": "ok"}
         await journal.commit(Event(f"{call}.s", "call.shadow", TS + 9, tenant, f"{tenant}_triage", body=shadow))
 
@@ -106,8 +110,9 @@ def test_every_question_is_answered_for_the_tokens_tenant_alone(tmp_path: Path) 
             asker = RecorderClient(address, lambda tenant=tenant: token(recorder, tenant))  # type: ignore[misc]
             for name, question in Service(recorder).queries.items():
                 given = {"call_id": f"{tenant}_1", "since": 0, "until": 2**62, "event_ids": f"out_{tenant}"}
+                given["run"] = f"{tenant}_run"
                 if name == "events":
-                    del given["call_id"]
+                    del given["call_id"], given["run"]
                 found = asker.query(name, **{key: given[key] for key in given if key in question.parameters})
                 assert found.rows, f"{name}: add to `every_kind` what it asks about"
                 assert f"{stranger}_" not in str(found.rows), name
