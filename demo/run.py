@@ -3,23 +3,25 @@
 import asyncio
 import contextlib
 import os
+import secrets
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from urllib.parse import urlsplit
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from openai import OpenAI
 
-from demo.flows import Models
+import automations
+from demo.inbox import Inbox, Job, jobs
 from demo.keys import sample_keys, until_known
-from demo.traffic import Job, Plan, Tally, jobs, send
+from demo.office import Office, opened, watch
 from gateway.machine.running import address_of
 from gateway.machine.up import is_ready
 from gateway.setting_values import SettingsError
@@ -29,8 +31,10 @@ SIMULATED = "simulated"
 FAULT_RATE = 0.02
 POLL_S = 0.25
 WELCOME_S = 1.0  # `sluice up` says where everything is once it knows; our lines look better after its own
-PARTS = {"gateway": "/readyz", "recorder": "/readyz", "dashboard": "/_stcore/health"}
+PARTS = {"gateway": "/readyz", "recorder": "/readyz", "worker": "/readyz", "dashboard": "/_stcore/health"}
 STOP_S = 60.0
+_PATIENCE_S = 20  # without a new result; some runs end early, wait for a person or for another try
+_OURS = str(Path(next(iter(automations.__path__))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +81,26 @@ def how_many(upstream: str, count: int | None) -> int | None:
 
 
 def _run(settings: Settings, environ: dict[str, str], wanted: Wanted) -> int:
+    chosen, model = jobs(how_many(settings.upstream, wanted.count)), _model(settings.upstream, wanted)
+    inbox, office = Inbox(settings.data / "samples", f"{time.time_ns():x}"), Office()
+    environ.setdefault("SLUICE_AUTOMATIONS", _OURS)
     with contextlib.ExitStack() as stack:
         if settings.upstream == SIMULATED:
             environ["SLUICE_SIMULATED_BASE_URL"] = stack.enter_context(provider(wanted.fault_rate))
+        if chosen:
+            inbox.prepare()
+            url = stack.enter_context(opened(office))
+            environ |= {**inbox.environment(url, secrets.token_hex(32), model), **environ}
         up = stack.enter_context(supervisor(environ))
         try:
             if not _wait_until_ready(settings, up):
                 return up.wait()
-            _traffic(settings, wanted)
+            if chosen:
+                _traffic(settings, inbox, office, chosen)
+            else:
+                said = f"No sample was sent: calls to {settings.upstream} cost money."
+                click.echo(f"{said} `--samples 8 --model NAME` sends some.")
+            click.echo(f"Look at it: {address_of(settings, 'dashboard')}   or: sluice runs list")
             return up.wait()
         except KeyboardInterrupt:
             return stop(up)
@@ -152,46 +168,26 @@ def _part_is_ready(settings: Settings, part: str, path: str) -> bool:
     return asyncio.run(is_ready(address.hostname, address.port, path))
 
 
-def _traffic(settings: Settings, wanted: Wanted) -> None:
-    simulated = settings.upstream == SIMULATED
-    chosen = jobs(how_many(settings.upstream, wanted.count))
-    if not chosen:
-        click.echo(
-            f"No sample was sent: calls to {settings.upstream} cost money. `--samples 8 --model NAME` sends some."
-        )
-        return
-    if not simulated:
-        click.echo(
-            f"Sending {len(chosen)} samples to {settings.upstream}: some {2 * len(chosen)} calls, which it bills."
-        )
+def _traffic(settings: Settings, inbox: Inbox, office: Office, chosen: Sequence[Job]) -> None:
     gateway = address_of(settings, "gateway") or ""
-    plan = Plan(f"{gateway}/v1", sample_keys(settings), _models(wanted.model, simulated=simulated))
+    keys = sample_keys(settings)
     until_known(settings, gateway)
-    tally = _with_progress(plan, chosen)
-    click.echo(f"Sample traffic: {tally.sentence()}")
-    click.echo(f"Look at it: {address_of(settings, 'dashboard')}   or: sluice calls list")
-
-
-def _models(model: str | None, *, simulated: bool) -> Models:
-    if simulated:
-        return Models()
-    if model is None:
-        raise SystemExit("--model is needed to send samples to an upstream that is not simulated.")
-    return Models(model, model, "text-embedding-3-small")
-
-
-def _with_progress(plan: Plan, chosen: list[Job]) -> Tally:
-    bar = Progress(
-        TextColumn("Sending sample traffic"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=Console(),
-        disable=not sys.stdout.isatty(),
+    office.clients |= {name: OpenAI(base_url=f"{gateway}/v1", api_key=key) for name, key in keys.items()}
+    office.known |= inbox.put(chosen)
+    click.echo(
+        f"{len(chosen)} sample inputs of {len(keys)} automations stand in {inbox.folder}; the worker takes them."
     )
-    with bar:
-        task = bar.add_task("samples", total=len(chosen))
-        return asyncio.run(send(plan, chosen, lambda _job: bar.advance(task)))
+    seen = sum(job.automation in office.came for job in chosen)
+    watch(office, inbox.database, seen, _PATIENCE_S, threading.Event())
+    click.echo(f"Samples: {office.sentence()}")
+
+
+def _model(upstream: str, wanted: Wanted) -> str:
+    if upstream == SIMULATED:
+        return wanted.model or "simulated-large"
+    if wanted.count and wanted.model is None:
+        raise SystemExit("--model is needed to send samples to an upstream that is not simulated.")
+    return wanted.model or ""
 
 
 if __name__ == "__main__":

@@ -93,6 +93,7 @@ COMMANDS: Final = {
     "restore": Lazy("gateway.commands.backup:restore", "Put a backup in place."),
     "export": Lazy("gateway.commands.export:export", "Write an evidence bundle for an auditor."),
     "retention": Lazy("gateway.commands.retention:retention", "See and run what retention destroys; legal holds."),
+    "new": Lazy("gateway.commands.new:new", "Make a new automation from one that works."),
     "redact": Lazy("gateway.commands.redact:redact", "Show what a policy redacts in a text; prove that it holds."),
 }
 

@@ -20,7 +20,7 @@ from automations.connectors.mail import Mail, mail_or_bad
 from automations.flow.automation import Offer
 
 MAX_BYTES: Final = 64 * 1024 * 1024
-_MAX_LINE: Final = 1_000_000
+_MAX_LINE: Final = 250_000  # well below what an automation takes, so that no row blocks its folder
 _UNFINISHED: Final = (".part", ".tmp", ".crdownload")
 _SETTLED_S: Final = 0.5
 

@@ -25,7 +25,7 @@ _NOTES: Final = Table(
     "sluice_written",
     MetaData(),
     *(Column(name, String(200), nullable=False) for name in ("table_name", "row_key", "column_name", "action_key")),
-    *(Column(name, Text) for name in ("value", "source")),
+    *(Column(name, Text) for name in ("value", "source", "run")),
     Column("written_s", Float),
 )
 
@@ -61,8 +61,8 @@ class SqlTable:
                 wanted = wanted.where(table.c[self.key] > after)
             return [dict(row) for row in conn.execute(wanted).mappings()]
 
-    def fill(self, row: Any, values: Mapping[str, Any], sources: Mapping[str, str], key: str) -> Filled:
-        """Write values into a row where nobody wrote; the same `key` again changes nothing.
+    def fill(self, row: Any, values: Mapping[str, Any], sources: Mapping[str, str], key: str, run: str = "") -> Filled:
+        """Write values into a row where nobody wrote; the same `key` again changes nothing. `run` is noted beside them.
 
         Raises:
             Refused: no such row, table or column, or a value that does not fit. Unavailable: the database is away.
@@ -75,9 +75,13 @@ class SqlTable:
                 raise Refused(f"{self.name} has no such row")
             ours, done = self._written_before(conn, row), self._was_done(conn, key)
             free = {c: v for c, v in values.items() if _is_free(found[_column(table, c).name], ours.get(c))}
+            why = {"action_key": key, "run": run, "written_s": time.time()}
             if free and not done:
                 self._write(conn, row, free, found)
-                conn.execute(_NOTES.insert(), [self._note(row, c, v, sources.get(c, ""), key) for c, v in free.items()])
+                conn.execute(
+                    _NOTES.insert(),
+                    [{**self._note(row, c, v), **why, "source": sources.get(c, "")} for c, v in free.items()],
+                )
             return Filled(tuple(free), tuple(c for c in values if c not in free))
 
     def _write(self, conn: Connection, row: Any, free: Mapping[str, Any], seen: Mapping[Any, Any]) -> None:
@@ -110,9 +114,8 @@ class SqlTable:
     def _was_done(conn: Connection, key: str) -> bool:
         return conn.execute(select(_NOTES.c.action_key).where(_NOTES.c.action_key == key).limit(1)).first() is not None
 
-    def _note(self, row: Any, column: str, value: Any, source: str, key: str) -> dict[str, Any]:
-        said = {"table_name": self.name, "row_key": str(row), "column_name": column, "value": json.dumps(value)}
-        return said | {"source": source, "action_key": key, "written_s": time.time()}
+    def _note(self, row: Any, column: str, value: Any) -> dict[str, Any]:
+        return {"table_name": self.name, "row_key": str(row), "column_name": column, "value": json.dumps(value)}
 
 
 @dataclass(slots=True)
@@ -122,7 +125,7 @@ class SqlRows:
     table: SqlTable
     shape: type[Any]
     empty: str
-    every_s: float = 20.0
+    every_s: float = 5.0
     at_most: int = 100
     name: str = "sql"
     _after: Any = None

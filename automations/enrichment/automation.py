@@ -1,4 +1,4 @@
-"""CRM enrichment: rows without an industry get one, with size, city and domain where their record bears them out."""
+"""CRM enrichment: rows without an industry get one, and size, city and domain, where their record says so."""
 
 import hashlib
 import os
@@ -26,7 +26,7 @@ class Written(Shape):
 
 
 def enrichment(environ: Mapping[str, str]) -> Automation:
-    """Build the automation: rows of the table `CRM_TABLE` in `CRM_DATABASE_URL`, or posted records."""
+    """Build the automation; its how-to page lists the variables that it reads."""
 
     @cache
     def table() -> SqlTable:
@@ -63,7 +63,7 @@ def enrichment(environ: Mapping[str, str]) -> Automation:
 
     @made.dispatch("fill_company", key=_version, takes_key=True, timeout_s=30)
     def fill(run: Run[Company], facts: Facts) -> Written:
-        done = table().fill(facts.id, facts.values, facts.sources, run.action_key)
+        done = table().fill(facts.id, facts.values, facts.sources, run.action_key, run.id)
         return Written(written=done.written, kept=done.kept)
 
     return made

@@ -53,7 +53,7 @@ class Summary(Shape):
 
 
 def qualification(environ: Mapping[str, str]) -> Automation:
-    """Build the automation: notes from `QUALIFICATION_FOLDER` or a webhook, summaries to `QUALIFICATION_URL`."""
+    """Build the automation; its how-to page lists the variables that it reads."""
     made = Automation(
         "qualification-summary",
         Notes,

@@ -50,7 +50,7 @@ class Reply(Shape):
 
 
 def support(environ: Mapping[str, str]) -> Automation:
-    """Build the automation: tickets from `SUPPORT_FOLDER`, a mailbox or a webhook, articles of `SUPPORT_ARTICLES`."""
+    """Build the automation; its how-to page lists the variables that it reads."""
     knowledge = KnowledgeBase(Path(environ.get("SUPPORT_ARTICLES") or _ARTICLES))
     embedding = environ.get("SUPPORT_EMBEDDING_MODEL")
     letters = outbox(environ, "SUPPORT")

@@ -32,7 +32,7 @@ class Ticket(Shape):
 
 
 def triage(environ: Mapping[str, str]) -> Automation:
-    """Build the automation: mail from `TRIAGE_FOLDER` or `TRIAGE_IMAP_HOST`, tickets to `TICKETS_URL`."""
+    """Build the automation; its how-to page lists the variables that it reads."""
     tickets = Api(read_api(Path(__file__).with_name("tickets.yaml")), environ)
     made = Automation(
         "inbound-triage",

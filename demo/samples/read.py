@@ -2,10 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+import automations.support
+from automations.retrieval.articles import read_articles
 
 AUTOMATIONS = ("inbound-triage", "crm-enrichment", "qualification-summary", "support-drafting")
 
+_ARTICLES: Final = Path(next(iter(automations.support.__path__))) / "articles"
 _FILES = dict(zip(AUTOMATIONS, ("triage", "enrichment", "qualification", "support"), strict=True))
 
 
@@ -16,7 +20,7 @@ def samples(automation: str) -> list[dict[str, Any]]:
 
 def articles() -> list[dict[str, str]]:
     """Give the knowledge base that support drafts are made from."""
-    return _rows("articles")
+    return [{"id": each.article, "title": each.title, "text": each.text} for each in read_articles(_ARTICLES)]
 
 
 def _rows(name: str) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import httpx
 
-from demo.flows import CATEGORIES
+from automations.triage.rules import CATEGORIES
 from demo.samples.read import AUTOMATIONS, articles, samples
 from demo.weeks.clock import DAY_US, DemoClock
 from demo.weeks.stories import Kind, Story, at
