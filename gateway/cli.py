@@ -86,6 +86,7 @@ COMMANDS: Final = {
     "confidence": Lazy("gateway.commands.confidence:confidence", "Fit, show and explain certificates."),
     "ledger": Lazy("gateway.commands.ledger:ledger", "Rebuild the ledger from the journal."),
     "audit": Lazy("gateway.commands.audit:audit", "Verify the audit tree, prove single records, anchor it elsewhere."),
+    "review": Lazy("gateway.commands.review:review", "The weekly review: build, show, verify."),
     "demo": Lazy("demo.weeks.command:demo", "Play weeks of invented traffic with planted stories."),
     "subjects": Lazy("gateway.commands.subjects:subjects", "Find what is kept about a person, copy it, erase it."),
     "doctor": Lazy("gateway.commands.doctor:doctor", "Say what is unsafe here, and what to do."),

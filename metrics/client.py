@@ -70,6 +70,12 @@ class RecorderClient:
         mark = Watermark(answer["watermark"]["seq"], answer["watermark"]["ts_us"])
         return Table(tuple(answer["columns"]), answer["rows"], mark, answer.get("truncated", False))
 
+    def review(self, given: Mapping[str, Any]) -> bytes:
+        """Return the bytes of a weekly review; see `metrics.health.review.serve`. Raises `RecorderError`."""
+        response = self._send("POST", "/v1/review", orjson.dumps(given))
+        _checked(response)
+        return response.data
+
     def content(self, event_id: str) -> dict[str, str]:
         """Return the cleared texts of an event, if the token's roles allow it. Raises `RecorderError`."""
         fields: dict[str, str] = self._ask("GET", f"/v1/content/{event_id}")["fields"]
@@ -121,14 +127,16 @@ class RecorderClient:
         return Known(False if status["phase"] == "running" and status["behind_bytes"] == 0 else None)
 
     def _ask(self, method: str, path: str, body: bytes | None = None, token: bool = True) -> dict[str, Any]:
+        return _checked(self._send(method, path, body, token))
+
+    def _send(self, method: str, path: str, body: bytes | None, token: bool = True) -> urllib3.BaseHTTPResponse:
         headers = {"content-type": "application/json"}
         if token:
             headers["authorization"] = f"Bearer {self._token_source()}"
         try:
-            response = self._http.request(method, self._base_url + path, body=body, headers=headers)
+            return self._http.request(method, self._base_url + path, body=body, headers=headers)
         except urllib3.exceptions.HTTPError as problem:
             raise RecorderError(f"the recorder at {self._base_url} does not answer") from problem
-        return _checked(response)
 
 
 def _checked(response: urllib3.BaseHTTPResponse) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import click
 import uvicorn
 
 from metrics.health.questions import all_questions
+from metrics.health.review.serve import add_review
 from metrics.proof.anchor import Anchorage, anchors_of
 from metrics.proof.auditor import Auditor
 from metrics.proof.bundle import Maker
@@ -46,6 +47,7 @@ def run(data: Path, host: str, port: int, environ: Mapping[str, str] | None = No
         service = Service(recorder, questions=all_questions(recorder.zone))
         app = create_app(service)
         add_exports(app, service, exports)
+        add_review(app, service)
         add_metrics(app, telemetry.families, service.grant)
         add_retention(app, Retainer(recorder), service.grant)
         uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="warning", lifespan="off")).run()

@@ -54,6 +54,13 @@ def parse_duration(value: object) -> object:
     return timedelta(seconds=int(found[1]) * _UNITS_S[found[2]])
 
 
+def seconds_of(text: str) -> int:
+    """Read a duration such as 7d in seconds. Raises `ValueError`."""
+    value = parse_duration(text)
+    assert isinstance(value, timedelta)
+    return int(value.total_seconds())
+
+
 def whole_days(value: timedelta) -> timedelta:
     """Refuse what is no whole number of days: stored data expires by the day."""
     if value < timedelta(days=1) or value % timedelta(days=1):

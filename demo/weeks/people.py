@@ -8,7 +8,7 @@ from demo.weeks.stage import Stage
 from gateway.control.errors import Conflict
 from gateway.control.identity.roles import Identity
 from gateway.control.identity.tenants import DEFAULT_TENANT
-from gateway.control.reviews import Filter, Review, listed
+from gateway.control.reviews import Filter, Review, expire, listed
 from gateway.holds.reviewing import Remarks
 from gateway.wire import said
 
@@ -27,6 +27,7 @@ class People:
 
     async def look(self) -> int:
         """Decide most of what waits; return how much that was before."""
+        expire(self.stage.parts.database, 10_000)
         waiting = listed(self.stage.parts.database, DEFAULT_TENANT, Filter(limit=500))
         for review in waiting:
             if self.luck.random() < _ATTENTION:

@@ -15,7 +15,6 @@ from demo.weeks.people import People
 from demo.weeks.stage import Stage
 from demo.weeks.stories import WEEK_US, Story, planted
 from demo.weeks.traffic import Later, Traffic
-from gateway.control import reviews
 from gateway.policy_tools import certificates as files
 from metrics.health.confidence.fit import Signature, fit
 from metrics.health.confidence.sample import stretches
@@ -24,6 +23,8 @@ from policy.certified import asked_for
 from policy.load import load_tree
 
 _HOUR_US: Final = DAY_US // 24
+_BEFORE_US: Final = 5 * WEEK_US  # so long that no review compares with it
+_VALID: Final = timedelta(days=365)
 _FIRST_TRIAGE: Final = 380  # runs in the week before the first, from which the certificate is fitted
 _LOOKS: Final = (10, 12, 14, 16)  # hours at which reviewers look
 _SLOWER: Final = 4.0
@@ -101,8 +102,8 @@ class Play:
         self.played.decided = self.people.decided
 
     async def _first_certificate(self) -> None:
-        """Triage a week beforehand, every output seen by a person, and certify what was seen."""
-        begin = self.plan.first_us - WEEK_US
+        """Triage weeks beforehand, every output seen by a person, and certify what was seen."""
+        begin = self.plan.first_us - _BEFORE_US
         for number in range(_FIRST_TRIAGE):
             await self._until(begin + number * 5 * DAY_US // _FIRST_TRIAGE)
             await self.traffic.one(AUTOMATIONS[0])
@@ -122,7 +123,7 @@ class Play:
         now = datetime.fromtimestamp(self.clock.now_s(), UTC)
         for stretch in stretches(rows, "default"):
             asked = asked_for(tree, stretch.key)
-            made = None if asked is None else fit(stretch, asked[1], Signature("demo@example.com", now))
+            made = None if asked is None else fit(stretch, asked[1], Signature("demo@example.com", now, _VALID))
             if isinstance(made, Certificate):
                 files.write(Path(self.stage.settings.policies), made, None)
                 return made.certificate
@@ -137,13 +138,14 @@ class Play:
             else:
                 await self.people.look()
         await self._until(day_us + DAY_US)
-        reviews.expire(self.stage.parts.database)
         await self.stage.keep()
         await self.stage.watch_certificates()
 
     async def _week_over(self, monday_us: int) -> None:
         await self.stage.caught_up()
-        self.played.weeks.append(week_name(monday_us - 1))
+        week = week_name(monday_us - 1)
+        await self.stage.freeze(week)
+        self.played.weeks.append(week)
 
     async def _until(self, at_us: int) -> None:
         """Let time pass: what is reported meanwhile, and what stories change."""
@@ -174,8 +176,8 @@ class Play:
 
 
 def start_us(plan: Plan) -> int:
-    """Give when the demo's clock begins: a week before the first, for the certificate."""
-    return plan.first_us - WEEK_US - DAY_US
+    """Give when the demo's clock begins: before the first week, for the certificate."""
+    return plan.first_us - _BEFORE_US - DAY_US
 
 
 def clock_for(plan: Plan) -> DemoClock:

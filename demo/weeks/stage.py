@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
+import orjson
 from fastapi import APIRouter
 
 from demo.provider import corpus, model
@@ -20,7 +21,7 @@ from demo.samples.read import AUTOMATIONS
 from demo.weeks.clock import DemoClock, Pauses
 from demo.weeks.upstream import NAME, InProcess
 from gateway.app import create_app
-from gateway.control import leases
+from gateway.control import leases, weekly
 from gateway.control.identity.keys import KeySpec, create_key
 from gateway.control.identity.roles import Identity, local_operator
 from gateway.control.identity.tenants import DEFAULT_TENANT
@@ -31,6 +32,7 @@ from gateway.intake import Intake
 from gateway.keeper.activator import activate
 from gateway.keeper.certificates import CertificateWatch
 from gateway.keeper.relay import Relay
+from gateway.keeper.weekly import ReviewBuilder
 from gateway.machine.prepare import control_database
 from gateway.routes import events, outcomes, reviews
 from gateway.routes.all import hidden_ids
@@ -38,6 +40,8 @@ from gateway.sealer import Sealer
 from gateway.settings import Settings
 from gateway.wiring import Parts, World, open_parts
 from metrics.client import Table, Watermark
+from metrics.health.questions import all_questions
+from metrics.health.review.serve import made
 from metrics.proof.anchor import Anchorage
 from metrics.proof.auditor import Auditor
 from metrics.proof.signer import Signer
@@ -119,6 +123,20 @@ class Stage:
             time.sleep(0.05)
         return int(status["seq"])
 
+    async def freeze(self, week: str) -> None:
+        """Freeze the review of a week, as the keeper does."""
+        builder = ReviewBuilder(self.parts.database, lambda tenant, given: made(self.recorder, tenant, given))
+        builder.want_all(week, "demo")
+        await builder.build(self.lease)
+        await self.keep()
+
+    def reviewed(self, week: str) -> dict[str, Any]:
+        """Return a frozen review."""
+        with self.parts.database.read() as conn:
+            found = weekly.frozen(conn, DEFAULT_TENANT, week)
+        document: dict[str, Any] = orjson.loads(found.content or b"{}")
+        return document
+
     async def watch_certificates(self) -> None:
         """Bet against the certificates in force, as the keeper does."""
         watch = CertificateWatch(self.parts.database, lambda _tenant: self.query)
@@ -172,7 +190,7 @@ async def open_stage(settings: Settings, clock: DemoClock, seed: int) -> AsyncIt
             desk = ReviewDesk(parts.reviews, parts.pipeline.snapshot, parts.pipeline.redactors)
             sealer = Sealer(parts.master, AGENDA)
             agenda = Agenda(parts.database, sealer, parts.pipeline.snapshot, parts.pipeline.redactors)
-            service = Service(recorder, now_s=clock.now_s)
+            service = Service(recorder, now_s=clock.now_s, questions=all_questions())
             app = create_app(parts.pipeline, _routers(parts, desk), kept=parts.responses)
             transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
             async with httpx.AsyncClient(transport=transport, base_url="http://demo/v1") as http:

@@ -28,12 +28,14 @@ class Story:
 def planted(first_us: int, weeks: int) -> tuple[Story, ...]:
     """Give the stories of so many weeks; the first two are quiet, and so is each week that has none.
 
+    Of fewer than eight weeks the outage is left out: two stories of one automation need quiet weeks between them.
+
     Args:
         first_us: Monday 0:00 UTC of the first week.
         weeks: at least four.
     """
-    places = (3, 5, 6, 7, 8) if weeks >= 8 else (3, 4, 3, 4, 4)
-    return tuple(_placed(first_us, place, weeks) for place in zip(_STORIES, places, strict=True))
+    places: tuple[int | None, ...] = (3, 5, 6, 7, 8) if weeks >= 8 else (None, 3, 4, 3, 4)
+    return tuple(_placed(first_us, (story, week), weeks) for story, week in zip(_STORIES, places, strict=True) if week)
 
 
 def at(stories: tuple[Story, ...], automation: str, now_us: int) -> Iterator[Kind]:
@@ -43,8 +45,7 @@ def at(stories: tuple[Story, ...], automation: str, now_us: int) -> Iterator[Kin
 
 # Kind, automation, first hour of its week, hours it lasts (0: for good), layer, cause, and what is told.
 _STORIES: Final[tuple[tuple[Kind, str, int, int, str, str, str], ...]] = (
-    ("bad-prompt", "support-drafting", 9, 159, "prompt", "support-draft@5", "A new version of a prompt drafts worse."),
-    ("retrieval-outage", "support-drafting", 30, 96, "retrieval", "retrieval", "The search finds nothing for days."),
+    ("retrieval-outage", "support-drafting", 6, 120, "retrieval", "retrieval", "The search finds nothing for days."),
     ("price-rise", "crm-enrichment", 0, 0, "cost", "price", "The large model costs two and a half times as much."),
     ("slow-model", "qualification-summary", 6, 162, "latency", "simulated-small", "The small model answers slowly."),
     (
@@ -56,6 +57,7 @@ _STORIES: Final[tuple[tuple[Kind, str, int, int, str, str, str], ...]] = (
         "withdrawn",
         "Messages change; a certificate stops holding.",
     ),
+    ("bad-prompt", "support-drafting", 9, 159, "prompt", "support-draft@5", "A new version of a prompt drafts worse."),
 )
 
 

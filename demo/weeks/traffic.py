@@ -20,8 +20,9 @@ _LATE_US: Final = 8 * DAY_US
 _HOUR_US: Final = DAY_US // 24
 # Shares of good results: as a rule, and while something is wrong.
 _GOOD: Final[Mapping[str, float]] = dict(zip(AUTOMATIONS, (1.0, 0.94, 0.9, 0.88), strict=True))
-_BAD: Final[Mapping[Kind, float]] = {"bad-prompt": 0.45, "retrieval-outage": 0.3, "certificate": 0.6}
+_BAD: Final[Mapping[Kind, float]] = {"bad-prompt": 0.45, "retrieval-outage": 0.3, "certificate": 0.1}
 _KNOWN: Final[Mapping[str, float]] = dict(zip(AUTOMATIONS, (1.0, 0.9, 0.75, 0.85), strict=True))
+_STEPS: Final = {"step.end": "dispatch", "retrieval": "retrieve"}
 _BREAKS: Final = 0.015  # of the runs end because a step of their own failed
 
 
@@ -106,6 +107,7 @@ class _Run:
 
     async def event(self, kind: str, **body: Any) -> None:
         event = {"id": f"{self.name}.{kind}", "kind": kind, "run": self.name, "body": body}
+        event |= {"step": _STEPS[kind]} if kind in _STEPS else {}
         await self.traffic.post("/events", self.automation, event)
 
     async def end(self, status: str = "ok") -> None:
@@ -178,9 +180,8 @@ async def _support(run: _Run) -> None:
 async def _finish(run: _Run, source: str, hours: float) -> None:
     broken = run.breaks()
     if broken:
-        await run.end("failed")
-    else:
-        await run.end()
+        await run.event("step.end", step_kind="dispatch", status="failed", duration_ms=900, attempt=3)
+    await run.end("failed" if broken else "ok")
     run.outcome(not broken and run.good(), source, hours)
 
 

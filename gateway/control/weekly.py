@@ -126,14 +126,20 @@ def frozen(conn: Connection, tenant: str, week: str, revision: int | None = None
     Raises:
         NotFound: there is none.
     """
+    found = newest(conn, tenant, week, revision)
+    if found is None:
+        raise NotFound(f"The review of {week} was not frozen yet.")
+    return found
+
+
+def newest(conn: Connection, tenant: str, week: str, revision: int | None = None) -> Frozen | None:
+    """Return the newest review of a week, or one revision of it; None when there is none."""
     table = schema_reviews.weekly_reviews
     mine = select(table).where(table.c.tenant == tenant, table.c.week == week)
     if revision is not None:
         mine = mine.where(table.c.revision == revision)
     row = conn.execute(mine.order_by(table.c.revision.desc()).limit(1)).mappings().first()
-    if row is None:
-        raise NotFound(f"The review of {week} was not frozen yet.")
-    return _frozen(row)
+    return None if row is None else _frozen(row)
 
 
 def weeks(conn: Connection, tenant: str) -> list[Frozen]:

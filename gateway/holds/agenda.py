@@ -51,12 +51,8 @@ class Agenda:
         return [self.shown(item) for item in found]
 
     def shown(self, item: Item) -> dict[str, Any]:
-        """Return an item with its texts; they are null when they were erased or have expired."""
-        kept = sealed.get(self.database, item.tenant, ITEM, item.item_id)
-        about = f"{ITEM}\0{item.item_id}"
-        raw = None if kept is None else self.sealer.open(item.tenant, about, kept.ciphertext)
-        texts = {"text": None, "owner": None} if raw is None else orjson.loads(raw)
-        return {"object": "agenda_item"} | asdict(item) | texts
+        """Return an item with its texts."""
+        return texts_of(self.database, self.sealer, item)
 
     async def _cleared(self, tenant: str, automation: str | None, text: str) -> str:
         try:
@@ -69,3 +65,11 @@ class Agenda:
         except RedactionFailed as error:
             raise RedactionDown("The text could not be searched for personal data.") from error
         return str(cleared.body["text"])
+
+
+def texts_of(database: Database, sealer: Sealer, item: Item) -> dict[str, Any]:
+    """Return an item with its texts; they are null when they were erased or have expired."""
+    kept = sealed.get(database, item.tenant, ITEM, item.item_id)
+    raw = None if kept is None else sealer.open(item.tenant, f"{ITEM}\0{item.item_id}", kept.ciphertext)
+    texts = {"text": None, "owner": None} if raw is None else orjson.loads(raw)
+    return {"object": "agenda_item"} | asdict(item) | texts

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Final
 
 from gateway.control.database import open_database
 from gateway.control.errors import ControlError
@@ -17,6 +18,7 @@ from gateway.keeper.relay import Relay
 from gateway.keeper.steer import Steerer
 from gateway.keeper.tenure import Tenure, alone, holder_name
 from gateway.keeper.webhooks import Webhooks
+from gateway.keeper.weekly import weekly_watches
 from gateway.logs import configure
 from gateway.machine.parent import MARGIN_S, stop_signals
 from gateway.machine.ports import address
@@ -33,6 +35,8 @@ from metrics.record.journal import FileJournal, open_keystore, writer_id
 from metrics.record.master import MasterKey, MasterKeyError
 from metrics.record.token import Grant, secret_of, sign
 
+_PATIENCE_S: Final = 60.0
+
 
 async def keep(settings: Settings, environ: Mapping[str, str]) -> None:
     """Be this machine's keeper until SIGTERM or SIGINT."""
@@ -47,29 +51,34 @@ async def keep(settings: Settings, environ: Mapping[str, str]) -> None:
     try:
         activator, relay = Activator(database, settings.policies), Relay(database, journal)
         reconciler = Reconciler(database, settings.data)
-        ask = _asking(settings, master, database.clock_us)
+        client = _client(settings, master, database.clock_us)
+
+        def ask(tenant: str) -> Ask:
+            return client(tenant).query
+
         steerer, certificates = Steerer(database, ask), CertificateWatch(database, ask)
         texts, private = ReviewTexts(database, Sealer(master, REVIEWS)), frozenset(settings.webhook_hosts.split(","))
         webhooks = Webhooks(database, texts, environ, private)
         stores, holder = local_stores(database, keystore, settings.data), holder_name(settings.data)
         eraser = ErasureDuty(Eraser(database, stores, ErasureList(settings.data), holder))
-        client = keeper_client(master, address(settings, "recorder"), database.clock_us)
-        retention = RetentionDuty(Retention(database, client), database.clock_us)
+        own = keeper_client(master, address(settings, "recorder"), database.clock_us)
+        retention = RetentionDuty(Retention(database, own), database.clock_us)
         parts = (activator, relay, reconciler, steerer, certificates, webhooks, eraser, retention)
-        await Keeper(database, tenure, *parts).keep(stop)
+        watches = weekly_watches(database, client, settings.time_zone)
+        await Keeper(database, tenure, *parts, watches=watches).keep(stop)
     finally:
         await journal.close()
         database.close()
         os.close(lock)
 
 
-def _asking(settings: Settings, master: MasterKey, clock_us: Callable[[], int]) -> Callable[[str], Ask]:
+def _client(settings: Settings, master: MasterKey, clock_us: Callable[[], int]) -> Callable[[str], RecorderClient]:
     """Return who asks the recorder about a tenant."""
     secret, url = secret_of(master), address(settings, "recorder")
 
-    def of(tenant: str) -> Ask:
+    def of(tenant: str) -> RecorderClient:
         grant = Grant(ACTOR, tenant, ("viewer",))
-        return RecorderClient(url, lambda: sign(secret, grant, clock_us() // 1_000_000)).query
+        return RecorderClient(url, lambda: sign(secret, grant, clock_us() // 1_000_000), _PATIENCE_S)
 
     return of
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -52,6 +52,7 @@ class Keeper:
     webhooks: Webhooks | None = None
     erasures: ErasureDuty | None = None
     retention: RetentionDuty | None = None
+    watches: Sequence[tuple[str, float, Duty]] = ()  # name, pace in seconds, what is done while the lease is held
 
     async def keep(self, stop: asyncio.Event) -> None:
         """Do all duties until told to stop; then pass on what still waits, and give the lease back."""
@@ -70,6 +71,8 @@ class Keeper:
                 tasks.create_task(self._repeat("erasures", ERASURES_S, stop, self._blocking(self.erasures.look)))
             if self.retention is not None:
                 tasks.create_task(self._repeat("retention", RETENTION_S, stop, self._blocking(self.retention.look)))
+            for name, every_s, duty in self.watches:
+                tasks.create_task(self._repeat(name, every_s, stop, self._while_held(duty)))
             if self.steerer is not None:
                 steer = self._while_held(self.steerer.steer)
                 tasks.create_task(self._repeat("steering", STEER_S, stop, steer))

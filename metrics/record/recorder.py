@@ -177,6 +177,11 @@ class Recorder:
             "audit": self._audit.status(),
         }
 
+    @property
+    def order(self) -> OrderFile:
+        """The order of all records, for whoever reads what the recorder wrote."""
+        return self._files.order
+
     def behind(self) -> int:
         """Return how many bytes of records are not in the ledger yet; -1 when that is not known."""
         ingest = self._ingest

@@ -23,15 +23,20 @@ def agrees(order: OrderFile, ledger: Ledger) -> bool:
     return not progress.seq or any(mark(entry) == progress.entry for entry in order.entries(progress.seq - 1))
 
 
-def replay(journal: Path, order: OrderFile, ledger: Ledger, missing: list[str]) -> Iterator[int]:
+def replay(
+    journal: Path, order: OrderFile, ledger: Ledger, missing: list[str], until: int | None = None
+) -> Iterator[int]:
     """Insert what the order file numbered and the ledger lacks; yield the last number now and then.
 
-    What cannot be read any more is named in `missing`; its numbers stay free.
+    What cannot be read any more is named in `missing`; its numbers stay free. `until`: stretches that begin after this
+    number are left out.
     """
     waiting: list[Entry] = []
     rows = Rows()
     segments = OpenSegments(journal)
     for entry in _lacking(journal, order, ledger, missing):
+        if until is not None and entry.seq > until:
+            break
         missing.extend(_replay(segments, entry, rows))
         waiting.append(entry)
         if len(rows.events) >= _AT_ONCE:

@@ -1,0 +1,1 @@
+"""The weekly review: built once from the ledger, frozen, and shown the same way everywhere."""

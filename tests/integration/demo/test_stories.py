@@ -1,0 +1,86 @@
+"""The planted stories: each is found by the review of its week, in the right place; the quiet week stays quiet."""
+
+import asyncio
+import hashlib
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import pytest
+
+from demo.weeks.play import Plan, Play, clock_for, last_full_weeks
+from demo.weeks.stage import open_stage, own_folder, settings_of
+from gateway.settings import load
+from metrics.health.review.headlines import layer_of
+from metrics.health.review.serve import made
+
+MONDAY_US = last_full_weeks(datetime(2026, 11, 22, 12, tzinfo=UTC), 4)
+PLAN = Plan(MONDAY_US, 4, 0.5)
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Play four weeks; give their reviews, and one made again at its record."""
+
+    async def play() -> dict[str, Any]:
+        with own_folder(tmp_path_factory.mktemp("stories") / "demo") as folder:
+            settings = settings_of(load({}, folder), folder)
+            async with open_stage(settings, clock_for(PLAN), PLAN.seed) as stage:
+                show = Play(stage, PLAN)
+                await show.days(lambda: None)
+                weeks = {week: stage.reviewed(week) for week in show.played.weeks}
+                first = weeks["2026-W44"]
+                again = made(stage.recorder, "default", {**first["inputs"], "at_seq": first["seq"]})
+                return {"weeks": weeks, "again": again, "first": first, "play": show.played}
+
+    return asyncio.run(play())
+
+
+def movers(played: dict[str, Any], week: int, automation: str) -> list[dict[str, Any]]:
+    document = played["weeks"][f"2026-W{42 + week}"]
+    return [each for each in document["movers"] if each["automation"] == automation]
+
+
+def events(played: dict[str, Any], week: int) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = played["weeks"][f"2026-W{42 + week}"]["events"]
+    return found
+
+
+def test_a_price_rise_is_found_with_its_cause(played: dict[str, Any]) -> None:
+    costs = [each for each in movers(played, 3, "crm-enrichment") if each["measure"] == "cost"]
+    assert [(each["worse"], each["cause"]["what"]) for each in costs] == [(True, "price")]
+
+
+def test_a_slow_model_is_found(played: dict[str, Any]) -> None:
+    slow = [each for each in movers(played, 4, "qualification-summary") if each["measure"] == "latency"]
+    assert [(each["step"], each["worse"]) for each in slow] == [("summarise", True)]
+
+
+def test_a_bad_prompt_is_found_with_its_version(played: dict[str, Any]) -> None:
+    found = {each["measure"]: each for each in movers(played, 4, "support-drafting")}
+    causes = {each["cause"]["to"] for each in found.values() if each["cause"]}
+    assert "support-draft@5" in causes
+    document = played["weeks"]["2026-W46"]
+    assert (layer_of(document, "support-drafting") or {})["layer"] == "prompt"
+
+
+def test_a_certificate_that_stops_holding_is_withdrawn_and_told(played: dict[str, Any]) -> None:
+    told = [(each["kind"], each["automation"]) for week in (3, 4) for each in events(played, week)]
+    assert ("certificate.withdrawn", "inbound-triage") in told
+    assert [each["worse"] for each in movers(played, 3, "inbound-triage") if each["measure"] == "success"] == [True]
+
+
+def test_a_quiet_week_has_no_mover(played: dict[str, Any]) -> None:
+    assert played["weeks"]["2026-W44"]["movers"] == []
+    assert played["weeks"]["2026-W44"]["volume"]["simulated"] == played["weeks"]["2026-W44"]["volume"]["calls"]
+
+
+def test_a_review_made_again_has_the_same_bytes(played: dict[str, Any]) -> None:
+    kept = orjson.dumps(played["first"], option=orjson.OPT_SORT_KEYS)
+    assert hashlib.sha256(played["again"]).digest() == hashlib.sha256(kept).digest()
+
+
+def test_late_outcomes_are_restated(played: dict[str, Any]) -> None:
+    told = played["weeks"]["2026-W45"]["restated"]
+    assert {each["week"] for each in told} <= {"2026-W43", "2026-W44"}
+    assert told
