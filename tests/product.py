@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,9 +89,11 @@ def running_product(
     provider_port: int = 0,
     seen_at: int = 0,
     more: Mapping[str, str] | None = None,
+    faults: Sequence[str] = (),
 ) -> Iterator[Product]:
     """Start the simulated provider and `sluice up`, and wait until every part is ready.
 
+    `faults` are flags of the provider.
     With `seen_at` the gateway reaches the provider at that port, where something passes on what it says.
     """
     upstream, port, recorder, dashboard = provider_port or free_port(), free_port(), free_port(), free_port()
@@ -108,7 +110,7 @@ def running_product(
         "SLUICE_BOOTSTRAP_KEY": KEY,
         **(more or {}),
     }
-    provider = [sys.executable, "-m", "demo.provider", "--port", str(upstream), "--latency-scale", "0.1"]
+    provider = [sys.executable, "-m", "demo.provider", "--port", str(upstream), "--latency-scale", "0.1", *faults]
     with (
         program(provider, environment, folder / "provider.txt") as simulated,
         program([str(SLUICE), "up", *flags], environment, folder / "up.txt") as process,
