@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from automations.connectors.base import LOCAL
 from automations.connectors.folder import Folder, csv_rows, json_lines, read_eml
@@ -17,7 +17,8 @@ def mail_sources(environ: Mapping[str, str], prefix: str) -> tuple[Source, ...]:
     if folder := environ.get(f"{prefix}_FOLDER"):
         found.append(Folder(Path(folder), ".eml", read_eml, name="mail folder"))
     if host := environ.get(f"{prefix}_IMAP_HOST"):
-        port, security = int(environ.get(f"{prefix}_IMAP_PORT") or 993), "none" if host in LOCAL else "tls"
+        port = int(environ.get(f"{prefix}_IMAP_PORT") or 993)
+        security: Literal["tls", "none"] = "none" if host in LOCAL else "tls"
         named = ImapServer(host, f"{prefix}_IMAP_USER", f"{prefix}_IMAP_PASSWORD", port, security)
         found.append(ImapInbox(named, environ))
     return tuple(found)
