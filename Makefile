@@ -1,10 +1,10 @@
 # One list of habits. `make run` and `make test` do their own set-up; see README.md for the plain lines behind them.
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check format lint types imports policy lock lock-others bench bench-redaction bench-peers bench-ledger campaign-kill campaign-inputs campaign-faults campaign-drain campaign-soak campaign-retries campaign-clients campaign-policies campaign-worker campaign-holds campaign-trust campaign-bundles bench-export campaign-movers clean
+.PHONY: help run demo test check format lint types imports policy lock lock-others bench bench-redaction bench-peers bench-ledger campaign-kill campaign-inputs campaign-faults campaign-drain campaign-soak campaign-retries campaign-clients campaign-policies campaign-worker campaign-holds campaign-trust campaign-bundles bench-export campaign-movers clean sbom
 
 UPSTREAM ?= simulated
 BIN := .venv/bin
-OTHERS := $(wildcard tests/clients/requirements/*.in benchmarks/peers/requirements/*.in)
+OTHERS := $(wildcard tools/requirements/*.in tests/clients/requirements/*.in benchmarks/peers/requirements/*.in)
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -100,6 +100,9 @@ campaign-trust: ## tamper with recorded folders in sixteen ways; count what the 
 campaign-worker: ## kill -9 workers while they run 1,000 letters, on SQLite and on PostgreSQL; count what is lost or done twice (25 minutes)
 	@tools/install.sh dev
 	@$(BIN)/python -m benchmarks.campaign_worker $(ARGS)
+sbom: ## write build/sbom.json: what is installed, as CycloneDX, from the hashed lock
+	@tools/install.sh dev
+	@$(BIN)/python -m tools.sbom
 
 campaign-holds: ## stop automations over all workers, then kill -9 them while answers are held and decided; count what is lost or decided twice (8 minutes)
 	@tools/install.sh dev

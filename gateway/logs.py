@@ -2,11 +2,18 @@
 
 import json
 import logging
+import re
 import sys
 import time
 from typing import Any, Final, TextIO
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+# Keys and tokens of ours and of usual providers; what a Bearer header holds; user and password of an address.
+_TOKEN: Final = re.compile(
+    r"(sk-|sess-|link-|whsec_|gh[pousr]_|xox[abp]-|AKIA|eyJ|[Bb]earer )(?:sluice-|proj-)?[A-Za-z0-9_+/=.-]{14,}"
+)
+_PASSWORD: Final = re.compile(r"://[^\s/\"@]*:[^\s/\"@]*@")
 
 
 class JsonLines(logging.Formatter):
@@ -28,7 +35,12 @@ class JsonLines(logging.Formatter):
         line.update({key: value for key, value in vars(record).items() if key not in _STANDARD})
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return scrubbed(json.dumps(line, ensure_ascii=False, default=str))
+
+
+def scrubbed(text: str) -> str:
+    """Mask what has the shape of a secret. Nothing should have brought one here; this is the last net."""
+    return _PASSWORD.sub("://***@", _TOKEN.sub(r"\1***", text))
 
 
 def configure(program: str, stream: TextIO | None = None, level: int = logging.INFO) -> None:

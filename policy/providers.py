@@ -1,12 +1,12 @@
 """Where models are; their addresses come from `providers.yaml` or the environment, never from callers."""
 
-import ipaddress
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, StringConstraints, model_validator
 
+from policy.addresses import is_address, is_forbidden
 from policy.values import Block, Contradiction, EnvName, Flag, ModelName, Name, Positive, Share
 
 Seconds = Annotated[float, Field(strict=True, gt=0, le=3600, allow_inf_nan=False)]
@@ -125,11 +125,5 @@ def split_model(model: ModelName, providers: Mapping[str, object], default: str)
 
 
 def _never_a_provider(url: str) -> bool:
-    """Tell cloud metadata services and other link-local addresses; loopback is a legitimate local model."""
-    try:
-        host = urlsplit(url).hostname or ""
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None) or address
-    return bool(mapped.is_link_local or mapped.is_multicast or mapped.is_unspecified)
+    host = urlsplit(url).hostname or ""
+    return is_address(host) and is_forbidden(host)

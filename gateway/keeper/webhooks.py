@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import hmac
-import ipaddress
 import logging
 import socket
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from gateway.control.database import Database
 from gateway.control.deliveries import Delivery
 from gateway.control.leases import Lease
 from gateway.holds.texts import ReviewTexts
+from policy.addresses import is_address, is_public
 
 # Seconds before each further try; after the last one the delivery is given up until somebody asks for it again.
 WAITS_S: Final = (5, 30, 120, 600, 1800, 7200, 18_000, 36_000, 50_400)
@@ -60,7 +60,7 @@ class PublicOnly(AbstractResolver):
             OSError: it has no public one.
         """
         found = await self._names.resolve(host, port, family)
-        allowed = [each for each in found if host in self._private or _is_public(each["host"])]
+        allowed = [each for each in found if host in self._private or is_public(each["host"])]
         if not allowed:
             raise OSError(f"{host} has no public address")
         return allowed
@@ -122,7 +122,7 @@ class Webhooks:
         trusted = host in self.private
         if scheme != "https" and not (trusted and scheme == "http"):
             raise Unusable("address_refused")
-        if not trusted and _is_address(host) and not _is_public(host):
+        if not trusted and is_address(host) and not is_public(host):
             raise Unusable("address_refused")
         return url
 
@@ -165,17 +165,3 @@ def signature(secret: bytes, delivery_id: str, timestamp: str, body: bytes) -> s
     """Sign a delivery as Standard Webhooks says."""
     signed = hmac.digest(secret, b".".join((delivery_id.encode(), timestamp.encode(), body)), "sha256")
     return f"v1,{base64.b64encode(signed).decode()}"
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_public(host: str) -> bool:
-    found = ipaddress.ip_address(host.partition("%")[0])
-    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-    return (mapped or found).is_global and not found.is_multicast

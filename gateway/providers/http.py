@@ -8,7 +8,7 @@ import functools
 import socket
 import ssl
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
@@ -17,8 +17,12 @@ from aiohappyeyeballs import start_connection
 
 from gateway.errors import UpstreamError, UpstreamTimeout
 from gateway.providers.connection import READ_BYTES, Connection, Patience, Reply
+from policy.addresses import is_forbidden
 
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
+_AddressInfo = tuple[
+    socket.AddressFamily, socket.SocketKind, int, str, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
+]
 _OTHER_FAMILY_S: Final = 0.25  # an address that does not answer sooner is tried beside the next one
 
 
@@ -101,8 +105,8 @@ class Connections:
         idle = self._idle.setdefault(origin, deque())
         try:
             async with asyncio.timeout(seconds):
-                found = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
-                sock = await start_connection(found, happy_eyeballs_delay=_OTHER_FAMILY_S, loop=loop)
+                named = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+                sock = await start_connection(_allowed(named), happy_eyeballs_delay=_OTHER_FAMILY_S, loop=loop)
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
                 context = self._tls() if origin.tls else None
                 name = origin.host if origin.tls else None
@@ -114,3 +118,11 @@ class Connections:
             raise UpstreamTimeout("The upstream did not answer in time.") from error
         except (OSError, UnicodeError) as error:
             raise UpstreamError("The upstream could not be reached.", code="upstream_unreachable") from error
+
+
+def _allowed(named: Sequence[_AddressInfo]) -> list[_AddressInfo]:
+    """Leave out addresses that no model has. What is checked is connected to: no second look-up comes in between."""
+    found = [each for each in named if not is_forbidden(str(each[4][0]))]
+    if not found:
+        raise OSError
+    return found

@@ -38,7 +38,7 @@ def test_files_that_others_can_read_are_named(tmp_path: Path, place: Place) -> N
         data.chmod(0o755)
         assert gather(place.settings, database, None, {}).open_files == ["."]  # nor into the folders below
         (data / "journal").chmod(0o755)
-        opened = gather(place.settings, database, None, {}).open_files
+        opened = sorted(gather(place.settings, database, None, {}).open_files)
     assert opened == [".", "journal", "journal/meta", "journal/order"]
 
 
