@@ -96,6 +96,7 @@ bench-export: ## an evidence bundle of a million outputs: seconds, memory, and a
 campaign-trust: ## tamper with recorded folders in sixteen ways; count what the audit tree notices (ARGS="--trials 100" for a short one)
 	@tools/install.sh dev
 	@$(BIN)/python -m benchmarks.campaign_trust $(ARGS)
+	@$(BIN)/python -m benchmarks.campaign_erasure
 
 campaign-worker: ## kill -9 workers while they run 1,000 letters, on SQLite and on PostgreSQL; count what is lost or done twice (25 minutes)
 	@tools/install.sh dev

@@ -131,13 +131,13 @@ def _settled(door: Door) -> bool:
     return row == (0,)
 
 
-def play(data: Path, days: int, lives: Lives, lift_at: int) -> Verdict:
+def play(data: Path, days: int, lives: Lives, lift_at: int, until: int | None = None) -> Verdict:
     """Run retention at the start of every day, with three kinds of holds, and look at every record each time."""
     clock, verdict = Clock(), Verdict()
     with recorded(data, days, lives, clock) as (recorder, made):
         ref = recorder.keystore.find_subject(TENANT, HELD_SUBJECT)
         retainer = Retainer(recorder)
-        for today in range(days + lives.audit + 3):
+        for today in range(until or days + lives.audit + 3):
             clock.now_us = START_US + today * DAY_US + 1
             holds = _holds(ref, today, lift_at)
             verdict.outcomes.append(retainer.run(_rules(lives, holds), "keeper"))
@@ -172,6 +172,12 @@ def _look(recorder: Recorder, made: list[Made], today: int, holds: tuple[LegalHo
         if (each.content is not None and abs(today - each.day - each.content) <= 2) or (each.content and held):
             readable = _readable(recorder, each.event_id)
             _judge(verdict, "content", readable, held or today <= each.day + (each.content or 0))
+
+
+def _worth_a_look(made: Made, today: int, held: bool) -> bool:
+    """Opening takes a while: near the day on which it goes, and now and then while it is held."""
+    age = today - made.day - (made.content or 0)
+    return abs(age) <= 2 or (held and age > 0 and age % 16 == 0)
 
 
 def _judge(verdict: Verdict, what: str, there: bool, due: bool) -> None:

@@ -16,7 +16,7 @@ from metrics.proof.retention import Group, Outcome, Rules, days_of_class, held_s
 from metrics.record.blank import blank, places
 from metrics.record.content import FrameHeader
 from metrics.record.gone import ranges, remove_lines
-from metrics.record.housekeeping import compress_finished
+from metrics.record.housekeeping import compress_finished, drop_leftovers
 from metrics.record.keystore import DayKey
 from metrics.record.ledger import Ledger
 from metrics.record.recorder import Recorder
@@ -77,6 +77,7 @@ class Retainer:
         self.recorder.errands.ask(lambda ledger: compress_finished(self._journal, ledger.positions(), now_us))
         plan = self._plan(rules, day_of(now_us))
         plan.outcome.control = dict(control or {})
+        plan.outcome.files = drop_leftovers(self.recorder.data, now_us)
         plan.outcome.frames = self._apply_told(plan, actor)
         return plan.outcome
 

@@ -150,6 +150,7 @@ class Outcome:
     subjects: int = 0  # nothing about them is left
     held: int = 0  # records that a legal hold keeps beyond their time
     waiting: int = 0  # due, but their segment is not packed yet
+    files: int = 0  # left lying about, and removed
     control: dict[str, int] = field(default_factory=dict)
 
 

@@ -1,4 +1,4 @@
-"""Compresses meta segments of past days; they are what the ledger is made from again, so they stay."""
+"""Packs meta segments of past days, which the ledger is made from again, and drops what nobody needs any more."""
 
 from __future__ import annotations
 
@@ -11,6 +11,23 @@ from pathlib import Path
 
 from metrics.record.fileops import sync_folder
 from metrics.record.segments import META, SegmentName, day_of
+
+# What is left lying about, and for how long: old ledgers, for a look at what happened to them; halves of files.
+_LEFTOVERS: Mapping[str, int] = {"ledger*.set-aside": 7, "journal/meta/*/.*.new": 1, "journal/content/*/.*.new": 1}
+_DAY_US = 86_400_000_000
+
+
+def drop_leftovers(data: Path, now_us: int) -> int:
+    """Remove old ledgers that were set aside, and files that a crash left half written; return how many."""
+    old = [
+        path
+        for pattern, days in _LEFTOVERS.items()
+        for path in data.glob(pattern)
+        if path.stat().st_mtime_ns // 1000 < now_us - days * _DAY_US
+    ]
+    for path in old:
+        path.unlink(missing_ok=True)
+    return len(old)
 
 
 def compress_finished(journal: Path, positions: Mapping[str, tuple[int, bool]], now_us: int) -> int:

@@ -8,6 +8,7 @@ from metrics.proof.retainer import Retainer
 from metrics.proof.retention import Group, LegalHold, Rule, Rules, is_over
 from metrics.proof.signer import Signer
 from metrics.record.gone import remove_lines
+from metrics.record.housekeeping import drop_leftovers
 from metrics.record.master import master_key
 from metrics.record.recorder import rebuild
 from policy.model import Facts
@@ -78,6 +79,14 @@ def test_a_line_taken_out_without_a_record_that_says_so_is_noticed(tmp_path: Pat
     assert remove_lines(tmp_path / "journal", segment, [0])
     (problem,) = verify(tmp_path, signer.key).problems
     assert problem == (1, "its line in the journal was taken out, and no record says that its time was over")
+
+
+def test_what_lies_about_is_removed_in_time(tmp_path: Path) -> None:
+    for name in ("ledger.duckdb.set-aside", "ledger.duckdb.wal.set-aside", "journal/meta/2026-01-01/.w.jsonl.gz.new"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    made_us = (tmp_path / "ledger.duckdb.set-aside").stat().st_mtime_ns // 1000
+    assert [drop_leftovers(tmp_path, made_us + days * DAY_US) for days in (0, 2, 6, 8)] == [0, 1, 0, 2]
 
 
 def test_the_policy_that_governs_the_key_decides_and_else_the_longest_that_might() -> None:
