@@ -6,12 +6,23 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote, urlencode
 
 from automations.connectors.api_file import ApiFile, Auth, Operation
 from automations.connectors.base import Refused, secret
-from automations.connectors.http import Request, send
+from automations.connectors.http import Answer, Request, send
+
+
+class Content(NamedTuple):
+    """What a request carries: JSON, the key of its action, the version that it changes."""
+
+    body: Any
+    key: str | None
+    match: str | None
+
+
+_NOTHING: Final = Content(None, None, None)
 
 
 @dataclass(slots=True)
@@ -24,14 +35,23 @@ class Api:
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _free_s: float = 0.0
 
-    def call(self, operation: str, body: Any = None, key: str | None = None, **words: str) -> Any:
+    def call(
+        self, operation: str, body: Any = None, key: str | None = None, match: str | None = None, **words: str
+    ) -> Any:
         """Run an operation and return its JSON; `words` fill the path, `key` makes a repeat harmless.
+
+        With `match`, an ETag, it is only done while that is still the version; otherwise `Unavailable`.
 
         Raises:
             Refused, Unavailable, Unsure: as `http.send` says.
         """
         described = self._operation(operation)
-        return self._send(described, dict(described.query), words, body, key)
+        return self._send(described, described.query, words, Content(body, key, match)).body
+
+    def read(self, operation: str, **words: str) -> Answer:
+        """Run an operation that changes nothing; return its answer with its version."""
+        described = self._operation(operation)
+        return self._send(described, described.query, words, _NOTHING)
 
     def items(self, operation: str, **words: str) -> Iterator[Any]:
         """Give the items of a list, page by page."""
@@ -40,7 +60,7 @@ class Api:
         for number in range(1, (pages.at_most if pages else 1) + 1):
             if pages and pages.number:
                 query[pages.parameter] = str(number)
-            answer = self._send(described, query, words, None, None)
+            answer = self._send(described, query, words, _NOTHING).body
             found = _at(answer, described.items)
             if not isinstance(found, list):
                 raise Refused(f"the answer of {operation} has no list at {described.items or 'its top'}")
@@ -57,33 +77,35 @@ class Api:
         return self.file.operations[name]
 
     def _send(
-        self, operation: Operation, query: Mapping[str, str], words: Mapping[str, str], body: Any, key: str | None
-    ) -> Any:
+        self, operation: Operation, query: Mapping[str, str], words: Mapping[str, str], content: Content
+    ) -> Answer:
         try:
             path = operation.path.format_map({name: quote(word, safe="") for name, word in words.items()})
         except (KeyError, ValueError, IndexError) as error:
             raise Refused(f"the path {operation.path} needs another word ({error})") from error
         if any(part in (".", "..") for part in path.split("/")):
             raise Refused("a word of the path leads to another path")
-        keyed = key is not None and self.file.idempotency_header is not None
+        keyed = content.key is not None and self.file.idempotency_header is not None
         repeatable = keyed or (operation.method in ("GET", "PUT", "DELETE"))
         if operation.repeatable is not None:
             repeatable = operation.repeatable
-        content = None if body is None else json.dumps(body, ensure_ascii=False).encode()
+        raw = None if content.body is None else json.dumps(content.body, ensure_ascii=False).encode()
         url = f"{self._base()}{path}" + (f"?{urlencode(query)}" if query else "")
         self._pace()
-        return send(Request(operation.method, url, self._headers(body, key), content, self.file.timeout_s, repeatable))
+        return send(Request(operation.method, url, self._headers(content), raw, self.file.timeout_s, repeatable))
 
     def _base(self) -> str:
         named = self.file.base_url_env
         return (self.file.base_url or secret(self.environ, named or "")).rstrip("/")
 
-    def _headers(self, body: Any, key: str | None) -> dict[str, str]:
+    def _headers(self, content: Content) -> dict[str, str]:
         headers = {"accept": "application/json", **self.file.headers}
-        if body is not None:
+        if content.body is not None:
             headers["content-type"] = "application/json"
-        if key is not None and self.file.idempotency_header:
-            headers[self.file.idempotency_header] = key
+        if content.key is not None and self.file.idempotency_header:
+            headers[self.file.idempotency_header] = content.key
+        if content.match is not None:
+            headers["if-match"] = content.match
         if self.file.auth is not None:
             headers[self.file.auth.header] = _signed_in(self.file.auth, self.environ)
         return headers

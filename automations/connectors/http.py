@@ -16,8 +16,8 @@ from automations.connectors.base import LOCAL, Refused, Unavailable, Unsure
 
 MAX_ANSWER: Final = 10 * 1024 * 1024
 _LONGEST_WAIT_S: Final = 3600.0
-_LATER: Final = (408, 425, 429, 500, 502, 503, 504)
-_NOT_DONE: Final = (408, 425, 429, 503)
+_LATER: Final = (408, 412, 425, 429, 500, 502, 503, 504)
+_NOT_DONE: Final = (408, 412, 425, 429, 503)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,16 @@ class Request:
     repeatable: bool = False
 
 
-def send(request: Request) -> Any:
-    """Send a request and return the JSON of its answer; None for an empty one.
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The JSON of an answer, None for an empty one, and the version that it says the thing has."""
+
+    body: Any
+    etag: str | None
+
+
+def send(request: Request) -> Answer:
+    """Send a request and return its answer.
 
     Raises:
         Refused: the peer refused it (4xx), or answered no JSON. Unavailable: it may work later.
@@ -49,7 +57,7 @@ def send(request: Request) -> Any:
     except HTTPError as error:
         told = f"{parts.hostname} broke off ({type(error).__name__})"
         raise (Unavailable(told) if request.repeatable else Unsure(told)) from error
-    return _read(request, status, headers, raw)
+    return Answer(_read(request, status, headers, raw), headers.get("etag"))
 
 
 def _exchanged(request: Request) -> tuple[int, Mapping[str, str], bytes]:

@@ -19,6 +19,7 @@ from sqlalchemy.exc import (
 )
 
 from automations.connectors.base import Refused, Unavailable, bad_shape, tell_refused
+from automations.connectors.filled import Filled
 from automations.flow.automation import Offer
 
 _NOTES: Final = Table(
@@ -28,14 +29,6 @@ _NOTES: Final = Table(
     *(Column(name, Text) for name in ("value", "source", "run")),
     Column("written_s", Float),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Filled:
-    """What became of each column: written, or left alone because a person's value stands there."""
-
-    written: tuple[str, ...]
-    kept: tuple[str, ...]
 
 
 @dataclass(slots=True)

@@ -2,15 +2,18 @@
 
 import hashlib
 import os
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
-from automations.connectors.base import secret
+from automations.connectors.api import Api
+from automations.connectors.api_file import read_api
+from automations.connectors.api_records import ApiRecords, ApiRows
+from automations.connectors.filled import Records
 from automations.connectors.places import signed_hook
 from automations.connectors.sql import SqlRows, SqlTable, engine_of
 from automations.enrichment.rules import Company, Facts, Firmographics, facts_of
-from automations.flow.automation import Automation, Limits
+from automations.flow.automation import Automation, Limits, Source
 from automations.flow.run import Run
 from automations.flow.signals import Finished
 from automations.prompts import Shape, messages, model_name
@@ -27,17 +30,13 @@ class Written(Shape):
 
 def enrichment(environ: Mapping[str, str]) -> Automation:
     """Build the automation; its how-to page lists the variables that it reads."""
-
-    @cache
-    def table() -> SqlTable:
-        return SqlTable(engine_of(secret(environ, "CRM_DATABASE_URL")), environ.get("CRM_TABLE") or "companies", "id")
-
+    records, sources = _records(environ)
     made = Automation(
         "crm-enrichment",
         Company,
         key=_version,
         limits=Limits(concurrency=2, deadline_s=24 * 3600),
-        sources=(*([SqlRows(table(), Company, "industry")] if environ.get("CRM_DATABASE_URL") else ()),),
+        sources=sources,
         hook=signed_hook(environ, "CRM_HOOK_SECRET", lambda _identity, sent: [Company.model_validate(sent)]),
     )
 
@@ -63,10 +62,20 @@ def enrichment(environ: Mapping[str, str]) -> Automation:
 
     @made.dispatch("fill_company", key=_version, takes_key=True, timeout_s=30)
     def fill(run: Run[Company], facts: Facts) -> Written:
-        done = table().fill(facts.id, facts.values, facts.sources, run.action_key, run.id)
+        done = records.fill(facts.id, facts.values, facts.sources, run.action_key, run.id)
         return Written(written=done.written, kept=done.kept)
 
     return made
+
+
+def _records(environ: Mapping[str, str]) -> tuple[Records, Sequence[Source]]:
+    """Give the customer database: behind the API that the file `CRM_API` describes, else `CRM_DATABASE_URL`."""
+    if file := environ.get("CRM_API"):
+        api = Api(read_api(Path(file)), environ)
+        return ApiRecords(api), [ApiRows(api, Company)]
+    url = environ.get("CRM_DATABASE_URL")
+    table = SqlTable(engine_of(url or "sqlite://"), environ.get("CRM_TABLE") or "companies", "id")
+    return table, [SqlRows(table, Company, "industry")] if url else []
 
 
 def _version(company: Company) -> str:

@@ -8,10 +8,12 @@ import pytest
 
 from automations.connectors.api import Api
 from automations.connectors.api_file import BadApiFile, read_api
+from automations.connectors.api_records import ApiRecords, ApiRows
 from automations.connectors.base import Refused, Unavailable, Unsure
 from automations.connectors.http import Request, send
 from automations.connectors.webhook import SignedHook, post_webhook
-from tests.peers import free_port, http_target
+from automations.enrichment.rules import Company
+from tests.peers import Offered, free_port, http_target
 
 CRM = """
 api: crm
@@ -102,6 +104,34 @@ def test_requests_go_where_the_file_says_and_nowhere_else(tmp_path: Path) -> Non
         with pytest.raises(Refused, match="needs another word"):
             crm(tmp_path, target.url).call("read")
         assert not target.asked
+
+
+def test_a_record_is_filled_where_nothing_stands_and_nobody_was_faster(tmp_path: Path) -> None:
+    stands = json.dumps({"industry": None, "employees": 900, "city": ""}).encode()
+    values, sources = {"industry": "software", "employees": 42, "city": "Cork"}, {"industry": "notes"}
+    with http_target() as target:
+        records = ApiRecords(crm(tmp_path, target.url))
+        target.answers += [(200, {"etag": '"7"'}, stands), (412, {}, b"")]
+        with pytest.raises(Unavailable):
+            records.fill("c1", values, sources, "k", "run_x")
+        target.answers += [(200, {"etag": '"8"'}, stands), (200, {}, b"{}")]
+        done = records.fill("c1", values, sources, "k", "run_x")
+        target.answers.append((200, {}, json.dumps(values).encode()))
+        assert records.fill("c1", values, sources, "k").written == ()
+    assert (done.written, done.kept) == (("industry", "city"), ("employees",))
+    wrote = [each for each in target.asked if each.method == "PATCH"]
+    assert [each.headers["if-match"] for each in wrote] == ['"7"', '"8"']
+    said = {"industry": "software", "city": "Cork", "sources": {"industry": "notes", "city": ""}, "run": "run_x"}
+    assert wrote[1].body == said
+
+
+def test_records_that_are_listed_are_offered(tmp_path: Path) -> None:
+    rows = [{"id": "1", "name": "A", "seats": 4}, {"id": "2"}, "nonsense"]
+    with http_target() as target:
+        target.answers.append((200, {}, json.dumps({"data": {"rows": rows}}).encode()))
+        found = Offered()
+        ApiRows(crm(tmp_path, target.url), Company).poll(found)
+    assert found == [Company(id="1", name="A")]
 
 
 def test_its_pace_is_kept(tmp_path: Path) -> None:

@@ -1,0 +1,21 @@
+"""What became of the columns of a record that was filled in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What became of each column: written, or left alone because a person's value stands there."""
+
+    written: tuple[str, ...]
+    kept: tuple[str, ...]
+
+
+class Records(Protocol):
+    """A place where records are filled in and what a person wrote is never replaced."""
+
+    def fill(
+        self, row: Any, values: Mapping[str, Any], sources: Mapping[str, str], key: str, run: str = ""
+    ) -> Filled: ...
