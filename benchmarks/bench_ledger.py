@@ -18,7 +18,8 @@ import psutil
 from metrics.health.questions import all_questions
 from metrics.record.ledger import Ledger
 from metrics.record.queries import Question
-from metrics.record.sandbox import QueryError, QueryLimits, Sandbox
+from metrics.record.refusals import QueryError
+from metrics.record.sandbox import QueryLimits, Sandbox
 
 DAY_US = 86_400_000_000
 DAYS, FIRST_US = 400, 1_735_689_600_000_000  # 2025-01-01

@@ -8,7 +8,19 @@ import streamlit as st
 
 from dashboard.data import LiveData
 from dashboard.gateway import Gateway, GatewayUnreachable, Refused, SignInRequired, User
-from dashboard.pages import calls, certificates, overview, policies, reviews, runs, trust
+from dashboard.pages import (
+    automations,
+    calls,
+    certificates,
+    cost,
+    latency,
+    overview,
+    policies,
+    quality,
+    reviews,
+    runs,
+    trust,
+)
 from dashboard.queue import LiveQueue
 from dashboard.reviews import LiveDesk
 from dashboard.sign_in import COOKIE
@@ -21,7 +33,8 @@ def connect(gateway: Gateway, session: str) -> tuple[User, LiveData]:
     user = gateway.me(session)
     recorder_url = os.environ.get("SLUICE_RECORDER_URL", "http://127.0.0.1:8081")
     recorder = RecorderClient(recorder_url, lambda: gateway.query_token(session))
-    return user, LiveData(recorder, gateway.status, lambda: gateway.policy_state(session))
+    zone = os.environ.get("SLUICE_TIME_ZONE") or "UTC"
+    return user, LiveData(recorder, gateway.status, lambda: gateway.policy_state(session), zone)
 
 
 def main() -> None:
@@ -36,6 +49,10 @@ def main() -> None:
         queue = LiveQueue(Gateway(os.environ.get("SLUICE_WORKER_URL", "http://127.0.0.1:8082"), part="worker"), session)
         pages = [
             st.Page(lambda: overview.show(data, datetime.now(UTC)), title="Overview", url_path="", default=True),
+            st.Page(lambda: automations.show(data, datetime.now(UTC)), title="Automations", url_path="automations"),
+            st.Page(lambda: quality.show(data, datetime.now(UTC)), title="Quality layers", url_path="quality"),
+            st.Page(lambda: cost.show(data, datetime.now(UTC)), title="Cost", url_path="cost"),
+            st.Page(lambda: latency.show(data, datetime.now(UTC)), title="Latency", url_path="latency"),
             st.Page(lambda: calls.show(data, datetime.now(UTC)), title="Calls", url_path="calls"),
             st.Page(lambda: runs.show(queue, data, datetime.now(UTC)), title="Runs", url_path="runs"),
             st.Page(lambda: reviews.show(desk, datetime.now(UTC)), title="Reviews", url_path="reviews"),

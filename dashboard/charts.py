@@ -19,6 +19,8 @@ COLOURS = {
 }
 SIDES = {"request": "#0072B2", "answer": "#56B4E9", "observed": "#B0B0B0"}
 PLAIN, UPSTREAM = "#0072B2", "#B8C4CE"
+SERIES = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#7A7A7A", "#F0E442"]
+LAYERS = {"orchestration": "#D55E00", "retrieval": "#E69F00", "prompt": "#0072B2", "unknown": "#B0B0B0"}
 HEIGHT = 220
 STAGES = ["admit", "bind", "clear", "choose", "invoke", "screen", "score", "judge", "act", "restore", "record"]
 ROW = 28  # height of one row of a ranked chart: room for every label
@@ -58,10 +60,44 @@ def entities(data: pd.DataFrame) -> alt.Chart:
         alt.Chart(data, height=max(90, ROW * data["kind"].nunique()))
         .mark_bar()
         .encode(
-            x=alt.X("n:Q", title="values found"),
+            x=alt.X("n_found:Q", title="values found"),
             y=alt.Y("kind:N", sort="-x", title=None, axis=NO_OVERLAP),
             color=alt.Color("side:N", scale=scale, legend=alt.Legend(orient="top", title=None)),
-            tooltip=["kind:N", "side:N", "n:Q", "calls:Q"],
+            tooltip=["kind:N", "side:N", alt.Tooltip("n_found:Q", title="values")],
+        )
+    )
+
+
+def trend(data: pd.DataFrame, title: str, form: str = ",.2f", by: str | None = None) -> alt.LayerChart | alt.FacetChart:
+    """Return `value` per `bucket` as a line with its points, and a band from `low` to `high` where there is one."""
+    x = alt.X("bucket:O", title=None, axis=alt.Axis(labelAngle=0, labelOverlap=True))
+    tips = [
+        alt.Tooltip("bucket:O"),
+        *(alt.Tooltip(f"{name}:Q", format=form) for name in ("value", "low", "high")),
+        alt.Tooltip("n:Q", format=","),
+    ]
+    y = alt.Y("value:Q", title=title, axis=alt.Axis(format=form))
+    base = alt.Chart(data, height=HEIGHT)
+    if by is not None:
+        colour = alt.Color(f"{by}:N", scale=alt.Scale(range=SERIES), legend=alt.Legend(orient="top", title=None))
+        line = base.mark_line(point=True).encode(x=x, y=y, color=colour, tooltip=[alt.Tooltip(f"{by}:N"), *tips])
+        return alt.layer(line)
+    line = base.mark_line(point=True, color=PLAIN).encode(x=x, y=y, tooltip=tips)
+    band = base.mark_area(opacity=0.2, color=PLAIN).encode(x=x, y=alt.Y("low:Q"), y2="high:Q")
+    return alt.layer(band, line) if data["low"].notna().any() else alt.layer(line)
+
+
+def stacked(data: pd.DataFrame, value: str, title: str, y: str, by: str, scale: alt.Scale | None = None) -> alt.Chart:
+    """Return one bar for each `y`, made of its parts."""
+    colour = alt.Color(f"{by}:N", scale=scale or alt.Scale(range=SERIES), legend=alt.Legend(orient="top", title=None))
+    return (
+        alt.Chart(data, height=max(90, ROW * data[y].nunique()))
+        .mark_bar()
+        .encode(
+            x=alt.X(f"sum({value}):Q", title=title),
+            y=alt.Y(f"{y}:N", sort="-x", title=None, axis=NO_OVERLAP),
+            color=colour,
+            tooltip=[alt.Tooltip(f"{y}:N"), alt.Tooltip(f"{by}:N"), alt.Tooltip(f"sum({value}):Q", format=",.4f")],
         )
     )
 

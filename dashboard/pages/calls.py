@@ -33,12 +33,13 @@ def show(data: Data, now: datetime) -> None:
 def narrower(data: Data, chosen: Filters) -> dict[str, Any]:
     """Show the second row of filters and return what is chosen."""
     kinds = [ANY, *sorted(data.query("entities", **chosen.params)["kind"].unique())]
-    columns = st.columns(4)
+    columns = st.columns(5)
     picked = {
         "outcome": columns[0].selectbox("Outcome", OUTCOMES, index=_asked("outcome", OUTCOMES)),
         "verdict": columns[1].selectbox("Verdict", VERDICTS, index=_asked("verdict", VERDICTS)),
         "entity": columns[2].selectbox("Contains", kinds, index=_asked("entity", kinds)),
         "model": columns[3].text_input("Model", value=st.query_params.get("model", "")) or ANY,
+        "run": columns[4].text_input("Run", value=st.query_params.get("run", "")) or ANY,
     }
     for name, value in picked.items():
         remember(name, value, ANY)

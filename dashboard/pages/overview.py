@@ -7,20 +7,22 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import charts
-from dashboard.data import Data, slice_s
-from dashboard.pages.parts import Filters, banners, filters, milliseconds, money, nothing_here
+from dashboard.data import Data, measured, part, slice_s
+from dashboard.pages.figures import figures
+from dashboard.pages.parts import Filters, banners, filters, milliseconds, money, nothing_here, share
 
 
 def show(data: Data, now: datetime) -> None:
     """Draw the page."""
     st.title("Overview")
     chosen = filters(data, now)
-    totals = data.query("overview", **chosen.params).iloc[0].to_dict()
-    banners(data.status(), int(totals["simulated"] or 0), int(totals["calls"]))
-    if not totals["calls"]:
+    volume = measured(data, "volume", chosen.span, automation=chosen.automation)
+    calls = int(part(volume, "calls") or 0)
+    banners(data.status(), int(part(volume, "simulated") or 0), calls)
+    if not calls:
         nothing_here()
         return
-    headline(totals)
+    headline(data, chosen, volume)
     over_time(data, chosen)
     left, right = st.columns(2)
     with left:
@@ -31,32 +33,37 @@ def show(data: Data, now: datetime) -> None:
     policies(data, chosen)
 
 
-def headline(totals: dict[str, Any]) -> None:
-    """Show the six figures to read first."""
-    calls, ok = int(totals["calls"]), int(totals["ok"])
-    figures = (
-        ("Calls", f"{calls:,}", f"{int(totals['runs']):,} runs of {int(totals['automations']):,} automations"),
-        ("Answered", f"{ok / calls:.1%}", f"{int(totals['refused']):,} refused, {int(totals['errors']):,} errors"),
-        ("Cost", money(totals["cost_usd"], int(totals["unpriced"])), _unpriced(int(totals["unpriced"]))),
-        (
-            "Time to answer",
-            milliseconds(totals["total_p50_ms"]),
-            f"median; 95 %: {milliseconds(totals['total_p95_ms'])}",
-        ),
-        (
-            "Added by Sluice",
-            milliseconds(totals["overhead_p50_ms"]),
-            f"median; 95 %: {milliseconds(totals['overhead_p95_ms'])}",
-        ),
-        ("Values redacted", f"{int(totals['entities']):,}", f"{totals['entities'] / calls:.1f} per call"),
+def headline(data: Data, chosen: Filters, volume: pd.DataFrame) -> None:
+    """Show the figures to read first, in two rows: how calls ended, and what they cost."""
+    ended = {name: int(part(volume, name) or 0) for name in ("calls", "runs", "answered", "held", "refused", "failed")}
+    calls = ended["calls"]
+    left = int(part(volume, "abandoned") or 0)
+    cost = measured(data, "cost", chosen.span, automation=chosen.automation)
+    times = measured(data, "latency", chosen.span, automation=chosen.automation)
+    unpriced = int(part(cost, "total", "unknown") or 0)
+    total, overhead = _times(times, "total"), _times(times, "overhead")
+    shown = (
+        ("Model calls", f"{calls:,}", f"in {ended['runs']:,} runs; requests that ask no model are not counted"),
+        ("Answered", share(ended["answered"] / calls), f"{ended['answered']:,} calls; {left:,} callers left early"),
+        ("Held for review", f"{ended['held']:,}", "wait for a person; their callers got 423"),
+        ("Refused", f"{ended['refused']:,}", "by a policy, a limit or a key"),
+        ("Errors", f"{ended['failed']:,}", f"{ended['failed'] / calls:.1%} of the calls: failed or cut off"),
+        ("Cost", money(part(cost, "total")), _unpriced(unpriced)),
+        ("Time to answer", *total),
+        ("Added by Sluice", *overhead),
     )
-    for column, (title, value, note) in zip(st.columns(len(figures)), figures, strict=True):
-        column.metric(title, value, border=True)
-        column.caption(note)
+    for row in (shown[:4], shown[4:]):
+        for column, (title, value, note) in zip(st.columns(len(row)), row, strict=True):
+            column.metric(title, value, border=True)
+            column.caption(note)
+
+
+def _times(times: pd.DataFrame, what: str) -> tuple[str, str]:
+    return milliseconds(part(times, f"{what}_p50")), f"median; 95 %: {milliseconds(part(times, f'{what}_p95'))}"
 
 
 def _unpriced(count: int) -> str:
-    return f"{count:,} calls without a known price" if count else "every call has a price"
+    return f"and {count:,} answered calls without a known price" if count else "every answered call has a price"
 
 
 def over_time(data: Data, chosen: Filters) -> None:
@@ -81,43 +88,19 @@ def where_the_time_went(data: Data, chosen: Filters) -> None:
 def what_was_found(data: Data, chosen: Filters) -> None:
     """Show what redaction found."""
     st.subheader("What was redacted")
-    found = data.query("entities", **chosen.params)
+    found = measured(data, "redactions", chosen.span, automation=chosen.automation)
     if found.empty:
         st.caption("Nothing was found in this range.")
         return
-    st.altair_chart(charts.entities(found))
+    found[["side", "kind"]] = found["part"].str.split(" ", n=1, expand=True)
+    st.altair_chart(charts.entities(found.rename(columns={"value": "n_found"})))
     st.caption("`observed` counts what a rule under `enforce: observe` would have redacted.")
 
 
 def per_automation(data: Data, chosen: Filters) -> None:
     """Show one row per automation."""
     st.subheader("Automations")
-    found = data.query("automations", since=chosen.since)
-    found["answered"] = found["ok"] / found["calls"]
-    found["automation"] = found["automation"].fillna("(none)")
-    columns = [
-        "automation",
-        "team",
-        "calls",
-        "runs",
-        "answered",
-        "refused",
-        "cost_usd",
-        "total_p50_ms",
-        "total_p95_ms",
-        "last_ts",
-    ]
-    st.dataframe(
-        found[columns],
-        hide_index=True,
-        column_config={
-            "answered": st.column_config.ProgressColumn("answered", min_value=0, max_value=1, format="percent"),
-            "cost_usd": st.column_config.NumberColumn("cost (USD)", format="%.4f"),
-            "total_p50_ms": st.column_config.NumberColumn("median (ms)", format="%.0f"),
-            "total_p95_ms": st.column_config.NumberColumn("95 % (ms)", format="%.0f"),
-            "last_ts": st.column_config.DatetimeColumn("last call", format="distance"),
-        },
-    )
+    figures(data, chosen.span)
 
 
 def policies(data: Data, chosen: Filters) -> None:

@@ -1,5 +1,6 @@
 """What the pages share: the range and automation pickers (kept in the URL), banners and number formats."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -7,10 +8,13 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard.data import RANGES, Data, since_us
+from dashboard.data import RANGES, Data, measured, span_of, weeks_of
+from metrics.health.measures import Span
 
 ALL = "All automations"
 PROBLEMS_SHOWN = 5
+_MARKS = re.compile(r"([\\`*_{}\[\]()<>#+!|$~:-])")
+WEEKS = {"This week": (1, 0), "Last week": (1, 1), "Last 4 weeks": (4, 0), "Last 12 weeks": (12, 0)}  # how many, ago
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +23,12 @@ class Filters:
 
     hours: int
     automation: str | None
-    since: int
+    span: Span
+
+    @property
+    def since(self) -> int:
+        """Return where the range begins, in UTC microseconds."""
+        return self.span.since_us
 
     @property
     def params(self) -> dict[str, Any]:
@@ -34,12 +43,38 @@ def filters(data: Data, now: datetime) -> Filters:
     asked = st.query_params.get("range", names[1])
     chosen = left.selectbox("Range", names, index=names.index(asked) if asked in names else 1)
     st.query_params["range"] = chosen
-    since = since_us(RANGES[chosen], now)
-    known = [ALL, *(name for name in data.query("automations", since=since)["automation"] if name)]
+    span = span_of(RANGES[chosen], now, data.tz)
+    return Filters(RANGES[chosen], automation_picker(data, span, right), span)
+
+
+def automation_picker(data: Data, span: Span, place: Any) -> str | None:
+    """Show the picker of automations; None: all of them. The choice is kept in the URL."""
+    found = measured(data, "volume", span, by="automation")["group"]
+    known = [ALL, *sorted({name for name in found if name})]
     wanted = st.query_params.get("automation", ALL)
-    automation = right.selectbox("Automation", known, index=known.index(wanted) if wanted in known else 0)
+    automation: str = place.selectbox("Automation", known, index=known.index(wanted) if wanted in known else 0)
     remember("automation", automation, ALL)
-    return Filters(RANGES[chosen], None if automation == ALL else automation, since)
+    return None if automation == ALL else automation
+
+
+def weeks(data: Data, now: datetime) -> tuple[str, Span]:
+    """Show the picker of whole weeks; return what is chosen, which is kept in the URL."""
+    names = list(WEEKS)
+    asked = st.query_params.get("weeks", names[0])
+    chosen: str = st.selectbox("Weeks", names, index=names.index(asked) if asked in names else 0)
+    remember("weeks", chosen, names[0])
+    count, ago = WEEKS[chosen]
+    return chosen, weeks_of(count, now, data.tz, ago)
+
+
+def plain(text: str) -> str:
+    """Return a text so that Markdown shows it as it is: names in it come from callers."""
+    return _MARKS.sub(r"\\\1", text)
+
+
+def share(value: float | None) -> str:
+    """Return a share for reading."""
+    return "-" if value is None or pd.isna(value) else f"{value:.1%}"
 
 
 def remember(name: str, value: str | None, default: str | None = None) -> None:

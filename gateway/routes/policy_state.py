@@ -33,6 +33,7 @@ def policy_state_router(database: Database) -> APIRouter:
             "splits": [_split(lesson) for lesson in lessons if lesson.kind == learned.SPLIT],
             "candidates": [row for lesson in lessons if lesson.kind == learned.OUTCOMES for row in _outcomes(lesson)],
             "certificates": _certificates(tree, by.tenant, gone, database.clock_us()),
+            "automations": [dump(each) for each in tree.automations.values()] if tree is not None else [],
         }
 
     return router

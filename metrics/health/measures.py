@@ -12,7 +12,7 @@ from metrics.client import Table
 from metrics.record.calendar import DAY_US, bucket_sql, day_bucket_sql, whole_days
 from metrics.record.counted import BY_DAY, GROUPS, days_sql, rows_sql
 from metrics.record.queries import Parameter, Prepared, check
-from metrics.record.sandbox import QueryError
+from metrics.record.refusals import QueryError
 
 Ask = Callable[..., Table]  # a named question and its parameters
 

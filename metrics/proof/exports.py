@@ -22,7 +22,7 @@ from metrics.proof.manifest import Scope
 from metrics.proof.profiles import PROFILES
 from metrics.record.ledger_file import NotReadyError
 from metrics.record.recorder import Recorder
-from metrics.record.sandbox import QueryError
+from metrics.record.refusals import QueryError
 from metrics.record.service import NotAllowedError, Service, UnknownQueryError, body_of
 from metrics.record.token import Grant
 

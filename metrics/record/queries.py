@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from metrics.record.sandbox import QueryError
+from metrics.record.refusals import QueryError
 
 _FOLDER = Path(__file__).parent / "queries"
 _HEAD = re.compile(r"^-- (question|param): *(.+)$", re.MULTILINE)

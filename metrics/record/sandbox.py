@@ -11,13 +11,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-
-class QueryError(ValueError):
-    """The question cannot be answered as asked; the sentence says why."""
-
-
-class QueryTimeoutError(QueryError):
-    """The question took longer than allowed."""
+from metrics.record.refusals import QueryError, QueryTimeoutError
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,8 @@ from metrics.record.contents import ContentChangedError, ReadBack
 from metrics.record.ledger_file import NotReadyError
 from metrics.record.queries import Question, load_queries
 from metrics.record.recorder import Recorder
-from metrics.record.sandbox import Answer, QueryError, QueryLimits, QueryTimeoutError, Sandbox
+from metrics.record.refusals import QueryError, QueryTimeoutError
+from metrics.record.sandbox import Answer, QueryLimits, Sandbox
 from metrics.record.token import Grant, TokenRefusedError, secret_of, verify
 
 ARROW = "application/vnd.apache.arrow.stream"

@@ -7,7 +7,7 @@ WITH c AS (
         count(*) FILTER (cost_usd IS NULL AND outcome = 'ok') AS unpriced,
         quantile_cont(total_ms, [0.5, 0.95]) AS total, quantile_cont(overhead_ms, 0.95) AS overhead_p95_ms,
         max(ts_us) AS last_ts_us
-    FROM calls
+    FROM model_calls
     WHERE tenant = $tenant AND ts_us >= $since AND ts_us < $until
     GROUP BY automation
 ), r AS (

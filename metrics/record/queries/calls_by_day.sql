@@ -8,7 +8,7 @@ WITH d AS (
         count(*) AS calls, count(*) FILTER (outcome = 'ok') AS ok, count(*) FILTER (outcome = 'refused') AS refused,
         count(*) FILTER (outcome NOT IN ('ok', 'refused')) AS failed, sum(cost_usd) AS cost_usd,
         quantile_cont(total_ms, [0.5, 0.95]) AS total, quantile_cont(overhead_ms, 0.95) AS overhead_p95_ms
-    FROM calls
+    FROM model_calls
     WHERE tenant = $tenant AND ts_us >= $since AND ts_us < $until AND ($automation::VARCHAR IS NULL OR automation = $automation)
     GROUP BY day
 )

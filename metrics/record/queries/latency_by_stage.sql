@@ -6,7 +6,7 @@
 WITH c AS NOT MATERIALIZED (
     SELECT admit_us, bind_us, clear_us, choose_us, invoke_us, screen_us,
         score_us, judge_us, act_us, restore_us, record_us
-    FROM calls
+    FROM model_calls
     WHERE tenant = $tenant AND ts_us >= $since AND ts_us < $until AND ($automation::VARCHAR IS NULL OR automation = $automation)
         AND outcome <> 'interrupted'
 ), stages AS (

@@ -13,7 +13,7 @@ WITH t AS (
         sum(output_tokens) AS output_tokens, sum(reasoning_tokens) AS reasoning_tokens, sum(retry_count) AS retries,
         quantile_cont(total_ms, [0.5, 0.95, 0.99]) AS total, quantile_cont(overhead_ms, [0.5, 0.95, 0.99]) AS overhead,
         quantile_cont(ttft_ms, [0.5, 0.95]) AS ttft, min(ts_us) AS first_ts_us, max(ts_us) AS last_ts_us
-    FROM calls
+    FROM model_calls
     WHERE tenant = $tenant AND ts_us >= $since AND ts_us < $until AND ($automation::VARCHAR IS NULL OR automation = $automation)
 ), r AS (
     SELECT count(*) AS runs FROM runs

@@ -14,7 +14,7 @@ import pytest
 
 from metrics.health.measures import GROUPS, Span, Value, evaluate, load_measures
 from metrics.record.ledger import Ledger
-from metrics.record.sandbox import QueryError
+from metrics.record.refusals import QueryError
 from policy.measures import wilson
 from tests.integration.metrics.made_up import DAY_US, FIRST_US, Traffic, ask, ledger, traffic
 

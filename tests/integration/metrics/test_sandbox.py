@@ -7,7 +7,8 @@ import duckdb
 import pytest
 
 from metrics.record.recorder import Recorder
-from metrics.record.sandbox import QueryError, QueryLimits, QueryTimeoutError, Sandbox
+from metrics.record.refusals import QueryError, QueryTimeoutError
+from metrics.record.sandbox import QueryLimits, Sandbox
 from tests.integration.metrics.support import recording, rows, write_calls
 
 ATTACKS = {

@@ -9,16 +9,12 @@ from dashboard.data import MemoryData, frame
 from dashboard.reviews import MemoryDesk
 from dashboard.trust import MemoryTrust
 from metrics.client import Table, Watermark
+from metrics.health.measures import Value
 from policy.certificate import Certificate
 from policy.values import dump
 from tests.unit.policy.certificates import certificate
 
 TS = 1_790_000_000_000_000
-TOTALS: dict[str, Any] = {
-    "calls": 40, "ok": 36, "refused": 3, "errors": 1, "interrupted": 0, "other": 0, "runs": 20, "automations": 2,
-    "simulated": 40, "cost_usd": 1.25, "unpriced": 2, "entities": 12, "total_p50_ms": 210.0, "total_p95_ms": 900.0,
-    "overhead_p50_ms": 1.1, "overhead_p95_ms": 3.0,
-}  # fmt: skip
 CALL: dict[str, Any] = {
     "seq": 1, "call_id": "call_1", "ts_us": TS, "automation": "triage", "run_id": "run_1", "step": "classify",
     "status": 200, "outcome": "ok", "error_code": None, "verdict": "pass", "policy": "support",
@@ -41,9 +37,6 @@ def rows(*items: dict[str, Any], columns: tuple[str, ...] = ()) -> pd.DataFrame:
     return frame(Table(names, [[item.get(name) for name in names] for item in items], Watermark(1, TS)))
 
 
-AUTOMATION = {"automation": "triage", "team": "support", "calls": 40, "runs": 20, "ok": 36, "refused": 3,
-              "cost_usd": 1.25,
-              "total_p50_ms": 210.0, "total_p95_ms": 900.0, "last_ts_us": TS}  # fmt: skip
 POLICY = {"policy": "support", "policy_hash": "abc123abc123", "git_commit": "0123456789abcdef", "dirty": True,
           "calls": 40,          "first_ts_us": TS, "last_ts_us": TS, "automations": ["triage", None]}  # fmt: skip
 OBSERVED = {"policy": "support", "automation": None, "what": "would refuse", "rule": "limits.requests", "calls": 3}
@@ -57,6 +50,7 @@ STATE = {
     "splits": [{"policy": "support", "split": "canary", "share": 0.3, "since_us": TS, "reason": "measures hold"}],
     "candidates": [{"automation": "triage", "step": "", "model": "openai/gpt-5", "known": 60, "succeeded": 51,
                     "seen": 20, "overridden": 2}],
+    "automations": [{"automation": "triage", "baseline": {"minutes_per_task": 14}}],
     "certificates": [dump(Certificate.model_validate(certificate())) | {"state": "in force"}],
 }  # fmt: skip
 SHADOW = {"automation": "triage", "model": "gpt-5", "shadow": "openai/gpt-5-mini", "copies": 9, "answered": 9,
@@ -71,11 +65,48 @@ AUDITED = {
 }  # fmt: skip
 
 
-def busy(totals: dict[str, Any] | None = None, status: dict[str, Any] | None = None) -> MemoryData:
+def figures(*found: tuple[Any, ...]) -> pd.DataFrame:
+    """Figures of a measure: (bucket, group, part, value, low, high, k, n, unknown)."""
+    return pd.DataFrame(list(found), columns=list(Value._fields))
+
+
+def _rate(group: str | None, name: str, k: int, n: int, bucket: str | None = None) -> tuple[Any, ...]:
+    return (bucket, group, name, k / n, max(0.0, k / n - 0.1), min(1.0, k / n + 0.1), k, n, 3)
+
+
+def _plain(group: str | None, name: str, value: float | None, unknown: int = 0) -> tuple[Any, ...]:
+    return (None, group, name, value, None, None, None, 40, unknown)
+
+
+ENDINGS = {"calls": 40, "runs": 20, "answered": 36, "held": 2, "refused": 1, "failed": 1, "abandoned": 0}
+COSTS = {"total": 1.25, "answers": 1.0, "failed": 0.1, "retried": 0.05, "judge": 0.1, "shadow": 0.0}
+TIMES = {f"{what}_p{p}": 10.0 * p for what in ("total", "upstream", "overhead") for p in (50, 95, 99)}
+MEASURES = {
+    "measure cost": figures(*(_plain("triage", name, usd, 2) for name, usd in COSTS.items())),
+    "measure cost_per_success": figures(_plain("triage", "total", 0.07)),
+    "measure latency": figures(*(_plain("triage", name, ms) for name, ms in TIMES.items())),
+    "measure redactions": figures(_plain(None, "request EMAIL_ADDRESS", 12)),
+    "measure success": figures(_rate("triage", "success", 18, 20, "2026-W47")),
+    "measure override": figures(_rate("triage", "of_seen", 1, 5, "2026-W47")),
+    "measure time_saved": figures(_plain("triage", "saved", 252.0)),
+    "measure return_on_cost": figures(_plain("triage", "return", 201.6)),
+    "measure tokens": figures(_plain(None, "input", 5000)),
+    "measure cache": figures(_rate(None, "prompt_tokens", 10, 100)),
+    "measure layer_prompt": figures(_rate("draft@3", "valid", 17, 20)),
+    "measure layer_retrieval": figures(_rate("triage", "hit", 8, 10)),
+    "measure layer_orchestration": figures(_rate("triage", "failed", 1, 40)),
+    "measure groundedness": figures(_plain(None, "mean", 0.8)),
+}
+FAULT = {"run_id": "run_9", "automation": "triage", "ts_us": TS, "layer": "prompt", "reason": "answer not valid"}
+
+
+def busy(simulated: int = 40, status: dict[str, Any] | None = None) -> MemoryData:
+    ended = ENDINGS | {"simulated": simulated}
     return MemoryData(
         {
-            "overview": rows(TOTALS | (totals or {})),
-            "automations": rows(AUTOMATION),
+            **MEASURES,
+            "measure volume": figures(*(_plain("triage", name, n) for name, n in ended.items())),
+            "faults": rows(FAULT, FAULT | {"layer": "retrieval", "reason": "search found nothing"}, FAULT),
             "calls_over_time": rows(
                 {"slice_ts_us": TS, "ending": "pass", "calls": 36, "cost_usd": 1.25, "unpriced": 0}
             ),
@@ -97,9 +128,9 @@ def busy(totals: dict[str, Any] | None = None, status: dict[str, Any] | None = N
 
 
 def empty() -> MemoryData:
-    found = busy(dict.fromkeys(TOTALS, 0) | {"cost_usd": None}, {"breakers": []})
+    found = busy(0, {"breakers": []})
+    found.frames |= dict.fromkeys(("measure volume", *MEASURES), figures()) | {"faults": rows(columns=tuple(FAULT))}
     found.state = {}
-    found.frames["automations"] = rows(columns=tuple(AUTOMATION))
     found.frames |= {
         name: rows(columns=tuple(kind))
         for name, kind in {"policies": POLICY, "observed": OBSERVED, "events": ALERT, "shadows": SHADOW}.items()
@@ -120,7 +151,7 @@ BROKEN = {
 }
 CASES: Mapping[str, Callable[[], MemoryData]] = {
     "busy": busy,
-    "real": lambda: busy({"simulated": 0}),
+    "real": lambda: busy(0),
     "broken-policy": lambda: busy(status=BROKEN),
     "empty": empty,
     "no-such-call": no_such_call,

@@ -1,15 +1,17 @@
 """The pages as a script run shows them: figures, banners, filters in the URL, empty states."""
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.data import slice_s
+from dashboard.data import slice_s, weeks_of
 from dashboard.pages.calls import timeline
-from dashboard.pages.parts import milliseconds, money, policy_problems
+from dashboard.pages.parts import milliseconds, money, plain, policy_problems
 from policy.problems import Problem
 from tests.unit.dashboard.frames import DESKS
 
@@ -23,6 +25,16 @@ def overview_page(case: str) -> None:
     from tests.unit.dashboard.frames import CASES  # noqa: PLC0415
 
     overview.show(CASES[case](), datetime(2026, 11, 22, tzinfo=UTC))
+
+
+def health_page(which: str) -> None:
+    from datetime import UTC, datetime  # noqa: PLC0415
+    from importlib import import_module  # noqa: PLC0415
+
+    from tests.unit.dashboard.frames import CASES  # noqa: PLC0415
+
+    page, case = which.split()
+    import_module(f"dashboard.pages.{page}").show(CASES[case](), datetime(2026, 11, 22, tzinfo=UTC))
 
 
 def calls_page(case: str) -> None:
@@ -73,10 +85,50 @@ def run(page: Any, case: str, **query: str) -> AppTest:
 def test_overview_shows_the_figures_to_read_first() -> None:
     app = run(overview_page, "busy")
     shown = {metric.label: metric.value for metric in app.metric}
-    assert shown["Calls"] == "40"
+    assert shown["Model calls"] == "40"
     assert shown["Answered"] == "90.0%"
-    assert shown["Cost"] == "$1.25 +?"
-    assert shown["Values redacted"] == "12"
+    assert (shown["Held for review"], shown["Refused"], shown["Errors"]) == ("2", "1", "1")
+    assert shown["Cost"] == "$1.25"
+    assert any("2 answered calls without a known price" in caption.value for caption in app.caption)
+
+
+@pytest.mark.parametrize("name", ["automations", "quality", "cost", "latency"])
+def test_health_pages_show_figures_and_say_what_to_do_without_any(name: str) -> None:
+    app = run(health_page, f"{name} busy")
+    assert not app.info or "Nothing moved" in app.info[0].value
+    assert len(app.dataframe) >= 1
+    empty = run(health_page, f"{name} empty")
+    assert empty.info
+    assert not empty.dataframe
+
+
+def test_quality_names_the_layer_that_costs_most_and_leads_to_the_runs() -> None:
+    app = run(health_page, "quality busy")
+    assert any("prompt, 2 of 3 failed runs" in line.value for line in app.markdown)
+    assert any("run=run_9" in str(table.value) for table in app.dataframe)
+
+
+def test_cost_says_what_came_back() -> None:
+    app = run(health_page, "cost busy")
+    shown = {metric.label: metric.value for metric in app.metric}
+    assert shown == {
+        "Spent": "$1.25", "Per successful output": "$0.0700", "Time saved": "4.2 h", "Return": "202 min per $"
+    }  # fmt: skip
+
+
+def test_names_in_sentences_are_no_markup() -> None:
+    assert plain("a [link](http://x) `b` **c**") == r"a \[link\]\(http\://x\) \`b\` \*\*c\*\*"
+
+
+@pytest.mark.parametrize(
+    ("day", "hours"), [(datetime(2026, 3, 30, 12, tzinfo=UTC), 167), (datetime(2026, 10, 26, 12, tzinfo=UTC), 169)]
+)
+def test_weeks_begin_on_monday_in_the_reports_own_zone(day: datetime, hours: int) -> None:
+    week = weeks_of(1, day, "Europe/Berlin", ago=1)
+    assert (week.until_us - week.since_us) == hours * 3_600_000_000
+    monday = datetime.fromtimestamp(week.since_us / 1e6, ZoneInfo("Europe/Berlin"))
+    assert (monday.isoweekday(), monday.hour) == (1, 0)
+    assert weeks_of(1, day, "Europe/Berlin").since_us == week.until_us
 
 
 def test_simulated_answers_are_said_on_the_page() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metrics.record.calendar import DAY_US, bucket_sql, day_of, midnight_us, transitions
-from metrics.record.sandbox import QueryError
+from metrics.record.refusals import QueryError
 
 ZONES = st.sampled_from(
     ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Asia/Kathmandu", "Australia/Lord_Howe",

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from metrics.record.queries import load_queries
-from metrics.record.sandbox import QueryError
+from metrics.record.refusals import QueryError
 
 QUERIES = load_queries()
 NAMED = {

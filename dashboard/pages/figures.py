@@ -1,0 +1,65 @@
+"""The table of automations: what they did, how well, how fast, at what price."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.data import Data, measured
+from metrics.health.measures import Span
+
+NOBODY = "(none)"
+_COLUMNS: Mapping[str, tuple[str, str, str]] = {  # measure, part, column
+    "calls": ("volume", "calls", "value"),
+    "runs": ("volume", "runs", "value"),
+    "success": ("success", "success", "value"),
+    "known": ("success", "success", "n"),
+    "override": ("override", "of_seen", "value"),
+    "p95_ms": ("latency", "total_p95", "value"),
+    "cost_usd": ("cost", "total", "value"),
+    "per_success_usd": ("cost_per_success", "total", "value"),
+    "saved_h": ("time_saved", "saved", "value"),
+}
+SHOWN: Mapping[str, Any] = {
+    "calls": st.column_config.NumberColumn("calls", format="localized"),
+    "runs": st.column_config.NumberColumn("runs", format="localized"),
+    "success": st.column_config.ProgressColumn("task success", min_value=0, max_value=1, format="percent"),
+    "known": st.column_config.NumberColumn("known outcomes", format="localized"),
+    "override": st.column_config.NumberColumn("override of seen", format="percent"),
+    "p95_ms": st.column_config.NumberColumn("95 % (ms)", format="%.0f"),
+    "cost_usd": st.column_config.NumberColumn("cost (USD)", format="%.4f"),
+    "per_success_usd": st.column_config.NumberColumn("per success (USD)", format="%.4f"),
+    "saved_h": st.column_config.NumberColumn("hours saved", format="%.1f"),
+}
+
+
+def baselines(state: Mapping[str, Any]) -> str:
+    """Return the minutes that a task took before, by automation, as the measures take them."""
+    entries = state.get("automations", [])
+    return json.dumps({each["automation"]: float(each["baseline"]["minutes_per_task"]) for each in entries})
+
+
+def table(data: Data, span: Span) -> pd.DataFrame:
+    """Return one row per automation."""
+    minutes = baselines(data.policy_state())
+    found: dict[str, pd.Series[Any]] = {}
+    for measure in dict.fromkeys(measure for measure, _, _ in _COLUMNS.values()):
+        extra = {"baselines": minutes} if measure == "time_saved" else {}
+        figures = measured(data, measure, span, by="automation", **extra)
+        figures["group"] = figures["group"].fillna(NOBODY)
+        for name, (of, part, column) in _COLUMNS.items():
+            if of == measure:
+                found[name] = figures[figures["part"] == part].set_index("group")[column].astype(float)
+    rows = pd.DataFrame(found).rename_axis("automation").reset_index()
+    rows["saved_h"] /= 60
+    return rows.sort_values("calls", ascending=False)
+
+
+def figures(data: Data, span: Span) -> pd.DataFrame:
+    """Show the table and return it."""
+    rows = table(data, span)
+    if not rows.empty:
+        st.dataframe(rows, hide_index=True, column_config=SHOWN)
+    return rows

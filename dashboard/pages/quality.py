@@ -1,0 +1,96 @@
+"""Quality layers: which layer costs the most failures, how each layer scores, and the runs behind it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from dashboard import charts
+from dashboard.data import Data, frame, measured
+from dashboard.pages.figures import NOBODY
+from dashboard.pages.parts import automation_picker, plain, share, weeks
+from metrics.health.measures import Span
+
+RUNS_SHOWN = 200
+MEASURES: Mapping[str, tuple[str, str | None, str]] = {  # layer: measure, grouping, what its column is called
+    "Prompt": ("layer_prompt", "prompt", "prompt version"),
+    "Retrieval": ("layer_retrieval", "automation", "automation"),
+    "Orchestration": ("layer_orchestration", "automation", "automation"),
+}
+
+
+def show(data: Data, now: datetime) -> None:
+    """Draw the page."""
+    st.title("Quality layers")
+    left, right = st.columns([1, 2])
+    with left:
+        _, span = weeks(data, now)
+    automation = automation_picker(data, span, right)
+    wanted = {"since": span.since_us, "until": span.until_us, "automation": automation}
+    found = frame(data.ask("faults", **{name: value for name, value in wanted.items() if value is not None}))
+    failures(found)
+    for title in MEASURES:
+        layer(data, span, automation, title)
+    runs(found)
+
+
+def failures(found: pd.DataFrame) -> None:
+    """Say for each automation which layer costs the most failures."""
+    st.subheader("Which layer costs the most failures")
+    if found.empty:
+        st.info("No failed runs are known in these weeks. Outcomes come from `POST /v1/outcomes` and from reviews.")
+        return
+    counted = found.assign(automation=found["automation"].fillna(NOBODY))
+    counted = counted.groupby(["automation", "layer"]).size().reset_index(name="runs")
+    for name, rows in counted.groupby("automation"):
+        worst = rows.sort_values("runs", ascending=False).iloc[0]
+        total = int(rows["runs"].sum())
+        st.markdown(f"- **{plain(str(name))}**: {worst['layer']}, {worst['runs']:,} of {total:,} failed runs")
+    scale = alt.Scale(domain=list(charts.LAYERS), range=list(charts.LAYERS.values()))
+    st.altair_chart(charts.stacked(counted, "runs", "failed runs", "automation", "layer", scale))
+    st.caption("Each failed run counts once, for the first layer that explains it: orchestration, retrieval, prompt.")
+
+
+def layer(data: Data, span: Span, automation: str | None, title: str) -> None:
+    """Show how one layer scores."""
+    measure, by, called = MEASURES[title]
+    st.subheader(title)
+    found = measured(data, measure, span, by=by, automation=automation)
+    found = found[found["n"].fillna(0) > 0]
+    if found.empty:
+        st.caption("Nothing of this layer was recorded in these weeks.")
+        return
+    found["figure"] = [_figure(row) for row in found.to_dict("records")]
+    found["group"] = found["group"].fillna(NOBODY)
+    st.dataframe(found.pivot_table("figure", "group", "part", "first").rename_axis(called))
+    if title == "Retrieval":
+        mean = measured(data, "groundedness", span, automation=automation)
+        if mean["n"].sum():
+            st.caption(f"Groundedness: {mean['value'].iloc[0]:.2f} on average, of {int(mean['n'].iloc[0]):,} answers.")
+
+
+def _figure(row: Mapping[str, float]) -> str:
+    return (
+        f"{share(row['value'])} ({share(row['low'])} to {share(row['high'])}; {int(row['k']):,} of {int(row['n']):,})"
+    )
+
+
+def runs(found: pd.DataFrame) -> None:
+    """List the failed runs, each with the way to its calls."""
+    if found.empty:
+        return
+    st.subheader("Failed runs, newest first")
+    newest = found.head(RUNS_SHOWN).assign(calls="/calls?range=Last+28+days&run=" + found["run_id"])
+    st.dataframe(
+        newest[["ts", "automation", "layer", "reason", "run_id", "calls"]],
+        hide_index=True,
+        column_config={
+            "ts": st.column_config.DatetimeColumn("began", format="YYYY-MM-DD HH:mm"),
+            "run_id": "run",
+            "calls": st.column_config.LinkColumn("calls", display_text="open"),
+        },
+    )
+    if len(found) > RUNS_SHOWN:
+        st.caption(f"{len(found):,} runs failed; the newest {RUNS_SHOWN} are listed.")
