@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import charts
-from dashboard.data import Data, since_us
+from dashboard.data import Data, span_of
 from dashboard.gateway import GatewayUnreachable, Refused
 from dashboard.pages.parts import milliseconds, money, remember
 from dashboard.queue import Json, Queue
@@ -162,7 +162,7 @@ def bars(timed: pd.DataFrame) -> pd.DataFrame:
 
 def steps(data: Data, now: datetime) -> None:
     """Show how long each step takes, and how often it fails."""
-    found = data.query("steps", since=since_us(LATENCY_HOURS, now))
+    found = data.query("steps", since=span_of(LATENCY_HOURS, now, data.tz).since_us)
     if found.empty:
         return
     st.subheader(f"Steps in the last {LATENCY_HOURS} hours")

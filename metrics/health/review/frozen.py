@@ -12,7 +12,7 @@ import duckdb
 from metrics.client import Table, Watermark
 from metrics.health.questions import all_questions
 from metrics.record.queries import Question
-from metrics.record.sandbox import QueryError
+from metrics.record.refusals import QueryError
 
 _SHADOW: Final = "CREATE TEMP VIEW {name} AS SELECT * FROM {base}.{name} WHERE seq <= {seq}"
 _NUMBERED: Final = ("events", "calls", "attempts", "entities", "outcomes")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from metrics.record.sandbox import QueryError
+from metrics.record.refusals import QueryError
 
 
 @dataclass(frozen=True, slots=True)

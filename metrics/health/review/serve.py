@@ -18,8 +18,8 @@ from metrics.health.review.frozen import frozen
 from metrics.health.review.inputs import Inputs
 from metrics.record.ledger import Ledger
 from metrics.record.recorder import Recorder
+from metrics.record.refusals import QueryError
 from metrics.record.replay import replay
-from metrics.record.sandbox import QueryError
 from metrics.record.service import Service
 
 

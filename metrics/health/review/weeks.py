@@ -8,7 +8,7 @@ from typing import Final
 
 from metrics.health.measures import Span
 from metrics.record.calendar import zone
-from metrics.record.sandbox import QueryError
+from metrics.record.refusals import QueryError
 
 _NAME: Final = re.compile(r"(\d{4})-W(\d\d)")
 
