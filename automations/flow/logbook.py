@@ -9,10 +9,11 @@ from automations.flow.failures import Failure
 from automations.flow.progress import Progress
 from automations.queue.actions import settle
 from automations.queue.sealing import RunKey
-from automations.queue.store import DEAD, DONE, ERASED, QUEUED, Event, Lease, Store, move, post
+from automations.queue.store import DEAD, DONE, ERASED, QUEUED, Event, Lease, Store, move, pause, post
 
 FREE: dict[str, Any] = {"owner": None, "lease_us": None}
 FRESH: dict[str, Any] = {"attempts": 0, "waits": 0, "losses": 0}
+_LONGEST_PAUSE_S = 15.0
 _COUNTS = ("attempts", "waits", "losses", "retries")
 
 
@@ -26,6 +27,8 @@ class Logbook:
     progress: Progress | None = None
     events: list[Event] = field(default_factory=list)
     settled: tuple[str, str] | None = None  # an effect, and how it ended
+    pause_s: float = 0.0
+    cancelled: bool = False
     began_s: float = field(default_factory=time.monotonic)
     _said: int = 0
 
@@ -63,8 +66,9 @@ class Logbook:
         self._move(kept)
         return True
 
-    def let_go(self, step: Step, wait_s: float, state: str = QUEUED) -> None:
-        """Put the run back until its time has come."""
+    def let_go(self, step: Step, wait_s: float, state: str = QUEUED, *, all_wait: bool = False) -> None:
+        """Put the run back until its time has come; with `all_wait` its automation's other runs wait as well."""
+        self.pause_s = min(wait_s, _LONGEST_PAUSE_S) if all_wait else 0.0
         due_us = min(self.store.clock_us() + int(wait_s * 1e6), self.lease.deadline_us)
         self._move({"state": state, "step_name": step.name, "due_us": due_us, **FREE, **self._counts(), **self._kept()})
 
@@ -96,8 +100,10 @@ class Logbook:
     def _move(self, values: dict[str, Any]) -> None:
         now_us = self.store.clock_us()
         with self.store.database.write() as conn:
-            move(conn, self.lease, values)
+            self.cancelled = move(conn, self.lease, values)
             if self.settled is not None:
                 settle(conn, *self.settled, now_us)
+            if self.pause_s:
+                pause(conn, self.lease.lane, now_us + int(self.pause_s * 1e6))
             post(conn, self.lease.automation, self.events, now_us)
         self.events, self.settled = [], None

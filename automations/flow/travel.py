@@ -1,5 +1,6 @@
 """One leased run on its way: tries a step, writes down what came of it, and goes on or lets go."""
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,8 +17,9 @@ from automations.flow.retry import MOST_LOSSES, Dead, Tried, after
 from automations.flow.run import Run
 from automations.flow.signals import Duplicate, Finished, Held
 from automations.flow.within import within
-from automations.queue.store import DONE
+from automations.queue.store import CANCELLED, DONE
 
+_WORD: Final = re.compile(r"[a-z][a-z0-9_]{0,40}")
 _LATE: Final = Failure("deadline", "orchestration", "the run was not done in time", fatal=True)
 _LOST: Final = Failure("worker_lost", "orchestration", "workers ended during this step, again and again", fatal=True)
 _LOOK_S: Final = (2.0, 60.0)  # how often a held answer is looked for: at first, at last
@@ -39,6 +41,9 @@ class Journey:
         while self.log.lease.step < len(steps):
             step = steps[self.log.lease.step]
             if not self._step(step):
+                return
+            if self.log.cancelled:
+                self.log.end(CANCELLED)
                 return
             if self.stopping():
                 self.log.let_go(step, 0.0)
@@ -63,7 +68,7 @@ class Journey:
         try:
             output = self._tried(step, dispatch)
         except (Finished, Duplicate) as signal:
-            self._finished(step, "duplicate" if isinstance(signal, Duplicate) else str(signal))
+            self._finished(step, signal)
         except Held:
             self._wait_for_review(step)
         except Hindered as hindered:
@@ -111,9 +116,11 @@ class Journey:
             lambda: ends_s - time.monotonic(), subject=progress.subject,
         )  # fmt: skip
 
-    def _finished(self, step: Step, cause: str) -> None:
-        self.log.say_step(step, "duplicate" if cause == "duplicate" else "ok")
-        self.log.end(DONE, cause)
+    def _finished(self, step: Step, signal: Finished | Duplicate) -> None:
+        """End the run well, before its last step; only a reason that is a word stands in the open."""
+        duplicate, word = isinstance(signal, Duplicate), str(signal)
+        self.log.say_step(step, "duplicate" if duplicate else "ok")
+        self.log.end(DONE, "duplicate" if duplicate else word if _WORD.fullmatch(word) else "finished")
 
     def _failed(self, step: Step, failure: Failure) -> None:
         """Decide what follows a failed try."""
@@ -127,7 +134,7 @@ class Journey:
             return
         log.lease = replace(log.lease, retries=log.lease.retries + 1)
         log.say_step(step, "failed", failure, decided.after_s)
-        log.let_go(step, decided.after_s)
+        log.let_go(step, decided.after_s, all_wait=not failure.counts)
 
     def _wait_for_review(self, step: Step) -> None:
         """Come back for a held answer, less and less often."""

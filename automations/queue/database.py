@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.schema import CreateColumn
 
 from automations.queue.schema import METADATA
 
@@ -69,7 +70,18 @@ def open_queue(address: str, connections: int = 10) -> QueueDatabase:
         if database.is_postgresql:
             conn.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
         METADATA.create_all(conn)
+        _add_columns(conn)
     return database
+
+
+def _add_columns(conn: Connection) -> None:
+    """Add what later versions of the tables have; such columns are nullable or have a default."""
+    for table in METADATA.sorted_tables:
+        known = {column["name"] for column in inspect(conn).get_columns(table.name)}
+        for column in table.columns:
+            if column.name not in known:
+                adding = CreateColumn(column).compile(dialect=conn.dialect)
+                conn.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {adding}"))
 
 
 def _sqlite(url: URL, connections: int) -> Engine:

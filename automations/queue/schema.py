@@ -86,6 +86,7 @@ lanes: Final = Table(
     Column("automation", String, primary_key=True),
     Column("window_us", BigInteger, nullable=False),
     Column("started", Integer, nullable=False),
+    Column("paused_us", BigInteger, nullable=False, server_default="0"),  # nothing is claimed before
 )
 
 # Who polls a source now.

@@ -142,6 +142,8 @@ class Store:
         now_us = self.clock_us()
         with self.database.write() as conn:
             begun = self._lock(conn, lane, now_us)
+            if begun is None:
+                return []
             most = min(want, limits.concurrency - _running(conn, lane, now_us))
             if limits.per_minute is not None:
                 most = min(most, limits.per_minute - begun)
@@ -165,12 +167,14 @@ class Store:
             conn.execute(update(lanes).where(mine).values(started=begun + len(leases)))
             return leases
 
-    def _lock(self, conn: Connection, lane: Lane, now_us: int) -> int:
-        """Lock a lane until the transaction ends; return how many of its runs began in this minute."""
+    def _lock(self, conn: Connection, lane: Lane, now_us: int) -> int | None:
+        """Lock a lane until the transaction ends; return how many of its runs began in this minute; None: it pauses."""
         fresh = {"tenant": lane.tenant, "automation": lane.automation, "window_us": 0, "started": 0}
         conn.execute(self.database.insert(lanes).values(fresh).on_conflict_do_nothing())
         mine = (lanes.c.tenant == lane.tenant) & (lanes.c.automation == lane.automation)
-        row = conn.execute(select(lanes.c.window_us, lanes.c.started).where(mine).with_for_update()).one()
+        row = conn.execute(select(lanes).where(mine).with_for_update()).one()
+        if row.paused_us > now_us:
+            return None
         minute_us = now_us - now_us % MINUTE_US
         if row.window_us == minute_us:
             return int(row.started)
@@ -182,16 +186,6 @@ class Store:
         mine = (runs.c.owner == owner) & (runs.c.state == RUNNING) & runs.c.run_id.in_(run_ids)
         with self.database.write() as conn:
             conn.execute(update(runs).where(mine).values(lease_us=self.clock_us() + int(lease_s * 1e6)))
-
-    def move(self, lease: Lease, values: Mapping[str, Any], events: Sequence[Event]) -> None:
-        """Write a run's next state and what happened, together or not at all.
-
-        Raises:
-            LeaseLost: the run is somebody else's by now.
-        """
-        with self.database.write() as conn:
-            move(conn, lease, values)
-            post(conn, lease.automation, events, self.clock_us())
 
 
 def queued_id(run_id: str) -> str:
@@ -206,15 +200,23 @@ class Pace(NamedTuple):
     per_minute: int | None
 
 
-def move(conn: Connection, lease: Lease, values: Mapping[str, Any]) -> None:
-    """Write a run's next state in a transaction of the caller.
+def move(conn: Connection, lease: Lease, values: Mapping[str, Any]) -> bool:
+    """Write a run's next state in a transaction of the caller; tell whether somebody cancelled the run meanwhile.
 
     Raises:
         LeaseLost: the run is somebody else's by now.
     """
     mine = (runs.c.run_id == lease.run_id) & (runs.c.token == lease.token) & (runs.c.state == RUNNING)
-    if conn.execute(update(runs).where(mine).values(**values)).rowcount == 0:
+    row = conn.execute(update(runs).where(mine).values(**values).returning(runs.c.cancel)).first()
+    if row is None:
         raise LeaseLost(lease.run_id)
+    return bool(row.cancel)
+
+
+def pause(conn: Connection, lane: Lane, until_us: int) -> None:
+    """Let nothing of a lane be claimed for a while, in a transaction of the caller."""
+    mine = (lanes.c.tenant == lane.tenant) & (lanes.c.automation == lane.automation)
+    conn.execute(update(lanes).where(mine, lanes.c.paused_us < until_us).values(paused_us=until_us))
 
 
 def post(conn: Connection, automation: str, events: Iterable[Event], now_us: int) -> None:
