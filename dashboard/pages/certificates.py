@@ -1,6 +1,6 @@
 """Certificates: what may pass without a person, what that rests on, and whether it still holds."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
@@ -43,12 +43,24 @@ def show(data: Data, now: datetime) -> None:
 def _promise(made: dict[str, Any]) -> None:
     key, state = made["key"], made["state"]
     about = ", ".join(str(key[part]) for part in ("automation", "step", "prompt", "model") if key[part])
-    says = (
-        f"**{state.capitalize()}** for {about}: outputs scoring at least {made['threshold']:.4g} pass. With "
-        f"probability {1 - made['delta']:.0%}, at most {made['alpha']:.1%} of them are wrong."
-    )
+    promise = f"With probability {1 - made['delta']:.0%}, at most {made['alpha']:.1%} of them are wrong."
+    says = f"**{state.capitalize()}** for {about}: outputs scoring at least {made['threshold']:.4g} pass. {promise}"
+    if state != "in force":
+        says = (
+            f"**{state.capitalize()}** for {about}: nothing passes by it now, the bands below it judge. It was for "
+            f"outputs scoring at least {made['threshold']:.4g}.{_withdrawal(made)}"
+        )
     kind = st.success if state == "in force" else st.error if state == "withdrawn" else st.warning
     kind(says, icon=_ICONS.get(state, ":material/help:"))
+
+
+def _withdrawal(made: dict[str, Any]) -> str:
+    gone = made.get("withdrawal")
+    if not gone:
+        return ""
+    at = datetime.fromtimestamp(gone["withdrawn_us"] / 1e6, UTC)
+    why = "its audits showed too many errors" if gone["reason"] == "drift" else f"by hand of {gone['withdrawn_by']}"
+    return f" Withdrawn on {at:%d %b %Y %H:%M} UTC, {why}; only a new certificate takes its place."
 
 
 def _figures(made: dict[str, Any]) -> None:

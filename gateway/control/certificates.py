@@ -34,9 +34,17 @@ def withdraw(database: Database, found: Withdrawal, actor: str) -> bool:
     return True
 
 
+def withdrawals(conn: Connection) -> dict[str, dict[str, Any]]:
+    """Give what was withdrawn by id: for which reason, by whom and when."""
+    table = schema.certificate_withdrawals
+    rows = conn.execute(select(table)).mappings()
+    named = ("reason", "withdrawn_by", "withdrawn_us")
+    return {row["certificate"]: {name: row[name] for name in named} for row in rows}
+
+
 def withdrawn(conn: Connection) -> frozenset[str]:
     """List the ids that were withdrawn."""
-    return frozenset(conn.execute(select(schema.certificate_withdrawals.c.certificate)).scalars())
+    return frozenset(withdrawals(conn))
 
 
 class Withdrawn:

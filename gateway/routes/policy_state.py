@@ -1,12 +1,13 @@
 """`/admin/policy-state`: how budgets, splits, candidates and certificates of the caller's tenant stand now."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import APIRouter, Depends
 
 from gateway.control import budgets, learned
-from gateway.control.certificates import withdrawn
+from gateway.control.certificates import withdrawals
 from gateway.control.database import Database
 from gateway.control.identity.roles import Identity
 from gateway.control.tree import TreeInForce
@@ -26,7 +27,7 @@ def policy_state_router(database: Database) -> APIRouter:
         """Return what is spent, which share each growing arm has, and what became of candidates' answers."""
         with database.read() as conn:
             lessons = [lesson for lesson in learned.read(conn) if lesson.tenant == by.tenant]
-            tree, gone = in_force.read(conn), withdrawn(conn)
+            tree, gone = in_force.read(conn), withdrawals(conn)
         states = budgets.states(database, by.tenant, database.clock_us())
         return {
             "budgets": [_budget(each) for each in states if each.allowance.name.endswith(budgets.BUDGETS)],
@@ -39,10 +40,14 @@ def policy_state_router(database: Database) -> APIRouter:
     return router
 
 
-def _certificates(tree: Snapshot | None, tenant: str, gone: frozenset[str], now_us: int) -> list[dict[str, Any]]:
+def _certificates(tree: Snapshot | None, tenant: str, gone: Mapping[str, Any], now_us: int) -> list[dict[str, Any]]:
     now = datetime.fromtimestamp(now_us / 1e6, UTC)
     held = tree.certificates.by_key.values() if tree is not None else ()
-    return [dump(each) | {"state": state(each, tree, gone, now)} for each in held if each.key.tenant == tenant and tree]
+    return [
+        dump(each) | {"state": state(each, tree, gone, now), "withdrawal": gone.get(each.certificate)}
+        for each in held
+        if each.key.tenant == tenant and tree
+    ]
 
 
 def _budget(state: budgets.State) -> dict[str, Any]:

@@ -149,12 +149,26 @@ BROKEN = {
         "problems": [{"file": "support.yaml", "line": 7, "column": 3, "path": "redaction", "message": "unknown key"}]
     }
 }
+
+
+def no_longer(state: str, reason: str | None = None) -> MemoryData:
+    """One certificate that is not in force."""
+    found = busy()
+    gone = {"reason": reason, "withdrawn_by": "usr_1", "withdrawn_us": TS} if reason else None
+    found.state = {"certificates": [STATE["certificates"][0] | {"state": state, "withdrawal": gone}]}
+    return found
+
+
 CASES: Mapping[str, Callable[[], MemoryData]] = {
     "busy": busy,
     "real": lambda: busy(0),
     "broken-policy": lambda: busy(status=BROKEN),
     "empty": empty,
     "no-such-call": no_such_call,
+    "withdrawn": lambda: no_longer("withdrawn", "drift"),
+    "by-hand": lambda: no_longer("withdrawn", "by_hand"),
+    "expired": lambda: no_longer("expired"),
+    "unused": lambda: no_longer("unused: no policy has these scorers and output-shaping parts now"),
 }
 
 

@@ -286,3 +286,21 @@ def test_a_certificate_shows_its_promise_and_whether_it_still_holds() -> None:
     said = " ".join(each.value for each in app.caption)
     assert "3 audits of outputs that passed, 1 of them errors" in said
     assert "Nothing is certified" in run(certificates_page, "empty").info[0].value
+
+
+@pytest.mark.parametrize(
+    ("case", "words"),
+    [
+        ("withdrawn", ["Withdrawn", "its audits showed too many errors", "only a new certificate"]),
+        ("by-hand", ["Withdrawn", "by hand of usr_1"]),
+        ("expired", ["Expired"]),
+        ("unused", ["Unused: no policy has these scorers"]),
+    ],
+)
+def test_a_certificate_that_is_not_in_force_says_that_nothing_passes_by_it(case: str, words: list[str]) -> None:
+    app = run(certificates_page, case)
+    assert not app.success
+    [said] = app.error if case in ("withdrawn", "by-hand") else app.warning
+    for word in (*words, "nothing passes by it now"):
+        assert word in said.value
+    assert "are wrong" not in said.value
