@@ -51,7 +51,7 @@ def recorded(folder: Path, calls: int) -> None:
 
 def make(folder: Path) -> dict[str, float]:
     """Make the bundle; return rows, seconds and the most memory that this process ever had."""
-    ledger = Ledger(folder / "ledger.duckdb", "300MB")
+    ledger = Ledger(folder / "ledger.duckdb", "200MB")
     scope, began = Scope("default", 0, 2**60, (), "soc2", "bench"), time.monotonic()
     job, to = Job(scope, ledger.progress().seq or 2**60, 0), folder / "exports" / "bench"
     to.mkdir(parents=True)

@@ -11,7 +11,6 @@ from dashboard.trust import Json, TrustDesk
 
 STALE = timedelta(minutes=5)
 _HIDDEN = "Only the roles auditor and admin may see this."
-_SEVERITY = {"danger": ":material/error:", "warning": ":material/warning:", "note": ":material/info:"}
 _VERIFY = "sluice audit verify --ledger --anchor ANCHOR"
 
 
@@ -85,10 +84,11 @@ def _findings(findings: list[Json] | None) -> None:
         st.caption(f"{_HIDDEN} On the machine: `sluice doctor`.")
     elif not findings:
         st.success("The doctor found nothing.", icon=":material/health_and_safety:")
-    for each in findings or ():
-        grave = each.get("severity")
-        kind = st.error if grave == "danger" else st.warning if grave == "warning" else st.info
-        kind(f"{each['wrong']} {each['advice']}", icon=_SEVERITY.get(str(grave), ":material/info:"))
+    for grave, (box, icon) in {"danger": (st.error, ":material/error:"), "warning": (st.warning, ":material/warning:"),
+                               "note": (st.info, ":material/info:")}.items():  # fmt: skip
+        mine = [f"- {each['wrong']} {each['advice']}" for each in findings or () if each["severity"] == grave]
+        if mine:
+            box("\n".join(mine), icon=icon)
 
 
 def _retention(desk: TrustDesk) -> None:

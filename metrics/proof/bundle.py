@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -155,8 +156,12 @@ class Maker:
 
 
 def _add(archive: zipfile.ZipFile, path: Path, name: str) -> None:
-    packed = zipfile.ZIP_STORED if name.endswith((".parquet", ".bin", ".pyz")) else zipfile.ZIP_DEFLATED
-    archive.writestr(zipfile.ZipInfo(name, EPOCH), path.read_bytes(), packed, compresslevel=1)
+    entry = zipfile.ZipInfo(name, EPOCH)
+    if not name.endswith((".parquet", ".bin", ".pyz")):
+        archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED, compresslevel=1)
+        return
+    with path.open("rb") as file, archive.open(entry, "w", force_zip64=True) as to:  # packed already, and large
+        shutil.copyfileobj(file, to, 1 << 20)
 
 
 def _hashed(path: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import json
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ FORMAT = "sluice-bundle/1"
 _NODE = struct.Struct(">QQ32s")
 _NULL, _BETWEEN = "\0", "\x1f"
 _BOOL = {True: "true", False: "false"}
+_DECODER = json.JSONDecoder(parse_int=str, parse_float=str)
 
 
 def check_bundle(path: Path, key: VerifierKey, anchored: list[Checkpoint], report: Report) -> None:
@@ -36,6 +37,7 @@ class _Check:
         self.names = set(archive.namelist())
         self.about: dict[str, Any] = {}
         self.leaves: dict[int, bytes] = {}
+        self.good: dict[str, bool] = {}  # files that were read, and whether each is as it was signed
 
     def run(self, anchored: list[Checkpoint]) -> None:
         raw = self._read("manifest.json")
@@ -46,22 +48,27 @@ class _Check:
         except (ValueError, KeyError, TypeError) as problem:
             raise UnverifiableError("it has no manifest that can be read") from problem
         self._check_signature(raw or b"")
-        whole = self._check_files()
         self._read_leaves()
         seqs = self._check_tables()
         self._check_leaves(seqs)
         self._check_tree(anchored)
-        self._check_counts(len(seqs), whole)
+        self._check_counts(len(seqs), self._check_files())
         self.report.records = len(seqs)
 
     def _read(self, name: str) -> bytes | None:
+        """Read a file, and hold it against the manifest."""
         if name not in self.names:
             return None
         try:
-            return self.archive.read(name)
+            data = self.archive.read(name)
         except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError, RuntimeError) as problem:
             self.report.found(None, f"{name} cannot be unpacked: {type(problem).__name__}")
-        return None
+            return None
+        signed = self.about.get("files", {}).get(name)
+        self.good[name] = signed is None or hashlib.sha256(data).hexdigest() == signed["sha256"]
+        if not self.good[name]:
+            self.report.found(None, f"the file {name} was changed")
+        return data
 
     def _check_signature(self, raw: bytes) -> None:
         note = (self._read("manifest.sig") or b"").decode("utf-8", "replace")
@@ -74,18 +81,15 @@ class _Check:
             self.report.found(None, "the manifest is not the one that was signed")
 
     def _check_files(self) -> bool:
-        files, good = self.about["files"], True
-        for name, about in files.items():
-            data = self._read(name)
-            if data is None:
-                good = False
+        """Look at the files that nothing else has read; tell whether all are as they were signed."""
+        files = self.about["files"]
+        for name in files:
+            if name not in self.good and self._read(name) is None:
+                self.good[name] = False
                 self.report.found(None, f"the file {name} is missing")
-            elif hashlib.sha256(data).hexdigest() != about["sha256"]:
-                good = False
-                self.report.found(None, f"the file {name} was changed")
         for name in sorted(self.names - set(files) - {"manifest.json", "manifest.sig"}):
             self.report.found(None, f"the file {name} does not belong to it")
-        return good
+        return all(self.good[name] for name in files)
 
     def _read_leaves(self) -> None:
         for name in sorted(name for name in self.names if name.startswith("leaves/")):
@@ -100,12 +104,12 @@ class _Check:
         """Compare JSON lines and CSV row by row; return the rows' numbers with the ids of their records."""
         seqs: dict[int, str] = {}
         for name, table in self.about["tables"].items():
-            columns = [(column, kind == "text") for column, kind in table["columns"]]
+            columns = table["columns"]
             for part in table["parts"]:
                 place = f"{name}/{part['number']:05d}"
-                rows = dict(self._json_rows(f"{place}.jsonl", [column for column, _ in columns], part, seqs))
-                said = dict(self._csv_rows(f"{place}.csv", [text for _, text in columns]))
-                for seq in rows.keys() | said.keys():
+                rows = dict(self._json_rows(f"{place}.jsonl", columns, part, seqs))
+                said = dict(self._csv_rows(f"{place}.csv", columns))
+                for seq in rows.keys() | said.keys() if rows != said else ():
                     if rows.get(seq) != said.get(seq):
                         where = "jsonl" if seq not in rows else "csv" if seq not in said else ""
                         what = f"its row is missing in {place}.{where}" if where else f"its rows in {place} differ"
@@ -113,36 +117,44 @@ class _Check:
         return seqs
 
     def _json_rows(
-        self, name: str, columns: list[str], part: dict[str, Any], seqs: dict[int, str]
+        self, name: str, columns: list[list[str]], part: dict[str, Any], seqs: dict[int, str]
     ) -> Iterator[tuple[int, str]]:
+        empty = dict.fromkeys((column for column, _ in columns), _NULL)
+        flags = [column for column, kind in columns if kind == "bool"]
         hashes = hashlib.sha256()
         for line in (self._read(name) or b"").decode("utf-8", "replace").split("\n"):
             if not line:
                 continue
             try:
-                row = json.loads(line, parse_int=str, parse_float=str)
-                seq, found = int(row["seq"]), _hash([_text(row.get(column)) for column in columns])
-                strange = row.keys() - {*columns, "row_sha256"}
+                row = {**empty, **_DECODER.decode(line)}
+                said = row.pop("row_sha256")
+                row.update({flag: _BOOL[row[flag]] for flag in flags if row[flag] is not _NULL})
+                seq, found = int(row["seq"]), _hash(row.values())
             except (ValueError, KeyError, TypeError, AttributeError):
                 self.report.found(None, f"{name} holds a line that is no row")
                 continue
-            if found != row.get("row_sha256") or strange:
+            if found != said:
                 self.report.found(seq, f"its row in {name} was changed")
-            seqs[seq] = str(row.get("event_id"))
+            seqs[seq] = row["event_id"]
             hashes.update(found.encode())
             yield seq, found
         if hashes.hexdigest() != part["rows_sha256"]:
             self.report.found(None, f"{name} does not hold the rows that the manifest counts")
 
-    def _csv_rows(self, name: str, texts: list[bool]) -> Iterator[tuple[int, str]]:
+    def _csv_rows(self, name: str, columns: list[list[str]]) -> Iterator[tuple[int, str]]:
         data = (self._read(name) or b"").decode("utf-8", "replace")
         csv.field_size_limit(1 << 30)
         rows = csv.reader(io.StringIO(data, newline=""))
         next(rows, None)
+        texts = [at for at, (_, kind) in enumerate(columns) if kind == "text"]
         try:
             for row in rows:
-                *cells, said = row
-                found = _hash([_plain(cell, text) for cell, text in zip(cells, texts, strict=True)])
+                said = row.pop()
+                cells = [cell or _NULL for cell in row]
+                if "'" in data:  # an apostrophe protects a text from spreadsheets
+                    for at in texts:
+                        cells[at] = cells[at].removeprefix("'")
+                found = _hash(cells)
                 if found != said:
                     self.report.found(int(cells[0]), f"its row in {name} was changed")
                 yield int(cells[0]), found
@@ -208,18 +220,5 @@ class _Check:
             self.report.found(None, f"{rows} rows where {sequence['exported']} were exported")
 
 
-def _hash(cells: list[str]) -> str:
+def _hash(cells: Iterable[str]) -> str:
     return hashlib.sha256(_BETWEEN.join(cells).encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _text(cell: Any) -> str:
-    if type(cell) is str:
-        return cell
-    return _NULL if cell is None else _BOOL[cell]
-
-
-def _plain(cell: str, text: bool) -> str:
-    """Read a CSV cell back: empty is null, and one apostrophe protects a text from spreadsheets."""
-    if not cell:
-        return _NULL
-    return cell.removeprefix("'") if text else cell

@@ -85,13 +85,16 @@ def write_part(cursor: duckdb.DuckDBPyConnection, source: Source, number: int, e
 
 def rendered(sql: str, columns: list[tuple[str, str]]) -> str:
     """Return the question with each row's hash and its two lines beside its values."""
-    cells = [_cell(name, kind) for name, kind in columns]
-    hashed = ", chr(31), ".join(f"coalesce({cell}, chr(0))" for cell in cells)
-    members = ", ".join(_member(name, kind, cell) for (name, kind), cell in zip(columns, cells, strict=True))
-    fields = ", ',', ".join(_field(kind, cell) for (_, kind), cell in zip(columns, cells, strict=True))
-    return f"""SELECT *, concat('{{', {members}, '"row_sha256":"', row_sha256, '"}}', chr(10)) AS json_line,
+    texts = [f"t{at}" for at in range(len(columns))]  # each cell as text, made once
+    cells = ", ".join(f"{_cell(*column)} AS {text}" for column, text in zip(columns, texts, strict=True))
+    hashed = ", chr(31), ".join(f"coalesce({text}, chr(0))" for text in texts)
+    members = ", ".join(_member(name, kind, text) for (name, kind), text in zip(columns, texts, strict=True))
+    fields = ", ',', ".join(_field(kind, text) for (_, kind), text in zip(columns, texts, strict=True))
+    names = ", ".join(f'"{name}"' for name, _ in columns)
+    return f"""SELECT {names}, row_sha256,
+        concat('{{', {members}, '"row_sha256":"', row_sha256, '"}}', chr(10)) AS json_line,
         concat({fields}, ',', row_sha256, chr(10)) AS csv_line
-    FROM (SELECT *, sha256(concat({hashed})) AS row_sha256 FROM ({sql})) ORDER BY seq"""  # noqa: S608
+    FROM (SELECT *, sha256(concat({hashed})) AS row_sha256 FROM (SELECT *, {cells} FROM ({sql}))) ORDER BY seq"""  # noqa: S608
 
 
 def _cell(name: str, kind: str) -> str:

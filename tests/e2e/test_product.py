@@ -136,6 +136,18 @@ def test_a_call_opens_by_its_address(product: Product, call_id: str, page: Page)
 
 
 @needs_browser
+def test_the_trust_page_shows_tree_anchors_and_findings(product: Product, call_id: str, page: Page) -> None:
+    shown(product, call_id)
+    page.goto(f"http://127.0.0.1:{product.dashboard}/trust?about=Exports")
+    settled(page)
+    page.get_by_text("Can the record be proved?").wait_for()
+    page.get_by_text("Nowhere. Whoever may write the data folder").wait_for()
+    page.get_by_text("Answers come from the simulated provider").wait_for()
+    page.get_by_text("No export lies here").wait_for()
+    assert page.get_by_test_id("stException").count() == 0
+
+
+@needs_browser
 def test_no_page_talks_to_another_host(product: Product, page: Page) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))

@@ -6,7 +6,10 @@
 -- param: to_seq int = 9223372036854775807
 -- param: through int = 9223372036854775807
 WITH chosen AS (
-    SELECT * FROM calls
+    SELECT *, json_extract_string(detail, [
+        '$.prompt.id', '$.prompt.version', '$.prompt.sha256', '$.verdict_rule', '$.audit.certificate',
+        '$.audit.reason', '$.fallback.template', '$.review.id', '$.scores']) AS said  -- one look at the text
+    FROM calls
     WHERE tenant = $tenant AND ts_us >= $since AND ts_us < $until AND seq BETWEEN $from_seq AND $to_seq
         AND seq <= $through
         AND ($automation IS NULL OR automation IN (SELECT unnest(string_split($automation::VARCHAR, ','))))
@@ -36,12 +39,12 @@ WITH chosen AS (
 )
 SELECT c.seq, c.call_id || '.e' AS event_id, c.call_id, c.tenant, c.automation, c.run_id, c.step, c.ts_us, c.end_us,
     c.subject_ref, c.key_id, c.team, c.environment, c.data_class, c.endpoint, c.status, c.outcome AS call_outcome,
-    c.error_code, c.prompt, c.detail->>'$.prompt.id' AS prompt_id, c.detail->>'$.prompt.version' AS prompt_version,
-    c.detail->>'$.prompt.sha256' AS prompt_sha256, c.policy, c.policy_hash, c.snapshot, c.git_commit, c.dirty,
+    c.error_code, c.prompt, c.said[1] AS prompt_id, c.said[2] AS prompt_version,
+    c.said[3] AS prompt_sha256, c.policy, c.policy_hash, c.snapshot, c.git_commit, c.dirty,
     c.model_requested, c.model_answered, c.provider, c.simulated, c.attempts, f.redactions, c.restored, c.verdict,
-    c.detail->>'$.verdict_rule' AS verdict_rule, c.confidence, json_extract(c.detail, '$.scores')::VARCHAR AS scores,
-    c.detail->>'$.audit.certificate' AS certificate, c.detail->>'$.audit.reason' AS certificate_reason,
-    c.detail->>'$.fallback.template' AS fallback, coalesce(d.review_id, c.detail->>'$.review.id') AS review_id,
+    c.said[4] AS verdict_rule, c.confidence, c.said[9] AS scores,
+    c.said[5] AS certificate, c.said[6] AS certificate_reason,
+    c.said[7] AS fallback, coalesce(d.review_id, c.said[8]) AS review_id,
     d.review_state, d.reviewer, d.review_reason, d.decided_us, coalesce(s.success, r.success) AS success,
     coalesce(s.outcome_source, r.outcome_source) AS outcome_source, s.overridden, a.actions, c.cost_usd, c.total_ms
 FROM chosen c LEFT JOIN found f USING (seq) LEFT JOIN decided d ON d.call_id = c.call_id LEFT JOIN said s USING (seq)

@@ -20,7 +20,6 @@ import uvicorn
 from metrics.client import RecorderClient
 from metrics.proof.auditor import Auditor
 from metrics.proof.bundle import Job, Maker
-from metrics.proof.bundle_check import _hash, _text
 from metrics.proof.exports import Exports, add_exports
 from metrics.proof.notes import VerifierKey
 from metrics.proof.offline import verify_bundle
@@ -157,10 +156,13 @@ def hashes_of(path: Path, table: str, rows: list[dict[str, Any]]) -> list[str]:
     """The hash of each row, from its values as a program holds them."""
 
     def text(value: Any) -> Any:
-        return repr(value) if isinstance(value, float) else str(value) if type(value) is int else value
+        if value is None or isinstance(value, bool):
+            return "\0" if value is None else str(value).lower()
+        return repr(value) if isinstance(value, float) else str(value)
 
     columns = [name for name, _ in json.loads(member(path, "manifest.json"))["tables"][table]["columns"]]
-    return [_hash([_text(text(row.get(name))) for name in columns]) for row in rows]
+    cells = ["\x1f".join(text(row.get(name)) for name in columns) for row in rows]
+    return [hashlib.sha256(row.encode()).hexdigest() for row in cells]
 
 
 def test_csv_json_parquet_and_api_say_the_same(data: Path, made: tuple[Path, VerifierKey]) -> None:
