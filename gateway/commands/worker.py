@@ -13,7 +13,7 @@ from gateway.commands.common import program, setting_option, settings_with
 from gateway.commands.control import tenant_option
 from gateway.control.database import Database
 from gateway.control.identity import tokens
-from gateway.control.identity.keys import KeySpec, create_key, list_keys
+from gateway.control.identity.keys import WORKER_KEY, KeySpec, create_key, list_keys
 from gateway.control.identity.roles import local_operator
 from gateway.logs import configure
 from gateway.machine.ports import address, open_listener
@@ -76,7 +76,7 @@ def own_keys(settings: Settings, tenant: str, automations: Iterable[str]) -> dic
         missing = [name for name, key in keys.items() if tokens.hint(key) not in usable.get(name, ())]
         teams = _teams(settings) if missing else {}
         for name in missing:
-            spec = KeySpec(automation=name, team=teams.get(name), name="worker")
+            spec = KeySpec(automation=name, team=teams.get(name), name=WORKER_KEY)
             keys[name], _ = create_key(database, tenant, spec, local_operator(tenant))
     if missing:
         new = file.with_suffix(".new")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from gateway.control.database import Database
 from gateway.control.identity.bootstrap import OPERATOR_ID
-from gateway.control.identity.keys import KeySpec, create_key, list_keys
+from gateway.control.identity.keys import WORKER_KEY, KeySpec, create_key, list_keys
 from gateway.control.identity.login import LINK_S, create_link
 from gateway.control.identity.roles import local_operator
 from gateway.control.identity.tenants import DEFAULT_TENANT
@@ -85,7 +85,7 @@ def _key_pasted(settings: Settings, way: Way) -> str:
 
 def _first_key(database: Database) -> str | None:
     by = local_operator(DEFAULT_TENANT)
-    if list_keys(database, DEFAULT_TENANT, by):
+    if any(key.name != WORKER_KEY for key in list_keys(database, DEFAULT_TENANT, by)):
         return None
     return create_key(database, DEFAULT_TENANT, KeySpec(name="development"), by)[0]
 

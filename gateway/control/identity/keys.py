@@ -17,6 +17,8 @@ from policy.model import Facts
 DEFAULT_AUTOMATION: Final = "default"
 
 
+WORKER_KEY: Final = "worker"  # the name of keys that `sluice worker` makes for itself: no person has them
+
 @dataclass(frozen=True, slots=True)
 class KeySpec:
     """What a new key is bound to.

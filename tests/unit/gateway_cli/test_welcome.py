@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.commands.worker import own_keys
 from gateway.control.identity.login import sign_in_by_link
 from gateway.machine.prepare import control_database
 from gateway.machine.running import address_of, make_data_folder, only_one, published
@@ -30,6 +31,13 @@ def test_the_first_start_shows_a_new_key_and_later_ones_do_not(tmp_path: Path) -
     assert f"export OPENAI_API_KEY={key}" in first
     assert key not in second
     assert "sluice keys create" in second
+
+
+def test_a_key_that_the_worker_made_for_itself_is_nobodys_first(tmp_path: Path) -> None:
+    own_keys(load({}, tmp_path), "default", ["inbound-triage"])
+    first = shown(tmp_path)
+    assert "export OPENAI_API_KEY=sk-sluice-" in first
+    assert "sk-sluice-..." not in first
 
 
 def test_the_key_of_the_settings_is_not_repeated(tmp_path: Path) -> None:
