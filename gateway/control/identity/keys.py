@@ -19,6 +19,7 @@ DEFAULT_AUTOMATION: Final = "default"
 
 WORKER_KEY: Final = "worker"  # the name of keys that `sluice worker` makes for itself: no person has them
 
+
 @dataclass(frozen=True, slots=True)
 class KeySpec:
     """What a new key is bound to.
