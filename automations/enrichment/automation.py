@@ -69,7 +69,7 @@ def enrichment(environ: Mapping[str, str]) -> Automation:
 
 
 def _records(environ: Mapping[str, str]) -> tuple[Records, Sequence[Source]]:
-    """Give the customer database: behind the API that the file `CRM_API` describes, else `CRM_DATABASE_URL`."""
+    """Give the customer database: behind a described API where one is named, else an SQL database."""
     if file := environ.get("CRM_API"):
         api = Api(read_api(Path(file)), environ)
         return ApiRecords(api), [ApiRows(api, Company)]
