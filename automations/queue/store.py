@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, case, func, select, update
+from sqlalchemy import ColumnElement, Connection, case, func, select, update
 
 from automations.queue.database import QueueDatabase
 from automations.queue.schema import lanes, outbox, runs
@@ -15,6 +15,7 @@ CANCELLED, DISCARDED, ERASED = "cancelled", "discarded", "erased"
 OPEN: Final = (QUEUED, RUNNING, HELD)
 ENDED: Final = (DONE, CANCELLED, DISCARDED, ERASED)
 MINUTE_US: Final = 60_000_000
+SUSPECT: Final = 2  # workers that ended with a run before it is taken up apart from others like it
 Clock = Callable[[], int]
 
 
@@ -147,7 +148,7 @@ class Store:
             most = min(want, limits.concurrency - _running(conn, lane, now_us))
             if limits.per_minute is not None:
                 most = min(most, limits.per_minute - begun)
-            found = _claimable(conn, lane, now_us, most) if most > 0 else []
+            found = _claimable(conn, lane, now_us, most, owner) if most > 0 else []
             if not found:
                 return []
             taken = (
@@ -251,14 +252,22 @@ def _known(conn: Connection, lane: Lane, dedups: Sequence[str]) -> dict[str, str
     return {row.dedup: row.run_id for row in found}
 
 
-def _claimable(conn: Connection, lane: Lane, now_us: int, most: int) -> list[str]:
-    """Find runs of ended workers first, then what is due."""
+def _claimable(conn: Connection, lane: Lane, now_us: int, most: int, owner: str) -> list[str]:
+    """Find runs of ended workers first, then what is due.
+
+    Of runs that several workers have ended with, one may be what ends them: a worker has one such run at a time, so
+    that the others are not taken along again and again.
+    """
     lost = (runs.c.state == RUNNING) & (runs.c.lease_us <= now_us)
+    suspect = runs.c.losses >= SUSPECT
+    found = _ids(conn, lane, lost & ~suspect, most)
+    here = (runs.c.owner == owner) & (runs.c.state == RUNNING) & (runs.c.lease_us > now_us) & (runs.c.losses > SUSPECT)
+    if len(found) < most and conn.execute(select(runs.c.run_id).where(here).limit(1)).first() is None:
+        found += _ids(conn, lane, lost & suspect, 1)
     ready = runs.c.state.in_((QUEUED, HELD)) & (runs.c.due_us <= now_us)
-    found: list[str] = []
-    for wanted in (lost, ready):
-        mine = select(runs.c.run_id).where(_of(lane), wanted).order_by(runs.c.due_us).limit(most - len(found))
-        found += conn.execute(mine.with_for_update(skip_locked=True)).scalars()
-        if len(found) >= most:
-            break
-    return found
+    return found + (_ids(conn, lane, ready, most - len(found)) if len(found) < most else [])
+
+
+def _ids(conn: Connection, lane: Lane, wanted: ColumnElement[bool], most: int) -> list[str]:
+    mine = select(runs.c.run_id).where(_of(lane), wanted).order_by(runs.c.due_us).limit(most)
+    return list(conn.execute(mine.with_for_update(skip_locked=True)).scalars())

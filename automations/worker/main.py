@@ -1,5 +1,6 @@
 """`sluice worker`: from settings to a queue that is worked on, until it is told to stop."""
 
+import logging
 import os
 import secrets
 import signal
@@ -44,6 +45,8 @@ class Options:
 
 def run(options: Options, automations: Mapping[str, Automation], listener: socket.socket) -> None:
     """Work and serve until SIGTERM or SIGINT."""
+    for noisy in ("httpx", "httpx2", "uvicorn.error"):  # a line for each request, and for each start
+        logging.getLogger(noisy).setLevel(logging.WARNING)
     database = open_queue(options.queue_url, options.slots + 6)
     store = Store(database, lambda: time.time_ns() // 1000)
     gateway = HttpGateway(options.gateway_url, options.keys)

@@ -154,6 +154,21 @@ def test_a_message_that_kills_its_workers_is_a_dead_letter(engine_of: Build, tar
     assert (row(engine, run_id).state, row(engine, run_id).cause) == ("dead", "worker_lost")
 
 
+def test_runs_whose_workers_keep_ending_are_taken_up_one_at_a_time(
+    engine_of: Build, target: Target, clock: Clock
+) -> None:
+    engine = engine_of(greeting(target))
+    begin(engine, *(Note(f"n{n}", "a") for n in range(3)))
+    for _ in range(2):
+        assert len(engine.claim("doomed", 3, 10.0)) == 3
+        clock.advance(11)
+    assert len(engine.claim("doomed", 3, 10.0)) == 3
+    clock.advance(11)
+    assert len(engine.claim("careful", 3, 60.0)) == 1
+    assert len(engine.claim("careful", 3, 60.0)) == 0
+    assert len(engine.claim("another", 3, 60.0)) == 1
+
+
 def test_a_gateway_that_is_away_costs_no_tries(
     engine_of: Build, target: Target, clock: Clock, gateway: MemoryGateway
 ) -> None:
