@@ -1,6 +1,6 @@
 # One list of habits. `make run` and `make test` do their own set-up; see README.md for the plain lines behind them.
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check format lint types imports policy lock lock-others bench bench-redaction bench-peers bench-ledger campaign-kill campaign-inputs campaign-faults campaign-drain campaign-soak campaign-retries campaign-clients campaign-policies campaign-worker campaign-holds campaign-trust campaign-bundles bench-export campaign-movers clean sbom
+.PHONY: help run demo test check format lint types imports policy lock lock-others bench bench-redaction bench-peers bench-ledger campaign-kill campaign-inputs campaign-faults campaign-drain campaign-soak campaign-retries campaign-clients campaign-policies campaign-worker campaign-burst campaign-holds campaign-trust campaign-bundles bench-export campaign-movers clean sbom
 
 UPSTREAM ?= simulated
 BIN := .venv/bin
@@ -104,6 +104,10 @@ campaign-worker: ## kill -9 workers while they run 1,000 letters, on SQLite and 
 sbom: ## write build/sbom.json: what is installed, as CycloneDX, from the hashed lock
 	@tools/install.sh dev
 	@$(BIN)/python -m tools.sbom
+
+campaign-burst: ## put 10,000 letters into the queue on PostgreSQL and 2,000 on SQLite while others call live; watch them drain (20 minutes)
+	@tools/install.sh dev
+	@$(BIN)/python -m benchmarks.campaign_burst $(ARGS)
 
 campaign-holds: ## stop automations over all workers, then kill -9 them while answers are held and decided; count what is lost or decided twice (8 minutes)
 	@tools/install.sh dev
