@@ -14,17 +14,21 @@ from dashboard.pages import (
     certificates,
     cost,
     latency,
+    leverage,
     overview,
     policies,
     quality,
     reviews,
     runs,
+    settings,
     trust,
+    weekly,
 )
 from dashboard.queue import LiveQueue
 from dashboard.reviews import LiveDesk
 from dashboard.sign_in import COOKIE
 from dashboard.trust import LiveTrust
+from dashboard.weekly import LiveWeekly
 from metrics.client import RecorderClient, RecorderError
 
 
@@ -47,20 +51,32 @@ def main() -> None:
         desk = LiveDesk(gateway, session)
         proof = LiveTrust(gateway, data.recorder, session)
         queue = LiveQueue(Gateway(os.environ.get("SLUICE_WORKER_URL", "http://127.0.0.1:8082"), part="worker"), session)
-        pages = [
-            st.Page(lambda: overview.show(data, datetime.now(UTC)), title="Overview", url_path="", default=True),
-            st.Page(lambda: automations.show(data, datetime.now(UTC)), title="Automations", url_path="automations"),
-            st.Page(lambda: quality.show(data, datetime.now(UTC)), title="Quality layers", url_path="quality"),
-            st.Page(lambda: cost.show(data, datetime.now(UTC)), title="Cost", url_path="cost"),
-            st.Page(lambda: latency.show(data, datetime.now(UTC)), title="Latency", url_path="latency"),
-            st.Page(lambda: calls.show(data, datetime.now(UTC)), title="Calls", url_path="calls"),
-            st.Page(lambda: runs.show(queue, data, datetime.now(UTC)), title="Runs", url_path="runs"),
-            st.Page(lambda: reviews.show(desk, datetime.now(UTC)), title="Reviews", url_path="reviews"),
-            st.Page(lambda: certificates.show(data, datetime.now(UTC)), title="Certificates", url_path="certificates"),
-            st.Page(lambda: policies.show(data, datetime.now(UTC)), title="Policies", url_path="policies"),
-            st.Page(lambda: trust.show(proof, datetime.now(UTC)), title="Trust", url_path="trust"),
-        ]
-        page = st.navigation(pages)
+        week = LiveWeekly(gateway, session)
+        now = datetime.now(UTC)
+        page = st.navigation(
+            {
+                "Every week": [
+                    st.Page(lambda: weekly.show(week, now), title="Review", url_path="", default=True),
+                    st.Page(lambda: automations.show(data, now), title="Automations", url_path="automations"),
+                    st.Page(lambda: quality.show(data, now), title="Quality layers", url_path="quality"),
+                    st.Page(lambda: cost.show(data, now), title="Cost", url_path="cost"),
+                    st.Page(lambda: latency.show(data, now), title="Latency", url_path="latency"),
+                    st.Page(lambda: leverage.show(week), title="Leverage", url_path="leverage"),
+                ],
+                "Every day": [
+                    st.Page(lambda: overview.show(data, now), title="Overview", url_path="overview"),
+                    st.Page(lambda: reviews.show(desk, now), title="Reviews", url_path="reviews"),
+                    st.Page(lambda: runs.show(queue, data, now), title="Runs", url_path="runs"),
+                    st.Page(lambda: calls.show(data, now), title="Calls", url_path="calls"),
+                ],
+                "Rules and proof": [
+                    st.Page(lambda: policies.show(data, now), title="Policies", url_path="policies"),
+                    st.Page(lambda: certificates.show(data, now), title="Certificates", url_path="certificates"),
+                    st.Page(lambda: trust.show(proof, now), title="Trust", url_path="trust"),
+                    st.Page(lambda: settings.show(week, data), title="Settings", url_path="settings"),
+                ],
+            }
+        )
         who_is_here(user)
         page.run()
     except SignInRequired:

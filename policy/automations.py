@@ -15,6 +15,7 @@ from policy.values import Amount, Block, Contradiction, Duration, Flag, Name, Sh
 _MOST_COMBINATIONS = 4096
 
 Objective = Literal["success", "override", "error", "latency_p95_s", "cost_per_success_usd", "hold_age_p95_s"]
+Grade = Annotated[int, Field(strict=True, ge=1, le=5)]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -48,6 +49,16 @@ class Rollback(Target):
         return self
 
 
+class Leverage(Block):
+    """What makes a workflow worth automating, before anything is built; grades go from 1 (low) to 5 (high)."""
+
+    runs_per_week: Amount = Field(description="How often it happens.")
+    determinism: Grade = Field(description="How far the same input calls for the same output.")
+    measurability: Grade = Field(description="How well success can be counted afterwards.")
+    ease_of_verification: Grade = Field(description="How easily a person sees that an output is right.")
+    ambiguity: Grade = Field(description="How much of it is open to interpretation; less is better.")
+
+
 class Automation(Block):
     """One entry of the registry."""
 
@@ -63,11 +74,23 @@ class Automation(Block):
     baseline: Baseline = Field(description="How the task went before.")
     success: Text = Field(description="When a run counts as a success.")
     targets: tuple[Target, ...] = Field(default=(), description="What it should reach.")
-    rollback: tuple[Rollback, ...] = Field(min_length=1, description="When to go back.")
+    rollback: tuple[Rollback, ...] = Field(default=(), description="When to go back; needed unless it is a candidate.")
+    stage: Literal["candidate", "live"] = Field(default="live", description="`candidate`: thought of, not built yet.")
+    leverage: Leverage | None = Field(default=None, description="Grades by which candidates are ranked.")
+
+    @model_validator(mode="after")
+    def _way_back(self) -> Self:
+        if self.stage == "live" and not self.rollback:
+            raise Contradiction("give at least one criterion for going back, or `stage: candidate`", "rollback")
+        if self.stage == "candidate" and self.leverage is None:
+            raise Contradiction("a candidate needs its `leverage` grades", "leverage")
+        return self
 
 
 def unfit(automation: Automation, source: Source, policies: Sequence[Policy]) -> Iterator[Problem]:
     """List what the policies that govern an automation lack."""
+    if automation.stage == "candidate":
+        return
     governing = governing_policies(automation, policies)
     if not governing:
         yield near(source.places, ("automation",), "no policy governs this automation; add one or correct the name")

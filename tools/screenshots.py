@@ -33,7 +33,7 @@ def main(link: str, folder: Path, pages: list[str]) -> None:
         for name in pages:
             page.goto(f"{base}/{name}")
             settled(page)
-            page.screenshot(path=folder / f"{name.partition('?')[0] or 'overview'}.png", full_page=True)
+            page.screenshot(path=folder / f"{name.partition('?')[0] or 'review'}.png", full_page=True)
         browser.close()
 
 

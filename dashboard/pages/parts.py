@@ -15,6 +15,7 @@ ALL = "All automations"
 PROBLEMS_SHOWN = 5
 _MARKS = re.compile(r"([\\`*_{}\[\]()<>#+!|$~:-])")
 WEEKS = {"This week": (1, 0), "Last week": (1, 1), "Last 4 weeks": (4, 0), "Last 12 weeks": (12, 0)}  # how many, ago
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,3 +140,15 @@ def nothing_here() -> None:
         "one from `sluice keys create`. A call appears within two seconds.",
         icon=":material/info:",
     )
+
+
+def csv_download(data: pd.DataFrame, name: str) -> None:
+    """Offer a table as CSV; a cell that a spreadsheet would take for a formula begins with an apostrophe."""
+    st.download_button("CSV", csv_text(data), f"{name}.csv", "text/csv", icon=":material/download:", key=f"csv-{name}")
+
+
+def csv_text(data: pd.DataFrame) -> str:
+    """Return a table as CSV without formulas."""
+    safe = data.map(lambda cell: f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell)
+    safe.columns = [f"'{name}" if str(name).startswith(_FORMULA) else str(name) for name in safe.columns]
+    return str(safe.to_csv(index=False))

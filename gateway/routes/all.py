@@ -10,6 +10,7 @@ from gateway.holds.reviewing import ReviewDesk
 from gateway.intake import Intake
 from gateway.machine.ports import address
 from gateway.routes import (
+    about,
     calls,
     doctor,
     events,
@@ -55,6 +56,7 @@ def routers(parts: Parts) -> list[APIRouter]:
             Agenda(parts.database, Sealer(parts.master, AGENDA), parts.pipeline.snapshot, parts.pipeline.redactors)
         ),
         calls.router(parts.pipeline, calls.asking(parts.master, recorder, parts.database.clock_us)),
+        about.router(parts.database, parts.settings, parts.pipeline.snapshot),
         identity_router(SignInDesk(parts.database, signer, recorder)),
         admin_router(parts.database),
         policy_state_router(parts.database),

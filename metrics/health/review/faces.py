@@ -67,14 +67,14 @@ def _html(block: Block) -> str:
 
 def _markdown(block: Block) -> str:
     if isinstance(block, Heading):
-        return f"{'#' * block.level} {_plain(block.text)}"
+        return f"{'#' * block.level} {plain(block.text)}"
     if isinstance(block, Text):
-        return f"> {_plain(block.text)}" if block.warning else _plain(block.text)
+        return f"> {plain(block.text)}" if block.warning else plain(block.text)
     if isinstance(block, Bullets):
-        return "\n".join(f"- {_plain(text)}" for text in block.texts)
+        return "\n".join(f"- {plain(text)}" for text in block.texts)
     if isinstance(block, Picture):
         data = base64.b64encode(block.svg.encode()).decode()
-        return f"![{_plain(block.words)}](data:image/svg+xml;base64,{data})"
+        return f"![{plain(block.words)}](data:image/svg+xml;base64,{data})"
     return "\n".join(_table(block))
 
 
@@ -82,13 +82,13 @@ def _table(grid: Grid) -> Iterator[str]:
     yield _row(grid.columns)
     yield _row("---" for _ in grid.columns)
     for row in grid.rows:
-        yield _row(_plain(cell) for cell in row)
+        yield _row(plain(cell) for cell in row)
 
 
 def _row(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Make text that is nothing but text."""
     return _MARKS.sub(r"\\\1", escape(" ".join(text.split()), quote=False))

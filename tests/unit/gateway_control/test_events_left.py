@@ -49,9 +49,11 @@ NO_EVENT = {
     "gateway.control.erasures.acknowledge": "leaves erasure.done once all stores have answered",
     "gateway.control.retention_runs": "when the keeper was at it; the run itself is retention.run",
     "gateway.control.weekly.want": "leaves weekly.frozen once it is built",
+    "gateway.keeper.weekly.want_all": "leaves weekly.frozen once it is built",
 }
 # Routes that write elsewhere than the control database, or nothing at all.
 OTHER_ROUTES = {
+    "POST /v1/review": "builds a review for whoever asks; keeping it leaves weekly.frozen",
     "POST /v1/outcomes": "outcome, through the journal",
     "POST /admin/keys/{key_id}/confirm": "key.confirmed, if it waited; see test_round_trip of backups",
     "POST /v1/events": "the event itself, through the journal",

@@ -1,0 +1,62 @@
+"""Leverage: which workflow is worth automating next, and what those at work save."""
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.pages.parts import csv_download
+from dashboard.weekly import WeeklyDesk
+
+_GRADES = {
+    "determinism": "determinism",
+    "measurability": "measurability",
+    "ease_of_verification": "ease of verification",
+    "ambiguity": "ambiguity",
+}
+
+
+def show(desk: WeeklyDesk) -> None:
+    """Draw the page."""
+    st.title("Leverage")
+    found = desk.registry()["leverage"]
+    if not found:
+        st.info(
+            "No workflow has grades yet. Add a file to `policies/automations/` with `stage: candidate`, its baseline "
+            "and a `leverage:` block; it needs no policy before it is built.",
+            icon=":material/lightbulb:",
+        )
+        return
+    st.caption(
+        "Leverage is hours a week at stake, times how well the workflow is suited: the mean of its grades, ambiguity "
+        "turned round, from 0 to 1. Grades go from 1 to 5 and stand in the automations' files."
+    )
+    data = pd.DataFrame(_row(place, rank) for place, rank in enumerate(found, 1))
+    st.dataframe(
+        data,
+        hide_index=True,
+        width="stretch",
+        column_config={
+            "leverage": st.column_config.ProgressColumn(
+                "leverage (hours a week)", min_value=0, max_value=float(data["leverage"].max()), format="%.1f"
+            ),
+            "hours": st.column_config.NumberColumn("hours at stake", format="%.1f"),
+            "fit": st.column_config.NumberColumn("fit", format="%.2f"),
+        },
+    )
+    csv_download(data, "leverage")
+
+
+def _row(place: int, rank: dict[str, object]) -> dict[str, object]:
+    grades = rank["grades"]
+    assert isinstance(grades, dict)
+    mend = rank["mend"]
+    return {
+        "place": place,
+        "workflow": rank["automation"],
+        "stage": rank["stage"],
+        "leverage": rank["score"],
+        "hours": rank["hours"],
+        "fit": rank["fit"],
+        "runs a week": grades["runs_per_week"],
+        **{label: grades[name] for name, label in _GRADES.items()},
+        "mend first": "; ".join(mend) if isinstance(mend, list | tuple) else "",
+    }

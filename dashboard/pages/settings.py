@@ -1,0 +1,29 @@
+"""Settings: what is set, where it comes from, and what this machine says of itself."""
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.data import Data
+from dashboard.gateway import Refused
+from dashboard.pages.parts import csv_download
+from dashboard.weekly import WeeklyDesk
+
+
+def show(desk: WeeklyDesk, data: Data) -> None:
+    """Draw the page."""
+    st.title("Settings")
+    st.caption(
+        "Settings come from the environment and `sluice.toml`; `sluice settings` shows them, too. No page changes them."
+    )
+    try:
+        found = pd.DataFrame(desk.settings())
+    except Refused as error:
+        st.info(f"{error} Settings are shown to the roles admin and auditor.", icon=":material/lock:")
+    else:
+        asked = st.text_input("Search", st.query_params.get("search", ""))
+        st.query_params["search"] = asked
+        hits = found[found.astype(str).apply(lambda row: asked.lower() in " ".join(row).lower(), axis=1)]
+        st.dataframe(hits, hide_index=True, width="stretch")
+        csv_download(hits, "settings")
+    st.subheader("This machine")
+    st.json(data.status(), expanded=1)

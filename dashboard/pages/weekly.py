@@ -1,0 +1,158 @@
+"""Review: one frozen week as one page, the actions and decisions on it, and the same as a file."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from itertools import groupby
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.gateway import Refused
+from dashboard.pages.parts import csv_download, remember
+from dashboard.weekly import Json, WeeklyDesk
+from metrics.health.review.blocks import Block, Bullets, Grid, Heading, Picture, Text, blocks
+from metrics.health.review.faces import as_html, as_markdown, plain
+from metrics.health.review.weeks import last_week
+from metrics.health.review.words import OBJECTIVE_NAMES
+
+_ABREAST = 4
+
+
+def show(desk: WeeklyDesk, now: datetime) -> None:
+    """Draw the page."""
+    found = [each for each in desk.weeks() if each["state"] == "frozen"]
+    if not found:
+        nothing_frozen(desk, last_week(int(now.timestamp() * 1e6)))
+        return
+    chosen = chooser(found)
+    review = desk.one(chosen["week"], chosen["revision"])
+    items = desk.items(chosen["week"])
+    draw(blocks(review["document"], items))
+    st.divider()
+    enter(desk, review["document"], items)
+    files(desk, review, items)
+
+
+def nothing_frozen(desk: WeeklyDesk, week: str) -> None:
+    """Say what a review is, and offer the first one."""
+    st.title("Review")
+    st.info(
+        f"No week was reviewed yet. Freezing {week} puts its figures, what moved and why, and the runs worth reading "
+        "on one page that does not change any more. A week takes seconds.",
+        icon=":material/event_available:",
+    )
+    if st.button(f"Freeze {week}", type="primary"):
+        attempt(lambda: desk.freeze(week), f"The review of {week} is being built; it is here in a moment.")
+
+
+def chooser(found: Sequence[Json]) -> Json:
+    """Offer the frozen reviews; the choice is kept in the URL."""
+    names = [f"{each['week']}.{each['revision']}" for each in found]
+    asked = st.query_params.get("week", names[0])
+    at = next((place for place, name in enumerate(names) if asked in (name, name.partition(".")[0])), 0)
+    left, _ = st.columns([1, 3])
+    label = left.selectbox("Week and revision", names, index=at)
+    remember("week", label, names[0])
+    return found[names.index(label)]
+
+
+def draw(parts: Iterator[Block]) -> None:
+    """Draw blocks; drawings that follow each other stand abreast."""
+    for kind, group in groupby(parts, type):
+        if kind is Picture:
+            pictures = [block for block in group if isinstance(block, Picture)]
+            for column, picture in zip(st.columns(max(len(pictures), _ABREAST)), pictures, strict=False):
+                column.html(picture.svg)
+        else:
+            for block in group:
+                one(block)
+
+
+def one(block: Block) -> None:
+    """Draw one block; all text is nothing but text."""
+    if isinstance(block, Heading):
+        (st.title, st.header, st.subheader)[block.level - 1](plain(block.text))
+    elif isinstance(block, Text):
+        if block.warning:
+            st.warning(plain(block.text), icon=":material/science:")
+        else:
+            (st.caption if block.aside else st.write)(plain(block.text))
+    elif isinstance(block, Bullets):
+        st.markdown("\n".join(f"- {plain(text)}" for text in block.texts))
+    elif isinstance(block, Grid):
+        table(block)
+
+
+def table(grid: Grid) -> None:
+    """Draw a table; ids are links to the page that shows them."""
+    names = [name or " " for name in grid.columns]
+    data = pd.DataFrame(list(grid.rows), columns=names)
+    config: dict[str, Any] = {}
+    for column, page, parameter in grid.links:
+        data[column] = [f"/{page}?{parameter}={value}" for value in data[column]]
+        config[column] = st.column_config.LinkColumn(column, display_text=rf"{parameter}=(.*)$")
+    st.dataframe(data, hide_index=True, column_config=config, width="stretch")
+
+
+def enter(desk: WeeklyDesk, document: Json, items: Sequence[Json]) -> None:
+    """Offer to enter an action or a decision, and to close open ones."""
+    names = [card["automation"] for card in document["scorecards"]]
+    st.subheader("Enter an action or a decision")
+    with st.form("item", clear_on_submit=True):
+        text = st.text_input("What", max_chars=2000)
+        columns = st.columns(5)
+        item: Json = {
+            "text": text,
+            "owner": columns[0].text_input("Owner", max_chars=120),
+            "kind": columns[1].selectbox("Kind", ["action", "decision"]),
+            "automation": columns[2].selectbox("Automation", names, index=None),
+            "measure": columns[3].selectbox("Measure it is to move", list(OBJECTIVE_NAMES), index=None),
+            "due": _day(columns[4].date_input("Due", value=None)),
+        }
+        if st.form_submit_button("Enter", type="primary"):
+            if item["text"] and item["owner"]:
+                attempt(lambda: desk.add(document["week"], item), None)
+            else:
+                st.error("What is to be done, and by whom?")
+    waiting = {f"{each['text']} ({each['owner']})": each["item_id"] for each in items if each["state"] == "open"}
+    if waiting:
+        left, right, last = st.columns([4, 1, 1], vertical_alignment="bottom")
+        label = left.selectbox("Open items", list(waiting))
+        for column, word in ((right, "done"), (last, "dropped")):
+            if column.button(word.capitalize(), key=f"close-{word}", width="stretch"):
+                attempt(lambda state=word: desk.close(waiting[label], state), None)
+
+
+def files(desk: WeeklyDesk, review: Json, items: Sequence[Json]) -> None:
+    """Offer the review as files, and a new revision."""
+    document, digest, week = review["document"], review["sha256"], review["week"]
+    columns = st.columns(4)
+    faces = (("HTML, to print", as_html, "html", "text/html"), ("Markdown", as_markdown, "md", "text/markdown"))
+    for column, (label, face, suffix, kind) in zip(columns, faces, strict=False):
+        name = f"review-{week}.{suffix}"
+        column.download_button(label, face(document, digest, items), name, kind, width="stretch")
+    cards = pd.DataFrame(
+        {"automation": card["automation"], **{name: figure["value"] for name, figure in card["figures"].items()}}
+        for card in document["scorecards"]
+    )
+    with columns[2]:
+        csv_download(cards, f"review-{week}")
+    if columns[3].button("Freeze again", width="stretch", help="Makes a further revision with the records of now."):
+        attempt(lambda: desk.freeze(week), f"A new revision of {week} is being built.")
+
+
+def attempt(act: Any, said: str | None) -> None:
+    """Do something; what the gateway refuses is said in its own words."""
+    try:
+        act()
+    except Refused as error:
+        st.error(f"{error}")
+        return
+    if said is None:
+        st.rerun()
+    st.success(said)
+
+
+def _day(chosen: Any) -> str | None:
+    return chosen.isoformat() if isinstance(chosen, date) else None
