@@ -79,6 +79,8 @@ ROWS: Final[Mapping[str, Row]] = {
     "DELETE /admin/services/{principal_id}": Row(("admin",), names=True),
     "GET /admin/doctor": Row(("admin", "auditor")),
     "GET /admin/policy-state": Row(("viewer",)),
+    "GET /registry": Row(("viewer",)),
+    "GET /admin/settings": Row(("admin", "auditor")),
     "GET /reviews": Row(("reviewer", "auditor", "admin")),
     "GET /reviews/{review_id}": Row(("reviewer", "auditor", "admin"), names=True),
     "POST /reviews/{review_id}/reveal": Row(("auditor", "admin"), {}, names=True),
