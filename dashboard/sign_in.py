@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from dashboard.gateway import Gateway, GatewayUnreachable, SignInRequired
@@ -20,14 +20,23 @@ COOKIE_OPTIONS: dict[str, Any] = {"httponly": True, "samesite": "lax", "path": "
 # Streamlit needs inline styles, eval for its charts and its own websocket; nothing may come from another host.
 CONTENT_POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' ws: wss:; worker-src 'self' blob:; "
-    "frame-ancestors 'none'; base-uri 'self'; form-action 'self'"
+    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; "
+    "object-src 'none'; frame-ancestors 'none'; base-uri 'self'; form-action 'self'"
 )
 SECURITY_HEADERS = (
     (b"content-security-policy", CONTENT_POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), microphone=(), geolocation=(), payment=(), usb=()"),
 )
+
+# What is there for everybody: the door itself, Streamlit's own scripts and pictures, and the health check.
+OPEN_PATHS = frozenset(
+    {"/sign-in", "/sign-out", "/_stcore/health", "/_stcore/host-config", "/favicon.png", "/favicon.ico"}
+)
+OPEN_BELOW = "/static/"
 
 PAGE = Path(__file__).with_name("sign_in.html")
 
@@ -96,21 +105,17 @@ class Door:
         await target(scope, receive, _with_headers(send))
 
     async def _answer_at_door(self, scope: dict[str, Any]) -> Response | None:
-        if scope["method"] not in {"GET", "HEAD"} or not _is_page(scope["path"]):
+        """Let through whoever is signed in, and to what is open; answer everybody else here."""
+        path: str = scope["path"]
+        if path in OPEN_PATHS or (path.startswith(OPEN_BELOW) and ".." not in path):
             return None
+        reading = scope["method"] in {"GET", "HEAD"}
         token = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("login", [""])[0]
-        if token:
+        if token and reading:
             return await _enter(lambda: self.gateway.redeem(token))
-        return None if _signed_in(scope) else RedirectResponse("/sign-in", 303)
-
-
-def _is_page(path: str) -> bool:
-    """Return whether this is a page: no file or health check of Streamlit's, not the door itself."""
-    return (
-        path not in {"/sign-in", "/sign-out"}
-        and not path.startswith("/_stcore/")
-        and "." not in path.rsplit("/", 1)[-1]
-    )
+        if _signed_in(scope):
+            return None
+        return RedirectResponse("/sign-in", 303) if reading else PlainTextResponse("Sign in first.", 401)
 
 
 def _signed_in(scope: dict[str, Any]) -> bool:

@@ -158,6 +158,21 @@ def test_no_page_talks_to_another_host(product: Product, page: Page) -> None:
 
 
 @needs_browser
+def test_every_page_keeps_to_its_content_policy(product: Product, page: Page) -> None:
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    links = page.get_by_test_id("stSidebarNavLink")
+    for address in [str(link.get_attribute("href")) for link in links.all()]:
+        answer = page.goto(address)
+        settled(page)
+        assert answer is not None
+        assert "connect-src 'self';" in answer.headers["content-security-policy"]
+        assert answer.headers["x-frame-options"] == "DENY"
+    assert links.count() >= 5
+    assert not [text for text in said if "Content Security Policy" in text]
+
+
+@needs_browser
 def test_a_sign_in_link_works_once(product: Product, page: Page) -> None:
     fresh = page.context.browser
     assert fresh is not None
