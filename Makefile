@@ -1,6 +1,6 @@
 # One list of habits. `make run` and `make test` do their own set-up; see README.md for the plain lines behind them.
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check format lint types imports policy lock lock-others bench bench-redaction bench-peers bench-ledger campaign-kill campaign-inputs campaign-faults campaign-drain campaign-soak campaign-retries campaign-clients campaign-policies campaign-worker campaign-burst campaign-holds campaign-trust campaign-bundles bench-export campaign-movers clean sbom
+.PHONY: help run demo test check format lint types imports policy lock lock-others bench bench-redaction bench-peers bench-ledger campaign-kill campaign-inputs campaign-faults campaign-drain campaign-soak campaign-retries campaign-clients campaign-policies campaign-worker campaign-burst campaign-holds campaign-trust campaign-bundles bench-export campaign-movers clean sbom campaign-canary
 
 UPSTREAM ?= simulated
 BIN := .venv/bin
@@ -101,6 +101,7 @@ campaign-trust: ## tamper with recorded folders in sixteen ways; count what the 
 campaign-worker: ## kill -9 workers while they run 1,000 letters, on SQLite and on PostgreSQL; count what is lost or done twice (25 minutes)
 	@tools/install.sh dev
 	@$(BIN)/python -m benchmarks.campaign_worker $(ARGS)
+
 sbom: ## write build/sbom.json: what is installed, as CycloneDX, from the hashed lock
 	@tools/install.sh dev
 	@$(BIN)/python -m tools.sbom
@@ -108,6 +109,10 @@ sbom: ## write build/sbom.json: what is installed, as CycloneDX, from the hashed
 campaign-burst: ## put 10,000 letters into the queue on PostgreSQL and 2,000 on SQLite while others call live; watch them drain (20 minutes)
 	@tools/install.sh dev
 	@$(BIN)/python -m benchmarks.campaign_burst $(ARGS)
+
+campaign-canary: ## secrets in every place of 10,000 calls, through every failure; count where they turn up (6 minutes)
+	@tools/install.sh dev
+	@$(BIN)/python -m benchmarks.campaign_canary $(ARGS)
 
 campaign-holds: ## stop automations over all workers, then kill -9 them while answers are held and decided; count what is lost or decided twice (8 minutes)
 	@tools/install.sh dev

@@ -113,10 +113,14 @@ class Connection(asyncio.Protocol):
         self.parser.feed_data(data)
 
     def on_message_begin(self) -> None:
-        self.body = b""
+        self.body = self.authorization = b""
 
     def on_url(self, url: bytes) -> None:
         self.url = url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if name.lower() == b"authorization":
+            self.authorization = value
 
     def on_body(self, body: bytes) -> None:
         self.body += body
@@ -155,6 +159,12 @@ def broken(transport: asyncio.Transport) -> None:
     given = transport.get_extra_info("socket")
     given.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
+
+
+async def echo(to: Connection, rest: str, _stream: bool) -> None:
+    """Refuse with a status, and say in the message which key came and what it asked."""
+    said = f"Incorrect API key provided: {to.authorization.decode('latin-1')} for {to.body.decode('utf-8', 'replace')}"
+    await to.send(whole(orjson.dumps({"error": {"message": said, "type": "x", "code": said}}), f"{rest} Refused"))
 
 
 async def reset(to: Connection, _rest: str, _stream: bool) -> None:
@@ -213,6 +223,7 @@ async def flood(to: Connection, rest: str, _stream: bool) -> None:
 Act = Callable[[Connection, str, bool], Awaitable[None]]
 ACTS: dict[str, Act] = {
     "hang": hang,
+    "echo": echo,
     "reset": reset,
     "stall": stall,
     "words": words,

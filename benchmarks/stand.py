@@ -38,7 +38,7 @@ TIMES = "timeouts: {connect_s: CONNECT, first_byte_s: FIRST, idle_s: IDLE, total
 PROVIDERS = f"""
 schema: 1
 providers:
-  bench: {{base_url_env: SLUICE_BENCH_BASE_URL, {TIMES}}}
+  bench: {{base_url_env: SLUICE_BENCH_BASE_URL, api_key_env: SLUICE_BENCH_KEY, {TIMES}}}
   dead: {{base_url: "http://127.0.0.1:1/v1", {TIMES}}}
   nowhere: {{base_url: "http://sluice.invalid/v1", {TIMES}}}
 """
@@ -117,9 +117,11 @@ def processes(parent: int, module: str) -> list[psutil.Process]:
     return found
 
 
-def write_policies(folder: Path, failure: str, first_byte_s: float, idle_s: float, tries: Tries = ONE_TRY) -> Path:
+def write_policies(
+    folder: Path, failure: str, first_byte_s: float, idle_s: float, tries: Tries = ONE_TRY, policy: str = POLICY
+) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "campaign.yaml").write_text(POLICY.replace("FAILURE", failure).replace("RETRIES", str(tries.retries)))
+    (folder / "campaign.yaml").write_text(policy.replace("FAILURE", failure).replace("RETRIES", str(tries.retries)))
     providers = PROVIDERS.replace("FIRST", str(first_byte_s)).replace("IDLE", str(idle_s))
     providers = providers.replace("CONNECT", str(tries.connect_s))
     (folder / "providers.yaml").write_text(providers.replace("BREAKER", tries.breaker))
@@ -148,6 +150,7 @@ def standing(
     idle_s: float = 1.0,
     at: Path | None = None,
     tries: Tries = ONE_TRY,
+    policy: str = POLICY,
     **more: str,
 ) -> Iterator[Stand]:
     """Run the upstream and `sluice up` in a folder of its own; more settings go into the environment."""
@@ -157,7 +160,7 @@ def standing(
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
         upstream = free_port()
         stack.enter_context(started(python("benchmarks.faulty_upstream", str(upstream)), upstream))
-        policies = write_policies(folder / "policies", failure, first_byte_s, idle_s, tries)
+        policies = write_policies(folder / "policies", failure, first_byte_s, idle_s, tries, policy)
         env = environment_of(folder, policies, upstream, **more)
         port, recorder = int(env["SLUICE_PORT"]), int(env["SLUICE_RECORDER_PORT"])
         up = [SLUICE, "up", "--no-dashboard", "--no-worker"]

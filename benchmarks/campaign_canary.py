@@ -1,0 +1,185 @@
+"""`make campaign-canary`: secrets in every place of a request, through an upstream that fails in every way.
+
+None may turn up in what is left behind or told: every byte of the data folder, the ledger's rows, logs, telemetry,
+pages for machines, what commands print, and every answer.
+"""
+
+import asyncio
+import itertools
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+import click
+
+from benchmarks.canaries import Hunt, files, hits, of_callers, of_operators, places, tables
+from benchmarks.faulty_upstream import WHOLE
+from benchmarks.hostile_requests import head
+from benchmarks.rawhttp import Reply, ask
+from benchmarks.servers import ROOT
+from benchmarks.stand import KEY, POLICY, SLUICE, Figures, Stand, standing, write_page
+from tests.integration.metrics.otlp_collector import Collector, collecting
+
+PAGE = ROOT / "docs/reference/campaigns.md"
+HEADING = "## make campaign-canary"
+INTRODUCTION = """
+Calls whose requests hold secrets in every place where somebody might put one, through an upstream that fails in every
+way and quotes the provider key and the request in its refusals; sign-ins, wrong keys, broken requests. Then every byte
+of the data folder, the ledger's rows, logs, telemetry, `/metrics`, what commands print and every answer are searched
+for them in eight spellings."""
+SECRETS = 'redaction:\n  names: "off"\n  request: {secrets: {operator: pseudonym}, '
+POLICY_WITH_SECRETS = POLICY.replace('redaction:\n  names: "off"\n  request: {', SECRETS)
+QUICK = [
+    *WHOLE,
+    "ok",
+    "echo-400",
+    "echo-401",
+    "echo-403",
+    "echo-429",
+    "echo-500",
+    "reset",
+    "cut-200-fin",
+    "cut-300-rst",
+]
+SLOW = ["hang", "stall"]
+SLOW_EACH = 100
+NOT_LABELS = (
+    "login", "link", "wrong login", "bearer", "basic", "api-key header", "other header", "cookie", "query",
+    "unknown path", "broken json", "wrong type", "user text", "system text", "tool call", "comment", "completions",
+)  # fmt: skip
+COMMANDS = (["settings"], ["settings", "--json"], ["calls", "list", "--json"], ["doctor", "--json"], ["keys", "list"])
+
+
+@dataclass
+class Run:
+    """What came back."""
+
+    statuses: Counter[int] = field(default_factory=Counter)
+    leaks: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request: the secret that it holds, where, and the failure that it meets."""
+
+    secret: str
+    place: str
+    model: str
+    data: bytes
+
+
+def requests(count: int, callers: dict[str, str], operators: dict[str, str]) -> list[Call]:
+    """Build the calls: places, secrets, failures and streaming in turn, each with the others as far as they go.
+
+    What signs people in has no form that a recognizer knows, so it stands where it is sent or pasted by mistake, and
+    not in labels: those are recorded as they are when nothing is found in them.
+    """
+    built: list[Call] = []
+    pairs = [(way, secret) for way in places() for secret in callers]
+    pairs += [(way, secret) for way in NOT_LABELS for secret in operators]
+    secrets, ways = callers | operators, places()
+    for number in range(count):
+        place, secret = pairs[number % len(pairs)]
+        model = SLOW[number // SLOW_EACH % 2] if number % SLOW_EACH == 0 else QUICK[number * 7 % len(QUICK)]
+        built.append(Call(secret, place, model, ways[place](secrets[secret], model, number % 3 == 0)))
+    return built
+
+
+async def send(stand: Stand, calls: list[Call], hunt: Hunt, connections: int) -> Run:
+    """Send all; another's secret in an answer or its headers is a leak, one's own comes back to oneself."""
+    run, waiting = Run(), iter(calls)
+
+    async def one() -> None:
+        for call in waiting:
+            reply: Reply = await ask(stand.port, call.data)
+            run.statuses[reply.status] += 1
+            found = set(hunt.found(str(reply.headers).encode() + reply.body)) - {call.secret}
+            run.leaks += [f"{each} in the answer to {call.place} through {call.model}" for each in found]
+
+    await asyncio.gather(*(one() for _ in range(connections)))
+    return run
+
+
+async def pages(stand: Stand) -> list[tuple[str, bytes]]:
+    """Return what the running product tells machines."""
+    found = []
+    for port, path in itertools.product(
+        (stand.port, stand.recorder), ("/metrics", "/status", "/readyz", "/openapi.json")
+    ):
+        reply = await ask(port, head(method="GET", path=path))
+        found.append((path, str(reply.headers).encode() + reply.body))
+    return found
+
+
+def printed(stand: Stand) -> list[tuple[str, bytes]]:
+    """Return what commands tell people."""
+    found = []
+    for command in COMMANDS:
+        done = subprocess.run([SLUICE, *command], env=stand.environment, capture_output=True, check=False, timeout=60)
+        found.append((f"sluice {' '.join(command)}", done.stdout + done.stderr))
+    return found
+
+
+def search(stand: Stand, hunt: Hunt, collector: Collector) -> tuple[list[str], int]:
+    """Search all that is left of a stopped product; return what was found, and how many bytes were searched."""
+    sinks = [*files(stand.data), *tables(stand.ledger), ("telemetry", collector.raw)]
+    return hits(hunt, sinks), sum(len(data) for _, data in sinks)
+
+
+def run(figures: Figures, count: int, seed: int, connections: int) -> None:
+    """Run the campaign."""
+    operators = of_operators(seed)
+    given = {name: operators[name] for name in ("password", "sign-in link", "session", "wrong api key")}
+    hunt = Hunt.of(of_callers(seed) | operators)
+    with ExitStack() as stack:
+        collector = stack.enter_context(collecting())
+        more = {
+            "SLUICE_BENCH_KEY": operators["provider key"],
+            "SLUICE_MASTER_KEY": operators["master key"],
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+            "OTEL_EXPORTER_OTLP_HEADERS": f"authorization=Bearer {operators['telemetry token']}",
+        }
+        stand = stack.enter_context(standing(policy=POLICY_WITH_SECRETS, **more))
+        done = asyncio.run(send(stand, requests(count, of_callers(seed), given), hunt, connections))
+        time.sleep(8)  # the last batch of telemetry
+        leaks = done.leaks + hits(hunt, [*asyncio.run(pages(stand)), *printed(stand)])
+        stand.server.process.terminate()
+        stand.server.process.wait(60)
+        left, size = search(stand, hunt, collector)
+        statuses = ", ".join(f"{number} x {status}" for status, number in sorted(done.statuses.items()))
+        tell(figures, f"{sum(done.statuses.values())}: {statuses}", left + leaks, size, len(collector.raw))
+        figures.say("places; secrets; spellings", f"{len(places())}; {len(hunt.spellings)}; 8")
+        known = Hunt.of({"key": KEY}).found(b"x" + KEY.encode())  # the search finds what is there
+        figures.say("the search finds what stands there", len(known), well=len(known) == 1)
+
+
+def tell(figures: Figures, calls: str, leaks: list[str], size: int, telemetry: int) -> None:
+    """Say what was counted."""
+    figures.say("calls, by status (0: the connection was refused)", calls)
+    figures.say("bytes searched: left behind; telemetry", f"{size:,}; {telemetry:,}", well=telemetry > 0)
+    figures.say("secrets found", len(leaks), well=not leaks)
+    for leak in leaks[:40]:
+        click.echo(f"  {leak}", err=True)
+
+
+@click.command()
+@click.option("--calls", "count", default=10_000, show_default=True)
+@click.option("--seed", default=1, show_default=True)
+@click.option("--connections", default=16, show_default=True)
+@click.option("--write/--no-write", default=True, help="Write the result to the reference.")
+def main(count: int, seed: int, connections: int, write: bool) -> None:
+    """Send secrets everywhere and print where they turned up; exit 1 if they did."""
+    figures, began = Figures(), time.monotonic()
+    run(figures, count, seed, connections)
+    figures.say("seconds", f"{time.monotonic() - began:.0f} (load {os.getloadavg()[0]:.0f})")
+    if write:
+        write_page(PAGE, HEADING, INTRODUCTION, figures.lines)
+    sys.exit(1 if figures.bad else 0)
+
+
+if __name__ == "__main__":
+    main()
