@@ -1,5 +1,6 @@
 """What people do with runs: look, replay, discard, cancel, allow an effect, say how one ended."""
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -209,7 +210,7 @@ class Desk:
         kind, words = said
         conn.execute(update(runs).where(runs.c.run_id == row["run_id"]).values(**values))
         now_us = self.store.clock_us()
-        event_id = f"{row['run_id']}.{row['token']}.{kind}.{now_us}"
+        event_id = f"{row['run_id']}.{secrets.token_hex(6)}"
         post(
             conn,
             row["automation"],

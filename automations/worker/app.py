@@ -134,11 +134,11 @@ def _intake(api: Api) -> APIRouter:
     @routes.post("/automations/{name}/runs", status_code=202)
     async def enqueue(name: str, request: Request) -> dict[str, Any]:
         """Start runs: `{"inputs": [...]}`, with an API key of the automation. All are on disk when this answers."""
+        caller = api.gateway.as_caller(name, key_of(request))
         body = await request.json()
         inputs = body.get("inputs") if isinstance(body, dict) else None
         if not isinstance(inputs, list) or not 1 <= len(inputs) <= 1000:
             raise ValueError("'inputs' must be a list of 1 to 1000 inputs.")
-        caller = api.gateway.as_caller(name, key_of(request))
         return _told(await run_in_threadpool(_enqueued, api, replace(api.engine, gateway=caller), name, inputs))
 
     @routes.post("/hooks/{name}", status_code=202)

@@ -1,5 +1,6 @@
 """What people read of a run, and what they do that needs its key."""
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -95,6 +96,6 @@ class Reading:
 
     def _tell(self, row: dict[str, Any], kind: str, by: Who) -> None:
         now_us = self.engine.store.clock_us()
-        event = Event(f"{row['run_id']}.{kind}.{now_us}", row["run_id"], None, kind, {"by": by.id})
+        event = Event(f"{row['run_id']}.{secrets.token_hex(6)}", row["run_id"], None, kind, {"by": by.id})
         with self.engine.store.database.write() as conn:
             post(conn, row["automation"], [event], now_us)
