@@ -134,7 +134,7 @@ def one(figures: Figures, count: int, batch: int, limit: int, *, postgresql: boo
 def main(only: str | None, count: int, limit: int, page: Path | None) -> None:
     """Put bursts in and drain them; exit 1 when a letter is lost or done twice, or a bound is missed."""
     figures = Figures()
-    for name, usual, batch, pace in (("sqlite", 2000, 1, 1200), ("postgresql", 10_000, 10, 3000)):
+    for name, usual, batch, pace in (("sqlite", 2000, 10, 1200), ("postgresql", 10_000, 10, 3000)):
         if only in (None, name):
             one(figures, count or usual, batch, limit or pace, postgresql=name == "postgresql")
     if page is not None:
