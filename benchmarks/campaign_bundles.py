@@ -211,8 +211,9 @@ def named_in_ledger(folder: Path, copy: Path, sql: str, seq: int) -> bool:
 
 
 @click.command()
-@click.option("--trials", default=1000, show_default=True)
-def main(trials: int) -> None:
+@click.option("--trials", default=1000, show_default=True, help="Changes of a bundle, of each kind.")
+@click.option("--ledger-trials", default=1000, show_default=True, help="Changes of the ledger, of each kind.")
+def main(trials: int, ledger_trials: int) -> None:
     """Tamper, verify, count; exit 1 when anything was not named."""
     figures, began = Figures(), time.monotonic()
     with tempfile.TemporaryDirectory() as place, Progress(console=Console(stderr=True)) as progress:
@@ -224,7 +225,7 @@ def main(trials: int) -> None:
         found = list(ledger_problems(folder))
         said = f"{whole.records} rows; {len(whole.problems)} and {len(found)} problems"
         figures.say("bundle and ledger, untouched", said, well=not whole.problems and not found)
-        task = progress.add_task("tampering", total=trials * (len(KINDS) + len(LEDGER)))
+        task = progress.add_task("tampering", total=trials * len(KINDS) + ledger_trials * len(LEDGER))
         for kind in KINDS:
             rng, hits = random.Random(kind.__name__), 0
             for trial in range(trials):
@@ -236,10 +237,10 @@ def main(trials: int) -> None:
             seqs: list[Any] = [row[0] for row in db.execute("SELECT seq FROM calls ORDER BY seq").fetchall()]
         for name, sql in LEDGER.items():
             rng, hits = random.Random(name), 0
-            for _ in range(trials):
+            for _ in range(ledger_trials):
                 hits += named_in_ledger(folder, copy, sql, rng.choice(seqs))
                 progress.advance(task)
-            figures.say(name, f"{hits} of {trials} named", well=hits == trials)
+            figures.say(name, f"{hits} of {ledger_trials} named", well=hits == ledger_trials)
     figures.say("seconds", round(time.monotonic() - began))
     write_page(PAGE, HEADING, INTRODUCTION, figures.lines)
     sys.exit(1 if figures.bad else 0)

@@ -29,7 +29,7 @@ from metrics.record.token import Grant
 KEPT_US: Final = 7 * 24 * 3600 * 1_000_000
 AGAIN_S: Final = 1.0
 _LOG: Final = logging.getLogger("sluice.exports")
-_PASSING = (duckdb.Error, NotReadyError, NotSignedYetError, OSError)
+_TROUBLE = (duckdb.Error, NotReadyError, NotSignedYetError, OSError, ValueError, LookupError)
 _MAX_US: Final = 2**62
 
 
@@ -73,7 +73,12 @@ class Exports:
         """Go on with what a process before left unfinished, then take what is asked for."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for path in sorted(self.folder.glob("*/job.json")):
-            job = Job.read(path.parent)
+            try:
+                job = Job.read(path.parent)
+            except (OSError, ValueError, KeyError, TypeError) as problem:  # of another version, or damaged
+                _LOG.warning("export %s is given up: %s", path.parent.name, type(problem).__name__)
+                self._drop(path.parent.name)
+                continue
             self._jobs[path.parent.name] = job
             if job.state != "done":
                 self._waiting.put(path.parent.name)
@@ -130,8 +135,9 @@ class Exports:
     def _work(self) -> None:
         while not self._stop.is_set():
             name = self._waiting.get()
-            while name and not self._stop.is_set() and not self._made(name):
+            if name and not self._made(name):
                 self._stop.wait(AGAIN_S)
+                self._waiting.put(name)  # after the others: one that cannot be made holds up none
 
     def _made(self, name: str) -> bool:
         """Make a bundle as far as it goes; tell whether it is done."""
@@ -144,7 +150,7 @@ class Exports:
                 if self._stop.is_set():
                     return False
             self._finish(name, job)
-        except _PASSING as problem:
+        except _TROUBLE as problem:
             job.problem = str(problem).splitlines()[0]
             _LOG.warning("export %s waits: %s", name, type(problem).__name__)
             return False
@@ -202,8 +208,7 @@ def add_exports(app: FastAPI, service: Service, exports: Exports) -> None:
         grant = _auditor(service, request)
         if exports.job(grant.tenant, name).state != "done":
             raise UnknownQueryError("this export is not made yet")
-        if "range" not in request.headers:  # the rest of a download that broke off is no second look
-            service.recorder.tell("export.fetched", grant.sub, grant.tenant, export_id=name)
+        service.recorder.tell("export.fetched", grant.sub, grant.tenant, export_id=name)
         return FileResponse(exports.bundle(name), media_type="application/zip", filename=f"{name}.zip")
 
 

@@ -78,7 +78,10 @@ class TreeStore:
             if first != (seq - 1) // FILE_LEAVES:
                 first = (seq - 1) // FILE_LEAVES
                 lines, at = iter(self._leaf_file(seq - 1).read_bytes().split(b"\n")), first * FILE_LEAVES
-            yield next(itertools.islice(lines, seq - 1 - at, None))
+            line = next(itertools.islice(lines, seq - 1 - at, None), b"")
+            if not line:
+                raise IndexError(f"there is no leaf {seq}")
+            yield line
             at = seq
 
     def subtree(self, start: int, width: int) -> bytes:

@@ -266,7 +266,8 @@ def _record(document: Json) -> Iterator[Block]:
     point, snapshot = document["inputs"]["checkpoint"], document["inputs"]["snapshot"]
     signed = "No checkpoint of the audit tree was signed yet."
     if point:
-        signed = f"The audit tree was last signed with {point['size']:,} records at {point['time']}."
+        root = f", with the root {point['root']}" if point.get("root") else ""
+        signed = f"The audit tree was last signed with {point['size']:,} records at {point['time']}{root}."
     yield Text(f"Made from records 1 to {document['seq']:,}. {signed}")
     yield Text(f"Registry of the policy snapshot {snapshot[:12] if snapshot else '(none)'}.", aside=True)
 

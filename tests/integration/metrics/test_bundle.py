@@ -23,6 +23,7 @@ from metrics.proof.bundle import Job, Maker
 from metrics.proof.exports import Exports, add_exports
 from metrics.proof.notes import VerifierKey
 from metrics.proof.offline import verify_bundle
+from metrics.proof.profiles import PROFILES
 from metrics.proof.signer import Signer
 from metrics.record.events import Event
 from metrics.record.ids import utc_us
@@ -150,6 +151,15 @@ def test_a_bundle_verifies_and_accounts_for_every_number(made: tuple[Path, Verif
     assert about["entities"] == [{"side": "request", "kind": "EMAIL_ADDRESS", "n": 45}]
     assert {each["rule"] for each in about["controls"]} == {"AI Act 12", "AI Act 14", "AI Act 19", "AI Act 26"}
     assert b"<h1>Evidence bundle</h1>" in member(made[0], "summary.html")
+
+
+def test_every_rule_of_a_profile_stands_on_the_page_that_maps_them() -> None:
+    page = (Path(__file__).parents[3] / "docs/reference/compliance.md").read_text()
+    titles = {"AI Act": "## EU AI Act", "GDPR": "## GDPR", "HIPAA": "## HIPAA", "SOC 2": "## SOC 2"}
+    for rule in (control.rule for controls in PROFILES.values() for control in controls):
+        law, _, number = rule.rpartition(" ")
+        section = page.split(titles[law])[1].split("\n## ")[0]
+        assert number in section, rule
 
 
 def hashes_of(path: Path, table: str, rows: list[dict[str, Any]]) -> list[str]:
