@@ -25,7 +25,7 @@ def document(name: str = "triage") -> dict[str, Any]:
     made: dict[str, Any] = {
         "format": 1, "week": "2026-W47", "tz": "Europe/Berlin", "seq": 1234, "until_us": 1_795_993_200_000_000,
         "since_us": 1_795_993_200_000_000 - WEEK_US, "volume": {"runs": 100, "calls": 120, "simulated": 120},
-        "inputs": {"checkpoint": {"size": 900, "time": "2026-11-22T06:00:00Z", "root": "cm9vdA=="}, "snapshot": "ab" * 32},
+        "inputs": {"checkpoint": {"size": 900, "time": "2026-11-22T06:00:00Z", "root": "cm9v"}, "snapshot": "ab" * 32},
         "scorecards": [
             {
                 "automation": name, "registered": True, "owner": EVIL, "purpose": EVIL, "team": None, "runs": 100,
