@@ -27,7 +27,7 @@ from metrics.record.service import NotAllowedError, Service, UnknownQueryError, 
 from metrics.record.token import Grant
 
 KEPT_US: Final = 7 * 24 * 3600 * 1_000_000
-AGAIN_S: Final = 1.0
+AGAIN_S, STOP_S = 1.0, 3.0
 _LOG: Final = logging.getLogger("sluice.exports")
 _TROUBLE = (duckdb.Error, NotReadyError, NotSignedYetError, OSError, ValueError, LookupError)
 _MAX_US: Final = 2**62
@@ -85,11 +85,11 @@ class Exports:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop after the part at hand; the rest is made after the next start."""
+        """Stop after the part at hand, or in its middle if that takes long; the rest is made after the next start."""
         self._stop.set()
         self._waiting.put("")
         if self._thread.ident:
-            self._thread.join()
+            self._thread.join(STOP_S)
 
     def ask(self, scope: Scope) -> str:
         """Begin an export, or return the one that is being made of the very same scope."""
