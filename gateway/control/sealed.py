@@ -93,7 +93,10 @@ def erase(database: Database, target: Target) -> dict[str, int]:
         about.append(table.c.kind.in_(COPIES))
     gone = delete(table).where(table.c.tenant == target.tenant, or_(*about)).returning(table.c.kind)
     with database.write() as tx:
-        return dict(Counter(tx.execute(gone).scalars()))
+        counts = dict(Counter(tx.execute(gone).scalars()))
+        if counts and tx.conn.dialect.name == "sqlite":
+            tx.execute(text("PRAGMA user_version = 1"))  # with the rows: a crash before the scrub is made good
+        return counts
 
 
 def of_tenant(database: Database, tenant: str) -> list[SealedItem]:
@@ -112,8 +115,10 @@ def about(database: Database, tenant: str, subject_ref: str) -> list[SealedItem]
         return [_item(row) for row in conn.execute(mine.order_by(*table.primary_key)).mappings()]
 
 
-def scrub(database: Database, attempts: int = 50) -> None:
+def scrub(database: Database, attempts: int = 50, *, always: bool = True) -> None:
     """Remove deleted bytes from disk. SQLite keeps them in rebuilt pages and in its log, PostgreSQL in dead rows.
+
+    Not `always`: on SQLite only if something was erased since the last time.
 
     Raises:
         ControlUnavailable: somebody reads the log all the time; scrub again.
@@ -122,9 +127,12 @@ def scrub(database: Database, attempts: int = 50) -> None:
         if database.engine.dialect.name == "postgresql":
             conn.execute(text("VACUUM FULL sealed"))
             return
+        if not always and not conn.execute(text("PRAGMA user_version")).scalar():
+            return
         conn.execute(text("VACUUM"))
         for _ in range(attempts):
             if not conn.execute(text("PRAGMA wal_checkpoint(TRUNCATE)")).one()[0]:
+                conn.execute(text("PRAGMA user_version = 0"))
                 return
             time.sleep(0.1)
     raise ControlUnavailable("The control database's log is in use; what was deleted may still stand in it.")

@@ -30,7 +30,7 @@ class SealedItems:
     def erase(self, target: Target) -> Ack:
         """Delete the items; write the file anew. Raises `ControlUnavailable`."""
         counts = sealed.erase(self.database, target)
-        sealed.scrub(self.database)
+        sealed.scrub(self.database, always=False)
         postgres = self.database.engine.dialect.name == "postgresql"
         return Ack(self.name, counts, "PostgreSQL's own log and base backups keep ciphertext" if postgres else "")
 

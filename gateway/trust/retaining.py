@@ -22,6 +22,7 @@ from policy.snapshot import Snapshot
 _LOG: Final = logging.getLogger("gateway.keeper")
 _PATIENCE_S: Final = 900.0
 _AGAIN_US: Final = 600_000_000  # after a run that failed
+_SETTLE_US: Final = 120_000_000  # after the start: the recorder first takes in what waits
 
 
 def rules_of(snapshot: Snapshot | None, holds: list[LegalHold]) -> Rules:
@@ -69,7 +70,7 @@ class RetentionDuty:
     def __init__(self, retention: Retention, clock_us: Callable[[], int]) -> None:
         self._retention, self._clock_us = retention, clock_us
         self._done = ""
-        self._not_before_us = 0
+        self._not_before_us = clock_us() + _SETTLE_US
 
     def holds(self) -> tuple[LegalHold, ...]:
         """Return what is kept, by holds and by policies."""

@@ -259,7 +259,10 @@ class KeyStore:
         return hmac.digest(self._subject_key, f"{tenant}\0{subject}".encode("utf-8", "replace"), sha256)
 
     def _delete_each(self, sql: str, values: Sequence[str]) -> int:
-        return sum(self._db.execute(sql, (value,)).rowcount for value in values)
+        deleted = sum(self._db.execute(sql, (value,)).rowcount for value in values)
+        if deleted:
+            self._db.execute("PRAGMA user_version = 1")  # with the rows: a crash before the scrub is made good
+        return deleted
 
     def _bump(self) -> None:
         self._db.execute("UPDATE facts SET value = value + 1 WHERE name = 'epoch'")
@@ -272,8 +275,11 @@ class KeyStore:
     def _scrub(self) -> None:
         """Leave no copy of deleted rows: pages that SQLite rebuilt keep old bytes until the file is written anew."""
         with self._lock:
+            if self._one("PRAGMA user_version", ()) == (0,):
+                return
             self._db.execute("VACUUM")
-        self._empty_log()
+            self._empty_log()
+            self._db.execute("PRAGMA user_version = 0")
 
     def _empty_log(self, attempts: int = 50) -> None:
         """Empty the write-ahead log; readers in other processes hold it for milliseconds at most."""
