@@ -15,6 +15,7 @@ import click
 import duckdb
 import psutil
 
+from benchmarks import pages
 from metrics.health.questions import all_questions
 from metrics.record.ledger import Ledger
 from metrics.record.queries import Question
@@ -46,9 +47,11 @@ SELECT 2 * i + 2 AS seq, 'call_' || printf('%014x%016x', at_us, i) AS call_id,
     CASE WHEN die < 970 THEN 200 WHEN die < 985 THEN 403 ELSE 502 END AS status,
     CASE WHEN die < 970 THEN 'ok' WHEN die < 985 THEN 'refused' ELSE 'error' END AS outcome,
     CASE WHEN die < 970 THEN NULL WHEN die < 985 THEN 'content_blocked' ELSE 'upstream_unavailable' END AS error_code,
-    'policy-' || i % 5 AS policy, printf('%012x', i * 40 // $calls) AS policy_hash,
+    'policy-' || i % 24 % 5 AS policy, printf('%012x', i * 40 // $calls) AS policy_hash,
     printf('%064x', i * 40 // $calls) AS snapshot, printf('%040x', i * 40 // $calls) AS git_commit, false AS dirty,
-    'model-' || i % 7 AS model_requested, 'model-' || i % 7 AS model_answered, 'provider-' || i % 3 AS provider,
+    'model-' || i % 24 % 7 AS model_requested,
+    CASE WHEN die % 20 = 0 THEN 'model-9' ELSE 'model-' || i % 24 % 7 END AS model_answered,
+    'provider-' || i % 3 AS provider,
     false AS simulated, false AS usage_estimated,
     CASE WHEN other < 990 THEN 0.0001 * (1 + other) END AS cost_usd, 'price-' || i % 7 AS price_id,
     900 + die * 2.0 + other / 997.0 AS total_ms, 898 + die * 2.0 AS upstream_ms, 2 + other / 997.0 AS overhead_ms,
@@ -59,7 +62,8 @@ SELECT 2 * i + 2 AS seq, 'call_' || printf('%014x%016x', at_us, i) AS call_id,
     0 AS cache_write_tokens, 100 + other AS output_tokens, 0 AS reasoning_tokens, 0 AS audio_input_tokens,
     0 AS audio_output_tokens, 60 + other % 50 AS admit_us, 100 + die % 70 AS bind_us, 300 + other AS clear_us,
     40 + die % 30 AS choose_us, 898000 + die * 2000 AS invoke_us, 100 + other % 400 AS screen_us, 5 AS judge_us,
-    1 AS act_us, 2 AS restore_us, 100 + die AS record_us, 1 AS attempts, 'prompt-' || i % 30 || '@3' AS prompt,
+    1 AS act_us, 2 AS restore_us, 100 + die AS record_us, 1 AS attempts,
+    'prompt-' || i % 24 || '@' || i * 20 // $calls AS prompt,
     '{"tightened":[],"labels":{},"trace_id":"' || md5(i::VARCHAR) || '","span_id":"' || md5((i + 1)::VARCHAR)[:16]
         || '","trace_flags":"01","features":{"messages":2,"max_output_tokens":0,"needs":[]},"route_rule":"unmatched",'
         || '"finish_reasons":["stop"],'
@@ -138,6 +142,54 @@ def ask(ledger: Ledger, only: tuple[str, ...]) -> list[str]:
     return slow
 
 
+def measured(ledger: Ledger) -> list[str]:
+    """Ask the four measures of all calls, from the rows themselves; return those that took too long."""
+    slow, db, question = [], ledger.cursor(), all_questions()["measure"]
+    span = {"since": FIRST_US, "until": FIRST_US + DAYS * DAY_US}
+    for name, by in (("success", None), ("override", None), ("latency", "step"), ("cost_per_success", None)):
+        took = asked(db, question, {**span, "measure": name, "by": by})
+        median = statistics.median(took)
+        click.echo(f"{name:20} raw, 400 days   first {took[0] * 1e3:8.0f} ms   median {median * 1e3:8.0f} ms")
+        slow += [name] if median > LIMIT_S else []
+    return slow
+
+
+def shown(ledger: Ledger) -> list[str]:
+    """Run the script of each page; return those that took too long."""
+    slow, data = [], pages.LedgerData(ledger.cursor, pages.at_us(FIRST_US + DAYS * DAY_US - 3_600_000_000))
+    for name in pages.PAGES:
+        for query in (
+            ({}, {"range": "Last 28 days"})
+            if name in ("overview", "calls", "policies")
+            else ({}, {"weeks": "Last 12 weeks"})
+        ):
+            first, *others = pages.timed(data, name, **query)
+            median = statistics.median(others)
+            words = next(iter(query.values()), "as it opens")
+            click.echo(f"page {name:15} {words:14} first {first * 1e3:8.0f} ms   median {median * 1e3:8.0f} ms")
+            slow += [f"page {name}, {words}"] if median > LIMIT_S else []
+    return slow
+
+
+def renewed(ledger: Ledger, calls: int) -> None:
+    """Say what it costs to add 2,000 more calls of the last day to runs and days."""
+    db, since = ledger.cursor(), 2 * calls
+    db.execute(
+        CALLS,
+        {
+            "from": calls,
+            "upto": calls + 2000,
+            "calls": calls,
+            "apart_us": 1,
+            "first_us": FIRST_US + DAYS * DAY_US - calls,
+        },
+    )
+    db.close()
+    began = time.process_time()
+    ledger.refresh(since, since + 4002)
+    click.echo(f"adding 2,000 calls to runs and days takes {time.process_time() - began:.2f} s of CPU")
+
+
 @click.command()
 @click.option("--calls", default=10_000_000, show_default=True)
 @click.option(
@@ -154,7 +206,9 @@ def main(calls: int, path: Path | None, names: tuple[str, ...]) -> None:
                 click.echo(f"{done:,} of {calls:,} calls, {time.monotonic() - began:.0f} s", err=True)
         ledger = Ledger(path)
         click.echo(f"{calls:,} calls, {path.stat().st_size / 2**30:.2f} GiB")
-        slow = ask(ledger, names)
+        slow = ask(ledger, names) + ([] if names else measured(ledger) + shown(ledger))
+        if not names:
+            renewed(ledger, calls)
         ledger.close()
         click.echo(f"resident memory {psutil.Process().memory_info().rss / 2**30:.2f} GiB")
     click.echo(f"slower than {LIMIT_S:g} s: {', '.join(slow) or 'none'}")

@@ -17,6 +17,7 @@ FALSE_PER_LOOK: Final = 0.05  # movers expected per automation and look on uncha
 _BEFORE_DAYS: Final = 28
 _AROUND_US: Final = 14 * DAY_US
 _MOST_CHANGES: Final = 60
+_TOGETHER_US: Final = 6 * 3_600_000_000
 _COLUMNS: Final = ("k", "n", "kk", "kn", "nn")
 
 
@@ -104,7 +105,7 @@ def week_movement(ask: Ask, week: Span, automation: str | None = None) -> Moveme
     before_us = week.since_us - _BEFORE_DAYS * DAY_US
     found, visible = movers(pairs(ask, before_us, week.since_us, week.until_us, automation))
     changes = changes_in(ask, week.since_us - 7 * DAY_US, week.until_us, automation)[-_MOST_CHANGES:]
-    around = [(change, _around(ask, change, week.until_us)) for change in changes]
+    around = _around(ask, changes, week.until_us, automation)
     inside = [(change, both) for change, both in around if change.ts_us >= week.since_us]
     found += [mover for mover in after_changes(inside) if mover.subject not in {each.subject for each in found}]
     found.sort(key=lambda mover: (not mover.worse, -abs(mover.comparison.statistic)))
@@ -182,9 +183,18 @@ def causes(mover: Mover, around: Sequence[tuple[Change, Pairs]]) -> tuple[Cause,
     return tuple(sorted(same, key=lambda cause: -abs(cause.comparison.statistic)))
 
 
-def _around(ask: Ask, change: Change, until_us: int) -> Pairs:
-    until_us = min(until_us, change.ts_us + _AROUND_US)
-    return pairs(ask, change.ts_us - _AROUND_US, change.ts_us, until_us, change.automation)
+def _around(ask: Ask, changes: Sequence[Change], until_us: int, automation: str | None) -> list[tuple[Change, Pairs]]:
+    """Return what was measured around each change; those of the same hours (one activation) share one look."""
+    found: list[tuple[Change, Pairs]] = []
+    since_us = 0
+    both: Pairs = {}
+    for change in changes:
+        if not found or change.ts_us - since_us > _TOGETHER_US:
+            since_us, until = change.ts_us, min(until_us, change.ts_us + _AROUND_US)
+            both = pairs(ask, since_us - _AROUND_US, since_us, until, automation)
+        mine = {each: two for each, two in both.items() if change.automation in (None, each.automation)}
+        found.append((change, mine))
+    return found
 
 
 def _typical(ask: Ask, subject: Subject, before: Span, after: Span) -> tuple[float, float] | None:

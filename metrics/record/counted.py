@@ -15,17 +15,22 @@ GROUPS: Final[Mapping[str, str]] = {
     "policy": "policy || '@' || policy_hash",
     "team": "team",
 }
-# What joins rows that are no calls to the groups that their calls have. A call that belongs to something of the range
-# began at most a month before or after it.
-_CALLS: Final = """FROM model_calls
-    WHERE tenant = $tenant AND ts_us >= $since - 2678400000000 AND ts_us < $until + 2678400000000"""
+# What joins rows that are no calls to the groups of their calls. What belongs to a run comes within a month of it.
+_CALLS: Final[Mapping[str, str]] = {
+    "begun": """FROM model_calls
+        WHERE tenant = $tenant AND ts_us >= $since AND ts_us < $until + 2678400000000 AND run_id IN (
+            SELECT run_id FROM runs WHERE tenant = $tenant AND ts_us >= $since AND ts_us < $until)""",
+    "around": """FROM model_calls
+        WHERE tenant = $tenant AND ts_us >= $since - 2678400000000 AND ts_us < $until + 2678400000000""",
+    "same": "FROM model_calls WHERE tenant = $tenant AND ts_us >= $since - 86400000000 AND ts_us < $until",
+}
 _JOINS: Final[Mapping[str, str]] = {
-    "runs": "JOIN (SELECT DISTINCT * FROM (SELECT run_id, {keys} {calls})) USING (run_id)",
-    "shadows": "JOIN (SELECT call_id AS copied, {keys} {calls}) ON copied = body->>'$.call_id'",
-    "reviews": "JOIN (SELECT call_id, {keys} {calls}) ON call_id = reviewed",
-    "steps": "JOIN (SELECT DISTINCT * FROM (SELECT run_id, {keys} {calls})) ON run_id = run",
-    "searches": "JOIN (SELECT DISTINCT * FROM (SELECT run_id, {keys} {calls})) ON run_id = run",
-    "values": "JOIN (SELECT seq, {keys} {calls}) USING (seq)",
+    "runs": "JOIN (SELECT DISTINCT * FROM (SELECT run_id, {keys} {begun})) USING (run_id)",
+    "shadows": "JOIN (SELECT call_id AS copied, {keys} {same}) ON copied = body->>'$.call_id'",
+    "reviews": "JOIN (SELECT call_id, {keys} {around}) ON call_id = reviewed",
+    "steps": "JOIN (SELECT DISTINCT * FROM (SELECT run_id, {keys} {around})) ON run_id = run",
+    "searches": "JOIN (SELECT DISTINCT * FROM (SELECT run_id, {keys} {around})) ON run_id = run",
+    "values": "JOIN (SELECT seq, {keys} {same}) USING (seq)",
 }
 _DIMS: Final = ", ".join(
     f"{{'dim': '{name}', 'key': {'NULL' if name == 'automation' else expression}}}"
@@ -38,7 +43,7 @@ def rows_sql(rows: str, bucket: str, by: str | None) -> str:
     """Return a statement for rows of one kind, `bucket` and `grp` (their value of `by`) with each."""
     key = GROUPS.get(by or "", "NULL")
     if by not in (None, "automation") and rows in _JOINS:
-        joined = _JOINS[rows].format(keys=f"{key} AS key", calls=_CALLS)
+        joined = _JOINS[rows].format(keys=f"{key} AS key", **_CALLS)
         return _template(rows).format(bucket=bucket, groups="key::VARCHAR AS grp", joined=joined)
     return _template(rows).format(bucket=bucket, groups=f"({key})::VARCHAR AS grp", joined="")
 
@@ -47,7 +52,7 @@ def keyed_sql(rows: str, bucket: str) -> str:
     """Return a statement for rows of one kind, once for each dimension: `dim` and `key`."""
     if rows not in _JOINS:
         return _template(rows).format(bucket=bucket, groups=_ALL_KEYS, joined="")
-    joined = _JOINS[rows].format(keys=_ALL_KEYS, calls=_CALLS)
+    joined = _JOINS[rows].format(keys=_ALL_KEYS, **_CALLS)
     return _template(rows).format(bucket=bucket, groups="dim, key", joined=joined)
 
 

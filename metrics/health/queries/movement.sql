@@ -16,20 +16,25 @@ WITH c AS (
         count(*) FILTER (outcome = 'refused' AND error_code IS DISTINCT FROM 'held_for_review') AS refused,
         count(*) FILTER (verdict IN ('hold', 'fallback', 'block')) AS withheld, sum(cost_usd) AS cost_usd
     FROM c GROUP BY ALL
-), priced AS (
-    SELECT *, (rank() OVER (PARTITION BY automation ORDER BY cost_usd) - 1
-        + count(*) OVER (PARTITION BY automation ORDER BY cost_usd)) / 2
-        / count(*) OVER (PARTITION BY automation) AS place
-    FROM r WHERE cost_usd > 0
-), timed AS (
-    SELECT *, (rank() OVER (PARTITION BY automation, step ORDER BY total_ms) - 1
-        + count(*) OVER (PARTITION BY automation, step ORDER BY total_ms)) / 2
-        / count(*) OVER (PARTITION BY automation, step) AS place
+), prices AS (  -- ranks of slots of 2 %, so that nothing has to be sorted
+    SELECT *, ceil(ln(cost_usd) / ln(1.02))::INTEGER AS slot FROM r WHERE cost_usd > 0
+), price_places AS (
+    SELECT automation, slot, (sum(n) OVER w - n / 2) / sum(n) OVER (PARTITION BY automation) AS place
+    FROM (SELECT automation, slot, count(*) AS n FROM prices GROUP BY ALL)
+    WINDOW w AS (PARTITION BY automation ORDER BY slot)
+), times AS (
+    SELECT *, ceil(ln(greatest(total_ms, 0.01)) / ln(1.02))::INTEGER AS slot
     FROM c WHERE outcome NOT IN ('refused', 'client_disconnected') AND total_ms IS NOT NULL
+), time_places AS (
+    SELECT automation, step, slot, (sum(n) OVER w - n / 2) / sum(n) OVER (PARTITION BY automation, step) AS place
+    FROM (SELECT automation, step, slot, count(*) AS n FROM times GROUP BY ALL)
+    WINDOW w AS (PARTITION BY automation, step ORDER BY slot)
 ), t AS (
-    SELECT automation, step, late, slice, run_id, count(*) AS calls, sum(place) AS place,
+    SELECT times.automation, times.step, late, slice, run_id, count(*) AS calls, sum(place) AS place,
         count(*) FILTER (place > 0.95) AS slow
-    FROM timed GROUP BY ALL
+    FROM times JOIN time_places p ON p.automation IS NOT DISTINCT FROM times.automation AND p.step = times.step
+        AND p.slot = times.slot
+    GROUP BY ALL
 ), known AS (
     SELECT automation, ts_us >= $split AS late, (ts_us - $since) // 86400000000 AS slice, run_id, success, seen, overridden
     FROM runs
@@ -39,7 +44,8 @@ WITH c AS (
     SELECT automation, '' AS step, late, slice, 'errors' AS measure, failed AS k, calls AS n FROM r
     UNION ALL SELECT automation, '', late, slice, 'refusals', refused, calls FROM r
     UNION ALL SELECT automation, '', late, slice, 'withheld', withheld, calls FROM r
-    UNION ALL SELECT automation, '', late, slice, 'cost', place, 1 FROM priced
+    UNION ALL SELECT prices.automation, '', late, slice, 'cost', place, 1 FROM prices
+        JOIN price_places p ON p.automation IS NOT DISTINCT FROM prices.automation AND p.slot = prices.slot
     UNION ALL SELECT automation, step, late, slice, 'latency', place, calls FROM t
     UNION ALL SELECT automation, step, late, slice, 'slow', slow, calls FROM t
     UNION ALL SELECT automation, '', late, slice, 'success', success::INT, 1 FROM known WHERE success IS NOT NULL
