@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from metrics.record.otel_gauges import machine
+from metrics.record.otel_health import WeekGauges
 from metrics.record.otel_instruments import Family
 from metrics.record.otel_settings import TelemetryError, otlp_settings
 from metrics.record.recorder import Recorder
@@ -20,13 +21,13 @@ class Telemetry:
     """Starts nothing and imports no OpenTelemetry while no collector is named."""
 
     def __init__(self, recorder: Recorder, environ: Mapping[str, str]) -> None:
-        self._recorder = recorder
+        self._recorder, self._week = recorder, WeekGauges(recorder)
         self._exporter = self._open(environ)
 
     def families(self) -> list[Family]:
         """Return every family of this machine as it stands now."""
         sending = self._exporter.families() if self._exporter else []
-        return [*self._recorder.counters.meters.families(), *machine(self._recorder), *sending]
+        return [*self._recorder.counters.meters.families(), *machine(self._recorder), *self._week.families(), *sending]
 
     def start(self) -> None:
         """Begin sending, if there is somewhere to send to."""
