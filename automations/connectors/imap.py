@@ -41,7 +41,7 @@ class ImapInbox:
 
     server: ImapServer
     environ: Mapping[str, str]
-    every_s: float = 20.0
+    every_s: float = 10.0
     name: str = "imap"
 
     def poll(self, offer: Offer) -> None:

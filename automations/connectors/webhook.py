@@ -9,11 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from pydantic import TypeAdapter
+
 from automations.connectors.base import secret
 from automations.connectors.http import Request, send
 
 _TOLERANCE_S: Final = 300
 _MIN_SECRET: Final = 16
+_OBJECT: Final = TypeAdapter(dict[str, Any])
 
 Take = Callable[[str, Any], Sequence[Any]]
 
@@ -32,7 +35,7 @@ class SignedHook:
 
         Raises:
             PermissionError: the signature is wrong, or the time is more than five minutes away.
-            ValueError: the body is no JSON that `take` can use.
+            ValueError: the body is no JSON object that `take` can use.
         """
         told = {name.lower(): value for name, value in headers.items()}
         identity, stamp = told.get("webhook-id", ""), told.get("webhook-timestamp", "")
@@ -44,7 +47,7 @@ class SignedHook:
         given = told.get("webhook-signature", "").split()
         if not any(hmac.compare_digest(wanted.encode(), each.encode()) for each in given):
             raise PermissionError("webhook-signature does not fit")
-        return self.take(identity, json.loads(body))
+        return self.take(identity, _OBJECT.validate_json(body))
 
 
 def post_webhook(url: str, secret_text: str, identity: str, payload: Any, timeout_s: float = 15.0) -> None:

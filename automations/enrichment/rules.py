@@ -19,7 +19,7 @@ Industry = Literal[
     "construction",
     "hospitality",
 ]
-_NUMBER: Final = re.compile(r"(?<![\w.,])\d{1,3}(?:[,.' ]\d{3})+(?!\d)|(?<![\w.,])\d+(?!\d)")
+_NUMBER: Final = re.compile(r"(?<![\w.,])\d{1,3}(?:[,.' ]\d{3})+(?!\w)|(?<![\w.,])\d+(?!\w)")
 _DOMAIN: Final = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,}")
 
 

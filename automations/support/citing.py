@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 _SENTENCE: Final = re.compile(r"(?<=[.!?])\s+")
-_MARK: Final = re.compile(r"\s*\[([a-z][a-z0-9_.\-]{0,63})\]")
+_MARK: Final = re.compile(r"[ \t]*\[([a-z][a-z0-9_.\-]{0,63})\]")
 
 
 class Source(NamedTuple):
@@ -34,6 +34,6 @@ def cited(draft: str, sources: Sequence[Source]) -> Cited:
     """Take the marks out of a draft."""
     named = list(dict.fromkeys(_MARK.findall(draft)))
     known = {each.id for each in sources}
-    text = re.sub(r"[ \t]{2,}", " ", _MARK.sub(" ", draft)).replace(" \n", "\n")
-    text = re.sub(r"\s+([.,;:!?])", r"\1", text).strip()
+    lines = "\n".join(" ".join(line.split()) for line in _MARK.sub(" ", draft).split("\n"))
+    text = re.sub(r" +([.,;:!?])", r"\1", lines).strip()
     return Cited(text, tuple(each for each in named if each in known), sum(each not in known for each in named))

@@ -54,6 +54,12 @@ def test_anything_else_is_not(told: dict[str, Any], body: bytes) -> None:
         hook().read(told, body)
 
 
+@pytest.mark.parametrize("body", [b"", b"[1]", b"nonsense", b"\xff", b"null"])
+def test_a_signed_body_that_is_no_object_is_refused(body: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        hook().read(headers(body=body), body)
+
+
 def test_without_a_proper_secret_nothing_is_read() -> None:
     with pytest.raises(Refused, match="HOOK_SECRET is not set"):
         hook({}).read(headers(), BODY)
