@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, RowMapping, select
 
@@ -41,6 +41,15 @@ class Named(NamedTuple):
     certificate: str
     tenant: str
     automation: str
+
+
+ROLLBACK: Final = "rollback"  # who brought in force what an automation's file names for going back
+
+
+def rolled_back_from(conn: Connection) -> str | None:
+    """Return the snapshot that a rollback took out of force; None when what is in force came from the folder."""
+    last = history(conn, 2)
+    return last[1].sha256 if len(last) == 2 and last[0].source.activated_by == ROLLBACK else None
 
 
 def activate(tx: Write, content: bytes, source: Source, expected: int) -> Activation:

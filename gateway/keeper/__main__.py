@@ -9,10 +9,12 @@ from typing import Final
 
 from gateway.control.database import open_database
 from gateway.control.errors import ControlError
+from gateway.holds.agenda import AGENDA
 from gateway.holds.texts import REVIEWS, ReviewTexts
 from gateway.keeper.activator import ACTOR, Activator
 from gateway.keeper.certificates import CertificateWatch
 from gateway.keeper.duties import Keeper
+from gateway.keeper.messages import Messenger, Post
 from gateway.keeper.reconcile import Reconciler
 from gateway.keeper.relay import Relay
 from gateway.keeper.steer import Steerer
@@ -64,7 +66,9 @@ async def keep(settings: Settings, environ: Mapping[str, str]) -> None:
         own = keeper_client(master, address(settings, "recorder"), database.clock_us)
         retention = RetentionDuty(Retention(database, own), database.clock_us)
         parts = (activator, relay, reconciler, steerer, certificates, webhooks, eraser, retention)
-        watches = weekly_watches(database, client, settings.time_zone)
+        post = Post(settings.smtp_url, settings.mail_from)
+        messenger = Messenger(database, Sealer(master, AGENDA), environ, post, private)
+        watches = weekly_watches(settings, database, client, messenger)
         await Keeper(database, tenure, *parts, watches=watches).keep(stop)
     finally:
         await journal.close()

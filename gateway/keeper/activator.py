@@ -92,6 +92,8 @@ def activate(database: Database, snapshot: Snapshot, actor: str, lease: Lease | 
         present = snapshots.active(tx.conn)
         if present is not None and _same(present, snapshot):
             return False
+        if snapshots.rolled_back_from(tx.conn) == snapshot.sha256:  # only another tree ends a rollback
+            return False
         made = snapshots.activate(tx, snapshot.to_bytes(), source, present.generation if present else 0)
     _log.info("policies activated: generation %d, snapshot %s", made.generation, made.sha256[:12])
     return True

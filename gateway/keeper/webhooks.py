@@ -24,7 +24,7 @@ from policy.addresses import is_address, is_public
 
 # Seconds before each further try; after the last one the delivery is given up until somebody asks for it again.
 WAITS_S: Final = (5, 30, 120, 600, 1800, 7200, 18_000, 36_000, 50_400)
-_TIMEOUT: Final = aiohttp.ClientTimeout(total=15, connect=5)
+TIMEOUT: Final = aiohttp.ClientTimeout(total=15, connect=5)
 _MOST: Final = 20
 # Causes that no further try would change: the keeper reads its environment once.
 _WHY: Final = {
@@ -85,7 +85,7 @@ class Webhooks:
         if not due:
             return 0
         connector = aiohttp.TCPConnector(resolver=PublicOnly(self.private), use_dns_cache=False)
-        async with aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT) as session:
+        async with aiohttp.ClientSession(connector=connector, timeout=TIMEOUT) as session:
             await asyncio.gather(*(self._try(session, each) for each in due))
         return len(due)
 
@@ -115,16 +115,7 @@ class Webhooks:
             return str(reply.status)
 
     def _address(self, delivery: Delivery) -> str:
-        url = self.environ.get(delivery.review.url_env or "", "")
-        if not url:
-            raise Unusable("url_unset")
-        host, scheme = urlsplit(url).hostname or "", urlsplit(url).scheme
-        trusted = host in self.private
-        if scheme != "https" and not (trusted and scheme == "http"):
-            raise Unusable("address_refused")
-        if not trusted and is_address(host) and not is_public(host):
-            raise Unusable("address_refused")
-        return url
+        return checked_address(self.environ.get(delivery.review.url_env or "", ""), self.private)
 
     def _secret(self, delivery: Delivery) -> bytes:
         text = self.environ.get(delivery.review.secret_env or "", "").removeprefix("whsec_")
@@ -159,6 +150,23 @@ class Webhooks:
         last = delivery.tries >= len(WAITS_S) or status == "410" or status in _WHY
         wait_s = None if last or status.startswith("2") else WAITS_S[delivery.tries]
         deliveries.note(self.database, delivery, status, wait_s, delivered=status.startswith("2"))
+
+
+def checked_address(url: str, private: frozenset[str]) -> str:
+    """Return an address that may be told: HTTPS and public, unless its host is trusted.
+
+    Raises:
+        Unusable: it is not, or there is none.
+    """
+    if not url:
+        raise Unusable("url_unset")
+    host, scheme = urlsplit(url).hostname or "", urlsplit(url).scheme
+    trusted = host in private
+    if scheme != "https" and not (trusted and scheme == "http"):
+        raise Unusable("address_refused")
+    if not trusted and is_address(host) and not is_public(host):
+        raise Unusable("address_refused")
+    return url
 
 
 def signature(secret: bytes, delivery_id: str, timestamp: str, body: bytes) -> str:

@@ -4,23 +4,31 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import orjson
 from sqlalchemy import Connection, select
 
-from gateway.control import leases, schema, weekly
+from gateway.control import alerts, leases, schema, weekly
 from gateway.control.database import Database
 from gateway.control.leases import Lease
 from gateway.control.tree import TreeInForce
 from gateway.control.weekly import Frozen
+from gateway.keeper.alerts import Alerts
+from gateway.keeper.messages import Messenger
+from gateway.settings import Settings
 from metrics.client import RecorderClient
 from metrics.health.review.build import figures_of
 from metrics.health.review.inputs import Inputs
-from metrics.health.review.weeks import weeks_up_to
+from metrics.health.review.weeks import last_week, week_span, weeks_up_to
+from metrics.record.calendar import zone
 from policy.values import dump
 
 BUILD_S: Final = 1.0
+ALERTS_S: Final = 30.0
+ACTOR: Final = "keeper"
+_DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _EARLIER: Final = 4  # weeks whose frozen figures are compared with today's
 _log = logging.getLogger("gateway.keeper")
 Make = Callable[[str, Mapping[str, Any]], bytes]  # a tenant and what the recorder is given; its bytes
@@ -33,6 +41,8 @@ class ReviewBuilder:
     database: Database
     make: Make
     tz: str = "UTC"
+    review_at: str | None = None  # such as `mon 07:00`
+    channels: tuple[str, ...] = ()
 
     async def build(self, lease: Lease) -> int:
         """Freeze what waits; return how many.
@@ -40,6 +50,9 @@ class ReviewBuilder:
         Raises:
             RecorderError: the ledger cannot be asked; the next look tries again.
         """
+        week = self.due_week()
+        if week is not None:
+            await asyncio.to_thread(self.want_all, week, ACTOR)
         with self.database.read() as conn:
             waiting = weekly.wanted(conn)
         for asked in waiting:
@@ -53,8 +66,23 @@ class ReviewBuilder:
             if lease is not None:
                 leases.assert_held(tx, lease)
             digest = weekly.freeze(tx, asked, orjson.loads(content)["seq"], content)
+            if asked.wanted_by == ACTOR:
+                about = {"about": f"review.{asked.week}", "review": asked.week, "revision": asked.revision}
+                alerts.tell(tx, asked.tenant, self.channels, about)
         _log.info("the review of %s is frozen: revision %d, %s", asked.week, asked.revision, digest[:12])
         return digest
+
+    def due_week(self) -> str | None:
+        """Return the week whose review the schedule wants now; None before its time."""
+        if self.review_at is None:
+            return None
+        day, _, at = self.review_at.partition(" ")
+        hours, _, minutes = at.partition(":")
+        after = timedelta(days=_DAYS.index(day), hours=int(hours), minutes=int(minutes))
+        now_us = self.database.clock_us()
+        week = last_week(now_us, self.tz)
+        begun = datetime.fromtimestamp(week_span(week, self.tz).until_us / 1e6, zone(self.tz)) + after
+        return week if now_us >= begun.timestamp() * 1e6 else None
 
     def inputs(self, tenant: str, week: str) -> Inputs:
         """Gather what a review is made from beside the ledger."""
@@ -91,8 +119,20 @@ class ReviewBuilder:
 
 
 def weekly_watches(
-    database: Database, client: Callable[[str], RecorderClient], tz: str
+    settings: Settings, database: Database, client: Callable[[str], RecorderClient], messenger: Messenger
 ) -> list[tuple[str, float, Callable[[Lease], Awaitable[object]]]]:
-    """Return what the keeper does for the weekly review: name, pace in seconds, duty."""
-    builder = ReviewBuilder(database, lambda tenant, given: client(tenant).review(given), tz)
-    return [("weekly reviews", BUILD_S, builder.build)]
+    """Return what the keeper does for the weekly review and for alerts: name, pace in seconds, duty."""
+    channels = tuple(each.strip() for each in (settings.notify or "").split(",") if each.strip())
+    builder = ReviewBuilder(
+        database,
+        lambda tenant, given: client(tenant).review(given),
+        settings.time_zone,
+        settings.review_at,
+        channels,
+    )
+    watch = Alerts(database, lambda tenant: client(tenant).query, channels)
+    return [
+        ("weekly reviews", BUILD_S, builder.build),
+        ("alerts", ALERTS_S, watch.watch),
+        ("messages", BUILD_S, messenger.send),
+    ]
