@@ -75,7 +75,8 @@ def main() -> None:
                     st.Page(lambda: trust.show(proof, now), title="Trust", url_path="trust"),
                     st.Page(lambda: settings.show(week, data), title="Settings", url_path="settings"),
                 ],
-            }
+            },
+            expanded=True,
         )
         who_is_here(user)
         page.run()

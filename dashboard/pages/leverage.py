@@ -9,7 +9,7 @@ from dashboard.weekly import WeeklyDesk
 _GRADES = {
     "determinism": "determinism",
     "measurability": "measurability",
-    "ease_of_verification": "ease of verification",
+    "ease_of_verification": "verification",
     "ambiguity": "ambiguity",
 }
 
@@ -29,7 +29,7 @@ def show(desk: WeeklyDesk) -> None:
         "Leverage is hours a week at stake, times how well the workflow is suited: the mean of its grades, ambiguity "
         "turned round, from 0 to 1. Grades go from 1 to 5 and stand in the automations' files."
     )
-    data = pd.DataFrame(_row(place, rank) for place, rank in enumerate(found, 1))
+    data = pd.DataFrame(_row(rank) for rank in found)
     st.dataframe(
         data,
         hide_index=True,
@@ -45,18 +45,17 @@ def show(desk: WeeklyDesk) -> None:
     csv_download(data, "leverage")
 
 
-def _row(place: int, rank: dict[str, object]) -> dict[str, object]:
+def _row(rank: dict[str, object]) -> dict[str, object]:
     grades = rank["grades"]
     assert isinstance(grades, dict)
     mend = rank["mend"]
     return {
-        "place": place,
         "workflow": rank["automation"],
         "stage": rank["stage"],
         "leverage": rank["score"],
         "hours": rank["hours"],
         "fit": rank["fit"],
+        "mend first": "; ".join(mend) if isinstance(mend, list | tuple) else "",
         "runs a week": grades["runs_per_week"],
         **{label: grades[name] for name, label in _GRADES.items()},
-        "mend first": "; ".join(mend) if isinstance(mend, list | tuple) else "",
     }

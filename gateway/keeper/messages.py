@@ -90,7 +90,7 @@ class Messenger:
         mail["From"], mail["To"], mail["Subject"] = self.post.sender, to, subject
         mail.set_content(text)
         if page is not None:
-            mail.add_attachment(page.encode(), maintype="text", subtype="html", filename="review.html")
+            mail.add_attachment(page.encode(), maintype="text", subtype="html", filename=f"{subject}.html")
         plain = smtplib.SMTP_SSL if server.scheme == "smtps" else smtplib.SMTP
         with plain(server.hostname, server.port or 0, timeout=_SMTP_S) as smtp:
             if server.scheme == "smtp+starttls":

@@ -40,7 +40,7 @@ def _rollbacks(document: Mapping[str, Any]) -> Iterator[str]:
     for card in document["scorecards"]:
         for each in card["rollback"]:
             if each["state"] == "missed":
-                said = {"advise": "go back is advised", "stop": "it is to be stopped"}
+                said = {"advise": "going back is advised", "stop": "it is to be stopped"}
                 action = said.get(each.get("action", "advise"), "the named snapshot is to be activated")
                 name, value = OBJECTIVE_NAMES[each["measure"]], shown(each["measure"], each["value"])
                 yield f"{card['automation']}: {name} is {value} ({bound_text(each)}): {action}."
