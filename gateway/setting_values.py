@@ -126,3 +126,23 @@ def master_key(text: str, _place: Place) -> str:
         sentence = "cannot be used; it must be 32 random bytes as base64, for example from: openssl rand -base64 32"
         raise SettingsError("SLUICE_MASTER_KEY", sentence) from error
     return text
+
+
+_CHANNEL = r"(mailto:[^\s,@]+@[^\s,@]+|webhook:[A-Z_][A-Z0-9_]*)"
+notify = matching(
+    "SLUICE_NOTIFY",
+    rf"{_CHANNEL}(\s*,\s*{_CHANNEL})*",
+    "it must be channels such as mailto:ops@example.com or webhook:NAME_OF_A_VARIABLE, separated by commas.",
+)
+review_at = matching(
+    "SLUICE_REVIEW_AT",
+    r"(mon|tue|wed|thu|fri|sat|sun) ([01]\d|2[0-3]):[0-5]\d",
+    "it must be a day and a time such as `mon 07:00`.",
+)
+mail_from = matching("SLUICE_MAIL_FROM", r"[^\s@]+@[^\s@]+", "it must be an e-mail address.")
+smtp_url = matching(
+    "SLUICE_SMTP_URL",
+    r"(smtp|smtps|smtp\+starttls)://\S+",
+    "it must be smtp://, smtps:// or smtp+starttls://user:password@host:port.",
+    secret=True,
+)

@@ -175,7 +175,6 @@ def _refuse_shared_ports(settings: Settings) -> None:
 
 _HOST = r"[A-Za-z0-9_.\-]+|(?=.*:.*:)[0-9A-Fa-f:.]+"
 
-_CHANNEL = r"(mailto:[^\s,@]+@[^\s,@]+|webhook:[A-Z_][A-Z0-9_]*)"
 _hosts = read.matching("SLUICE_WEBHOOK_HOSTS", r"[A-Za-z0-9_.,:\-]+", "it must be host names, separated by commas.")
 _ANCHOR = r"((folder|git):|(s3|otlp):https?://)[^\s,]+"
 
@@ -231,44 +230,10 @@ SPECS: Final = (
         "15",
         "Seconds without a sign of life after which a worker's runs go to another.",
     ),
-    Spec(
-        "SLUICE_NOTIFY",
-        read.matching(
-            "SLUICE_NOTIFY",
-            rf"{_CHANNEL}(\s*,\s*{_CHANNEL})*",
-            "it must be channels such as mailto:ops@example.com or webhook:NAME_OF_A_VARIABLE, separated by commas.",
-        ),
-        None,
-        "Who is told of alerts and gets the weekly review.",
-    ),
-    Spec(
-        "SLUICE_REVIEW_AT",
-        read.matching(
-            "SLUICE_REVIEW_AT",
-            r"(mon|tue|wed|thu|fri|sat|sun) ([01]\d|2[0-3]):[0-5]\d",
-            "it must be a day and a time such as `mon 07:00`.",
-        ),
-        None,
-        "When each week's review is frozen and sent, in SLUICE_TIME_ZONE; unset: only when somebody asks.",
-    ),
-    Spec(
-        "SLUICE_MAIL_FROM",
-        read.matching("SLUICE_MAIL_FROM", r"[^\s@]+@[^\s@]+", "it must be an e-mail address."),
-        "sluice@localhost",
-        "Sender of mails.",
-    ),
-    Spec(
-        "SLUICE_SMTP_URL",
-        read.matching(
-            "SLUICE_SMTP_URL",
-            r"(smtp|smtps|smtp\+starttls)://\S+",
-            "it must be smtp://, smtps:// or smtp+starttls://user:password@host:port.",
-            secret=True,
-        ),
-        None,
-        "Mail server for alerts and reviews.",
-        secret=True,
-    ),
+    Spec("SLUICE_NOTIFY", read.notify, None, "Who is told of alerts and gets the weekly review."),
+    Spec("SLUICE_REVIEW_AT", read.review_at, None, "When each week's review is frozen and sent; unset: when asked."),
+    Spec("SLUICE_MAIL_FROM", read.mail_from, "sluice@localhost", "Sender of mails."),
+    Spec("SLUICE_SMTP_URL", read.smtp_url, None, "Mail server for alerts and reviews.", secret=True),
     Spec("SLUICE_WEBHOOK_HOSTS", _hosts, "none", "Hosts that webhooks may reach though they are private, or none."),
     Spec("SLUICE_DATABASE_URL", read.database_url, None, "Control database: SQLite in the data folder, or PostgreSQL."),
     Spec(
