@@ -99,12 +99,12 @@ async def write(data: Path, clock: Clock, keystore: KeyStore, made: list[Made]) 
 
 
 @contextmanager
-def recorded(data: Path, days: int, lives: Lives, clock: Clock) -> Iterator[tuple[Recorder, list[Made]]]:
+def recorded(data: Path, days: range, lives: Lives, clock: Clock) -> Iterator[tuple[Recorder, list[Made]]]:
     """Record all days, then lend a recorder that has taken them in and knows that their writers are gone."""
     master = master_key(data, {})
     keystore = KeyStore(data / "keys" / "keystore.sqlite", master, clock, durable=False)
     made: list[Made] = []
-    for day in range(days):
+    for day in days:
         clock.now_us = START_US + day * DAY_US + DAY_US // 2
         today = list(records_of(day, lives))
         asyncio.run(write(data, clock, keystore, today))
@@ -131,13 +131,13 @@ def _settled(door: Door) -> bool:
     return row == (0,)
 
 
-def play(data: Path, days: int, lives: Lives, lift_at: int, until: int | None = None) -> Verdict:
+def play(data: Path, days: range, lives: Lives, lift_at: int, until: int | None = None) -> Verdict:
     """Run retention at the start of every day, with three kinds of holds, and look at every record each time."""
     clock, verdict = Clock(), Verdict()
     with recorded(data, days, lives, clock) as (recorder, made):
         ref = recorder.keystore.find_subject(TENANT, HELD_SUBJECT)
         retainer = Retainer(recorder)
-        for today in range(until or days + lives.audit + 3):
+        for today in range(until or days.stop + lives.audit + 3):
             clock.now_us = START_US + today * DAY_US + 1
             holds = _holds(ref, today, lift_at)
             verdict.outcomes.append(retainer.run(_rules(lives, holds), "keeper"))
@@ -148,7 +148,7 @@ def play(data: Path, days: int, lives: Lives, lift_at: int, until: int | None = 
 def _holds(ref: str | None, today: int, lift_at: int) -> tuple[LegalHold, ...]:
     if today >= lift_at:
         return ()
-    since, until = (START_US + day * DAY_US for day in (5, 7))
+    since, until = (START_US + day * DAY_US for day in (4, 6))
     return (
         LegalHold(TENANT, subject_ref=ref),
         LegalHold(TENANT, automation="frozen"),
@@ -165,7 +165,7 @@ def _look(recorder: Recorder, made: list[Made], today: int, holds: tuple[LegalHo
     with recorder.door.cursor() as cursor:
         there = {row[0] for row in cursor.execute("SELECT event_id FROM events").fetchall()}
     for each in made:
-        held = bool(holds) and (each.subject == HELD_SUBJECT or each.automation == "frozen" or each.day in (5, 6))
+        held = bool(holds) and (each.subject == HELD_SUBJECT or each.automation == "frozen" or each.day in (4, 5))
         verdict.looks += 1
         verdict.kept_by_holds += held and today > each.day + each.record
         _judge(verdict, "record", each.event_id in there, held or today <= each.day + each.record)

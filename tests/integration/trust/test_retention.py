@@ -18,7 +18,7 @@ LIVES = Lives(content=2, longer=4, metadata=5, health=3, audit=7)
 
 
 def test_everything_goes_on_its_day_and_nothing_that_is_held(tmp_path: Path) -> None:
-    verdict = play(tmp_path, days=9, lives=LIVES, lift_at=12)
+    verdict = play(tmp_path, days=range(9), lives=LIVES, lift_at=12)
     assert verdict.wrong == {}
     assert verdict.looks > 500
     assert verdict.kept_by_holds > 30
@@ -38,7 +38,7 @@ def test_everything_goes_on_its_day_and_nothing_that_is_held(tmp_path: Path) -> 
 
 def test_a_dry_run_counts_and_touches_nothing(tmp_path: Path) -> None:
     clock = Clock()
-    with recorded(tmp_path, 4, LIVES, clock) as (recorder, _):
+    with recorded(tmp_path, range(4), LIVES, clock) as (recorder, _):
         rules = Rules((Rule({}, 2, 2),), longest=2)
         clock.now_us = START_US + 6 * DAY_US
         files = {path: path.read_bytes() for path in (tmp_path / "journal").rglob("*.*")}
@@ -52,7 +52,7 @@ def test_a_dry_run_counts_and_touches_nothing(tmp_path: Path) -> None:
 
 def test_a_crash_after_the_record_is_made_good_by_the_next_run(tmp_path: Path) -> None:
     clock = Clock()
-    with recorded(tmp_path, 3, LIVES, clock) as (recorder, _):
+    with recorded(tmp_path, range(3), LIVES, clock) as (recorder, _):
         rules = Rules((Rule({}, 1, 1),), longest=1)
         clock.now_us = START_US + 30 * DAY_US
         retainer = Retainer(recorder)
@@ -70,7 +70,7 @@ def test_a_crash_after_the_record_is_made_good_by_the_next_run(tmp_path: Path) -
 def test_a_line_taken_out_without_a_record_that_says_so_is_noticed(tmp_path: Path) -> None:
 
     clock = Clock()
-    with recorded(tmp_path, 2, LIVES, clock) as (recorder, _):
+    with recorded(tmp_path, range(2), LIVES, clock) as (recorder, _):
         clock.now_us = START_US + 9 * DAY_US
         Retainer(recorder).run(Rules((Rule({}, 100, 100),)), "keeper")  # packs what is finished
         signer = Signer(recorder.master)
