@@ -24,6 +24,7 @@ LAYERS = {"orchestration": "#D55E00", "retrieval": "#E69F00", "prompt": "#0072B2
 HEIGHT = 220
 STAGES = ["admit", "bind", "clear", "choose", "invoke", "screen", "score", "judge", "act", "restore", "record"]
 ROW = 28  # height of one row of a ranked chart: room for every label
+AROUND = 100  # what the legend and the axis of a chart take of its height
 NO_OVERLAP = alt.Axis(labelOverlap=False, labelLimit=240)
 
 
@@ -57,7 +58,7 @@ def entities(data: pd.DataFrame) -> alt.Chart:
     """Return how often each kind was found, by side of the call."""
     scale = alt.Scale(domain=list(SIDES), range=list(SIDES.values()))
     return (
-        alt.Chart(data, height=max(90, ROW * data["kind"].nunique()))
+        alt.Chart(data, height=AROUND + ROW * data["kind"].nunique())
         .mark_bar()
         .encode(
             x=alt.X("n_found:Q", title="values found"),
@@ -91,7 +92,7 @@ def stacked(data: pd.DataFrame, value: str, title: str, y: str, by: str, scale: 
     """Return one bar for each `y`, made of its parts."""
     colour = alt.Color(f"{by}:N", scale=scale or alt.Scale(range=SERIES), legend=alt.Legend(orient="top", title=None))
     return (
-        alt.Chart(data, height=max(90, ROW * data[y].nunique()))
+        alt.Chart(data, height=AROUND + ROW * data[y].nunique())
         .mark_bar()
         .encode(
             x=alt.X(f"sum({value}):Q", title=title),

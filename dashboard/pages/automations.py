@@ -41,8 +41,8 @@ def what_moved(data: Data, span: Span, words: str, automation: str | None) -> No
     found = week_movement(data.ask, span, automation)
     for mover in found.movers:
         show_one = st.error if mover.worse else st.success
-        arrow = ":material/trending_down:" if mover.worse else ":material/trending_up:"
-        show_one(plain(mover_sentence(mover, data.tz)), icon=arrow)
+        sign = ":material/warning:" if mover.worse else ":material/check_circle:"
+        show_one(plain(mover_sentence(mover, data.tz)), icon=sign)
     if not found.movers:
         st.info("Nothing moved further than chance explains.", icon=":material/check:")
     if found.changes:
