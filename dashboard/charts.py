@@ -24,7 +24,7 @@ LAYERS = {"orchestration": "#D55E00", "retrieval": "#E69F00", "prompt": "#0072B2
 HEIGHT = 220
 STAGES = ["admit", "bind", "clear", "choose", "invoke", "screen", "score", "judge", "act", "restore", "record"]
 ROW = 28  # height of one row of a ranked chart: room for every label
-AROUND = 100  # what the legend and the axis of a chart take of its height
+AROUND = 130  # what the legend and the axis of a chart take of its height
 NO_OVERLAP = alt.Axis(labelOverlap=False, labelLimit=240)
 
 
