@@ -17,6 +17,7 @@ from metrics.health.review.weeks import last_week
 from metrics.health.review.words import OBJECTIVE_NAMES
 
 _ABREAST = 4
+_INK = "#667085"  # readable on light and on dark
 
 
 def show(desk: WeeklyDesk, now: datetime) -> None:
@@ -63,7 +64,7 @@ def draw(parts: Iterator[Block]) -> None:
         if kind is Picture:
             pictures = [block for block in group if isinstance(block, Picture)]
             for column, picture in zip(st.columns(max(len(pictures), _ABREAST)), pictures, strict=False):
-                column.html(picture.svg)
+                column.image(picture.svg.replace("currentColor", _INK))
         else:
             for block in group:
                 one(block)

@@ -57,10 +57,10 @@ def build(week: str, face: str | None, tenant: str) -> None:
         revision = _wanted(database, tenant, week)
         with database.read() as conn:
             asked = weekly.frozen(conn, tenant, week, revision)
-        digest = ReviewBuilder(database, lambda _tenant, given: client.review(given), settings.time_zone).freeze(asked)
+        ReviewBuilder(database, lambda _tenant, given: client.review(given), settings.time_zone).freeze(asked)
         with database.read() as conn:
             made = weekly.frozen(conn, tenant, week, revision)
-        click.echo(f"{week}, revision {revision}: frozen at record {made.seq}, SHA-256 {digest}", err=True)
+        click.echo(f"{week}, revision {revision}: frozen at record {made.seq}, SHA-256 {made.sha256}", err=True)
         if face is not None:
             click.echo(_shown(settings, database, made, face), nl=False)
 
