@@ -118,7 +118,7 @@ def _understood(status: int, data: bytes) -> dict[str, Any]:
     found = json.loads(data) if data else {}
     if status in {401, 429}:
         raise SignInRequired(_sentence(found) or "Please sign in.")
-    if status in {400, 403, 404, 409, 413}:
+    if status in {400, 403, 404, 409, 410, 413}:
         raise Refused(_sentence(found) or f"The gateway answered with status {status}.")
     if status >= 400:
         raise GatewayUnreachable(_sentence(found) or f"The gateway answered with status {status}.")

@@ -54,12 +54,16 @@ class Part:
     ready_path: str
     stop_s: float
     status_path: str | None = None
+    awaited: bool = True  # a person is told how to get in once all such parts are ready
 
 
 def parts(settings: Settings, *, dashboard: bool, worker: bool = True) -> list[Part]:
     """Return the parts in the order in which they stop: who calls, then calls end, are counted, and nobody looks."""
     gateway_stop_s = settings.grace_s + 3 * MARGIN_S  # its workers, then its keeper, then itself
-    asking = [Part("worker", python("gateway.cli", "worker"), settings.worker_port, "/readyz", WORKER_STOP_S)]
+    asking = [
+        Part("worker", python("gateway.cli", "worker"), settings.worker_port, "/readyz", WORKER_STOP_S, awaited=False)
+    ]
+    # An automation's file that cannot be loaded keeps nobody out: the worker's crashes are said.
     found = [
         *(asking if worker else []),
         Part("gateway", python("gateway.cli", "gateway"), settings.port, "/readyz", gateway_stop_s),
@@ -126,7 +130,7 @@ class Supervisor:
             child.kill()
 
     async def _welcome(self, when_ready: Callable[[], Awaitable[None]]) -> None:
-        await asyncio.gather(*(self._until_ready(part) for part in self._parts))
+        await asyncio.gather(*(self._until_ready(part) for part in self._parts if part.awaited))
         await when_ready()
 
     async def _tell_crashes(self) -> None:
