@@ -50,6 +50,7 @@ class SchemaScorer(_Scorer):
 
 
 class SelfConsistencyScorer(_Scorer):
+    code: ClassVar[int] = 2
     kind: Literal["self_consistency"]
     samples: Annotated[int, Field(strict=True, ge=2, le=20)] = Field(default=3, description="Answers compared.")
     agreement: Literal["text", "fields"] = Field(default="text", description="What must agree.")
@@ -61,6 +62,7 @@ class GroundingScorer(_Scorer):
 
 
 class VerifierScorer(_Scorer):
+    code: ClassVar[int] = 2
     kind: Literal["verifier"]
     model: ModelName = Field(description="The second model.")
     prompt: PromptRef = Field(description="A registered prompt.")

@@ -144,7 +144,8 @@ def _follow(loc: KeyPath, places: Mapping[KeyPath, Place]) -> KeyPath:
 def _sentence(error: Any, path: KeyPath, known: list[str]) -> str:
     kind: str = error["type"]
     if kind == "extra_forbidden":
-        close = difflib.get_close_matches(str(path[-1]), known, 1, 0.75)
+        others = [name for name in known if name != path[-1]]  # it is a key of another block
+        close = difflib.get_close_matches(str(path[-1]), others, 1, 0.75)
         return f"unknown key; did you mean `{close[0]}`?" if close else "unknown key; remove it"
     if kind == "literal_error":
         return f"this must be {error['ctx']['expected']}"

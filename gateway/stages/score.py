@@ -61,16 +61,24 @@ def combined(block: Confidence, signals: list[Signal]) -> float | None:
 async def _signal(scoring: Scoring, scorer: blocks.Scorer, choices: list[Seen]) -> Signal:
     answer, models = scoring.answer, scoring.models
     if choices and isinstance(scorer, blocks.SelfConsistencyScorer):
-        return agreement(scorer, choices[0], await models.again(answer, scorer.samples - 1))
+        told = await models.again(answer, scorer.samples - 1)
+        return _least([agreement(scorer, choice, told) for choice in choices], scorer.kind)
     if choices and isinstance(scorer, blocks.VerifierScorer):
-        request = answer.answer.route.request
-        prompts, question = request.governed.snapshot.prompts, said.question(request.cleared.body)
-        text = verifier_text(scorer, prompts, question, choices[0].text)
-        return verdict(await models.verify(answer, text, scorer.model) if text is not None else Told([], 0.0))
+        found = await asyncio.gather(*(_verified(scoring, scorer, choice) for choice in choices))
+        costs = [signal.cost_usd for signal in found if signal.cost_usd is not None]
+        total = sum(costs) if len(costs) == len(found) else None
+        return _least(list(found), scorer.kind)._replace(cost_usd=total)
     if choices and isinstance(scorer, blocks.GroundingScorer):
         return await asyncio.to_thread(_grounded, choices, said.context(answer.answer.route.request.cleared.body))
-    found = [_local(scoring, scorer, choice) for choice in choices]
-    return _least([each for each in found if each is not None], scorer.kind)
+    known = [_local(scoring, scorer, choice) for choice in choices]
+    return _least([each for each in known if each is not None], scorer.kind)
+
+
+async def _verified(scoring: Scoring, scorer: blocks.VerifierScorer, choice: Seen) -> Signal:
+    request = scoring.answer.answer.route.request
+    prompts, question = request.governed.snapshot.prompts, said.question(request.cleared.body)
+    text = verifier_text(scorer, prompts, question, choice.text)
+    return verdict(Told([], 0.0) if text is None else await scoring.models.verify(scoring.answer, text, scorer.model))
 
 
 def _grounded(choices: list[Seen], contexts: list[str]) -> Signal:

@@ -277,3 +277,23 @@ def test_a_verifiers_prompt_speaks_of_question_and_answer_only(tmp_path: Path) -
     )
     with pytest.raises(PolicyErrors, match="`ticket` is unknown to verifiers"):
         tree(tmp_path, "{kind: verifier, model: second/judge, prompt: check}", LADDER)
+
+
+def test_of_several_choices_every_one_is_sampled_against_and_verified(tmp_path: Path) -> None:
+    def both(first: str, second: str) -> ScriptedReply:
+        body = completion({"content": first})
+        body["choices"].append(completion({"content": second})["choices"][0] | {"index": 1})
+        return json_reply(body)
+
+    scorer = "{kind: self_consistency, samples: 2}"
+    world = World(tree(tmp_path / "a", scorer, LADDER), both("it is red", "no idea"), said("it is red"))
+    assert code(world.ask({"n": 2})) == (403, "answer_withheld")
+    assert world.ends[0]["confidence"] == 0
+    (tmp_path / "b" / "prompts" / "check").mkdir(parents=True)
+    (tmp_path / "b" / "prompts" / "check" / "v1.md").write_text(HEAD + "Q {{ question }} A {{ answer }}\n")
+    scorer = "{kind: verifier, model: second/judge, prompt: check}"
+    replies = [both("It is red.", "It is blue."), said("yes"), said("no")]
+    world = World(tree(tmp_path / "b", scorer, LADDER), *replies)
+    assert code(world.ask({"n": 2})) == (403, "answer_withheld")
+    assert [attempt.get("purpose") for attempt in world.ends[0]["attempts"]] == [None, "verifier", "verifier"]
+    assert world.ends[0]["confidence"] == 0

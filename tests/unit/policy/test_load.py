@@ -62,6 +62,7 @@ SCORER = "confidence:\n  scorers: [{kind: logprob}]\n"
         ("colour: red\n", "a.yaml:4:1: colour: unknown key; remove it"),
         ("retension: {}\n", "a.yaml:4:1: retension: unknown key; did you mean `retention`?"),
         ("retention: {contents: 1d}\n", "a.yaml:4:13: retention.contents: unknown key; did you mean `content`?"),
+        ("retention: {automation: 1d, tenant: 1d}\n", "a.yaml:4:29: retention.tenant: unknown key; remove it"),
         ("delivery: later\n", "a.yaml:4:11: delivery: this must be 'live' or 'buffered'"),
         ("redaction: {min_score: off}\n", "a.yaml:4:24: redaction.min_score: this must be a number"),
         (
