@@ -29,7 +29,7 @@ from gateway.stages.judge import UNSCORED, Assurance, escalated, judge, judge_ag
 from gateway.stages.logprobs import without_logprobs
 from gateway.stages.models import Models
 from gateway.stages.restore import restore
-from gateway.stages.reuse import Place, Reuse, again, marked
+from gateway.stages.reuse import Kept, Place, Reuse, again, marked
 from gateway.stages.score import score
 from gateway.stages.screen import screen
 from gateway.stages.shape import shape
@@ -83,20 +83,19 @@ class Pipeline:
                 return
             async with place:
                 if place.known is None:
-                    place.clean = await self._first(request, watch, http)
+                    place.kept = await self._first(request, watch, http)
                 else:
                     await self._again(request, place, watch, http)
 
-    async def _first(self, request: ClearRequest, watch: Watch, http: Exchange) -> Json | None:
+    async def _first(self, request: ClearRequest, watch: Watch, http: Exchange) -> Kept | None:
         """Answer a request that was not answered before, now or later; return what may be said again."""
         later = await defer(request)
         if later is None:
-            said = await self._ask(request, watch, http)
-            return said and said.clean
+            return await self._ask(request, watch, http)
         await self._later(later.reply, watch, http)
-        return later.clean
+        return Kept(later.clean)
 
-    async def _ask(self, request: ClearRequest, watch: Watch, http: Exchange) -> ClearAnswer | None:
+    async def _ask(self, request: ClearRequest, watch: Watch, http: Exchange) -> Kept | None:
         """Ask a model."""
         with watch("choose"):
             upstreams = self.upstreams(request.governed.snapshot)
@@ -132,7 +131,7 @@ class Pipeline:
         else:
             await http.reply(200, headers, recorded.body)
 
-    async def _whole(self, route: Route, watch: Watch, http: Exchange) -> ClearAnswer | None:
+    async def _whole(self, route: Route, watch: Watch, http: Exchange) -> Kept:
         """The answer is complete, screened and judged before any of it is shown."""
         streamed = route.request.governed.call.stream
         releasing = self._released(route, watch)
@@ -145,11 +144,11 @@ class Pipeline:
         await keep(released)
         if not streamed:
             await http.reply(200, recorded.headers, recorded.body)
-            return _again_possible(released)
+            return _kept(released)
         if not http.started:
             await http.begin_stream(recorded.headers)
         await http.end_stream(recorded.body)
-        return _again_possible(released)
+        return _kept(released)
 
     async def _released(self, route: Route, watch: Watch) -> Released:
         """Ask, judge and act; where the policy says so, ask a better model once and judge again."""
@@ -212,7 +211,7 @@ class Pipeline:
     def _models(self, route: Route, watch: Watch) -> Models:
         return Models(self.upstreams(route.request.governed.snapshot), watch.attempts, self.tries, watch.ts_us)
 
-    async def _live(self, route: Route, watch: Watch, http: Exchange) -> ClearAnswer | None:
+    async def _live(self, route: Route, watch: Watch, http: Exchange) -> Kept:
         """The answer is screened and restored as it comes; its last part waits for the record."""
         with self.stops.live(route.request.governed.call.holder.facts):
             with watch("invoke"):
@@ -228,9 +227,11 @@ class Pipeline:
         await keep(released)
         await http.end_stream(recorded.body)
         await live.settle()
-        return released.judged.answer
+        return _kept(released)
 
 
-def _again_possible(released: Released) -> ClearAnswer | None:
-    """Give the answer if it may be given again: nothing stands in its place."""
-    return released.judged.answer if released.instead is None else None
+def _kept(released: Released) -> Kept:
+    """Give what was shown, for the same request sent again; what stands in an answer's place is for that one only."""
+    if released.instead is None:
+        return Kept(released.judged.answer.clean)
+    return Kept(released.instead, alike=False)

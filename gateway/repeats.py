@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.admission import KeyHolder, Limits
 from gateway.answers import AnswerStore
 from gateway.control.errors import ControlError
-from gateway.stages.reuse import IDEMPOTENCY, Place, StoreDown, claim
+from gateway.stages.reuse import IDEMPOTENCY, Kept, Place, StoreDown, claim
 from gateway.wire import headers
 from gateway.wire.exchange import Exchange
 
@@ -46,7 +46,8 @@ class Repeats:
         said = _Said(send)
         async with place:
             await self.app(scope, _whole(body), said.send)
-            place.clean = said.kept(getattr(scope.get("route"), "path", None))
+            answer = said.kept(getattr(scope.get("route"), "path", None))
+            place.kept = None if answer is None else Kept(answer)
 
 
 @dataclass(slots=True)

@@ -110,6 +110,11 @@ def _brevity(value: Any) -> float:
     return -float(parse_duration(value).total_seconds())  # type: ignore[attr-defined]
 
 
+def _bar(value: Any) -> float:
+    """Give the score that a band asks for; what a certificate asks for counts as the most."""
+    return float(value) if isinstance(value, int | float) else 1.0
+
+
 # Path pattern -> a number that grows with strictness.
 _RANKS: Mapping[str, _Rank] = MappingProxyType(
     {
@@ -131,6 +136,11 @@ _RANKS: Mapping[str, _Rank] = MappingProxyType(
         r"routing\.(.*\.)?constraints\.min_quality": lambda value: value or 0.0,
         r"routing\.(.*\.)?constraints\.max_(cost_usd|latency_s)": lambda value: -1e12 if value is None else -value,
         r"confidence\.bands\[\d+\]\.verdict": _order("pass", "escalate", "fallback", "hold", "block"),
+        r"confidence\.bands\[\d+\]\.at_least": _bar,
+        r"confidence\.certified\.(alpha|delta)": _negative,
+        r"confidence\.certified\.audit_rate": float,
+        r"hold\.at_deadline": _order("release", "fallback", "reject"),
+        r"hold\.self_approval": lambda value: value is False,
         r"confidence\.unscored": _order("pass", "escalate", "fallback", "hold", "block"),
         r"tools\.(rules\[\d+\]\.action|default)": _order("allow", "hold", "deny"),
         r"(budget|limits)\..*(usd|tokens|per_minute|calls)": lambda value: -1e18 if value is None else -value,

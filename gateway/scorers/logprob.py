@@ -38,10 +38,14 @@ def _weakest(chances: Sequence[float]) -> float:
 def _margin(tokens: Sequence[Json]) -> Signal:
     """Give the lead of the deciding token over the best other one."""
     entry = _deciding(tokens)
-    others = [other for other in entry.get("top_logprobs") or () if other.get("token") != entry.get("token")]
+    others = [
+        float(other["logprob"])
+        for other in entry.get("top_logprobs") or ()
+        if other.get("token") != entry.get("token") and isinstance(other.get("logprob"), int | float)
+    ]
     if not others:
         return Signal("logprob", None, "no_alternatives")
-    best = max(exp(float(other["logprob"])) for other in others)
+    best = exp(max(others))
     return Signal("logprob", min(1.0, max(0.0, exp(float(entry["logprob"])) - best)))
 
 

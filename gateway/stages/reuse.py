@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 import orjson
 
@@ -48,16 +48,23 @@ class StoreDown(GatewayError):
     layer = "admit"
 
 
+class Kept(NamedTuple):
+    """What was shown of an answer; `alike`: an equal request of somebody else may get it, too."""
+
+    clean: Json
+    alike: bool = True
+
+
 @dataclass(slots=True)
 class Place:
-    """Where the answer of one call will be kept: `async with` keeps what is `clean` in the end, or frees the names."""
+    """Where the answer of one call will be kept: `async with` keeps what is `kept` in the end, or frees the names."""
 
     store: AnswerStore
     tenant: str
     asked: str = ""
     names: dict[str, tuple[str, float]] = field(default_factory=dict)
     known: tuple[str, Json] | None = None
-    clean: Json | None = None
+    kept: Kept | None = None
     subject: str | None = None
 
     async def __aenter__(self) -> Self:
@@ -70,9 +77,9 @@ class Place:
             return
         for kind, (name, seconds) in self.names.items():
             try:
-                if self.clean is not None:
-                    kept = Known(self.asked, self.clean)
-                    await self.store.put(self.tenant, Named(kind, name, seconds), kept, self.subject)
+                if self.kept is not None and (self.kept.alike or kind == IDEMPOTENCY):
+                    known = Known(self.asked, self.kept.clean)
+                    await self.store.put(self.tenant, Named(kind, name, seconds), known, self.subject)
                 elif kind == IDEMPOTENCY:
                     await self.store.drop(self.tenant, kind, name)
             except ControlError:

@@ -83,6 +83,14 @@ def test_a_fallback_stands_in_the_answers_place(tmp_path: Path) -> None:
     assert "not now" in str(kept["shown"])
 
 
+def test_a_repeated_request_gets_the_same_fallback_and_nobody_else_does(tmp_path: Path) -> None:
+    world = World(tree(tmp_path, LOGPROB, LADDER, more="cache: {mode: exact}\n"), *(sure(0.5) for _ in range(2)))
+    first, again = world.ask(idempotency_key="order-1"), world.ask(idempotency_key="order-1")
+    assert orjson.loads(again.body) == orjson.loads(first.body)
+    assert headers(again)["x-sluice-reused"] == "idempotency"
+    assert "x-sluice-reused" not in headers(world.ask())
+
+
 def test_a_fallback_has_language_and_the_wanted_shape(tmp_path: Path) -> None:
     world = World(tree(tmp_path, LOGPROB, LADDER), *(sure(0.5) for _ in range(3)))
     german = orjson.loads(world.ask(x_sluice_language="DE", x_sluice_step="draft").body)

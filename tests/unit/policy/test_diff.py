@@ -57,3 +57,28 @@ def test_policies_providers_and_prices_come_and_go(tmp_path: Path) -> None:
 
 def test_equal_trees_do_not_differ(tmp_path: Path) -> None:
     assert diff(load_tree(write(tmp_path / "1", a=BASE)), load_tree(write(tmp_path / "2", a="# x\n" + BASE))) == []
+
+
+JUDGED = """
+delivery: buffered
+confidence:
+  scorers: [{kind: schema}]
+  bands: [{at_least: 0.9, verdict: pass}, {at_least: 0, verdict: hold}]
+hold: {deadline: 4h, queue: drafts, at_deadline: reject}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path"),
+    [
+        ("at_least: 0.9", "at_least: 0.4", "confidence.bands[0].at_least"),
+        ("at_deadline: reject", "at_deadline: release", "hold.at_deadline"),
+        ("queue: drafts", "queue: drafts, self_approval: true", "hold.self_approval"),
+    ],
+)
+def test_a_lower_bar_is_looser_and_a_higher_one_stricter(tmp_path: Path, old: str, new: str, path: str) -> None:
+    before = load_tree(write(tmp_path / "before", a=JUDGED))
+    after = load_tree(write(tmp_path / "after", a=JUDGED.replace(old, new)))
+    (loosened,), (tightened,) = diff(before, after), diff(after, before)
+    assert str(loosened).startswith(f"a: {path}: ")
+    assert (str(loosened)[-8:], str(tightened)[-10:]) == ("(looser)", "(stricter)")
