@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.admission import KeyDirectory, KeyHolder, Limits, authenticate, credentials, refuse_loops
 from gateway.pipeline import Pipeline
 from gateway.repeats import BODY, ENDPOINT, Repeats
-from gateway.stages import record
+from gateway.resilience.attempt import code
 from gateway.stages.record import Bill, End
 from gateway.stages.reuse import HEADER
 from gateway.watch import Desk, Watch
@@ -58,7 +58,7 @@ class RequestWatch(Watch):
             self._ended = True
             return Commit()
         self._known["endpoint"] = path or self._scope.get(ENDPOINT) or "unknown"
-        self._known["method"] = record.code(self.http.method)
+        self._known["method"] = code(self.http.method)
         return await super()._end(end, bill, on_failure)
 
     def _event(self, suffix: str, kind: str, body: dict[str, Any]) -> Event:

@@ -9,7 +9,7 @@ import orjson
 
 from gateway.call import ClearAnswer, Governed, Route
 from gateway.errors import GatewayError
-from gateway.resilience.attempt import Attempts
+from gateway.resilience.attempt import Attempts, code
 from gateway.resilience.tries import Tries
 from gateway.stages import record
 from gateway.stages.invoke import invoke_copy
@@ -64,7 +64,7 @@ class _Copy:
             if self._governed.bound.policy.logging.answer == "sealed":
                 fields["answer"] = orjson.dumps(answer.clean)
         except GatewayError as error:
-            body = {"outcome": "error", "error_code": record.code(error.code)}
+            body = {"outcome": "error", "error_code": code(error.code)}
         finally:
             body["total_ms"] = round((self.desk.clock_ns() - began_ns) / 1e6, 3)
             await self._record(body, fields)

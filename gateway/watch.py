@@ -13,7 +13,7 @@ from gateway.admission import KeyHolder
 from gateway.allowances.brake import Brake, braked
 from gateway.allowances.meter import Ticket
 from gateway.call import ClearAnswer, ClearRequest, Governed, Judged, Recorded, Reply, Route
-from gateway.resilience.attempt import Attempts
+from gateway.resilience.attempt import Attempts, code
 from gateway.stages import record
 from gateway.stages.live import Live
 from gateway.stages.record import Bill, End
@@ -193,7 +193,7 @@ class Watch:
             end = End(shown.status, shown.outcome, shown.code, shown.layer, blocked)
         if not self._quiet:
             level = logging.WARNING if end.status >= 500 else logging.INFO
-            _LOG.log(level, "call %s ended with %d %s", self.call_id, end.status, record.code(end.error_code))
+            _LOG.log(level, "call %s ended with %d %s", self.call_id, end.status, code(end.error_code))
         await self._end(end, self._bill(self.answer) if self.answer else None, "serve")
 
     async def _tell(self, error: errors.GatewayError) -> None:

@@ -1,5 +1,6 @@
 """One try of one upstream, as the record keeps it."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import perf_counter_ns
@@ -10,6 +11,13 @@ from gateway.wire.turn import Speech
 from policy.usage import Usage
 
 LEFT: Final = "interrupted"  # the error code of a try that nobody waited for any more
+# Words and short numbers: what an upstream calls a code may be a text, or a secret.
+_CODE: Final = re.compile(r"(?:[A-Za-z]{1,24}|[0-9]{1,4})(?:[_.\-](?:[A-Za-z]{1,24}|[0-9]{1,4})){0,8}")
+
+
+def code(text: str | None) -> str | None:
+    """Return a code as it is, and anything that is no code as `other`: records hold closed vocabularies."""
+    return text if text is None or _CODE.fullmatch(text) else "other"
 
 
 @dataclass(slots=True)
@@ -42,7 +50,7 @@ class Attempt:
             "provider": self.target.provider.name,
             "model": self.target.model,
             "status": self.status,
-            "error_code": self.error_code,
+            "error_code": code(self.error_code),
             "first_byte_ms": _ms(self.began_ns, self.first_byte_ns),
             "total_ms": _ms(self.began_ns, self.ended_ns),
             "usage": self.usage.as_dict() if self.usage else None,

@@ -1,6 +1,5 @@
 """Stage record: everything the call left behind becomes its one `call.end`, and its texts become sealed content."""
 
-import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
@@ -8,7 +7,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from gateway.call import ClearAnswer, ClearRequest, Governed, Judged, Route, Target
-from gateway.resilience.attempt import Attempt, Attempts
+from gateway.resilience.attempt import Attempt, Attempts, code
 from metrics.record.content import Content
 from policy.prices import Cost, cost_usd
 from policy.usage import Usage
@@ -16,7 +15,6 @@ from redaction.types import Blocked, Finding
 
 MAX_FINDINGS: Final = 2000
 _CHARS_PER_TOKEN: Final = 4
-_CODE: Final = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
 
 
 class End(NamedTuple):
@@ -35,11 +33,6 @@ class Bill(NamedTuple):
     usage: Usage
     estimated: bool
     cost: Cost
-
-
-def code(text: str | None) -> str | None:
-    """Return a code as it is, and anything that is no code as `other`: records hold closed vocabularies."""
-    return text if text is None or _CODE.fullmatch(text) else "other"
 
 
 def policy_facts(governed: Governed) -> dict[str, Any]:

@@ -99,6 +99,8 @@ async def every_kind(journal: FileJournal) -> None:
         await journal.commit(
             Event(f"step_{tenant}", "step.end", TS, tenant, f"{tenant}_triage", f"{tenant}_run", "classify", body=step)
         )
+        item = {"item_id": f"{tenant}_item", "item": "action", "week": "2026-W01"}
+        await journal.commit(Event(f"item_{tenant}", "agenda.opened", TS, tenant, f"{tenant}_triage", body=item))
         shadow = {"call_id": call, "provider": f"{tenant}_provider", "model": f"{tenant}_shadow", "outcome": "ok"}
         await journal.commit(Event(f"{call}.s", "call.shadow", TS + 9, tenant, f"{tenant}_triage", body=shadow))
 
