@@ -36,7 +36,7 @@ def serving(recorder: Recorder, limits: QueryLimits | None = None) -> Iterator[s
     config = uvicorn.Config(app, port=0, log_level="error", lifespan="off")
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.run)
+    thread = threading.Thread(target=server.run, daemon=True)  # a test that fails does not keep the run alive
     thread.start()
     wait_until(lambda: server.started)
     yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
@@ -99,6 +99,7 @@ async def every_kind(journal: FileJournal) -> None:
         await journal.commit(
             Event(f"step_{tenant}", "step.end", TS, tenant, f"{tenant}_triage", f"{tenant}_run", "classify", body=step)
         )
+        await journal.commit(Event(f"note_{tenant}", "policy.activated", TS, tenant, f"{tenant}_triage"))
         item = {"item_id": f"{tenant}_item", "item": "action", "week": "2026-W01"}
         await journal.commit(Event(f"item_{tenant}", "agenda.opened", TS, tenant, f"{tenant}_triage", body=item))
         shadow = {"call_id": call, "provider": f"{tenant}_provider", "model": f"{tenant}_shadow", "outcome": "ok"}
