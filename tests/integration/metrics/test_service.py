@@ -100,6 +100,8 @@ async def every_kind(journal: FileJournal) -> None:
             Event(f"step_{tenant}", "step.end", TS, tenant, f"{tenant}_triage", f"{tenant}_run", "classify", body=step)
         )
         await journal.commit(Event(f"note_{tenant}", "policy.activated", TS, tenant, f"{tenant}_triage"))
+        held = {"review_id": f"{tenant}_review", "call_id": call, "review_kind": "hold", "deadline_us": TS + 10**12}
+        await journal.commit(Event(f"held_{tenant}", "review.opened", TS, tenant, f"{tenant}_triage", body=held))
         item = {"item_id": f"{tenant}_item", "item": "action", "week": "2026-W01"}
         await journal.commit(Event(f"item_{tenant}", "agenda.opened", TS, tenant, f"{tenant}_triage", body=item))
         shadow = {"call_id": call, "provider": f"{tenant}_provider", "model": f"{tenant}_shadow", "outcome": "ok"}
