@@ -100,6 +100,10 @@ async def every_kind(journal: FileJournal) -> None:
             Event(f"step_{tenant}", "step.end", TS, tenant, f"{tenant}_triage", f"{tenant}_run", "classify", body=step)
         )
         await journal.commit(Event(f"note_{tenant}", "policy.activated", TS, tenant, f"{tenant}_triage"))
+        bad = {"outcome": "error", "error_code": "upstream_error", "total_ms": 20.0, "policy": f"{tenant}_policy"}
+        await journal.commit(end(f"{tenant}_2", TS, tenant, run=f"{tenant}_bad", **bad))
+        failed = {"call_id": f"{tenant}_2", "metric": "success", "value": False, "source": "human"}
+        await journal.commit(Event(f"fail_{tenant}", "outcome", TS + 9, tenant, body=failed))
         held = {"review_id": f"{tenant}_review", "call_id": call, "review_kind": "hold", "deadline_us": TS + 10**12}
         await journal.commit(Event(f"held_{tenant}", "review.opened", TS, tenant, f"{tenant}_triage", body=held))
         item = {"item_id": f"{tenant}_item", "item": "action", "week": "2026-W01"}
