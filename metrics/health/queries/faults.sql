@@ -7,7 +7,7 @@
 -- retrieval (its last search was empty or missed all that was wanted, or its step failed), prompt (the answer was withheld,
 -- not valid, named sources that were not found, or a human changed or rejected it), else unknown.
 WITH failed AS (
-    SELECT run_id, any_value(automation) AS automation, min(ts_us) AS ts_us, bool_or(overridden) AS overridden FROM (
+    SELECT run_id, min(automation) AS automation, min(ts_us) AS ts_us, bool_or(overridden) AS overridden FROM (
         SELECT run_id, automation, ts_us, coalesce(overridden, false) AS overridden FROM runs
         WHERE tenant = $tenant AND calls > 0 AND NOT success AND ts_us >= $since AND ts_us < $until
         UNION ALL
@@ -23,8 +23,8 @@ WITH failed AS (
     WHERE tenant = $tenant AND ts_us >= $since - 2678400000000 AND ts_us < $until + 2678400000000
     GROUP BY run_id, step
 ), calls_say AS (
-    SELECT run_id, any_value(coalesce(code, ended)) FILTER (ended IN ('error', 'truncated', 'interrupted')) AS broken,
-        any_value(verdict) FILTER (verdict IN ('hold', 'block', 'fallback')) AS withheld, bool_or(not_valid) AS not_valid
+    SELECT run_id, min(coalesce(code, ended)) FILTER (ended IN ('error', 'truncated', 'interrupted')) AS broken,
+        min(verdict) FILTER (verdict IN ('hold', 'block', 'fallback')) AS withheld, bool_or(not_valid) AS not_valid
     FROM c GROUP BY run_id
 ), e AS (
     SELECT run AS run_id, seq, kind, coalesce(step, '') AS step, body->>'$.status' AS status, body->>'$.cause' AS cause,
@@ -39,9 +39,9 @@ WITH failed AS (
     FROM e WHERE kind IN ('step.end', 'dead_letter') GROUP BY run_id, step
 ), steps_say AS (
     SELECT run_id,
-        any_value(coalesce(last.cause, 'failed')) FILTER (coalesce(last.layer, '') NOT IN ('retrieval', 'prompt')) AS machinery,
-        any_value(coalesce(last.cause, 'failed')) FILTER (last.layer = 'retrieval') AS search_failed,
-        any_value(coalesce(last.cause, 'failed')) FILTER (last.layer = 'prompt') AS prompt_failed
+        min(coalesce(last.cause, 'failed')) FILTER (coalesce(last.layer, '') NOT IN ('retrieval', 'prompt')) AS machinery,
+        min(coalesce(last.cause, 'failed')) FILTER (last.layer = 'retrieval') AS search_failed,
+        min(coalesce(last.cause, 'failed')) FILTER (last.layer = 'prompt') AS prompt_failed
     FROM steps WHERE last.status = 'failed' OR last.status IS NULL GROUP BY run_id
 ), searches_say AS (
     SELECT run_id, arg_max(empty, seq) FILTER (kind = 'retrieval') AS empty,

@@ -14,19 +14,19 @@ WITH c AS (
     SELECT automation, late, slice, run_id, count(*) AS calls,
         count(*) FILTER (outcome IN ('error', 'truncated', 'interrupted')) AS failed,
         count(*) FILTER (outcome = 'refused' AND error_code IS DISTINCT FROM 'held_for_review') AS refused,
-        count(*) FILTER (verdict IN ('hold', 'fallback', 'block')) AS withheld, sum(cost_usd) AS cost_usd
+        count(*) FILTER (verdict IN ('hold', 'fallback', 'block')) AS withheld, sum(cost_usd::DECIMAL(24, 12)) AS cost_usd
     FROM c GROUP BY ALL
 ), prices AS (  -- ranks of slots of 2 %, so that nothing has to be sorted
     SELECT *, ceil(ln(cost_usd) / ln(1.02))::INTEGER AS slot FROM r WHERE cost_usd > 0
 ), price_places AS (
-    SELECT automation, slot, (sum(n) OVER w - n / 2) / sum(n) OVER (PARTITION BY automation) AS place
+    SELECT automation, slot, ((sum(n) OVER w - n / 2) / sum(n) OVER (PARTITION BY automation))::DECIMAL(9, 6) AS place
     FROM (SELECT automation, slot, count(*) AS n FROM prices GROUP BY ALL)
     WINDOW w AS (PARTITION BY automation ORDER BY slot)
 ), times AS (
     SELECT *, ceil(ln(greatest(total_ms, 0.01)) / ln(1.02))::INTEGER AS slot
     FROM c WHERE outcome NOT IN ('refused', 'client_disconnected') AND total_ms IS NOT NULL
 ), time_places AS (
-    SELECT automation, step, slot, (sum(n) OVER w - n / 2) / sum(n) OVER (PARTITION BY automation, step) AS place
+    SELECT automation, step, slot, ((sum(n) OVER w - n / 2) / sum(n) OVER (PARTITION BY automation, step))::DECIMAL(9, 6) AS place
     FROM (SELECT automation, step, slot, count(*) AS n FROM times GROUP BY ALL)
     WINDOW w AS (PARTITION BY automation, step ORDER BY slot)
 ), t AS (
@@ -50,9 +50,11 @@ WITH c AS (
     UNION ALL SELECT automation, step, late, slice, 'slow', slow, calls FROM t
     UNION ALL SELECT automation, '', late, slice, 'success', success::INT, 1 FROM known WHERE success IS NOT NULL
     UNION ALL SELECT automation, '', late, slice, 'override', coalesce(overridden, false)::INT, 1 FROM known WHERE seen
+), exact AS (  -- decimals, so that the sums do not depend on the order in which rows are met
+    SELECT * REPLACE (k::DECIMAL(16, 6) AS k, n::DECIMAL(16, 6) AS n) FROM kn
 )
 SELECT automation, measure, step, late, slice, sum(k)::DOUBLE AS k, sum(n)::DOUBLE AS n, sum(k * k)::DOUBLE AS kk,
     sum(k * n)::DOUBLE AS kn, sum(n * n)::DOUBLE AS nn
-FROM kn
+FROM exact
 GROUP BY ALL
 ORDER BY automation, measure, step, late, slice
