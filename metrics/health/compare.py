@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import fsum
 from typing import Final, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
-Floats = npt.NDArray[np.float64]
+Floats = Sequence[float]
 _POWER: Final = 0.8416  # of a normal distribution: 80 %
 _FISHER_UP_TO: Final = 5.0  # expected counts below which the normal approximation is not trusted
 
@@ -27,17 +26,17 @@ class Slices:
     @property
     def share(self) -> float:
         """Return k of n over all days."""
-        return float(self.k.sum() / self.n.sum())
+        return fsum(self.k) / fsum(self.n)
 
     def run_variance(self) -> float:
         """Return the variance of the share when runs are drawn independently (a ratio of sums, linearised)."""
-        share, n = self.share, float(self.n.sum())
-        return float(self.kk.sum() - 2 * share * self.kn.sum() + share * share * self.nn.sum()) / (n * n)
+        share, n = self.share, fsum(self.n)
+        return (fsum(self.kk) - 2 * share * fsum(self.kn) + share * share * fsum(self.nn)) / (n * n)
 
     def day_squares(self) -> Floats:
         """Return the squared deviation of each day, as a part of the variance of the share."""
-        deviation: Floats = self.k - self.share * self.n
-        return deviation * deviation / float(self.n.sum()) ** 2
+        share, n = self.share, fsum(self.n)
+        return [((k - share * of) / n) ** 2 for k, of in zip(self.k, self.n, strict=True)]
 
 
 class Comparison(NamedTuple):
@@ -68,7 +67,7 @@ def compare(before: Slices, after: Slices, level: float, counts: bool) -> Compar
     The variance is that between runs, or where days differ by more than that explains, that between days. Small counts
     are also put to Fisher's exact test, and the larger probability counts.
     """
-    if min(before.n.sum(), after.n.sum()) < 8 or min(len(before.n), len(after.n)) < 2:
+    if min(fsum(before.n), fsum(after.n)) < 8 or min(len(before.n), len(after.n)) < 2:
         return None
     degrees = len(before.n) + len(after.n) - 2
     spread = _spread(before, after, degrees)
@@ -77,7 +76,7 @@ def compare(before: Slices, after: Slices, level: float, counts: bool) -> Compar
         return None if difference == 0.0 else _certain(before, after)
     p = _two_sided(difference / spread, degrees)
     if counts and _expected(before, after) < _FISHER_UP_TO:
-        p = max(p, fisher(*(round(float(each.sum())) for each in (before.k, before.n, after.k, after.n))))
+        p = max(p, fisher(*(round(fsum(each)) for each in (before.k, before.n, after.k, after.n))))
     reach, seen = _quantile(0.05, degrees) * spread, (_quantile(level, degrees) + _POWER) * spread
     visible = _wider(before, after, seen) if counts else seen
     return Comparison(
@@ -101,16 +100,17 @@ def _spread(before: Slices, after: Slices, degrees: int) -> float:
     """Return the standard error of the difference."""
     by_run = before.run_variance() + after.run_variance()
     if before.share in (0.0, 1.0) or after.share in (0.0, 1.0):  # a share of none has no variance of its own
-        pooled = (before.k.sum() + after.k.sum()) / (before.n.sum() + after.n.sum())
-        by_run = max(by_run, float(pooled * (1 - pooled) * (1 / before.n.sum() + 1 / after.n.sum())))
-    squares = np.concatenate([before.day_squares(), after.day_squares()])
-    by_day = float(squares.sum()) * len(squares) / degrees
+        early, late = fsum(before.n), fsum(after.n)
+        pooled = (fsum(before.k) + fsum(after.k)) / (early + late)
+        by_run = max(by_run, pooled * (1 - pooled) * (1 / early + 1 / late))
+    squares = [*before.day_squares(), *after.day_squares()]
+    by_day = fsum(squares) * len(squares) / degrees
     return math.sqrt(max(by_run, by_day))
 
 
 def _expected(before: Slices, after: Slices) -> float:
-    k, n = before.k.sum() + after.k.sum(), before.n.sum() + after.n.sum()
-    return float(min(k, n - k) * min(before.n.sum(), after.n.sum()) / n)
+    k, n = fsum(before.k) + fsum(after.k), fsum(before.n) + fsum(after.n)
+    return min(k, n - k) * min(fsum(before.n), fsum(after.n)) / n
 
 
 def _certain(before: Slices, after: Slices) -> Comparison:
@@ -123,9 +123,9 @@ def fisher(k0: int, n0: int, k1: int, n1: int) -> float:
     low, high = max(0, k0 + k1 - n0), min(k0 + k1, n1)
     logs = [_log_choose(n1, k) + _log_choose(n0, k0 + k1 - k) for k in range(low, high + 1)]
     top = max(logs)
-    terms = np.exp(np.array(logs) - top)
-    seen = math.exp(logs[k1 - low] - top) * (1 + 1e-9)
-    return min(1.0, float(terms[terms <= seen].sum() / terms.sum()))
+    terms = [math.exp(each - top) for each in logs]
+    seen = terms[k1 - low] * (1 + 1e-9)
+    return min(1.0, fsum(each for each in terms if each <= seen) / fsum(terms))
 
 
 def _log_choose(n: int, k: int) -> float:

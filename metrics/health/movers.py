@@ -7,8 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
-import numpy as np
-
 from metrics.health.compare import Comparison, Slices, compare
 from metrics.health.measures import Ask, Span, evaluate
 from metrics.record.calendar import DAY_US
@@ -226,7 +224,7 @@ def _cause(ask: Ask, mover: Mover, change: Change, until_us: int, looks: int) ->
 
 
 def _slices(rows: Iterable[Sequence[float]]) -> Slices:
-    return Slices(*(np.array(column, dtype=np.float64) for column in zip(*rows, strict=True)))
+    return Slices(*zip(*rows, strict=True))
 
 
 _FIELDS: Final[Mapping[str, Any]] = {"from": "old", "to": "new"}

@@ -33,6 +33,11 @@ GOOD = {
     "SLUICE_BOOTSTRAP_KEY": "sk-sluice-0123456789",
     "SLUICE_MASTER_KEY": "A" * 43 + "=",
     "SLUICE_ANCHORS": "folder:/mnt/anchors, git:git@example.com:anchors.git",
+    "SLUICE_TIME_ZONE": "Europe/Berlin",
+    "SLUICE_NOTIFY": "mailto:ops@example.com",
+    "SLUICE_REVIEW_AT": "mon 07:00",
+    "SLUICE_MAIL_FROM": "sluice@example.com",
+    "SLUICE_SMTP_URL": "smtp://mail.example.com:587",
 }
 WRONG = [
     ("SLUICE_PORT", "http"),

@@ -33,11 +33,17 @@ def test_a_registered_automation_stands_in_the_snapshot(tmp_path: Path) -> None:
     assert Snapshot.from_bytes(snapshot.to_bytes()).automations == snapshot.automations
 
 
-@pytest.mark.parametrize("key", ["baseline", "success", "rollback", "owner", "purpose"])
+@pytest.mark.parametrize("key", ["baseline", "success", "owner", "purpose"])
 def test_what_every_automation_must_declare(tmp_path: Path, key: str) -> None:
     text = "".join(line for line in ENTRY.splitlines(keepends=True) if not line.startswith(key))
     found = problems(register(write(tmp_path, a=""), text))
     assert found == [f"automations/triage.yaml:1:1: {key}: this key is required; add it"]
+
+
+def test_what_runs_must_say_when_to_go_back(tmp_path: Path) -> None:
+    text = "".join(line for line in ENTRY.splitlines(keepends=True) if not line.startswith("rollback"))
+    (problem,) = problems(register(write(tmp_path, a=""), text))
+    assert problem.endswith("give at least one criterion for going back, or `stage: candidate`")
 
 
 def test_objectives_and_ways_back(tmp_path: Path) -> None:
