@@ -1,6 +1,7 @@
 """Set-up shared by all tests: a clean environment and one Hypothesis profile."""
 
 import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -15,3 +16,12 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(("SLUICE_", "OPENAI_")):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def files_as_open_as_before() -> Iterator[None]:
+    """Programs make private files from their start on; one that is called inside a test must not change the next."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)

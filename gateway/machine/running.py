@@ -86,10 +86,11 @@ def address_of(settings: Settings, part: str) -> str | None:
         found = json.loads((settings.data / ADDRESSES_FILE).read_text("utf-8"))
     except (OSError, ValueError):
         return None
-    return found.get(part) if _alive(found.get("pid", 0)) else None
+    return found.get(part) if alive(found.get("pid", 0)) else None
 
 
-def _alive(pid: int) -> bool:
+def alive(pid: int) -> bool:
+    """Tell whether a process runs on this machine."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from gateway.machine.running import alive
+
 FOLDER: Final = "status"
 _EVERY_S: Final = 0.1
 _HEARTBEAT_S: Final = 5.0
@@ -51,6 +53,7 @@ def read_workers(data: Path, now_s: float) -> list[dict[str, Any]]:
     found = []
     for path in sorted((data / FOLDER).glob("*.json")):
         with contextlib.suppress(OSError, ValueError):  # it may be leaving at this moment
-            if now_s - path.stat().st_mtime < _STALE_S:
-                found.append({"worker": path.stem, **json.loads(path.read_text("utf-8"))})
+            said = {"worker": path.stem, **json.loads(path.read_text("utf-8"))}
+            if now_s - path.stat().st_mtime < _STALE_S and alive(said["pid"]):
+                found.append(said)
     return found

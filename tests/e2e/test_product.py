@@ -117,7 +117,7 @@ def test_the_dashboard_is_closed_without_signing_in(product: Product) -> None:
 @needs_browser
 def test_the_overview_shows_the_call_and_says_that_it_was_simulated(product: Product, call_id: str, page: Page) -> None:
     shown(product, call_id)
-    page.goto(f"http://127.0.0.1:{product.dashboard}/")
+    page.goto(f"http://127.0.0.1:{product.dashboard}/overview")
     settled(page)
     page.get_by_text("simulated provider").first.wait_for()
     page.get_by_text("Calls by verdict").wait_for()
