@@ -23,7 +23,8 @@ STREAMLIT: dict[str, Any] = {
     "server.headless": True,
     "server.maxUploadSize": 1,
     "server.enableStaticServing": False,
-    "theme.primaryColor": "#0b6e6e",
+    "theme.light.primaryColor": "#0b6e6e",  # under `theme` itself the page would stay light in the dark
+    "theme.dark.primaryColor": "#4cc0b8",
     "logger.level": "warning",
 }
 

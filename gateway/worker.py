@@ -38,6 +38,9 @@ _LAST_S: Final = 0.8
 # How long the server takes to notice that it is to stop.
 _NOTICE_S: Final = 0.2
 _KEEP_ALIVE_S: Final = 75
+# How often a new worker looks for policies before it serves without: it says so to its callers then.
+_LOOKS: Final = 40
+_LOOK_S: Final = 0.05
 
 
 def main() -> None:
@@ -61,7 +64,7 @@ def main() -> None:
 async def serve(listener: socket.socket, name: str, settings: Settings, environ: Mapping[str, str]) -> None:
     """Serve calls on a listening socket until SIGTERM or SIGINT; calls in flight get `grace_s` to finish."""
     async with open_parts(settings, environ, name) as parts:
-        await asyncio.to_thread(parts.changes.check)
+        await _until_governed(parts)
         status = StatusFile(settings.data, parts.writer, lambda: worker_facts(parts))
         running = (parts.changes.run(), status.run(), parts.purses.run(), parts.runner.run())
         pollers = [asyncio.create_task(each) for each in running]
@@ -72,6 +75,15 @@ async def serve(listener: socket.socket, name: str, settings: Settings, environ:
                 poller.cancel()
             # All of them, to their end: background responses are given back before anything is closed.
             await asyncio.gather(*pollers, return_exceptions=True)
+
+
+async def _until_governed(parts: Parts) -> None:
+    """Wait for policies, so that of several workers none refuses what another already serves; but not for ever."""
+    for _ in range(_LOOKS):
+        await asyncio.to_thread(parts.changes.check)
+        if parts.in_force.sha256 is not None:
+            return
+        await asyncio.sleep(_LOOK_S)
 
 
 async def _serve(app: Gateway, listener: socket.socket, parts: Parts) -> None:

@@ -1,7 +1,6 @@
 """Set-up shared by all tests: a clean environment and one Hypothesis profile."""
 
 import os
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -18,10 +17,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
-@pytest.fixture(autouse=True)
-def files_as_open_as_before() -> Iterator[None]:
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
     """Programs make private files from their start on; one that is called inside a test must not change the next."""
-    before = os.umask(0o022)
-    os.umask(before)
-    yield
-    os.umask(before)
+    os.umask(0o022)
