@@ -16,7 +16,7 @@ run: ## start everything, with sample calls on the dashboard (UPSTREAM=openai fo
 demo: ## eight weeks of invented traffic in a few minutes, then the dashboard over it until Ctrl-C (ARGS="--weeks 4" for fewer)
 	@tools/install.sh run
 	@$(BIN)/sluice demo --folder sluice-demo $(ARGS)
-	@SLUICE_DATA=sluice-demo SLUICE_POLICIES=sluice-demo/policies SLUICE_UPSTREAM=simulated $(BIN)/sluice up
+	@SLUICE_DATA=sluice-demo SLUICE_POLICIES=sluice-demo/policies $(BIN)/python -m demo.run --samples 0
 
 test: ## run the test suite (about 7 minutes on two cores)
 	@tools/install.sh dev

@@ -24,6 +24,7 @@ LAYERS = {"orchestration": "#D55E00", "retrieval": "#E69F00", "prompt": "#0072B2
 HEIGHT = 220
 STAGES = ["admit", "bind", "clear", "choose", "invoke", "screen", "score", "judge", "act", "restore", "record"]
 ROW = 28  # height of one row of a ranked chart: room for every label
+AXIS = 60  # what the axis of a chart takes of its height
 AROUND = 130  # what the legend and the axis of a chart take of its height
 NO_OVERLAP = alt.Axis(labelOverlap=False, labelLimit=240)
 
@@ -108,7 +109,7 @@ def waterfall(data: pd.DataFrame) -> alt.Chart:
     colour = alt.condition("datum.stage == 'invoke'", alt.value(UPSTREAM), alt.value(PLAIN))
     tips = ["stage:N", alt.Tooltip("took_ms:Q", title="took (ms)", format=",.3f")]
     return (
-        alt.Chart(data, height=ROW * max(3, len(data)))
+        alt.Chart(data, height=AXIS + ROW * max(3, len(data)))
         .mark_bar(minBandSize=3)
         .encode(
             x=alt.X("start_ms:Q", title="milliseconds since the request arrived"),
@@ -127,7 +128,7 @@ def run_waterfall(data: pd.DataFrame) -> alt.Chart:
     title = "milliseconds since the run began to work (grey: model calls within steps)"
     x = alt.X("start_ms:Q", title=title)
     y = alt.Y("what:N", sort=None, title=None, axis=NO_OVERLAP)
-    chart = alt.Chart(data, height=ROW * max(3, len(data))).mark_bar(minBandSize=3)
+    chart = alt.Chart(data, height=AXIS + ROW * max(3, len(data))).mark_bar(minBandSize=3)
     return chart.encode(x=x, x2="end_ms:Q", y=y, color=colour, tooltip=tips)
 
 

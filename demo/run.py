@@ -97,7 +97,7 @@ def _run(settings: Settings, environ: dict[str, str], wanted: Wanted) -> int:
                 return up.wait()
             if chosen:
                 _traffic(settings, inbox, office, chosen)
-            else:
+            elif settings.upstream != SIMULATED:
                 said = f"No sample was sent: calls to {settings.upstream} cost money."
                 click.echo(f"{said} `--samples 8 --model NAME` sends some.")
             click.echo(f"Look at it: {address_of(settings, 'dashboard')}   or: sluice runs list")

@@ -53,7 +53,7 @@ def figures(numbers: Json) -> None:
         "Oldest waits": _span(numbers["oldest_s"]),
         "Wait for a person": numbers["held"],
         "Dead letters": numbers["dead"],
-        "Ended in the last hour": ended,
+        "Ended within 1 h": ended,
     }
     for column, (name, value) in zip(st.columns(len(shown)), shown.items(), strict=True):
         column.metric(name, value)

@@ -22,7 +22,7 @@ FOLDER = Path("sluice-demo")
     help="""Play weeks of invented traffic through gateway and recorder in a few minutes, with things that go wrong.
 
 Everything is invented and says so. It is written into a folder of its own, which is emptied first; a folder with other
-data is refused. Look at it with `SLUICE_DATA=sluice-demo SLUICE_POLICIES=sluice-demo/policies sluice up`.
+data is refused. The last line says how to look at it.
 
 \b
 Examples:
@@ -45,7 +45,7 @@ def demo(weeks: int, volume: float, folder: Path, seed: int) -> None:
     for story in plan.stories:
         click.echo(f"  week {story.week}, {story.automation}: {story.told}")
     click.echo(
-        f"Look at it: SLUICE_DATA={folder} SLUICE_POLICIES={folder}/policies SLUICE_UPSTREAM=simulated sluice up"
+        f"Look at it: SLUICE_DATA={folder} SLUICE_POLICIES={folder}/policies {sys.executable} -m demo.run --samples 0"
     )
 
 

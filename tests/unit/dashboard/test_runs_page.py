@@ -69,7 +69,7 @@ def pressed(app: AppTest, label: str) -> None:
 def test_the_queue_in_numbers_and_its_steps() -> None:
     app = shown("busy")
     numbers = {metric.label: metric.value for metric in app.metric}
-    assert (numbers["Dead letters"], numbers["Oldest waits"], numbers["Ended in the last hour"]) == ("1", "75 s", "4")
+    assert (numbers["Dead letters"], numbers["Oldest waits"], numbers["Ended within 1 h"]) == ("1", "75 s", "4")
     assert any("classify" in str(frame.value) for frame in app.dataframe)
 
 
