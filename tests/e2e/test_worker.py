@@ -31,6 +31,8 @@ tools:
 hold: {queue: letters, deadline: 1h, at_deadline: reject, reply: error}
 """
 
+pytestmark = pytest.mark.xdist_group("worker")  # one product after the other
+
 
 @pytest.fixture(scope="module")
 def target() -> Iterator[Target]:
