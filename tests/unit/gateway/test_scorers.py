@@ -38,6 +38,8 @@ def test_measures_of_log_probabilities() -> None:
     assert by("margin", token('{"', 0.9), token("verdict", 0.9), token('": "', 0.9), value) == pytest.approx(0.5)
     assert by("margin", token("no", 0.4, ("yes", 0.5), ("no", 0.4))) == 0
     assert by("margin", token("yes", 0.7)) is None
+    nameless = token("yes", 0.7) | {"top_logprobs": [{"token": "no"}]}  # an alternative without its log-probability
+    assert by("margin", nameless) is None
     assert by("mean") is None
 
 
