@@ -120,3 +120,10 @@ def test_every_library_that_is_imported_is_asked_for() -> None:
     owners = importlib.metadata.packages_distributions()
     belongs = {name: {same(owner) for owner in owners.get(name, [name])} for name in imported()}
     assert not {name for name, owner in belongs.items() if not owner & asked and COMES_WITH.get(name) not in asked}
+
+
+@pytest.mark.xdist_group("shape")
+def test_tests_of_one_group_run_in_one_process(request: pytest.FixtureRequest) -> None:
+    """A pytest that pytest-xdist does not know drops the groups without a word."""
+    in_groups = request.config.getoption("loadgroup", False)
+    assert not in_groups or request.node.nodeid.endswith("@shape")
