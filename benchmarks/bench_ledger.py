@@ -26,8 +26,8 @@ DAY_US = 86_400_000_000
 DAYS, FIRST_US = 400, 1_735_689_600_000_000  # 2025-01-01
 LIMIT_S = 1.0
 PAGES = (
-    "overview", "calls", "calls_over_time", "calls_by_day", "cost_by_day", "verdicts", "entities", "latency_by_stage",
-    "automations", "policies", "observed", "budgets", "events", "runs", "unpriced", "call",
+    "calls", "calls_over_time", "entities", "latency_by_stage", "policies", "observed", "budgets", "events", "runs",
+    "unpriced", "call",
 )  # fmt: skip
 CALLS = """
 INSERT INTO calls BY NAME

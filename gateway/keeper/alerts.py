@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from gateway.control.leases import Lease, assert_held
 from gateway.control.snapshots import ROLLBACK, Source
 from gateway.control.stops import stop
 from gateway.control.tree import TreeInForce
-from metrics.health.measures import Ask, Span
+from metrics.health.measures import Ask, Span, evaluate
 from metrics.health.review.standing import bounds, figures
 from metrics.health.review.words import OBJECTIVE_NAMES, bound_text, shown
 from policy.automations import Automation
@@ -114,8 +114,8 @@ class Alerts:
 
 
 def _seen(ask: Ask, now_us: int) -> set[str]:
-    rows: Iterable[Mapping[str, Any]] = ask("automations", since=now_us - 31 * 86_400_000_000).dicts()
-    return {row["automation"] for row in rows if row["automation"]}
+    volume = evaluate(ask, "volume", Span(now_us - 31 * 86_400_000_000, now_us), by="automation")
+    return {value.group for value in volume if value.group}
 
 
 def _sentence(automation: Automation, kind: str, standing: Mapping[str, Any]) -> str:

@@ -61,17 +61,18 @@ def test_weeks_are_played_through_the_real_gateway_and_recorder(tmp_path: Path) 
             async with open_stage(settings, clock_for(plan), plan.seed) as stage:
                 play = Play(stage, plan)
                 await play.days(lambda: None)
-                names = ("overview", "cost_by_day", "automations")
-                return play, {name: stage.query(name, since=0) for name in names}
+                span = {"measure": "volume", "since": MONDAY_US, "until": MONDAY_US + 5 * WEEK_US}
+                asked = {"all": {}, "days": {"bucket": "day"}, "automations": {"by": "automation"}}
+                return play, {name: stage.query("measure", **span, **more) for name, more in asked.items()}
 
     play, tables = asyncio.run(played())
-    total = tables["overview"].first() or {}
+    total = {row["part"]: row["value"] for row in tables["all"].dicts()}
     assert total["calls"] == total["simulated"] == play.traffic.runs
-    assert total["errors"] == total["refused"] == play.played.failed == 0
+    assert total["failed"] == total["refused"] == play.played.failed == 0
     assert play.played.weeks == ["2026-W43", "2026-W44", "2026-W45", "2026-W46"]
-    days = {row["day"] for row in tables["cost_by_day"].dicts()}
+    days = {row["bucket"] for row in tables["days"].dicts()}
     assert (min(days)[:7], max(days)[:7]) == ("2026-10", "2026-11")
-    assert {row["automation"] for row in tables["automations"].dicts()} == set(stage_names())
+    assert {row["group"] for row in tables["automations"].dicts()} == set(stage_names())
     assert play.played.reports > 0
 
 

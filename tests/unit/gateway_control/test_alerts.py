@@ -16,6 +16,7 @@ from gateway.keeper.activator import activate
 from gateway.keeper.alerts import Alerts
 from gateway.keeper.weekly import ReviewBuilder
 from metrics.client import Table, Watermark
+from metrics.health.measures import Value
 from policy.load import load_tree
 from tests.contract.control.clock import Clock
 from tests.running_gateway import write_policies
@@ -40,13 +41,12 @@ class Ledger:
         self.share = 0.5
 
     def __call__(self, name: str, **given: Any) -> Table:
-        columns: tuple[str, ...] = ("automation",)
-        rows: list[list[Any]] = [["drafting"]]
-        if name == "measure":
-            columns = ("bucket", "group", "part", "value", "low", "high", "k", "n", "unknown")
-            known = [None, "drafting", "success", self.share, self.share - 0.05, self.share + 0.05, 0, 400, 0]
-            rows = [known] if given["measure"] == "success" else []
-        return Table(columns, rows, Watermark(1, 1))
+        assert name == "measure"
+        known = {
+            "success": ["success", self.share, self.share - 0.05, self.share + 0.05, 0, 400, 0],
+            "volume": ["calls", 400.0, None, None, None, None, None],
+        }.get(given["measure"])
+        return Table(Value._fields, [[None, "drafting", *known]] if known else [], Watermark(1, 1))
 
 
 @pytest.fixture

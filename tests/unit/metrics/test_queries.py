@@ -7,8 +7,7 @@ from metrics.record.refusals import QueryError
 
 QUERIES = load_queries()
 NAMED = {
-    "calls", "call", "overview", "calls_by_day", "cost_by_day", "verdicts", "entities", "latency_by_stage", "policies",
-    "runs", "automations", "events",
+    "calls", "call", "calls_over_time", "entities", "latency_by_stage", "policies", "runs", "events",
 }  # fmt: skip
 
 
@@ -39,4 +38,4 @@ def test_what_is_needed_must_be_given_and_the_rest_has_defaults() -> None:
     with pytest.raises(QueryError, match="call_id is missing"):
         QUERIES["call"].prepare("acme", {})
     assert QUERIES["calls"].prepare("acme", {}).values["limit"] == 100
-    assert QUERIES["calls_by_day"].prepare("acme", {}).values["tz"] == "UTC"
+    assert QUERIES["calls_over_time"].prepare("acme", {}).values["slice_s"] == 3600
