@@ -34,10 +34,11 @@ from gateway.stages.score import score
 from gateway.stages.screen import screen
 from gateway.stages.shape import shape
 from gateway.stages.tools import called_tools
-from gateway.stages.turn import defer, keep, resume
+from gateway.stages.turn import defer, goes_on, keep, overhear, resume
 from gateway.watch import Desk, Watch
-from gateway.wire.endpoint import Endpoint, Json
+from gateway.wire.endpoint import Endpoint
 from gateway.wire.exchange import Exchange
+from gateway.wire.headers import streamed
 from policy.snapshot import Snapshot
 
 
@@ -92,7 +93,12 @@ class Pipeline:
         later = await defer(request)
         if later is None:
             return await self._ask(request, watch, http)
-        await self._later(later.reply, watch, http)
+        watch.notes["background"] = "queued"  # the answer comes later, and will be a call of its own
+        recorded = await watch.record_plain(orjson.dumps(later.reply))
+        if goes_on(request, later.clean):
+            await http.begin_stream(streamed(recorded.headers))
+        else:
+            await http.reply(200, recorded.headers, recorded.body)
         return Kept(later.clean)
 
     async def _ask(self, request: ClearRequest, watch: Watch, http: Exchange) -> Kept | None:
@@ -110,26 +116,20 @@ class Pipeline:
             self.shadows.send(self.desk, self.tries, route, watch.answer)
         return said
 
-    async def _later(self, shown: Json, watch: Watch, http: Exchange) -> None:
-        """Tell the caller that the answer comes later; it will be a call of its own."""
-        watch.notes["background"] = "queued"
-        recorded = await watch.record_plain(orjson.dumps(shown))
-        await http.reply(200, recorded.headers, recorded.body)
-
     async def _again(self, request: ClearRequest, place: Place, watch: Watch, http: Exchange) -> None:
         """Give an answer that was given before."""
         assert place.known is not None
         kind, clean = place.known
         with watch("restore"):
             body = again(request, clean)
-        streamed = request.governed.call.stream
         recorded = await watch.record_plain(body)
-        headers = marked(recorded, kind, streamed=streamed)
-        if streamed:
-            await http.begin_stream(headers)
-            await http.end_stream(recorded.body)
-        else:
+        headers = marked(recorded, kind)
+        if not request.governed.call.stream:
             await http.reply(200, headers, recorded.body)
+            return
+        await http.begin_stream(streamed(headers))
+        if not goes_on(request, clean):
+            await http.end_stream(recorded.body)
 
     async def _whole(self, route: Route, watch: Watch, http: Exchange) -> Kept:
         """The answer is complete, screened and judged before any of it is shown."""
@@ -216,6 +216,7 @@ class Pipeline:
         with self.stops.live(route.request.governed.call.holder.facts):
             with watch("invoke"):
                 watch.live = live = await open_live(route, watch.attempts, self.tries)
+            overhear(live, route)
             await http.begin_stream(watch.opening())
             while (events := await live.read()) is not None:
                 if events:

@@ -121,7 +121,7 @@ async def open_parts(
     kept = SealedStore(database, master, subject_ref)
     jobs = LeasedJobs(kept, writer)
     runner = Runner(pipeline, jobs)
-    responses = Conversations(ReviewedStore(kept, holds.texts), Queue(jobs, runner.wake, world.clock_us))
+    responses = Conversations(ReviewedStore(kept, holds.texts), Queue(jobs, runner.wake, world.clock_us, runner.bell))
     try:
         yield Parts(
             settings, database, directory, in_force, changes, journal, master, detectors, connections, pipeline, purses,

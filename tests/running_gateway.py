@@ -152,7 +152,8 @@ def running_gateway(
         jobs = MemoryJobs(store)
         runner = Runner(pipeline, jobs)
         kept = store if control is None else ReviewedStore(store, texts)
-        app = create_app(pipeline, reviewed, kept=Conversations(kept, Queue(jobs, runner.wake, pipeline.desk.clock_us)))
+        queue = Queue(jobs, runner.wake, pipeline.desk.clock_us, runner.bell)
+        app = create_app(pipeline, reviewed, kept=Conversations(kept, queue))
         tasks = [asyncio.create_task(runner.run())]
         if control is not None:
             tasks.append(asyncio.create_task(ChangeWatch(control, (waiting, stops), 0.02).run()))

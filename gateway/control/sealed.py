@@ -18,6 +18,7 @@ from gateway.control.legal_holds import kept
 from metrics.proof.erasure import Target
 from metrics.proof.retention import LegalHold
 
+PART: Final = "/"  # between the id of an item and the number of what belongs to it
 COPIES: Final = ("cache", "idempotency")  # answers that may be given again
 
 
@@ -55,10 +56,13 @@ def get(database: Database, tenant: str, kind: str, item_id: str) -> SealedItem 
     return _item(row)
 
 
-def below(database: Database, tenant: str, kind: str, prefix: str) -> list[SealedItem]:
-    """Return the items of a kind whose ids begin with a prefix, in the order of their ids."""
+def below(database: Database, tenant: str, kind: str, prefix: str, first: str = "") -> list[SealedItem]:
+    """Return the items of a kind whose ids begin with a prefix, in the order of their ids, from one on."""
     table = schema.sealed
-    mine = select(table).where(table.c.tenant == tenant, table.c.kind == kind, table.c.item_id.startswith(prefix))
+    mine = select(table).where(
+        table.c.tenant == tenant, table.c.kind == kind, table.c.item_id >= (first or prefix),
+        table.c.item_id.startswith(prefix, autoescape=True),
+    )  # fmt: skip
     with database.read() as conn:
         rows = conn.execute(mine.order_by(table.c.item_id)).mappings().all()
     return [_item(row) for row in rows]
@@ -67,6 +71,12 @@ def below(database: Database, tenant: str, kind: str, prefix: str) -> list[Seale
 def remove(tx: Write, tenant: str, kind: str, item_id: str) -> bool:
     """Delete an item; tell whether there was one."""
     return tx.execute(delete(schema.sealed).where(_is(tenant, kind, item_id))).rowcount == 1
+
+
+def remove_parts(tx: Write, tenant: str, kind: str, item_id: str) -> None:
+    """Delete all that belongs to an item."""
+    table = schema.sealed
+    tx.execute(delete(table).where(table.c.tenant == tenant, table.c.kind == kind, _belongs(item_id)))
 
 
 def remove_expired(tx: Write, tenant: str, kind: str, item_id: str) -> None:
@@ -89,6 +99,7 @@ def erase(database: Database, target: Target) -> dict[str, int]:
     """
     table = schema.sealed
     about = [table.c.subject_ref.in_(target.subject_refs), *(_is(target.tenant, *item) for item in target.items)]
+    about += [_belongs(item_id) for _, item_id in target.items]
     if target.event_ids:
         about.append(table.c.kind.in_(COPIES))
     gone = delete(table).where(table.c.tenant == target.tenant, or_(*about)).returning(table.c.kind)
@@ -141,6 +152,10 @@ def scrub(database: Database, attempts: int = 50, *, always: bool = True) -> Non
 def _is(tenant: str, kind: str, item_id: str) -> ColumnElement[bool]:
     table = schema.sealed
     return and_(table.c.tenant == tenant, table.c.kind == kind, table.c.item_id == item_id)
+
+
+def _belongs(item_id: str) -> ColumnElement[bool]:
+    return schema.sealed.c.item_id.startswith(f"{item_id}{PART}", autoescape=True)
 
 
 def _item(row: RowMapping) -> SealedItem:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from gateway.responses.jobs import MemoryJobs
 from gateway.responses.store import MemoryStore, ResponseStore
+from gateway.responses.tape import Bell
 from gateway.responses.turn import Queue
 
 
@@ -19,4 +20,4 @@ class Conversations:
 def in_memory(clock_us: Callable[[], int]) -> Conversations:
     """Keep responses in memory only; nobody runs those that wait."""
     store = MemoryStore()
-    return Conversations(store, Queue(MemoryJobs(store), lambda: None, clock_us))
+    return Conversations(store, Queue(MemoryJobs(store), lambda: None, clock_us, Bell()))

@@ -1,5 +1,6 @@
 """The turn of a background response when it runs, and what its caller sees meanwhile."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -14,8 +15,8 @@ from gateway.wire.turn import Asker, Earlier, Json, Said, Speech, Waiting
 class JobTurn:
     """Goes on where the request was queued: it is cleared already, and its values stand apart."""
 
-    def __init__(self, job: Job) -> None:
-        self._job = job
+    def __init__(self, job: Job, hear: Callable[[Json], None] | None) -> None:
+        self._job, self.hear = job, hear
         self._told = told(job)
         self.earlier: Earlier | None = Earlier(job.body["input"], job.values, job.provider)
         self.answered: Stored | None = None
@@ -27,6 +28,10 @@ class JobTurn:
     async def defer(self, waiting: Waiting) -> Json | None:
         """Wait no more."""
         return None
+
+    def goes_on(self, shown: Json) -> bool:
+        """Say that nothing goes on elsewhere."""
+        return False
 
     def speech(self, translated: bool) -> Speech:
         """Return how this call is put to a provider."""

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 import orjson
 
-from gateway.responses.store import MemoryStore, Stored
+from gateway.responses.store import Batch, MemoryStore, Stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +30,24 @@ class Job:
         """Return the job as JSON."""
         return orjson.dumps(self)
 
+    @property
+    def streams(self) -> bool:
+        """Whether its caller follows the answer as it comes."""
+        return bool(self.body.get("stream"))
+
 
 class Taken(NamedTuple):
     """A job and the proof that it is ours to run."""
 
     job: Job
     lease: Any
+    ref: str | None = None  # the random reference of its subject
+
+
+def begun(shown: Stored) -> Batch:
+    """Return the events with which the stream of a queued response begins."""
+    kinds = ("response.created", "response.queued")
+    return Batch(0, [{"type": kind, "response": shown.answer, "sequence_number": 0} for kind in kinds])
 
 
 class Jobs(Protocol):
@@ -59,6 +71,12 @@ class Jobs(Protocol):
     async def show(self, taken: Taken, shown: Stored, *, last: bool) -> bool:
         """Show a response in a new state, `last`: the job is done; False when it is no longer ours."""
 
+    async def say(self, taken: Taken, batch: Batch) -> bool:
+        """Keep events of a streamed response for those who follow it; False when it is no longer ours."""
+
+    async def said(self, job: Job) -> int:
+        """Return how many batches of events were kept."""
+
     async def cancel(self, tenant: str, shown: Stored) -> bool:
         """End a job that waits or runs, wherever; False when there is none."""
 
@@ -75,6 +93,8 @@ class MemoryJobs:
         """Queue a job."""
         self.waiting[job.response_id] = job
         await self._store.put(job.tenant, subject, shown, job.days)
+        if job.streams:
+            self._store.said[job.tenant, job.response_id] = [begun(shown)]
 
     async def take(self, running: frozenset[str], most: int) -> Sequence[Taken]:
         """Take jobs that nobody runs."""
@@ -105,6 +125,17 @@ class MemoryJobs:
             self.held.discard(name)
         await self._store.put(taken.job.tenant, None, shown, taken.job.days)
         return True
+
+    async def say(self, taken: Taken, batch: Batch) -> bool:
+        """Keep events."""
+        job = taken.job
+        if job.response_id in self.waiting:
+            self._store.said.setdefault((job.tenant, job.response_id), []).append(batch)
+        return job.response_id in self.waiting
+
+    async def said(self, job: Job) -> int:
+        """Return how many batches of events were kept."""
+        return len(self._store.said.get((job.tenant, job.response_id), ()))
 
     async def cancel(self, tenant: str, shown: Stored) -> bool:
         """End a job."""

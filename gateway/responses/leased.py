@@ -13,8 +13,8 @@ from gateway.control import leases, schema, sealed
 from gateway.control.database import Write
 from gateway.control.errors import Conflict
 from gateway.control.leases import Lease
-from gateway.responses.jobs import Job, Taken
-from gateway.responses.store import SealedStore, Stored
+from gateway.responses.jobs import Job, Taken, begun
+from gateway.responses.store import Batch, SealedStore, Stored
 
 KIND: Final = "response.job"
 LEASE_S: Final = 15.0
@@ -49,6 +49,14 @@ class LeasedJobs:
         """Show a response in a new state, `last`: the job is done; False when it is no longer ours."""
         return await asyncio.to_thread(self._show, taken, shown, last)
 
+    async def say(self, taken: Taken, batch: Batch) -> bool:
+        """Keep events of a streamed response for those who follow it; False when it is no longer ours."""
+        return await asyncio.to_thread(self._say, taken, batch)
+
+    async def said(self, job: Job) -> int:
+        """Return how many batches of events were kept."""
+        return len(await self.store.events(job.tenant, job.response_id, 0))
+
     async def cancel(self, tenant: str, shown: Stored) -> bool:
         """End a job that waits or runs, wherever; False when there is none."""
         return await asyncio.to_thread(self._cancel, tenant, shown)
@@ -58,6 +66,8 @@ class LeasedJobs:
         with self.store.database.write() as tx:
             self._keep(tx, job, ref)
             sealed.replace(tx, job.tenant, self.store.item(job.tenant, shown, ref, job.days))
+            if job.streams:
+                sealed.replace(tx, job.tenant, self.store.batch(job.tenant, job.response_id, begun(shown), ref))
 
     def _keep(self, tx: Write, job: Job, ref: str | None) -> None:
         ciphertext = self.store.seal(job.tenant, f"job\0{job.response_id}", job.encoded())
@@ -89,7 +99,7 @@ class LeasedJobs:
         with self.store.database.write() as tx:
             leases.assert_held(tx, lease)
             self._keep(tx, job, item.subject_ref)
-        return [Taken(job, lease)]
+        return [Taken(job, lease, item.subject_ref)]
 
     def _show(self, taken: Taken, shown: Stored, last: bool) -> bool:
         job, database = taken.job, self.store.database
@@ -102,6 +112,16 @@ class LeasedJobs:
                 sealed.replace(tx, job.tenant, self.store.item(job.tenant, shown, item.subject_ref, job.days))
                 if last:
                     self._drop(tx, job.tenant, job.response_id)
+        except Conflict:
+            return False
+        return True
+
+    def _say(self, taken: Taken, batch: Batch) -> bool:
+        job, database = taken.job, self.store.database
+        try:
+            with database.write() as tx:
+                leases.assert_held(tx, taken.lease)
+                sealed.replace(tx, job.tenant, self.store.batch(job.tenant, job.response_id, batch, taken.ref))
         except Conflict:
             return False
         return True

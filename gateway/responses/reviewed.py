@@ -1,11 +1,12 @@
 """Responses that are held: as they are polled, they show what became of their review."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gateway.control.reviews import OPEN, find, withheld
 from gateway.holds.texts import ReviewTexts
-from gateway.responses.store import ResponseStore, Stored
+from gateway.responses.store import Batch, ResponseStore, Stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,10 @@ class ReviewedStore:
         if stored is None or stored.review is None:
             return stored
         return await asyncio.to_thread(self._decided, tenant, stored, stored.review)
+
+    async def events(self, tenant: str, response_id: str, after: int) -> Sequence[Batch]:
+        """Return what was said of a streamed response; of one that is held nothing was."""
+        return await self.store.events(tenant, response_id, after)
 
     async def remove(self, tenant: str, response_id: str) -> bool:
         """Forget a response; its review stays."""

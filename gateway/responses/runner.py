@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -14,10 +15,13 @@ from gateway.control.errors import ControlError
 from gateway.pipeline import Pipeline
 from gateway.responses.job_turn import JobTurn, failed, in_progress
 from gateway.responses.jobs import Job, Jobs, Taken
-from gateway.responses.store import Stored
+from gateway.responses.store import Batch, Stored
+from gateway.responses.tape import FIRST, Bell, Tape
+from gateway.wire.endpoint import Json
 from gateway.wire.exchange import Exchange, Message
 from gateway.wire.labels import NAMES
 from gateway.wire.responses import RESPONSES
+from gateway.wire.sse import SseReader
 from policy.model import Facts
 
 MAX_TRIES: Final = 3
@@ -26,6 +30,7 @@ _LOOK_S: Final = 1.0
 _HOLD_S: Final = 4.0
 _INSIDE: Final = b"background"  # a key that only the directory of one job knows
 _LOG: Final = logging.getLogger("sluice.gateway")
+_SHOWN: Final = "The worker that ran this response ended after a part of it was shown."
 _TRIES: Final = "Every worker that ran this response ended before it was complete."
 
 
@@ -36,6 +41,7 @@ class Runner:
         self._pipeline, self._jobs = pipeline, jobs
         self._running: dict[str, asyncio.Task[None]] = {}
         self._woken = asyncio.Event()
+        self.bell = Bell()
 
     def wake(self) -> None:
         """Look for jobs at once."""
@@ -93,12 +99,29 @@ class Runner:
     async def _answer(self, taken: Taken) -> None:
         job = taken.job
         try:
-            if job.tries > MAX_TRIES:
-                await self._jobs.show(taken, failed(job, "server_error", _TRIES), last=True)
+            if (why := await self._lost(job)) is not None:
+                await self._jobs.show(taken, failed(job, "server_error", why), last=True)
             elif await self._jobs.show(taken, in_progress(job), last=False):
-                await self._end(taken, await self._asked(job))
+                await self._end(taken, await self._followed(taken) if job.streams else await self._asked(job, None))
         except ControlError as error:
             _LOG.warning("the background response %s is left for another try: %s", job.response_id, error)
+        finally:
+            self.bell.ring(job.response_id)
+
+    async def _lost(self, job: Job) -> str | None:
+        """Say why a job is not tried again: what was shown of an answer is never followed by another one."""
+        if job.tries > MAX_TRIES:
+            return _TRIES
+        return _SHOWN if job.streams and job.tries > 1 and await self._jobs.said(job) > FIRST else None
+
+    async def _followed(self, taken: Taken) -> Stored | None:
+        """Make the call, and keep what is said for those who follow it."""
+        if taken.job.tries == 1:
+            begun: Json = {"type": "response.in_progress", "response": in_progress(taken.job).answer}
+            await self._jobs.say(taken, Batch(FIRST - 1, [begun | {"sequence_number": 0}]))
+            self.bell.ring(taken.job.response_id)
+        async with Tape(self._jobs, taken, self.bell.ring) as tape:
+            return await self._asked(taken.job, tape.hear)
 
     async def _end(self, taken: Taken, shown: Stored | None) -> None:
         if shown is None:
@@ -106,9 +129,9 @@ class Runner:
         else:
             await self._jobs.show(taken, shown, last=True)
 
-    async def _asked(self, job: Job) -> Stored | None:
+    async def _asked(self, job: Job, hear: Callable[[Json], None] | None) -> Stored | None:
         """Make the call; None when it was cut short by the end of this worker or of the job."""
-        turn, nobody = JobTurn(job), _Nobody(job)
+        turn, nobody = JobTurn(job, hear), _Nobody(job)
         inside = StaticDirectory({_INSIDE: Holder(job.key_id, _facts(job))})
         await replace(self._pipeline, directory=inside).run(nobody.exchange, replace(RESPONSES, turn=turn))
         if turn.answered is not None:
@@ -123,7 +146,7 @@ class _Nobody:
     def __init__(self, job: Job) -> None:
         self._body = orjson.dumps(job.body | {"input": []})
         self._given = False
-        self._said: list[bytes] = []
+        self._last = b""
         labels = [(f"x-sluice-{name.replace('_', '-')}".encode(), label.encode("utf-8", "replace"))
                   for name, label in zip(NAMES, job.labels, strict=False) if label is not None]  # fmt: skip
         headers = [(b"authorization", b"Bearer " + _INSIDE), *labels]
@@ -137,12 +160,13 @@ class _Nobody:
         return {"type": "http.request", "body": self._body, "more_body": False}
 
     async def _send(self, message: Message) -> None:
-        self._said.append(message.get("body", b""))
+        self._last = message.get("body", b"")
 
     def error(self) -> dict[str, Any]:
         """Return the error that the call ended with."""
+        (*_, said) = SseReader().feed(self._last) or (self._last,)
         try:
-            found: dict[str, Any] = orjson.loads(b"".join(self._said))["error"]
+            found: dict[str, Any] = orjson.loads(said)["error"]
         except (orjson.JSONDecodeError, KeyError, TypeError):
             return {"code": "server_error", "message": "The response could not be completed."}
         return found

@@ -1,9 +1,10 @@
 """What is kept of responses, so that callers can read them again and go on from them."""
 
 import asyncio
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import orjson
 
@@ -13,6 +14,8 @@ from gateway.sealer import Sealer
 from metrics.record.master import MasterKey
 
 KIND: Final = "response"
+EVENTS: Final = "response.events"
+_HOUR_US: Final = 3600 * 1_000_000
 _DAY_US: Final = 24 * 3600 * 1_000_000
 
 
@@ -33,6 +36,13 @@ class Stored:
         return orjson.dumps(self)
 
 
+class Batch(NamedTuple):
+    """Clean events of a streamed response that came together, and their place among the batches."""
+
+    number: int
+    events: list[dict[str, Any]]
+
+
 class ResponseStore(Protocol):
     """Keeps responses by tenant and id, each for a number of days."""
 
@@ -45,6 +55,13 @@ class ResponseStore(Protocol):
 
     async def get(self, tenant: str, response_id: str) -> Stored | None:
         """Return a response that was not deleted and has not expired.
+
+        Raises:
+            ControlError: the store does not answer.
+        """
+
+    async def events(self, tenant: str, response_id: str, after: int) -> Sequence[Batch]:
+        """Return what has come of the events of a streamed response, from a batch on; they are kept for an hour.
 
         Raises:
             ControlError: the store does not answer.
@@ -63,6 +80,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self.kept: dict[tuple[str, str], bytes] = {}
+        self.said: dict[tuple[str, str], list[Batch]] = {}
 
     async def put(self, tenant: str, subject: str | None, stored: Stored, days: int) -> None:
         """Keep a response."""
@@ -73,8 +91,13 @@ class MemoryStore:
         found = self.kept.get((tenant, response_id))
         return Stored(**orjson.loads(found)) if found is not None else None
 
+    async def events(self, tenant: str, response_id: str, after: int) -> Sequence[Batch]:
+        """Return what was said of a streamed response."""
+        return self.said.get((tenant, response_id), [])[after:]
+
     async def remove(self, tenant: str, response_id: str) -> bool:
         """Forget a response."""
+        self.said.pop((tenant, response_id), None)
         return self.kept.pop((tenant, response_id), None) is not None
 
 
@@ -97,6 +120,10 @@ class SealedStore:
         """Return a response."""
         item = await asyncio.to_thread(sealed.get, self.database, tenant, KIND, response_id)
         return None if item is None else self._opened(tenant, item)
+
+    async def events(self, tenant: str, response_id: str, after: int) -> Sequence[Batch]:
+        """Return what was said of a streamed response."""
+        return await asyncio.to_thread(self._events, tenant, response_id, after)
 
     async def remove(self, tenant: str, response_id: str) -> bool:
         """Forget a response."""
@@ -125,8 +152,21 @@ class SealedStore:
         with self.database.write() as tx:
             sealed.replace(tx, tenant, item)
 
+    def batch(self, tenant: str, response_id: str, batch: Batch, ref: str | None) -> sealed.SealedItem:
+        """Return events as they are kept."""
+        name = f"{response_id}{sealed.PART}{batch.number:06d}"
+        ciphertext = self.seal(tenant, name, zlib.compress(orjson.dumps(batch.events), 1))
+        return sealed.SealedItem(EVENTS, name, ciphertext, ref, self.database.clock_us() + _HOUR_US)
+
+    def _events(self, tenant: str, response_id: str, after: int) -> list[Batch]:
+        first = f"{response_id}{sealed.PART}{after:06d}"
+        items = sealed.below(self.database, tenant, EVENTS, f"{response_id}{sealed.PART}", first)
+        opened = ((item, self.open(tenant, item.item_id, item.ciphertext)) for item in items)
+        return [Batch(_place(item), orjson.loads(zlib.decompress(raw))) for item, raw in opened if raw is not None]
+
     def _remove(self, tenant: str, response_id: str) -> bool:
         with self.database.write() as tx:
+            sealed.remove_parts(tx, tenant, EVENTS, response_id)
             return sealed.remove(tx, tenant, KIND, response_id)
 
     def _opened(self, tenant: str, item: sealed.SealedItem) -> Stored | None:
@@ -136,3 +176,7 @@ class SealedStore:
     @property
     def _sealer(self) -> Sealer:
         return Sealer(self.master, "gateway/responses")
+
+
+def _place(item: sealed.SealedItem) -> int:
+    return int(item.item_id.rpartition(sealed.PART)[2])

@@ -11,6 +11,7 @@ from gateway.responses.job_turn import queued
 from gateway.responses.jobs import Job, Jobs
 from gateway.responses.native import NativeSpeech, Told
 from gateway.responses.store import ResponseStore, Stored
+from gateway.responses.tape import Bell
 from gateway.responses.translated import TranslatedSpeech
 from gateway.wire.turn import Asker, Earlier, Json, Said, Speech, Waiting
 
@@ -21,11 +22,12 @@ _OURS: Final = ("background", "previous_response_id")
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """Where background responses wait, and who is told that one is there."""
+    """Where background responses wait, who is told that one is there, and what rings when one here has grown."""
 
     jobs: Jobs
     wake: Callable[[], None]
     clock_us: Callable[[], int]
+    bell: Bell
 
 
 class ResponseTurn:
@@ -35,6 +37,8 @@ class ResponseTurn:
         self._store, self._queue = store, queue
         self._told = Told(response_id, None, True, False)
         self.earlier: Earlier | None = None
+        self.follows: str | None = None
+        self.hear = None
 
     async def resume(self, asker: Asker, body: Json) -> Json:
         """Find the earlier turns, and take what only concerns us out of the request."""
@@ -75,6 +79,12 @@ class ResponseTurn:
         await self._queue.jobs.put(replace(job, shown=shown.answer), waiting.subject, shown)
         self._queue.wake()
         return shown.answer
+
+    def goes_on(self, shown: Json) -> bool:
+        """Note that a queued response, perhaps that of an earlier and equal request, is to be followed."""
+        if self._told.background:
+            self.follows = shown["id"]
+        return self._told.background
 
     def speech(self, translated: bool) -> Speech:
         """Return how this call is put to a provider."""

@@ -1,6 +1,7 @@
 """POST /v1/responses, and reading, following or deleting what was kept of one."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
@@ -11,7 +12,8 @@ from gateway.admission import KeyHolder
 from gateway.errors import BadRequest, NotFound
 from gateway.pipeline import Pipeline
 from gateway.responses.conversations import Conversations
-from gateway.responses.reading import Query, events_of, input_items, query_of
+from gateway.responses.following import Follower
+from gateway.responses.reading import Query, input_items, query_of
 from gateway.responses.store import ResponseStore, Stored
 from gateway.responses.turn import ResponseTurn
 from gateway.stages.admit import identify
@@ -21,7 +23,6 @@ from gateway.wire.responses import RESPONSES
 from gateway.wire.said import UNDER_WAY
 from gateway.wire.sse import KEEP_ALIVE
 from policy.model import Ungoverned
-from redaction.types import Vault
 
 PATH: Final = "/v1/responses"
 _MISSING: Final = "There is no such response: it was never stored, was deleted, or has expired."
@@ -43,6 +44,8 @@ def responses(pipeline: Pipeline, kept: Conversations) -> App:
         desk = pipeline.desk
         turn = ResponseTurn(desk.new_id("resp_", desk.clock_us()), kept.store, kept.queue)
         await pipeline.run(http, replace(RESPONSES, turn=turn))
+        if turn.follows is not None:
+            await _kept(pipeline, kept, http, Named(turn.follows, "", b"stream=true"))
 
     return endpoint
 
@@ -66,13 +69,13 @@ async def _kept(pipeline: Pipeline, kept: Conversations, http: Exchange, named: 
     kind, method = named.kind(http.method)
     async with Watch(pipeline.desk, http, kind if named.action in _ACTIONS else "responses.retrieve") as watch:
         with watch("admit"):
-            watch.holder = holder = identify(http, pipeline.directory, method)
+            watch.holder = holder = identify(http, pipeline.directory, http.method if http.started else method)
             if named.action not in _ACTIONS:
                 raise NotFound(f"There is no {http.method} {http.path} here.", code="unknown_url")
             query = query_of(named.query)
             stored = await _own(kept.store, holder, named.name)
         if kind == "responses.retrieve" and query.stream:
-            await _followed(pipeline, kept.store, http, watch, stored, query.starting_after + 1)
+            await _followed(pipeline, kept, http, watch, stored, query.starting_after + 1)
             return
         recorded = await watch.record_plain(orjson.dumps(await _said(pipeline, kept, holder, stored, kind, query)))
         await http.reply(200, recorded.headers, recorded.body)
@@ -87,28 +90,34 @@ async def _said(
     if kind == "responses.cancel":
         stored = await _cancelled(kept, holder, stored)
     if kind == "responses.input_items":
-        shown = await restored(pipeline, holder, replace(stored, answer={"output": stored.items}))
+        shown = await _follower(pipeline, kept.store, holder).restored(replace(stored, answer={"output": stored.items}))
         return input_items(stored.response_id, shown["output"], query)
-    return await restored(pipeline, holder, stored)
+    return await _follower(pipeline, kept.store, holder).restored(stored)
 
 
 async def _followed(
-    pipeline: Pipeline, store: ResponseStore, http: Exchange, watch: Watch, stored: Stored, first: int
+    pipeline: Pipeline, kept: Conversations, http: Exchange, watch: Watch, stored: Stored, first: int
 ) -> None:
     """Show a response as its stream from an event on; while it runs, the client waits with us."""
-    holder, sent, quiet_s = watch.holder, first, 0.0
+    holder = watch.holder
     assert holder is not None
     http.watch_client()
-    await http.begin_stream(watch.opening())
-    while stored.answer.get("status") in UNDER_WAY:
-        begun = events_of(await restored(pipeline, holder, stored), sent)
-        sent, quiet_s = sent + len(begun), quiet_s + _LOOK_S
-        if begun or quiet_s >= pipeline.limits.keep_alive_s:
-            await http.write(b"".join(begun) or KEEP_ALIVE)
-            quiet_s = 0.0
-        await asyncio.sleep(_LOOK_S)
-        stored = await _own(store, holder, stored.response_id)
-    recorded = await watch.record_plain(b"".join(events_of(await restored(pipeline, holder, stored), sent)))
+    if not http.started:
+        await http.begin_stream(watch.opening())
+    follower, skipped, heard_ns = _follower(pipeline, kept.store, holder), first, pipeline.desk.clock_ns()
+    while True:
+        grown = kept.queue.bell.next(stored.response_id)
+        events = await follower.next(stored)
+        events, skipped = events[skipped:], max(0, skipped - len(events))
+        if stored.answer.get("status") not in UNDER_WAY:
+            break
+        if events or pipeline.desk.clock_ns() - heard_ns >= pipeline.limits.keep_alive_s * 1e9:
+            await http.write(b"".join(events) or KEEP_ALIVE)
+            heard_ns = pipeline.desk.clock_ns()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(grown.wait(), _LOOK_S)
+        stored = await _own(kept.store, holder, stored.response_id)
+    recorded = await watch.record_plain(b"".join(events))
     await http.end_stream(recorded.body)
 
 
@@ -136,13 +145,11 @@ async def _deleted(kept: Conversations, holder: KeyHolder, stored: Stored) -> No
     await kept.store.remove(holder.facts.tenant, stored.response_id)
 
 
-async def restored(pipeline: Pipeline, holder: KeyHolder, stored: Stored) -> Any:
-    """Return a kept response for its caller: screened by today's policy, with the caller's own values back."""
+def _follower(pipeline: Pipeline, store: ResponseStore, holder: KeyHolder) -> Follower:
+    """Return who shows kept responses to their caller, under the policy of today."""
     try:
         bound = pipeline.snapshot().bind(holder.facts, {})
     except Ungoverned as error:
         raise errors.Ungoverned("No policy governs this API key.") from error
-    redactor = pipeline.redactors.of(bound, holder.facts.tenant).redactor
-    screen = redactor.screen(Vault(values=dict(stored.values)), RESPONSES.name)
-    await screen.hear_whole(stored.answer)
-    return screen.whole(stored.answer).reply
+    tenant = holder.facts.tenant
+    return Follower(store, tenant, pipeline.redactors.of(bound, tenant).redactor, RESPONSES.name)

@@ -1,7 +1,7 @@
 """A live answer: events are screened and restored as they come; the end waits for the record."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import orjson
@@ -35,6 +35,7 @@ class Live:
         self.screen = route.request.governed.redactor.screen(route.request.cleared.vault, call.endpoint.name)
         self._route, self._reply, self._attempt, self._attempts = route, reply, attempt, attempts
         self._assembly, self._check = call.endpoint.assemble(), call.endpoint.check_event
+        self._add = self._assembly.add
         self._wanted, self._speech = call.endpoint.wanted(call.body), attempt.speech
         self._reader = sse.SseReader()
         self._first: bytes | None = first
@@ -92,6 +93,16 @@ class Live:
                     pass
         except (UpstreamError, TimeoutError) as error:
             let_go(error)
+
+    def tell(self, hear: Callable[[Json], None]) -> None:
+        """Let somebody hear every clean event that may be shown."""
+        add = self._assembly.add
+
+        def both(event: Json) -> None:
+            hear(event)
+            add(event)
+
+        self._add = both
 
     def close(self) -> None:
         """Close the upstream's connection if its reply has not ended. Safe to call twice."""
@@ -158,7 +169,7 @@ class Live:
 
     def _encoded(self, piece: ScreenedBody) -> bytes:
         """Encode one event for the caller, or keep it for the end."""
-        self._assembly.add(piece.clean)
+        self._add(piece.clean)
         reply = hidden(piece.reply, self._route.hides) if self._route.hides else piece.reply
         shown = event_bytes(numbered(reply, self.shown), self._route.usage_forced)
         self.shown += 1

@@ -176,10 +176,9 @@ def again(request: ClearRequest, clean: Json) -> bytes:
     return b"".join(told) + governed.call.endpoint.done
 
 
-def marked(recorded: Recorded, kind: str, *, streamed: bool) -> list[headers.Header]:
+def marked(recorded: Recorded, kind: str) -> list[headers.Header]:
     """Give the headers of an answer that was given before."""
-    kept = [header for header in recorded.headers if not (streamed and header == headers.JSON)]
-    return [*kept, (b"x-sluice-reused", kind.encode())]
+    return [*recorded.headers, (b"x-sluice-reused", kind.encode())]
 
 
 def _belongs_to_nobody(request: ClearRequest) -> bool:

@@ -2,9 +2,10 @@
 
 from dataclasses import astuple
 
-from gateway.call import ClearRequest, Governed, Released, Target
+from gateway.call import ClearRequest, Governed, Released, Route, Target
 from gateway.errors import BadRequest
-from gateway.wire.turn import Asker, Said, Waiting
+from gateway.stages.live import Live
+from gateway.wire.turn import Asker, Json, Said, Waiting
 from redaction.types import Cleared, ScreenedBody, Vault
 
 
@@ -67,6 +68,19 @@ async def defer(request: ClearRequest) -> ScreenedBody | None:
     shown = await turn.defer(waiting)
     screen = governed.redactor.screen(cleared.vault, governed.call.endpoint.name, again=True)
     return None if shown is None else screen.whole(shown)
+
+
+def goes_on(request: ClearRequest, shown: Json) -> bool:
+    """Say whether a queued call's stream goes on outside of the pipeline, after what was shown of it."""
+    call = request.governed.call
+    return call.stream and call.endpoint.turn is not None and call.endpoint.turn.goes_on(shown)
+
+
+def overhear(live: Live, route: Route) -> None:
+    """Let those hear a live answer who follow it elsewhere."""
+    turn = route.request.governed.call.endpoint.turn
+    if turn is not None and turn.hear is not None:
+        live.tell(turn.hear)
 
 
 def pinned(governed: Governed, targets: tuple[Target, ...]) -> tuple[Target, ...]:

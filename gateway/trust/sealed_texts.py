@@ -1,6 +1,7 @@
 """Opens what the control database keeps sealed about people, whoever sealed it."""
 
 import json
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -50,6 +51,8 @@ class SealedTexts:
     def _opened(self, tenant: str, item: SealedItem) -> Text | None:
         use, about = _sealed_for(item)
         raw = Sealer(self.master, use).open(tenant, about, item.ciphertext) if use else None
+        if raw is not None and item.kind == store.EVENTS:
+            raw = zlib.decompress(raw)
         return None if raw is None else Text(item.kind, item.item_id, json.loads(raw))
 
 
@@ -57,7 +60,7 @@ def _sealed_for(item: SealedItem) -> tuple[str, str]:
     """Return the use and the place that an item was sealed for; no use: nobody opens it here."""
     if item.kind in {CONTENT, OUTPUT, NOTE}:
         return REVIEWS, f"{item.kind}\0{item.item_id.partition('.')[0] if item.kind == NOTE else item.item_id}"
-    if item.kind == store.KIND:
+    if item.kind in {store.KIND, store.EVENTS}:
         return _RESPONSES, item.item_id
     return (_RESPONSES, f"job\0{item.item_id}") if item.kind == leased.KIND else ("", "")
 

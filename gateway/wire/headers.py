@@ -1,6 +1,6 @@
 """The headers that every reply carries."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 from urllib.parse import quote
 
@@ -31,6 +31,11 @@ def identity(call_id: str, traceparent: str, run: str | None) -> list[Header]:
 def request(request_id: str, traceparent: str) -> list[Header]:
     """Name a request and its span."""
     return [(b"x-request-id", request_id.encode()), (b"traceparent", traceparent.encode())]
+
+
+def streamed(told: Iterable[Header]) -> list[Header]:
+    """Return the headers of a whole reply as a stream has them."""
+    return [header for header in told if header != JSON]
 
 
 def policy(name: str, hash12: str) -> Header:

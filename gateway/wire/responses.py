@@ -29,8 +29,6 @@ def check(body: Json) -> None:
         optional(body, name, kind, called)
     if body.get("conversation") is not None:
         raise unsupported("conversation", "Conversations are not kept here; use previous_response_id.")
-    if body.get("background") and body.get("stream"):
-        raise unsupported("stream", "A background response cannot be streamed; poll it with GET.")
     if body.get("background") and body.get("store") is False:
         raise unsupported("store", "A background response must be stored until it is read.")
     _check_input(body)

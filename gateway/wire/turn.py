@@ -1,6 +1,6 @@
 """A call that belongs to a conversation: what it goes on from, how providers are spoken to, what is kept of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 Json = dict[str, Any]
@@ -75,10 +75,16 @@ class Waiting(NamedTuple):
 
 
 class Turn(Protocol):
-    """One call of a conversation. `earlier` holds the turns before it, once it was resumed; their provider answers."""
+    """One call of a conversation. `earlier` holds the turns before it, once it was resumed; their provider answers.
+
+    `hear` gets each clean event of a live answer as it comes, if somebody follows it elsewhere.
+    """
 
     @property
     def earlier(self) -> Earlier | None: ...
+
+    @property
+    def hear(self) -> Callable[[Json], None] | None: ...
 
     async def resume(self, asker: Asker, body: Json) -> Json:
         """Find the turns before this one; return the request without what only concerns us.
@@ -93,6 +99,9 @@ class Turn(Protocol):
         Raises:
             GatewayError: it cannot be queued.
         """
+
+    def goes_on(self, shown: Json) -> bool:
+        """Say whether the stream that begins with what was shown of a queued call goes on outside of the pipeline."""
 
     def speech(self, translated: bool) -> Speech:
         """Return how this call is put to a provider; `translated`: to one that knows chat completions only."""

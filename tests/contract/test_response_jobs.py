@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from gateway.control import sealed
 from gateway.responses.jobs import Job, Jobs, MemoryJobs
 from gateway.responses.leased import LeasedJobs
-from gateway.responses.store import MemoryStore, ResponseStore, Stored
+from gateway.responses.store import KIND, Batch, MemoryStore, ResponseStore, Stored
+from metrics.proof.erasure import Target
 from tests.contract.test_response_stores import KINDS, Clock, postgres_server, sealed_on, sealed_store
 
 __all__ = ["postgres_server"]
@@ -79,6 +82,48 @@ def test_a_cancelled_job_is_nobodys(kept: tuple[Jobs, ResponseStore]) -> None:
 
     asyncio.run(check())
     assert status(store) == "cancelled"
+
+
+def test_what_a_streamed_job_says_is_kept_in_order_until_the_response_is_removed(
+    kept: tuple[Jobs, ResponseStore],
+) -> None:
+    jobs, store = kept
+    streamed = replace(JOB, body=JOB.body | {"stream": True})
+
+    async def check() -> None:
+        await jobs.put(streamed, None, QUEUED)
+        (taken,) = await jobs.take(frozenset(), 5)
+        for number in range(1, 12):
+            assert await jobs.say(taken, Batch(number, [{"type": f"event {number}"}]))
+        assert await jobs.said(taken.job) == 12
+        found = await store.events("acme", "resp_1", 0)
+        assert [batch.number for batch in found] == list(range(12))
+        assert [event["type"] for event in found[0].events] == ["response.created", "response.queued"]
+        assert await store.events("acme", "resp_1", 11) == [Batch(11, [{"type": "event 11"}])]
+        assert not await store.events("other", "resp_1", 0)
+        assert not await store.events("acme", "resp", 0)
+        assert await jobs.cancel("acme", DONE)
+        assert not await jobs.say(taken, Batch(12, [{"type": "late"}]))
+        await store.remove("acme", "resp_1")
+        assert not await store.events("acme", "resp_1", 0)
+
+    asyncio.run(check())
+
+
+def test_events_go_with_their_response_when_it_is_erased(tmp_path: Path) -> None:
+    store = sealed_store(tmp_path)
+    jobs = LeasedJobs(store, "one")
+
+    async def check() -> None:
+        for name, subject in (("resp_1", None), ("resp_2", "u-17"), ("resp_10", None)):
+            shown = replace(QUEUED, response_id=name)
+            await jobs.put(replace(JOB, response_id=name, body={"input": [], "stream": True}), subject, shown)
+        sealed.erase(store.database, Target("acme", (), items=((KIND, "resp_1"),)))
+        sealed.erase(store.database, Target("acme", ("ref:acme:u-17",)))
+        left = [name for name in ("resp_1", "resp_2", "resp_10") if await store.events("acme", name, 0)]
+        assert left == ["resp_10"]
+
+    asyncio.run(check())
 
 
 def test_another_worker_takes_over_when_a_lease_runs_out(tmp_path: Path) -> None:

@@ -188,7 +188,6 @@ def test_an_error_event_of_the_upstream_is_an_error(upstream: Upstream, client: 
         ({"input": [1, 2]}, "input[0]"),
         ({"input": "x", "tools": {}}, "tools"),
         ({"input": "x", "conversation": "conv_1"}, "conversation"),
-        ({"input": "x", "background": True, "stream": True}, "stream"),
         ({"input": "x", "background": True, "store": False}, "store"),
         ({"instructions": "x"}, "input"),
     ],
