@@ -8,9 +8,14 @@ case "$kind" in
     *) echo "usage: tools/install.sh run|dev" >&2; exit 2 ;;
 esac
 stamp=.venv/.installed-$kind
-if [ -f "$stamp" ] && cmp -s "$lock" "$stamp"; then exit 0; fi
+# Our own modules are compiled here too: otherwise each program of the first start compiles all of them again.
+compile_own() { .venv/bin/python -m compileall -q policy redaction metrics gateway dashboard automations demo; }
+if [ -f "$stamp" ] && cmp -s "$lock" "$stamp"; then compile_own; exit 0; fi
 # What serves tests serves running too.
-if [ "$kind" = run ] && [ -f .venv/.installed-dev ] && cmp -s requirements-dev.lock .venv/.installed-dev; then exit 0; fi
+if [ "$kind" = run ] && [ -f .venv/.installed-dev ] && cmp -s requirements-dev.lock .venv/.installed-dev; then
+    compile_own
+    exit 0
+fi
 
 find_python() {
     for name in ${PYTHON:-} python3.13 python3.12 python3.11 python3; do
@@ -41,3 +46,4 @@ else
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 fi
 cp "$lock" "$stamp"
+compile_own

@@ -2,15 +2,13 @@
 
 import asyncio
 import os
-import subprocess
 
 import click
 
 from gateway.commands.common import setting_option, settings_with
 from gateway.logs import configure
-from gateway.machine.parent import MARGIN_S, serve
-from gateway.machine.processes import hold_lifeline, inherited_listener, python
-from gateway.settings import Settings, as_environment
+from gateway.machine.parent import MARGIN_S, PREPARED, PREPARING, serve
+from gateway.machine.processes import hold_lifeline, inherited_listener
 
 
 @click.command(
@@ -33,16 +31,5 @@ def gateway(host: str | None, port: str | None, workers: str | None) -> None:
     supervised = hold_lifeline(os.environ, settings.grace_s + 2 * MARGIN_S)
     listener = inherited_listener(os.environ)
     configure("gateway")
-    if not supervised:  # `sluice up` prepares before it starts its parts
-        _prepare(settings)
-    raise SystemExit(asyncio.run(serve(settings, os.environ, listener=listener)))
-
-
-def _prepare(settings: Settings) -> None:
-    done = subprocess.run(
-        python("gateway.machine.start", "gateway.machine.prepare"),
-        env=os.environ | as_environment(settings),
-        check=False,
-    )
-    if done.returncode:
-        raise SystemExit(done.returncode)
+    commands = PREPARED if supervised else PREPARING
+    raise SystemExit(asyncio.run(serve(settings, os.environ, commands, listener)))

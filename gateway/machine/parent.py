@@ -1,4 +1,8 @@
-"""`sluice gateway`: binds the listening socket, keeps N workers and one keeper running on it, drains when told."""
+"""`sluice gateway`: binds the listening socket, keeps N workers and one keeper running on it, drains when told.
+
+What has to be prepared first is prepared by a program of its own, so that this long-lived parent stays small; workers
+import meanwhile, and wait at a gate.
+"""
 
 import asyncio
 import logging
@@ -7,6 +11,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from gateway.machine.gate import Gate
 from gateway.machine.ports import open_listener
 from gateway.machine.processes import MISCONFIGURED, PROGRAM_NAME, Child, Lifeline, Program, python
 from gateway.settings import Settings, as_environment
@@ -17,16 +22,21 @@ _log = logging.getLogger("gateway.machine.parent")
 
 @dataclass(frozen=True, slots=True)
 class Commands:
-    """What is run for a worker and for the keeper; tests run tiny programs instead."""
+    """What is run for a worker and for the keeper, and once before them; tests run tiny programs instead."""
 
     worker: tuple[str, ...] = python("gateway.machine.start", "gateway.worker")
     keeper: tuple[str, ...] = python("gateway.machine.start", "gateway.keeper.__main__")
+    prepare: tuple[str, ...] | None = None
+
+
+PREPARED = Commands()  # `sluice up` prepares before it starts its parts
+PREPARING = Commands(prepare=python("gateway.machine.start", "gateway.machine.prepare"))
 
 
 async def serve(
     settings: Settings,
     environ: Mapping[str, str],
-    commands: Commands | None = None,
+    commands: Commands = PREPARED,
     listener: socket.socket | None = None,
 ) -> int:
     """Run the gateway on this machine until SIGTERM or SIGINT; return the exit code.
@@ -39,28 +49,47 @@ async def serve(
     stop = stop_signals()
     listener = listener or open_listener(settings)
     settings = replace(settings, port=listener.getsockname()[1])
-    lifeline = Lifeline()
-    programs = _programs(settings, environ, commands or Commands(), listener)
-    children = [Child(program, lifeline, _log.warning) for program in programs]
+    lifeline, gate = Lifeline(), Gate()
+    programs = _programs(settings, environ, commands, listener, gate)
+    keeper, *workers = children = [Child(program, lifeline, _log.warning) for program in programs]
     _log.info("listening on %s:%d with %d workers", settings.host, settings.port, settings.workers)
-    running = [asyncio.create_task(child.keep()) for child in children]
-    asked = await first_of(stop, running)
+    running = [asyncio.create_task(child.keep()) for child in workers]
+    failed = await _prepare(commands.prepare, {**environ, **as_environment(settings)}, stop)
+    asked = False
+    if not failed:
+        gate.open()
+        running.append(asyncio.create_task(keeper.keep()))
+        asked = await first_of(stop, running)
     listener.close()
     await asyncio.gather(*(child.stop() for child in children))
     await asyncio.gather(*running)
+    gate.open()
     lifeline.close()
     _log.info("stopped")
-    return 0 if asked else MISCONFIGURED
+    return failed or (0 if asked else MISCONFIGURED)
+
+
+async def _prepare(command: tuple[str, ...] | None, environ: Mapping[str, str], stop: asyncio.Event) -> int:
+    """Run the program that makes what the others rely on; return its exit code, or 0 when told to stop before."""
+    if command is None:
+        return 0
+    preparing = await asyncio.create_subprocess_exec(*command, env=environ)
+    ended = asyncio.create_task(preparing.wait())
+    await first_of(stop, [ended])
+    if not ended.done():
+        preparing.terminate()
+    code = await ended
+    return 0 if stop.is_set() else code
 
 
 def _programs(
-    settings: Settings, environ: Mapping[str, str], commands: Commands, listener: socket.socket
+    settings: Settings, environ: Mapping[str, str], commands: Commands, listener: socket.socket, gate: Gate
 ) -> list[Program]:
     """Return the keeper, then the workers."""
     environment = {**environ, **as_environment(settings)}
 
     def program(name: str, command: tuple[str, ...], stop_s: float) -> Program:
-        return Program(name, command, {**environment, PROGRAM_NAME: name}, stop_s, own_group=False)
+        return Program(name, command, {**environment, PROGRAM_NAME: name}, stop_s, gate=gate, own_group=False)
 
     numbers = range(1, settings.workers + 1)
     workers = [program(f"worker-{n}", commands.worker, settings.grace_s + MARGIN_S) for n in numbers]

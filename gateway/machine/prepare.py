@@ -7,17 +7,23 @@ stays small.
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
+from gateway.control import snapshots
 from gateway.control.database import Database, open_database
-from gateway.control.errors import ControlError, ControlUnavailable
+from gateway.control.errors import Conflict, ControlError, ControlUnavailable
 from gateway.control.identity.bootstrap import bootstrap, write_local_token
 from gateway.control.migrations import upgrade
+from gateway.control.snapshots import Source
 from gateway.machine.running import local_token_file, make_data_folder
 from gateway.machine.upstreams import check_upstreams, usable_policies
 from gateway.setting_values import SettingsError
 from gateway.settings import Settings, load
+from policy.snapshot import Snapshot
+
+FIRST: Final = "start"  # who brought the very first policies in force; all others come by the keeper
 
 
 @contextmanager
@@ -56,7 +62,15 @@ def prepare(settings: Settings, environ: Mapping[str, str]) -> list[str]:
         snapshot, warning = usable_policies(settings, database)
         upstream = check_upstreams(settings, snapshot.providers, environ)
         write_local_token(database, local_token_file(settings))
+        _first_policies(database, snapshot)
     return [upstream] if warning is None else [upstream, warning]
+
+
+def _first_policies(database: Database, snapshot: Snapshot) -> None:
+    """Let workers of a new installation serve at once, without waiting for the keeper's first look."""
+    with suppress(Conflict), database.write() as tx:  # another machine may have been faster
+        if snapshots.active(tx.conn) is None:
+            snapshots.activate(tx, snapshot.to_bytes(), Source(snapshot.git_commit, snapshot.dirty, FIRST), 0)
 
 
 def main() -> int:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from gateway.machine.crashes import ENDED
+from gateway.machine.gate import GATE_FD, Gate
 from gateway.machine.running import private
 
 LIFELINE_FD: Final = "SLUICE_LIFELINE_FD"
@@ -85,6 +86,7 @@ class Program:
     stop_s: float
     log: Path | None = None
     listener: socket.socket | None = None
+    gate: Gate | None = None
     own_group: bool = True  # signals from the terminal reach only the parent, which stops children in order
 
 
@@ -163,6 +165,9 @@ class Child:
         if program.listener is not None:
             fds.append(program.listener.fileno())
             marks[LISTENER_FD] = str(program.listener.fileno())
+        if program.gate is not None and not program.gate.is_open:
+            fds.append(program.gate.read_fd)
+            marks[GATE_FD] = str(program.gate.read_fd)
         with _open_log(program.log) as log:
             return await asyncio.create_subprocess_exec(
                 *program.command,

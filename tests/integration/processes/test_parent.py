@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.machine.gate import GATE_FD, Gate
 from gateway.machine.ports import listen
 from tests.integration.processes.watching import TINY, alive, free, get, pids, trace, until
 
@@ -18,7 +19,8 @@ from pathlib import Path
 from gateway.machine.parent import Commands, serve
 from gateway.settings import load
 tiny = (sys.executable, sys.argv[1])
-commands = Commands(tiny + ("worker", sys.argv[2]), tiny + ("keeper", "wait"))
+prepare = (sys.executable, "-c", sys.argv[3]) if sys.argv[3:] else None
+commands = Commands(tiny + ("worker", sys.argv[2]), tiny + ("keeper", "wait"), prepare)
 sys.exit(asyncio.run(serve(load(os.environ, Path.cwd()), os.environ, commands)))
 """
 
@@ -26,12 +28,14 @@ sys.exit(asyncio.run(serve(load(os.environ, Path.cwd()), os.environ, commands)))
 class Gateway:
     """A real parent process with tiny workers."""
 
-    def __init__(self, folder: Path, how: str = "serve") -> None:
+    def __init__(self, folder: Path, how: str = "serve", *prepare: str) -> None:
         with listen("127.0.0.1", 0) as probe:
             self.port = probe.getsockname()[1]
         self.trace = folder / "trace"
         environment = {**os.environ, "TRACE": str(self.trace), "SLUICE_PORT": str(self.port), "SLUICE_GRACE_S": "1"}
-        self.process = subprocess.Popen([sys.executable, "-c", PARENT, TINY, how], env=environment, cwd=folder)
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", PARENT, TINY, how, *prepare], env=environment, cwd=folder
+        )
 
     def up(self, name: str) -> list[int]:
         return [pid for who, what, pid in trace(self.trace) if (who, what) == (name, "up")]
@@ -72,3 +76,31 @@ def test_a_worker_that_cannot_run_with_these_settings_ends_the_gateway_with_two(
     running = Gateway(tmp_path, "refuse")
     assert running.process.wait(60) == 2
     assert not any(alive(pid) for pid in pids(running.trace, "keeper"))
+
+
+def test_programs_wait_at_the_gate_until_it_opens_and_later_ones_do_not(tmp_path: Path) -> None:
+    gate = Gate()
+    program = (sys.executable, "-c", "import os; from gateway.machine.gate import *; wait_at_gate(os.environ)")
+    marks = {**os.environ, GATE_FD: str(gate.read_fd)}
+    waiting = subprocess.Popen(program, env=marks, pass_fds=[gate.read_fd])
+    with pytest.raises(subprocess.TimeoutExpired):
+        waiting.wait(0.5)
+    gate.open()
+    gate.open()
+    assert waiting.wait(60) == 0
+    assert subprocess.run(program, check=False).returncode == 0
+
+
+def test_when_preparing_fails_the_gateway_ends_with_its_exit_code_and_leaves_nobody(tmp_path: Path) -> None:
+    running = Gateway(tmp_path, "serve", "raise SystemExit(1)")
+    assert running.process.wait(60) == 1
+    until(lambda: not any(alive(pid) for _, _, pid in trace(running.trace)), "the end of all children")
+    assert free(running.port)
+
+
+def test_sigterm_while_preparing_ends_with_zero(tmp_path: Path) -> None:
+    running = Gateway(tmp_path, "serve", "import time; time.sleep(600)")
+    until(lambda: len(running.up("worker")) == 2, "two workers")
+    running.process.send_signal(signal.SIGTERM)
+    assert running.process.wait(60) == 0
+    until(lambda: not any(alive(pid) for _, _, pid in trace(running.trace)), "the end of all children")
