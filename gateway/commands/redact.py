@@ -1,9 +1,11 @@
 """`sluice redact`: what a policy does to a text."""
 
 import asyncio
+import os
 import secrets
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,9 @@ import click
 from gateway.cli import Sentence
 from gateway.commands.common import program, settings_with
 from gateway.commands.output import json_option, print_json, print_table
-from gateway.verify.run import Report, summary, verify
+from gateway.verify.echo import Upstream
+from gateway.verify.product import Target, started
+from gateway.verify.run import Report, VerifyError, summary, verify
 from policy.load import load_tree
 from policy.model import Policy
 from policy.problems import PolicyErrors
@@ -91,33 +95,56 @@ def text_(*, as_json: bool, dry_run: bool, name: str, file: Any) -> None:
     "verify",
     help="""Prove that a policy holds: plant made-up values of every class and look for them everywhere.
 
-Starts gateway and recorder with the policy's redaction in an empty folder, in front of an upstream of
-its own. Sends each value at every site, streamed and not, and searches what the upstream got, what the
-caller got, journal, opened content, ledger, control database, traces and logs, raw and decoded. Exit code
-1 when a value, or a part of a long one, is found, or a call fails.
+Sends each value at every site, streamed and not, and searches what the upstream got, what the caller got,
+journal, opened content, ledger, control database, traces and logs, raw and decoded. Starts gateway and
+recorder for it, with the policy's redaction in an empty folder; with --base-url it goes through the gateway
+that runs there, whose model --model must be at http://127.0.0.1:PORT/v1 of --upstream-port. Exit code 1
+when a value, or a part of a long one, is found, or a call fails.
 
 \b
 Examples:
   sluice redact verify
   sluice redact verify --policy support-drafting --json
+  SLUICE_API_KEY=sk-sluice-... sluice redact verify --base-url http://127.0.0.1:8080/v1 --upstream-port 9000
 """,
 )
 @click.option("--policy", "name", default="default", show_default=True, help="Name of the policy.")
 @click.option("--seed", type=int, help="Makes the same values again.")
+@click.option("--base-url", help="A gateway that runs, its data folder in SLUICE_DATA; its key in SLUICE_API_KEY.")
+@click.option("--upstream-port", type=click.IntRange(1, 65535), help="Port on which that gateway finds its model.")
+@click.option("--model", default="verify/verify", show_default=True, help="That model, as a caller names it.")
 @json_option
-def verify_(*, as_json: bool, name: str, seed: int | None) -> None:
+def verify_(*, as_json: bool, name: str, seed: int | None, **running: Any) -> None:
     policy = _policy(name)
+    seed = secrets.randbits(32) if seed is None else seed
     with tempfile.TemporaryDirectory(prefix="sluice-verify-") as folder:
+        product = _running(**running) or partial(started, policy, Path(folder))
         try:
-            report = verify(policy, Path(folder), secrets.randbits(32) if seed is None else seed)
+            report = verify(policy, seed, product, running["upstream_port"] or 0)
         except TimeoutError as error:
             raise Sentence(f"{error}; see `sluice up` for the reason.") from error
+        except VerifyError as error:
+            raise Sentence(str(error)) from error
     rows = summary(report)
     if as_json:
-        print_json({"clean": report.clean, "kinds": rows, "left_alone": report.left_alone, "failed": report.failed})
+        facts = {"left_alone": report.left_alone, "failed": report.failed, "not_searched": report.unseen}
+        print_json({"clean": report.clean, "kinds": rows, **facts})
     else:
         _print_report(report, rows)
     raise SystemExit(0 if report.clean else 1)
+
+
+def _running(
+    base_url: str | None, upstream_port: int | None, model: str
+) -> Callable[[Upstream], AbstractContextManager[Target]] | None:
+    """Give the product that the flags name, None when they name none."""
+    if base_url is None:
+        return None
+    key = os.environ.get("SLUICE_API_KEY")
+    if upstream_port is None or not key:
+        raise Sentence("--base-url needs --upstream-port, and a key of that gateway in SLUICE_API_KEY.")
+    target = Target(base_url.rstrip("/"), key, model, settings_with().data)
+    return lambda _: nullcontext(target)
 
 
 def _print_report(report: Report, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -127,6 +154,8 @@ def _print_report(report: Report, rows: Sequence[Mapping[str, Any]]) -> None:
         click.echo(f"The policy does not act on: {', '.join(report.left_alone)}.")
     for failure in sorted(set(report.failed)):
         click.echo(f"Not answered: {failure}.")
+    if report.unseen:
+        click.echo(f"Nothing to search in: {', '.join(report.unseen)}.")
     planted = len(report.planted)
     click.echo(f"{planted} values planted, {len({one.value for one, _ in report.leaks})} leaked.")
 

@@ -1,4 +1,4 @@
-"""How a worker learns what changed: one query for one number, four times a second."""
+"""How a worker learns what changed: one query for one number, ten times a second."""
 
 import asyncio
 import logging
@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from gateway.control.database import Database, Position, continues, position
 from gateway.control.errors import ControlUnavailable
 
-INTERVAL_S: Final = 0.25
+INTERVAL_S: Final = 0.1
 EVERYTHING: Final = -1
 _log = logging.getLogger("gateway.control")
 

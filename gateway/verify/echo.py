@@ -55,8 +55,8 @@ def events(text: str, arguments: str, model: str) -> Iterator[bytes]:
 
 
 @contextmanager
-def listening() -> Iterator[Upstream]:
-    """Listen on a free port of this machine until the end; traces that are sent there are kept as well."""
+def listening(port: int = 0) -> Iterator[Upstream]:
+    """Listen on a port of this machine (0: a free one) until the end; traces that are sent there are kept as well."""
     kept = Upstream()
 
     class Handler(BaseHTTPRequestHandler):
@@ -81,13 +81,14 @@ def listening() -> Iterator[Upstream]:
             self.send_response(200)
             self.send_header("content-type", kind)
             self.send_header("content-length", str(len(data)))
+            self.send_header("connection", "close")  # the next run's upstream must not be this one
             self.end_headers()
             self.wfile.write(data)
 
         def log_message(self, *_: Any) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     kept.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

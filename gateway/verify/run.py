@@ -1,38 +1,30 @@
-"""Send requests with planted values through a product of their own, and look for the values everywhere afterwards."""
+"""Send requests with planted values through a product, and look for the values everywhere afterwards."""
 
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from pathlib import Path
 from random import Random
 from typing import Any
 
 from gateway.verify.echo import Upstream, listening
 from gateway.verify.hunt import Haystack
+from gateway.verify.kept import kept
+from gateway.verify.product import Target
 from gateway.verify.sites import RESTORED, SITES, part_of, request
 from gateway.verify.values import Maker, Value, values
-from metrics.record.content import unseal
-from metrics.record.frames import scan
-from metrics.record.journal import open_keystore
 from policy.model import Policy
-from policy.values import dump
 from redaction.rules import ANSWER, RuleBook
 
-KEY = "sk-sluice-" + "v" * 43
-_READY_S = 90.0
-_STOP_S = 30
 _SETTLE_S = 3.0
-_PROVIDERS = "schema: 1\nproviders: {verify: {base_url: 'http://127.0.0.1:PORT/v1'}}\n"
-_KEPT = ("policy", "schema", "owner", "redaction", "delivery", "failure", "logging", "retention")
+_PLACES = ("upstream", "answer", "traces", "journal", "ledger", "control", "logs", "content, opened")
+
+
+class VerifyError(Exception):
+    """The product is not set up to be verified; the text says what to do."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +47,12 @@ class Report:
     failed: list[str] = field(default_factory=list)
     left_alone: list[str] = field(default_factory=list)
     leaks: list[tuple[Planted, str]] = field(default_factory=list)
+    searched: dict[str, int] = field(default_factory=dict)  # bytes, by place
+
+    @property
+    def unseen(self) -> list[str]:
+        """Places in which nothing stood that could be searched."""
+        return [place for place in _PLACES if not self.searched.get(place)]
 
     @property
     def clean(self) -> bool:
@@ -62,24 +60,45 @@ class Report:
         return not self.leaks and not self.failed
 
 
-def verify(policy: Policy, folder: Path, seed: int) -> Report:
-    """Run the product with this policy in an empty folder and report; raises TimeoutError when it does not start."""
+def verify(
+    policy: Policy, seed: int, product: Callable[[Upstream], AbstractContextManager[Target]], port: int = 0
+) -> Report:
+    """Plant values through a product whose upstream we are (at `port`, 0: any) and report where they came out.
+
+    Raises:
+        VerifyError: the product does not answer, asks another upstream, or governs the key by another policy.
+        TimeoutError: it does not start.
+    """
     report, maker = Report(), Maker(Random(seed))
-    book = RuleBook(policy.redaction)
+    book, began_s, answers = RuleBook(policy.redaction), time.time(), list[bytes]()
     report.left_alone = [kind for kind in values(maker) if not _acted_on(book, kind)]
-    with listening() as upstream, _product(policy, folder, upstream) as url:
-        answers: list[bytes] = []
+    with listening(port) as upstream, product(upstream) as target:
+        _suits(policy, target, upstream)
         for kind in values(maker):
             if kind not in report.left_alone:
                 for streamed in (False, True):
-                    answers += _ask(url, upstream, report, Plan(kind, book, maker, streamed))
+                    answers += _ask(target, upstream, report, Plan(kind, book, maker, streamed))
         time.sleep(_SETTLE_S)  # the recorder and its traces follow within a second or two
-    _look(report, "upstream", Haystack(upstream.requests), answers=False)
-    _look(report, "answer", Haystack(answers), answers=True)
-    for place, data in _kept(folder / "data"):
-        _look(report, place, Haystack(data), answers=None)
-    _look(report, "traces", Haystack(upstream.traces), answers=None)
+    _look(report, "upstream", upstream.requests, answers=False)
+    _look(report, "answer", answers, answers=True)
+    _look(report, "traces", upstream.traces, answers=None)
+    for place, pieces in kept(target.data, began_s):
+        _look(report, place, pieces, answers=None)
     return report
+
+
+def _suits(policy: Policy, target: Target, upstream: Upstream) -> None:
+    """Ask once without any value: the key must be governed by the policy, and the question must come to us."""
+    status, headers, data = _post(target, request({}, stream=False))
+    governed = headers.get("x-sluice-policy", "").partition("@")[0]
+    if governed and governed != policy.policy:
+        raise VerifyError(f"The policy {governed} governs this key, not {policy.policy}; say `--policy {governed}`.")
+    if status != 200:
+        raise VerifyError(f"The gateway answered {status}: {data[:500].decode('utf-8', 'replace')}")
+    if not upstream.requests:
+        raise VerifyError(
+            f"{target.model} was asked somewhere else; it must be at http://127.0.0.1:{upstream.port}/v1."
+        )
 
 
 def summary(report: Report) -> list[dict[str, Any]]:
@@ -118,7 +137,7 @@ class Plan:
         return {site: values(self.maker)[self.kind] for site in wanted if _acts(self.book, part_of(site), self.kind)}
 
 
-def _ask(url: str, upstream: Upstream, report: Report, plan: Plan) -> Iterator[bytes]:
+def _ask(target: Target, upstream: Upstream, report: Report, plan: Plan) -> Iterator[bytes]:
     """Send one request; give the answer's bytes, and note what was planted and what came back."""
     sites = plan.sites()
     lead, made_up = values(plan.maker)[plan.kind]
@@ -129,7 +148,7 @@ def _ask(url: str, upstream: Upstream, report: Report, plan: Plan) -> Iterator[b
     else:
         upstream.inject = ""
     report.planted += (Planted(plan.kind, site, value, plan.streamed) for site, (_, value) in sites.items())
-    status, data = _post(url, request(sites, plan.streamed))
+    status, _, data = _post(target, request(sites, plan.streamed))
     if status in {403, 502} and _blocks(plan.book, plan.kind):
         report.refused[plan.kind] = report.refused.get(plan.kind, 0) + 1
     elif status != 200:
@@ -175,104 +194,23 @@ def _blocks(book: RuleBook, kind: str) -> bool:
     return any(rule is not None and rule.operator == "block" for rule in rules)
 
 
-def _look(report: Report, place: str, seen: Haystack, *, answers: bool | None) -> None:
+def _look(report: Report, place: str, pieces: list[bytes], *, answers: bool | None) -> None:
     """Note the values that stand somewhere; `answers` limits them to those of answers, or of requests."""
+    seen = Haystack(pieces)
+    report.searched[place] = report.searched.get(place, 0) + sum(map(len, pieces))
     for one in report.planted:
-        if answers in (None, one.site == "answer") and seen.holds_part(one.value):
+        if answers in (None, one.site == "answer") and seen.holds_part(one.value) and (one, place) not in report.leaks:
             report.leaks.append((one, place))
 
 
-def _kept(data: Path) -> Iterator[tuple[str, list[bytes]]]:
-    """Give what the product wrote, by place; sealed content is opened."""
-    for place, pattern in (
-        ("journal", "journal/**/*"),
-        ("ledger", "ledger*"),
-        ("control", "control*"),
-        ("logs", "logs/**/*"),
-    ):
-        yield place, [path.read_bytes() for path in sorted(data.glob(pattern)) if path.is_file()]
-    keystore, _ = open_keystore(data, os.environ)
+def _post(target: Target, body: dict[str, Any]) -> tuple[int, Mapping[str, str], bytes]:
+    headers = {"authorization": f"Bearer {target.key}", "content-type": "application/json"}
+    data = json.dumps({**body, "model": target.model}).encode()
+    asked = urllib.request.Request(f"{target.url}/chat/completions", data, headers)  # noqa: S310
     try:
-        frames = (
-            found.payload
-            for path in sorted((data / "journal" / "content").rglob("*"))
-            if path.is_file()
-            for found in scan(path.read_bytes(), final=True)
-            if found.payload
-        )
-        yield "content, opened", [_bytes(unseal(payload, keystore).fields) for payload in frames]
-    finally:
-        keystore.close()
-
-
-def _bytes(fields: Mapping[str, str | bytes]) -> bytes:
-    return b"\n".join(value if isinstance(value, bytes) else value.encode() for value in fields.values())
-
-
-def _post(url: str, body: dict[str, Any]) -> tuple[int, bytes]:
-    headers = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
-    asked = urllib.request.Request(f"{url}/v1/chat/completions", json.dumps(body).encode(), headers)  # noqa: S310
-    try:
-        with urllib.request.urlopen(asked, timeout=60) as reply:  # noqa: S310 - an address of ours on this machine
-            return reply.status, reply.read()
+        with urllib.request.urlopen(asked, timeout=60) as reply:  # noqa: S310 - where the operator points us
+            return reply.status, dict(reply.headers), reply.read()
     except urllib.error.HTTPError as error:
-        return error.code, error.read()
-
-
-@contextmanager
-def _product(policy: Policy, folder: Path, upstream: Upstream) -> Iterator[str]:
-    """Run gateway and recorder with one policy, in front of the given upstream."""
-    policies = folder / "policies"
-    policies.mkdir(parents=True)
-    block = {name: value for name, value in dump(policy).items() if name in _KEPT}
-    (policies / "verified.yaml").write_text(json.dumps(block, indent=1), "utf-8")
-    (policies / "providers.yaml").write_text(_PROVIDERS.replace("PORT", str(upstream.port)), "utf-8")
-    (policies / "prices.yaml").write_text("schema: 1\nprices: []\n", "utf-8")
-    gateway, recorder = _free_ports(2)
-    here = f"http://127.0.0.1:{upstream.port}"
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(("SLUICE_", "OTEL_"))},
-        **{"SLUICE_DATA": str(folder / "data"), "SLUICE_POLICIES": str(policies), "SLUICE_UPSTREAM": "verify"},
-        **{"SLUICE_PORT": str(gateway), "SLUICE_RECORDER_PORT": str(recorder), "SLUICE_BOOTSTRAP_KEY": KEY},
-        **{"OTEL_EXPORTER_OTLP_ENDPOINT": here, "SLUICE_WORKERS": "1"},
-    }
-    argv = [sys.executable, "-P", "-m", "gateway.cli", "up", "--no-dashboard", "--no-worker"]
-    with (folder / "up.txt").open("wb") as output:
-        process = subprocess.Popen(argv, env=environment, stdout=output, stderr=output)
-        try:
-            for port in (gateway, recorder):
-                _wait(f"http://127.0.0.1:{port}/readyz", process)
-            yield f"http://127.0.0.1:{gateway}"
-        finally:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(_STOP_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-    (folder / "data" / "logs").mkdir(exist_ok=True)
-    (folder / "up.txt").replace(folder / "data" / "logs" / "up.txt")
-
-
-def _free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on, below those that the system hands out for outgoing connections."""
-    random = Random()
-    found: list[int] = []
-    while len(found) < count:
-        port = random.randrange(12_000, 30_000)
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0 and port not in found:
-                found.append(port)
-    return found
-
-
-def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + _READY_S
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            with urllib.request.urlopen(url, timeout=2) as reply:  # noqa: S310 - an address of ours on this machine
-                if reply.status == 200:
-                    return
-        except OSError:
-            time.sleep(0.1)
-    raise TimeoutError("the product did not start")
+        return error.code, dict(error.headers), error.read()
+    except OSError as error:
+        raise VerifyError(f"Nobody answers at {target.url}: {error}.") from error

@@ -43,7 +43,6 @@ def request(planted: Mapping[str, Value], stream: bool) -> dict[str, Any]:
     result = {"result": {"note": text.get("tool result", "")}, text.get("key", "key"): 1}
     encoded = base64.b64encode(f"note: {text.get('base64', '')}".encode()).decode()
     return {
-        "model": "verify",
         "stream": stream,
         "messages": [
             {"role": "system", "content": f"Know that {text.get('system', '')}."},
