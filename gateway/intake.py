@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -22,7 +22,7 @@ from metrics.record.content import Content
 from metrics.record.events import Event
 from policy.model import Bound, Ungoverned
 from redaction.redactor import Redactor
-from redaction.types import Blocked, RedactionFailed
+from redaction.types import Blocked, Cleared, RedactionFailed
 
 MAX_ITEMS: Final = 1000
 OTHER: Final = "other"  # the kind of an event whose own word for it had to be sealed
@@ -57,6 +57,7 @@ class Report(NamedTuple):
     body: Json
     words: Mapping[str, str]
     texts: Json
+    withholds: bool = False  # a text that the policy blocks is left out and told by its kind; else all is refused
 
 
 Check = Callable[[Reporter, Sequence[tuple[str, Report]]], Awaitable[None]]
@@ -114,14 +115,17 @@ class Intake:
             actor=reporter.holder.key_id,
             body={**report.body, "received_us": now_us},
         )
-        content = await _sealed(reporter, report)
+        content, withheld = await _sealed(reporter, report)
+        if withheld:
+            event = replace(event, body=event.body | {"withheld": " ".join(withheld)})
         try:
             commit = await self.pipeline.desk.journal.commit(
                 event, content, on_failure=reporter.bound.policy.failure.log
             )
         except JournalUnavailableError as error:
             raise RecordDown("The report could not be recorded; send it again with the same id.") from error
-        return {"object": report.kind, "id": report.id, "status": "deferred" if commit.deferred else "recorded"}
+        told = {"object": report.kind, "id": report.id, "status": "deferred" if commit.deferred else "recorded"}
+        return told | ({"withheld": withheld} if withheld else {})
 
 
 def _sorted(report: Report, clean: Callable[[str], str]) -> Report:
@@ -135,18 +139,36 @@ def _sorted(report: Report, clean: Callable[[str], str]) -> Report:
     return report._replace(kind=kind, body=body, texts=texts)
 
 
-async def _sealed(reporter: Reporter, report: Report) -> Content | None:
+async def _sealed(reporter: Reporter, report: Report) -> tuple[Content | None, list[str]]:
+    """Clear and seal the texts; with them the kinds of what was left out because the policy blocks it."""
     if not report.texts and report.subject is None:
-        return None
+        return None, []
     try:
-        cleared = await reporter.redactor.clear(report.texts, "events")
+        cleared, withheld = await _cleared(reporter.redactor, report)
     except Blocked as error:
         raise errors.Refused(f"The policy {reporter.bound.name} does not allow {error.kind} in a report.") from error
     except RedactionFailed as error:
         raise not_searched(error) from error
     index = tuple((value.kind, value.hmac) for value in cleared.vault.hmacs)
     days = reporter.bound.policy.retention.content.days
-    return Content(report.subject, f"content:{days}d", {"texts": orjson.dumps(cleared.body)}, index)
+    return Content(report.subject, f"content:{days}d", {"texts": orjson.dumps(cleared.body)}, index), withheld
+
+
+async def _cleared(redactor: Redactor, report: Report) -> tuple[Cleared, list[str]]:
+    """Clear the texts, where need be without the fields in which something is blocked; give the blocked kinds."""
+    kept, kinds = dict(report.texts), set()
+    try:
+        return await redactor.clear(kept, "events"), []
+    except Blocked:
+        if not report.withholds:
+            raise
+    for name, text in report.texts.items():
+        try:
+            await redactor.clear({name: text}, "events")
+        except Blocked as error:
+            del kept[name]
+            kinds.add(error.kind.lower())
+    return await redactor.clear(kept, "events"), sorted(kinds)
 
 
 def _item(item: object, plural: str, n: int) -> Json:

@@ -50,10 +50,10 @@ class Bench:
         new = 0
         for source in self.automation.sources:
 
-            def offer(given: Any, /) -> bool:
+            def offer(given: Sequence[Any], /) -> list[None]:
                 nonlocal new
-                new += self.engine.enqueue(self.automation.name, [given])[0].new
-                return True
+                new += sum(each.new for each in self.engine.enqueue(self.automation.name, given))
+                return [None] * len(given)
 
             source.poll(offer)
         self.finish()

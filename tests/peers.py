@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import Message
@@ -30,9 +30,9 @@ USER, PASSWORD = "ann", "correct-horse"
 class Offered(list[Any]):
     """Takes what a source offers, as a queue does."""
 
-    def __call__(self, given: Any, /) -> bool:
-        self.append(given)
-        return True
+    def __call__(self, given: Sequence[Any], /) -> list[None]:
+        self.extend(given)
+        return [None] * len(given)
 
 
 @dataclass

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from automations.connectors.api import Api
-from automations.connectors.base import bad_shape, tell_refused
+from automations.connectors.base import offer_all, shaped, tell_refused
 from automations.connectors.filled import Filled
 from automations.flow.automation import Offer
 
@@ -50,11 +50,5 @@ class ApiRows:
         """Offer every record that is listed."""
         adapter = TypeAdapter(self.shape)
         names = adapter.json_schema()["properties"]
-        for number, row in enumerate(self.api.items("open"), 1):
-            known = {name: row[name] for name in names if name in row} if isinstance(row, dict) else row
-            try:
-                given = adapter.validate_python(known)
-            except ValidationError as error:
-                tell_refused(self.name, f"record {number}", bad_shape(error))
-                continue
-            offer(given)
+        for number, bad in offer_all((shaped(adapter, row, names) for row in self.api.items("open")), offer):
+            tell_refused(self.name, f"record {number}", bad)

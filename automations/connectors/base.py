@@ -1,16 +1,19 @@
 """What all connectors share: how a peer can fail, what cannot be worked on, and secrets by the name of a variable."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from itertools import islice
+from typing import Any, Final
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
+from automations.flow.automation import Offer
 from automations.flow.signals import Fatal, RetryLater
 
 LOCAL: Final = ("127.0.0.1", "::1", "localhost")
 _WAIT_S: Final = 15.0
+_AT_ONCE: Final = 100  # inputs of a source in one transaction
 _log = logging.getLogger(__name__)
 
 
@@ -52,6 +55,25 @@ def bad_shape(error: ValidationError) -> Bad:
     first = error.errors(include_input=False, include_url=False)[0]
     place = ".".join(map(str, first["loc"]))
     return Bad(f"{place}: {first['type']}" if place else first["type"])
+
+
+def shaped(adapter: TypeAdapter[Any], row: Any, names: Collection[str]) -> Any | Bad:
+    """Make an input of a row's fields that it knows, or say why there is none in it."""
+    try:
+        return adapter.validate_python({n: row[n] for n in names if n in row} if isinstance(row, Mapping) else row)
+    except ValidationError as error:
+        return bad_shape(error)
+
+
+def offer_all(rows: Iterable[Any | Bad], offer: Offer) -> Iterator[tuple[int, Bad]]:
+    """Offer rows, many at once; give the number, from 1, and the reason of each that cannot be taken."""
+    numbered = enumerate(rows, 1)
+    while some := list(islice(numbered, _AT_ONCE)):
+        good = [(number, row) for number, row in some if not isinstance(row, Bad)]
+        whys = offer([row for _, row in good]) if good else ()
+        bad = [(number, row) for number, row in some if isinstance(row, Bad)]
+        bad += [(number, Bad(why)) for (number, _), why in zip(good, whys, strict=True) if why is not None]
+        yield from sorted(bad, key=lambda pair: pair[0])
 
 
 def tell_refused(source: str, place: str, bad: Bad) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from automations.connectors.base import Refused
+
 
 @dataclass(frozen=True, slots=True)
 class Filled:
@@ -19,3 +21,14 @@ class Records(Protocol):
     def fill(
         self, row: Any, values: Mapping[str, Any], sources: Mapping[str, str], key: str, run: str = ""
     ) -> Filled: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Nowhere:
+    """No place is named yet: whatever is to be written is refused, with the sentence that says how to name one."""
+
+    sentence: str
+
+    def fill(self, row: Any, values: Mapping[str, Any], sources: Mapping[str, str], key: str, run: str = "") -> Filled:
+        """Refuse it."""
+        raise Refused(self.sentence)

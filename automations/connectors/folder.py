@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from automations.connectors.base import Bad, bad_shape, tell_refused
+from automations.connectors.base import Bad, bad_shape, offer_all, tell_refused
 from automations.connectors.mail import Mail, mail_or_bad
 from automations.flow.automation import Offer
 
@@ -57,12 +57,9 @@ class Folder:
 
     def _hand_over(self, path: Path, raw: bytes | Bad, offer: Offer) -> None:
         reasons = []
-        for number, row in enumerate([raw] if isinstance(raw, Bad) else self.read(raw), 1):
-            if isinstance(row, Bad):
-                tell_refused(self.name, f"{path.name}:{number}", row)
-                reasons.append(f"{number}: {row.reason}\n")
-            else:
-                offer(row)
+        for number, bad in offer_all([raw] if isinstance(raw, Bad) else self.read(raw), offer):
+            tell_refused(self.name, f"{path.name}:{number}", bad)
+            reasons.append(f"{number}: {bad.reason}\n")
         if reasons:
             (self._below("refused") / f"{path.name}.reasons").write_text("".join(reasons), encoding="utf-8")
         whole = isinstance(raw, Bad) or (reasons and self.suffix == ".eml")

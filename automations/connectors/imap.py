@@ -12,7 +12,7 @@ from imap_tools import MailBox, MailboxLoginError, MailBoxStartTls, MailBoxUnenc
 from imap_tools.errors import ImapToolsError
 from imap_tools.mailbox import BaseMailBox
 
-from automations.connectors.base import LOCAL, Bad, Refused, Unavailable, secret, tell_refused
+from automations.connectors.base import LOCAL, Bad, Refused, Unavailable, offer_all, secret, tell_refused
 from automations.connectors.mail import MAX_BYTES, Mail, mail_or_bad
 from automations.flow.automation import Offer
 
@@ -47,14 +47,12 @@ class ImapInbox:
     def poll(self, offer: Offer) -> None:
         """Offer what waits, at most `at_most` messages, and move each to the folder of taken or of refused ones."""
         with self._mailbox() as mailbox:
-            for uid in mailbox.uids()[: self.server.at_most]:
-                found = self._read(mailbox, uid)
-                if isinstance(found, Bad):
-                    tell_refused(self.name, f"message {uid}", found)
-                    self._move(mailbox, uid, self.server.refused)
-                else:
-                    offer(found)
-                    self._move(mailbox, uid, self.server.taken)
+            uids = mailbox.uids()[: self.server.at_most]
+            refused = dict(offer_all((self._read(mailbox, uid) for uid in uids), offer))
+            for number, uid in enumerate(uids, 1):
+                if (bad := refused.get(number)) is not None:
+                    tell_refused(self.name, f"message {uid}", bad)
+                self._move(mailbox, uid, self.server.taken if bad is None else self.server.refused)
 
     def _read(self, mailbox: BaseMailBox, uid: str) -> Mail | Bad:
         size = _SIZE.search(_head(mailbox.client.uid("FETCH", uid, "(RFC822.SIZE)")[1]))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from sqlalchemy import Column, Connection, Engine, Float, MetaData, String, Table, Text, create_engine, select
 from sqlalchemy.exc import (
     DataError,
@@ -18,7 +18,7 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
 )
 
-from automations.connectors.base import Refused, Unavailable, bad_shape, tell_refused
+from automations.connectors.base import Refused, Unavailable, offer_all, shaped, tell_refused
 from automations.connectors.filled import Filled
 from automations.flow.automation import Offer
 
@@ -128,13 +128,8 @@ class SqlRows:
         adapter = TypeAdapter(self.shape)
         names = adapter.json_schema()["properties"]
         rows = self.table.empty(self.empty, self._after, self.at_most)
-        for row in rows:
-            try:
-                given = adapter.validate_python({name: row[name] for name in names if name in row})
-            except ValidationError as error:
-                tell_refused(self.name, f"{self.table.name} {row[self.table.key]}", bad_shape(error))
-                continue
-            offer(given)
+        for number, bad in offer_all((shaped(adapter, row, names) for row in rows), offer):
+            tell_refused(self.name, f"{self.table.name} {rows[number - 1][self.table.key]}", bad)
         self._after = rows[-1][self.table.key] if len(rows) == self.at_most else None
 
 

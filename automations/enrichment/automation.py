@@ -9,7 +9,7 @@ from typing import Final
 from automations.connectors.api import Api
 from automations.connectors.api_file import read_api
 from automations.connectors.api_records import ApiRecords, ApiRows
-from automations.connectors.filled import Records
+from automations.connectors.filled import Nowhere, Records
 from automations.connectors.places import signed_hook
 from automations.connectors.sql import SqlRows, SqlTable, engine_of
 from automations.enrichment.rules import Company, Facts, Firmographics, facts_of
@@ -73,9 +73,10 @@ def _records(environ: Mapping[str, str]) -> tuple[Records, Sequence[Source]]:
     if file := environ.get("CRM_API"):
         api = Api(read_api(Path(file)), environ)
         return ApiRecords(api), [ApiRows(api, Company)]
-    url = environ.get("CRM_DATABASE_URL")
-    table = SqlTable(engine_of(url or "sqlite://"), environ.get("CRM_TABLE") or "companies", "id")
-    return table, [SqlRows(table, Company, "industry")] if url else []
+    if url := environ.get("CRM_DATABASE_URL"):
+        table = SqlTable(engine_of(url), environ.get("CRM_TABLE") or "companies", "id")
+        return table, [SqlRows(table, Company, "industry")]
+    return Nowhere("no customer database: set CRM_DATABASE_URL or CRM_API"), []
 
 
 def _version(company: Company) -> str:

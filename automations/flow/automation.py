@@ -60,9 +60,9 @@ class Step:
 
 
 class Offer(Protocol):
-    """How a source hands over an input; True: it is new, False: it was there already."""
+    """How a source hands over inputs: for each it is told why it cannot be taken, None where it is on disk."""
 
-    def __call__(self, given: Any, /) -> bool: ...
+    def __call__(self, given: Sequence[Any], /) -> Sequence[str | None]: ...
 
 
 class Source(Protocol):

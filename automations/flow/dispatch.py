@@ -29,15 +29,16 @@ class Hindered(Exception):
         self.why = why
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Dispatch:
-    """One effect of a run."""
+    """One effect of a run. `begun`: its intent is written down, so it may happen from now on."""
 
     gateway: Gateway
     automation: Automation
     step: Step
     effect: Effect
     log: Logbook
+    begun: bool = False
 
     @property
     def key(self) -> str:
@@ -64,6 +65,7 @@ class Dispatch:
         found = Actions(self.log.store).begin(self.log.lease, wanted)
         if found != "perform":
             raise Hindered(found)
+        self.begun = True
         return wanted.key
 
     def done(self) -> None:
@@ -74,6 +76,8 @@ class Dispatch:
     def failed(self, error: BaseException) -> Failure:
         """Say what a failure in the middle means: where the target takes no key, nobody knows how it ended."""
         failure = failure_of(error, self.step.kind)
+        if not self.begun:
+            return failure
         if isinstance(error, SURE):
             self.log.settled = self.key, APPROVED  # nothing happened, so it may be begun again
         elif not self.effect.takes_key:

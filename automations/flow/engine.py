@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from automations.flow.automation import Automation
 from automations.flow.gateway import Erased, Gateway
@@ -15,6 +15,7 @@ from automations.flow.travel import Journey
 from automations.queue.sealing import RunKey
 from automations.queue.store import CANCELLED, ERASED, Lane, Lease, NewRun, Pace, Store, queued_id
 
+MOST_SUBJECT: Final = 512  # as many as the gateway takes
 _LETTERS: Final = "bcdfghjkmnpqrstvwxz"  # no digits: an id is never taken for somebody's number
 
 
@@ -24,6 +25,10 @@ class Unknown(LookupError):
 
 class TooLarge(ValueError):
     """An input is larger than the automation takes."""
+
+
+class BadInput(ValueError):
+    """An input has the right type, and still no run can be made of it; the sentence says why, without its values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,25 +56,24 @@ class Engine:
         Raises:
             QueueFull: too many wait already.
             GatewayAway: no keys can be had; the inputs stay with whoever offers them.
-            Unknown, TooLarge, pydantic.ValidationError: see there.
+            Unknown, TooLarge, BadInput, pydantic.ValidationError: see there.
         """
         automation = self.automation(name)
-        checked = [automation.input_type.validate_python(each) for each in inputs]
-        raw = [automation.input_type.dump_json(each) for each in checked]
-        if any(len(each) > automation.limits.max_input_bytes for each in raw):
-            raise TooLarge(f"an input of {name} has more than {automation.limits.max_input_bytes} bytes")
-        ids = [new_run_id() for _ in raw]
-        issued = self.gateway.new_keys(name, list(zip(ids, map(automation.subject, checked), strict=True)))
+        checked = [_checked(automation, each) for each in inputs]
+        ids = [new_run_id() for _ in checked]
+        issued = self.gateway.new_keys(
+            name, [(run_id, each.subject) for run_id, each in zip(ids, checked, strict=True)]
+        )
         lane = Lane(issued[0].tenant, name) if issued else Lane("", name)
         if self.tenant is not None and lane.tenant != self.tenant:
             raise Unknown(f"no automation of this tenant is called {name!r}")
         deadline_us = self.store.clock_us() + int(automation.limits.deadline_s * 1e6)
         new = []
-        for run_id, given, text, made in zip(ids, checked, raw, issued, strict=True):
-            key, subject = RunKey(run_id, made.key), automation.subject(given)
-            about = key.seal(queued_id(run_id), {"subject": subject}) if subject else None
-            sealed = key.seal("input", text.decode())
-            dedup = digest(lane, automation.key(given))
+        for run_id, given, made in zip(ids, checked, issued, strict=True):
+            key = RunKey(run_id, made.key)
+            about = key.seal(queued_id(run_id), {"subject": given.subject}) if given.subject else None
+            sealed = key.seal("input", given.text)
+            dedup = digest(lane, given.key)
             new.append(NewRun(run_id, dedup, made.wrapped, sealed, deadline_us, made.expires_us, about))
         known = self.store.enqueue(lane, new, automation.limits.max_queued) if new else {}
         return [Queued(known[each.dedup], known[each.dedup] == each.run_id) for each in new]
@@ -116,7 +120,15 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - whatever stands between us and the key, the run waits
             journey.wait_for_gateway(error)
         else:
-            log.progress = Progress.opened(log.key, lease, automation)
+            self._go(journey, lease)
+
+    def _go(self, journey: Journey, lease: Lease) -> None:
+        assert journey.log.key is not None
+        try:
+            journey.log.progress = Progress.opened(journey.log.key, lease, journey.automation)
+        except Exception as error:  # noqa: BLE001 - it would be the same for every worker and every try
+            journey.unreadable(error)
+        else:
             journey.go()
 
     def drain(self, owner: str = "local", lease_s: float = 60.0) -> int:
@@ -127,6 +139,33 @@ class Engine:
                 self.advance(lease)
             count += len(leases)
         return count
+
+
+class _Checked(NamedTuple):
+    """An input as it is enqueued: its JSON, its business key, and whom it is about."""
+
+    text: str
+    key: str
+    subject: str | None
+
+
+def _checked(automation: Automation, given: Any) -> _Checked:
+    """Check an input before anything is stored of it: what cannot be worked on is refused, and never waits."""
+    typed = automation.input_type.validate_python(given)
+    raw = automation.input_type.dump_json(typed)
+    if len(raw) > automation.limits.max_input_bytes:
+        raise TooLarge(f"an input of {automation.name} has more than {automation.limits.max_input_bytes} bytes")
+    try:
+        key, subject = automation.key(typed), automation.subject(typed)
+    except Exception as error:
+        kind = type(error).__name__
+        raise BadInput(f"the key or the subject of an input of {automation.name} cannot be made ({kind})") from error
+    if not key:
+        raise BadInput(f"an input of {automation.name} has an empty business key, so repeats could not be told apart")
+    subject = subject if subject and subject.strip() else None
+    if subject is not None and len(subject) > MOST_SUBJECT:
+        raise BadInput(f"the subject of an input of {automation.name} has more than {MOST_SUBJECT} characters")
+    return _Checked(raw.decode(), key, subject)
 
 
 def new_run_id() -> str:

@@ -43,6 +43,10 @@ class Gateway(Protocol):
         """Return a key for each (run id, subject)."""
         ...
 
+    def tenant_of(self, automation: str) -> str:
+        """Return whose automation this is, by the key that its runs are worked on with."""
+        ...
+
     def open_key(self, automation: str, run_id: str, wrapped: str) -> bytes:
         """Return the open key of a run; raise `Erased` once it is destroyed."""
         ...
@@ -85,6 +89,11 @@ class MemoryGateway:
             self._keys[run_id] = subject, secrets.token_bytes(32)
             issued.append(Issued(self._keys[run_id][1], f"wrapped:{run_id}", self.tenant, 1 << 62))
         return issued
+
+    def tenant_of(self, automation: str) -> str:
+        """Return `tenant`."""
+        self._reach(automation)
+        return self.tenant
 
     def open_key(self, automation: str, run_id: str, wrapped: str) -> bytes:
         """Return the key of a run whose subject is not erased."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, TypeVar
+from urllib.parse import quote
 
 from openai import APIStatusError, OpenAI
 from openai.types.chat import ChatCompletion
@@ -23,9 +24,16 @@ class Labels(NamedTuple):
     subject: str | None
 
     def headers(self) -> dict[str, str]:
-        """Return them as request headers."""
+        """Return them as request headers; what is no header value as it stands goes into W3C `baggage`, quoted."""
         named = {"run-id": self.run, "step": self.step, "prompt": self.prompt, "subject": self.subject}
-        return {f"x-sluice-{name}": value for name, value in named.items() if value}
+        plain = {name: value for name, value in named.items() if value and _is_plain(value)}
+        quoted = [
+            f"sluice.{name.replace('-', '_')}={quote(value, safe='')}"
+            for name, value in named.items()
+            if value and name not in plain
+        ]
+        baggage = {"baggage": ",".join(quoted)} if quoted else {}
+        return {f"x-sluice-{name}": value for name, value in plain.items()} | baggage
 
 
 @dataclass(slots=True)
@@ -72,7 +80,7 @@ class GatewayModel:
         self._asked += 1
         if number in self.held:
             return self._released(self.held[number])
-        headers = {**self.labels.headers(), "idempotency-key": f"{self.once}.{number}"}
+        headers = {**self.labels.headers(), "idempotency-key": quote(f"{self.once}.{number}")}
         client = self.client_of().with_options(timeout=self.time_left_s())
         try:
             answer: ChatCompletion = client.chat.completions.create(
@@ -93,3 +101,7 @@ class GatewayModel:
         if found.get("answer") is None:
             raise Fatal(f"a reviewer let nothing out ({found['state']})")
         return ChatCompletion.model_validate(found["answer"])
+
+
+def _is_plain(value: str) -> bool:
+    return value.isascii() and value.isprintable() and value == value.strip()

@@ -30,7 +30,8 @@ class Progress:
         kept = key.open("progress", lease.progress_sealed) or {"raw": {}, "held": {}}
         types = {step.name: step.gives for step in automation.steps}
         outputs = {name: types[name].validate_python(raw) for name, raw in kept["raw"].items() if name in types}
-        return cls(given, automation.subject(given), outputs, kept["raw"], kept["held"])
+        subject = automation.subject(given)
+        return cls(given, subject if subject and subject.strip() else None, outputs, kept["raw"], kept["held"])
 
     def add(self, step: Step, output: Any) -> None:
         """Remember what a step gave."""

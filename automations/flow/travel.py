@@ -55,6 +55,11 @@ class Journey:
         step = self.automation.steps[min(self.log.lease.step, len(self.automation.steps) - 1)]
         self._failed(step, failure_of(GatewayAway(str(error)), step.kind))
 
+    def unreadable(self, error: Exception) -> None:
+        """Give up a run whose texts do not fit the automation as it is now, or are damaged."""
+        step = self.automation.steps[min(self.log.lease.step, len(self.automation.steps) - 1)]
+        self.log.die(step, replace(failure_of(error, "ingest"), cause="unreadable", fatal=True))
+
     def _step(self, step: Step) -> bool:
         """Try a step once; True: go on with the next one."""
         log = self.log

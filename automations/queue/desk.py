@@ -1,7 +1,7 @@
 """What people do with runs: look, replay, discard, cancel, allow an effect, say how one ended."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -148,11 +148,19 @@ class Desk:
             words = {"action": effect["name"], "key": effect["action_key"]}
             self._change(conn, who, row, {"state": QUEUED, "due_us": now_us}, (said, words))
 
-    def resolve(self, who: Who, run_id: str, *, happened: bool, steps: int) -> None:
+    def gold(self, who: Who, run_id: str, ids: Sequence[str]) -> None:
+        """Say what the search of a run should have found. Raises NoRun."""
+        with self.store.database.write() as conn:
+            row = _row(conn, who.tenant, run_id)
+            self._tell(conn, row, "retrieval.gold", {"ids": list(ids), "by": who.id})
+
+    def resolve(self, who: Who, run_id: str, *, happened: bool, on: Mapping[str, Any]) -> None:
         """Say whether an effect happened that nobody knew of: the run goes on behind it, or it does it again.
 
+        `on` is where the run goes on, when it happened and other steps follow.
+
         Raises:
-            NoRun, NotPossible: there is none, or the run has steps that need what the effect gave.
+            NoRun, NotPossible: there is none.
         """
         now_us = self.store.clock_us()
         with self.store.database.write() as conn:
@@ -160,15 +168,13 @@ class Desk:
             effect = _effect(conn, run_id, UNKNOWN)
             _refuse(row["state"] != DEAD or effect is None, "none of its actions is unknown")
             assert effect is not None
-            last = row["step"] + 1 >= steps
-            _refuse(happened and not last, "later steps need what the action gave; replay it with another input")
             settle(conn, effect["action_key"], HAPPENED if happened else APPROVED, now_us, who.id)
             words = {
                 "action": effect["name"],
                 "key": effect["action_key"],
                 "status": "happened" if happened else "repeat",
             }
-            again = {**_FRESH, "state": QUEUED, "due_us": now_us, "deadline_us": now_us + 24 * 60 * MINUTE_US}
+            again = {**_FRESH, "state": QUEUED, "due_us": now_us, "deadline_us": now_us + 24 * 60 * MINUTE_US, **on}
             self._change(conn, who, row, again, ("action.resolved", words))
 
     def depth(self, tenant: str | None = None) -> list[dict[str, Any]]:
@@ -207,16 +213,13 @@ class Desk:
         values: Mapping[str, Any],
         said: tuple[str, dict[str, Any]],
     ) -> None:
-        kind, words = said
         conn.execute(update(runs).where(runs.c.run_id == row["run_id"]).values(**values))
-        now_us = self.store.clock_us()
-        event_id = f"{row['run_id']}.{secrets.token_hex(6)}"
-        post(
-            conn,
-            row["automation"],
-            [Event(event_id, row["run_id"], row["step_name"], kind, words | {"by": who.id})],
-            now_us,
-        )
+        kind, words = said
+        self._tell(conn, row, kind, words | {"by": who.id})
+
+    def _tell(self, conn: Connection, row: Mapping[str, Any], kind: str, words: dict[str, Any]) -> None:
+        event = Event(f"{row['run_id']}.{secrets.token_hex(6)}", row["run_id"], row["step_name"], kind, words)
+        post(conn, row["automation"], [event], self.store.clock_us())
 
 
 def _row(conn: Connection, tenant: str, run_id: str, *, lock: bool = False) -> Mapping[str, Any]:

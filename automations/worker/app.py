@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final
 
+import orjson
 from fastapi import APIRouter, Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from automations.flow.engine import Engine, Queued, TooLarge, Unknown
@@ -17,59 +18,13 @@ from automations.queue.desk import Desk, NoRun, NotPossible, Who, Wish
 from automations.queue.outbox import Outbox
 from automations.queue.store import QueueFull
 from automations.worker.access import Access, Forbidden, NotSignedIn, key_of
+from automations.worker.bodies import Answer, Bounded, Gold, Inputs, Many, Reason, Replay, Wanted
 from automations.worker.gateway import HttpGateway, KeyRefused
 from automations.worker.numbers import prometheus, queue_now
 from automations.worker.reading import Reading
 
 DECIDERS: Final = ("reviewer", "policy_owner", "admin")
 READERS: Final = ("reviewer", "auditor", "admin")
-_MOST_BYTES: Final = 32 * 1024 * 1024
-
-
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class Replay(_Body):
-    """Another input for a dead letter; none: the same again."""
-
-    input: Any = None
-
-
-class Many(_Body):
-    """Which dead letters to replay: by id, or all of an automation, or of a cause."""
-
-    ids: list[str] = Field(default=[], max_length=1000)
-    automation: str | None = None
-    cause: str | None = None
-
-
-class Inputs(_Body):
-    """Inputs of one automation."""
-
-    inputs: list[Any] = Field(min_length=1, max_length=1000)
-
-
-class Reason(_Body):
-    """Why a dead letter is put away."""
-
-    reason: str = Field(min_length=1, max_length=2000)
-
-
-class Answer(_Body):
-    """Whether an effect happened."""
-
-    happened: bool
-
-
-class Wanted(_Body):
-    """Which runs to list."""
-
-    state: str | None = None
-    automation: str | None = None
-    cause: str | None = None
-    before_us: int | None = None
-    limit: int = Field(default=100, ge=1, le=1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +47,11 @@ class Api:
         """Return what opens runs for people."""
         return Reading(self.engine)
 
+    def done(self, run_id: str, tenant: str) -> dict[str, Any]:
+        """Return a run with which something was done, and let the worker look for it."""
+        self.wake()
+        return self.reading.shown(tenant, run_id)
+
     def numbers(self) -> dict[str, Any]:
         """Return how the whole queue stands."""
         return queue_now(self.desk.depth(), Outbox(self.engine.store).counts(), self.engine.store.clock_us())
@@ -100,7 +60,8 @@ class Api:
 def create_app(api: Api) -> FastAPI:
     """Build the application."""
     app = FastAPI(title="Sluice worker", docs_url=None, redoc_url=None)
-    for router in (_machine(api), _intake(api), _looking(api), _deciding(api)):
+    app.add_middleware(Bounded)
+    for router in (_machine(api), _intake(api), _looking(api), _dead_letters(api), _deciding(api)):
         app.include_router(router)
     for kind, shown in _SHOWN.items():
         app.add_exception_handler(kind, _handler(*shown))
@@ -134,12 +95,11 @@ def _intake(api: Api) -> APIRouter:
     @routes.post("/automations/{name}/runs", status_code=202)
     async def enqueue(name: str, request: Request) -> dict[str, Any]:
         """Start runs: `{"inputs": [...]}`, with an API key of the automation. All are on disk when this answers."""
-        caller = api.gateway.as_caller(name, key_of(request))
-        body = await request.json()
+        key, body = key_of(request), orjson.loads(await request.body())
         inputs = body.get("inputs") if isinstance(body, dict) else None
         if not isinstance(inputs, list) or not 1 <= len(inputs) <= 1000:
             raise ValueError("'inputs' must be a list of 1 to 1000 inputs.")
-        return _told(await run_in_threadpool(_enqueued, api, replace(api.engine, gateway=caller), name, inputs))
+        return _told(await run_in_threadpool(_from_caller, api, key, name, inputs))
 
     @routes.post("/hooks/{name}", status_code=202)
     async def hook(name: str, request: Request) -> dict[str, Any]:
@@ -147,10 +107,7 @@ def _intake(api: Api) -> APIRouter:
         reader = api.engine.automation(name).hook
         if reader is None:
             raise Unknown(f"{name} has no hook")
-        raw = await request.body()
-        if len(raw) > _MOST_BYTES:
-            raise TooLarge("The body is too large.")
-        inputs = await run_in_threadpool(reader.read, dict(request.headers), raw)
+        inputs = await run_in_threadpool(reader.read, dict(request.headers), await request.body())
         return _told(await run_in_threadpool(_enqueued, api, api.engine, name, inputs))
 
     return routes
@@ -184,13 +141,9 @@ def _looking(api: Api) -> APIRouter:
     return routes
 
 
-def _deciding(api: Api) -> APIRouter:
+def _dead_letters(api: Api) -> APIRouter:
     routes = APIRouter()
     decider = Depends(api.access.needing(*DECIDERS))
-
-    def done(run_id: str, tenant: str) -> dict[str, Any]:
-        api.wake()
-        return api.reading.shown(tenant, run_id)
 
     @routes.post("/queue/{name}", status_code=202)
     def start(name: str, body: Inputs, by: Who = decider) -> dict[str, Any]:
@@ -201,7 +154,7 @@ def _deciding(api: Api) -> APIRouter:
     def replay(run_id: str, body: Replay, by: Who = decider) -> dict[str, Any]:
         """Begin a dead letter again, with another input where one is given."""
         api.reading.replay(by, run_id, body.input)
-        return done(run_id, by.tenant)
+        return api.done(run_id, by.tenant)
 
     @routes.post("/replays")
     def replay_many(body: Many, by: Who = decider) -> dict[str, Any]:
@@ -214,33 +167,53 @@ def _deciding(api: Api) -> APIRouter:
     def discard(run_id: str, body: Reason, by: Who = decider) -> dict[str, Any]:
         """Put a dead letter away."""
         api.reading.discard(by, run_id, body.reason)
-        return done(run_id, by.tenant)
+        return api.done(run_id, by.tenant)
+
+    @routes.post("/runs/{run_id}/resolve")
+    def resolve(run_id: str, body: Answer, by: Who = decider) -> dict[str, Any]:
+        """Say whether an effect happened of which nobody knew."""
+        api.reading.resolve(by, run_id, happened=body.happened, output=body.output)
+        return api.done(run_id, by.tenant)
+
+    return routes
+
+
+def _deciding(api: Api) -> APIRouter:
+    routes = APIRouter()
+    decider = Depends(api.access.needing(*DECIDERS))
 
     @routes.post("/runs/{run_id}/cancel")
     def cancel(run_id: str, by: Who = decider) -> dict[str, Any]:
         """End a run that is not done."""
         api.desk.cancel(by, run_id)
-        return done(run_id, by.tenant)
+        return api.done(run_id, by.tenant)
 
     @routes.post("/runs/{run_id}/approve")
     def approve(run_id: str, by: Who = decider) -> dict[str, Any]:
         """Allow the effect that a run waits for."""
         api.desk.decide(by, run_id, allow=True)
-        return done(run_id, by.tenant)
+        return api.done(run_id, by.tenant)
 
     @routes.post("/runs/{run_id}/reject")
     def reject(run_id: str, by: Who = decider) -> dict[str, Any]:
         """Refuse the effect that a run waits for."""
         api.desk.decide(by, run_id, allow=False)
-        return done(run_id, by.tenant)
+        return api.done(run_id, by.tenant)
 
-    @routes.post("/runs/{run_id}/resolve")
-    def resolve(run_id: str, body: Answer, by: Who = decider) -> dict[str, Any]:
-        """Say whether an effect happened of which nobody knew."""
-        api.reading.resolve(by, run_id, happened=body.happened)
-        return done(run_id, by.tenant)
+    @routes.post("/runs/{run_id}/gold")
+    def gold(run_id: str, body: Gold, by: Who = decider) -> dict[str, Any]:
+        """Say what the search of a run should have found; the retrieval measures count it."""
+        api.desk.gold(by, run_id, body.ids)
+        return api.done(run_id, by.tenant)
 
     return routes
+
+
+def _from_caller(api: Api, key: str, name: str, inputs: Sequence[Any]) -> list[Queued]:
+    """Enqueue with a caller's key, of the tenant whose key works on the runs: no other key could open them."""
+    api.engine.automation(name)
+    tenant = api.gateway.tenant_of(name)
+    return _enqueued(api, replace(api.engine, gateway=api.gateway.as_caller(name, key), tenant=tenant), name, inputs)
 
 
 def _enqueued(api: Api, engine: Engine, name: str, inputs: Sequence[Any]) -> list[Queued]:

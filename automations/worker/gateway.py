@@ -44,6 +44,7 @@ class HttpGateway:
     _http: urllib3.PoolManager = field(default_factory=lambda: urllib3.PoolManager(maxsize=16, retries=False))
     _clients: dict[str, OpenAI] = field(default_factory=dict)
     _open: "OrderedDict[str, tuple[float, bytes]]" = field(default_factory=OrderedDict)
+    _tenants: dict[str, str] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def as_caller(self, automation: str, key: str) -> "HttpGateway":
@@ -63,6 +64,12 @@ class HttpGateway:
                 self._remember(each["run"], key)
                 issued.append(Issued(key, each["wrapped"], answer["tenant"], each["expires_at"] * 1_000_000))
         return issued
+
+    def tenant_of(self, automation: str) -> str:
+        """Return whose automation this is; asked once, for a key's tenant never changes."""
+        if automation not in self._tenants:
+            self._tenants[automation] = self.new_keys(automation, [("run_tenant", None)])[0].tenant
+        return self._tenants[automation]
 
     def open_key(self, automation: str, run_id: str, wrapped: str) -> bytes:
         """Ask for a run's key: each time, so that an erasure is seen at once."""

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -11,16 +11,33 @@ from typing import Any, Final
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
+from automations.connectors.base import bad_shape
 from automations.flow.automation import Automation, Source
-from automations.flow.engine import Engine, TooLarge
+from automations.flow.engine import Engine
 from automations.flow.failures import GatewayAway
 from automations.queue.store import Lease, LeaseLost, QueueFull
 from automations.queue.turns import Turns
+from automations.worker.gateway import NotTaken
 from automations.worker.relay import Relay
 
 _LOG: Final = logging.getLogger("sluice.worker")
 _LOOK_S: Final = 0.25
 _AWAY_S: Final = (0.5, 15.0)
+
+
+def taken(engine: Engine, automation: str, given: Sequence[Any]) -> list[str | None]:
+    """Enqueue what a source offers; give for each why it is refused for good, None where it is on disk.
+
+    Raises:
+        QueueFull, GatewayAway: none can be taken now.
+    """
+    try:
+        engine.enqueue(automation, given)
+    except (ValueError, NotTaken) as error:
+        if len(given) > 1:
+            return [why for each in given for why in taken(engine, automation, [each])]
+        return [bad_shape(error).reason if isinstance(error, ValidationError) else str(error)]
+    return [None] * len(given)
 
 
 @dataclass(slots=True)
@@ -108,10 +125,10 @@ class Pool:
         return 0.0 if self.relay.once() else _LOOK_S
 
     def _polling(self, automation: Automation, source: Source, turns: Turns) -> Callable[[], float]:
-        def offer(given: Any) -> bool:
-            new = self.engine.enqueue(automation.name, [given])[0].new
+        def offer(given: Sequence[Any]) -> list[str | None]:
+            whys = taken(self.engine, automation.name, given)
             self.wake.set()
-            return new
+            return whys
 
         def poll() -> float:
             if turns.mine(f"{automation.name}/{source.name}", source.every_s):
@@ -130,7 +147,7 @@ class Pool:
             except (GatewayAway, QueueFull) as error:
                 wait_s = max(away_s, error.after_s)
                 away_s = min(away_s * 2, _AWAY_S[1])
-            except (SQLAlchemyError, OSError, ValidationError, TooLarge) as error:
+            except (SQLAlchemyError, OSError) as error:
                 _LOG.warning("%s: %s", threading.current_thread().name, type(error).__name__)
                 wait_s, away_s = away_s, min(away_s * 2, _AWAY_S[1])
             except Exception as error:  # noqa: BLE001 - one bad source stops no other

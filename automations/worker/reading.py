@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import orjson
 
+from automations.flow.automation import Automation
 from automations.flow.engine import Engine
 from automations.queue.desk import SHOWN, Desk, NoRun, NotPossible, Who, Wish
 from automations.queue.sealing import RunKey
@@ -77,10 +78,26 @@ class Reading:
         event_id = f"{run_id}.{row['token']}.discarded"
         self._desk.discard(by, run_id, self._key(row).seal(event_id, {"reason": reason}), event_id)
 
-    def resolve(self, by: Who, run_id: str, *, happened: bool) -> None:
-        """Say whether an effect happened."""
+    def resolve(self, by: Who, run_id: str, *, happened: bool, output: Any = None) -> None:
+        """Say whether an effect happened; where steps follow that need what it gave, `output` is that.
+
+        Raises:
+            pydantic.ValidationError: the output does not fit the step.
+            NotPossible: steps follow, and there is no output.
+        """
         row, _ = self._desk.one(by.tenant, run_id)
-        self._desk.resolve(by, run_id, happened=happened, steps=len(self._steps(row)))
+        automation = self.engine.automation(row["automation"])
+        on = self._behind(row, automation, output) if happened and row["step"] + 1 < len(automation.steps) else {}
+        self._desk.resolve(by, run_id, happened=happened, on=on)
+
+    def _behind(self, row: dict[str, Any], automation: Automation, output: Any) -> dict[str, Any]:
+        """Return where a run goes on behind its step, which gave this."""
+        if output is None:
+            raise NotPossible("Later steps need what the action gave; send it as 'output'.")
+        key, step = self._key(row), automation.steps[row["step"]]
+        progress = key.open("progress", row["progress_sealed"]) or {"raw": {}}
+        raw = progress["raw"] | {step.name: orjson.loads(step.gives.dump_json(step.gives.validate_python(output)))}
+        return {"step": row["step"] + 1, "progress_sealed": key.seal("progress", {"raw": raw, "held": {}})}
 
     @property
     def _desk(self) -> Desk:

@@ -1,7 +1,8 @@
 """Carries events from the outbox to the gateway's ledger; while the gateway is away they wait."""
 
+import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Protocol
@@ -12,6 +13,7 @@ from automations.queue.outbox import Outbox, Waiting
 from automations.queue.sealing import Damaged, RunKey
 
 BATCH: Final = 200
+_CODE: Final = re.compile(r"\d{3} ([a-z_]{1,64}):")
 _LEASE_S: Final = 60.0
 
 
@@ -39,8 +41,7 @@ class Relay:
         left = {each.seq for each in waiting}
         try:
             for automation, events in _by_automation(waiting).items():
-                refusals = self.gateway.post(automation, [self._event(each) for each in events])
-                pairs = list(zip(events, refusals, strict=True))
+                pairs = self._posted(automation, events)
                 taken = [each.seq for each, why in pairs if why is None]
                 self.outbox.accepted(taken, {each.seq: why for each, why in pairs if why is not None})
                 left -= {each.seq for each in events}
@@ -48,6 +49,17 @@ class Relay:
             self.outbox.again(sorted(left), error.after_s)
             raise
         return len(waiting)
+
+    def _posted(self, automation: str, events: Sequence[Waiting]) -> list[tuple[Waiting, str | None]]:
+        """Hand events over; of what the gateway refuses its texts are left out, so that what happened is known."""
+        told = [self._event(each) for each in events]
+        refusals = self.gateway.post(automation, told)
+        for at, why in enumerate(refusals):
+            if why is not None:
+                code = next(iter(_CODE.findall(why)), "refused")
+                bare = {**told[at], "body": {**events[at].words, "withheld": code}}
+                refusals[at] = self.gateway.post(automation, [bare])[0] and why
+        return list(zip(events, refusals, strict=True))
 
     def _event(self, waiting: Waiting) -> Json:
         at = datetime.fromtimestamp(waiting.ts_us / 1e6, UTC).isoformat()

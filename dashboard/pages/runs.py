@@ -105,7 +105,7 @@ def one(queue: Queue, data: Data, run_id: str) -> None:
     why = f", because of {run['cause']} ({run['layer']}) in {run['step_name']}" if run["state"] == "dead" else ""
     st.caption(f"`{run_id}`{why}; {run['retries']} retries")
     acting(queue, run)
-    story(data, run_id)
+    story(queue, data, run_id)
     if st.button("Show its texts", key=f"texts-{run_id}", help="It is recorded that you read them."):
         texts(queue.content(run_id))
 
@@ -134,7 +134,7 @@ def acting(queue: Queue, run: Json) -> None:
             _do(queue, name, "discard", {"reason": reason})
 
 
-def story(data: Data, run_id: str) -> None:
+def story(queue: Queue, data: Data, run_id: str) -> None:
     """Show what happened in a run: as bars over time, and as a list."""
     found = data.query("story", run=run_id)
     if found.empty:
@@ -146,6 +146,17 @@ def story(data: Data, run_id: str) -> None:
     shown = found.assign(took=found["duration_ms"].map(milliseconds), cost=found["cost_usd"].map(money))
     columns = ["ts", "kind", "step", "status", "cause", "took", "model_answered", "prompt", "policy", "cost", "call_id"]
     st.dataframe(shown[columns], hide_index=True)
+    searches = found[found["kind"] == "retrieval"]
+    if not searches.empty:
+        wanted(queue, run_id, str(searches["ids"].iloc[-1] or ""))
+
+
+def wanted(queue: Queue, run_id: str, ids: str) -> None:
+    """Show what the search of a run found, and take down what it should have found."""
+    st.caption(f"The search found {ids or 'nothing'}.")
+    given = st.text_input("It should have found (ids, with spaces between)", key=f"gold-{run_id}").split()
+    if st.button("Take this down", key=f"take-gold-{run_id}", disabled=not given):
+        _do(queue, run_id, "gold", {"ids": given})
 
 
 def bars(timed: pd.DataFrame) -> pd.DataFrame:

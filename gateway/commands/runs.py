@@ -176,9 +176,27 @@ Examples:
 )
 @click.argument("run_id")
 @click.option("--happened/--repeat", required=True, help="It happened; or it did not, and is done again.")
-def resolve(*, run_id: str, happened: bool) -> None:
-    _ask("POST", f"{_path(run_id)}/resolve", {"happened": happened})
+@click.option("--output", type=click.Path(path_type=Path, exists=True), help="JSON file: what it gave to later steps.")
+def resolve(*, run_id: str, happened: bool, output: Path | None) -> None:
+    _ask("POST", f"{_path(run_id)}/resolve", {"happened": happened, "output": _input(output) if output else None})
     click.echo(f"{run_id} goes on{'' if happened else ', and does it again'}.")
+
+
+@runs.command(
+    help="""Say which passages the search of a run should have found, so that retrieval can be measured.
+
+The ids are those of the knowledge base: the article's name, a dot, the number of the passage.
+
+\b
+Example:
+  sluice runs gold run_... returns.2 shipping.1
+"""
+)
+@click.argument("run_id")
+@click.argument("ids", nargs=-1, required=True)
+def gold(run_id: str, ids: tuple[str, ...]) -> None:
+    _ask("POST", f"{_path(run_id)}/gold", {"ids": list(ids)})
+    click.echo(f"{run_id}: {len(ids)} wanted passages are recorded.")
 
 
 @runs.command(

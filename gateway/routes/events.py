@@ -62,7 +62,7 @@ OPEN: Final[Mapping[str, Mapping[str, Sort]]] = {
         "index_version": "word",
     },
     "retrieval.cited": {"ids": "words", "unknown": "number"},
-    "retrieval.gold": {"ids": "words"},
+    "retrieval.gold": {"ids": "words", "by": "word"},
 }
 _MOST: Final = 20  # values of a list
 
@@ -111,14 +111,15 @@ def read_event(item: dict[str, Any], where: str) -> Report:
     body = item.get("body") or {}
     if not isinstance(body, dict):
         raise BadRequest(f"'{where}body' must be an object.", code="invalid_type", param=f"{where}body")
-    shown = {key: sort for key, sort in OPEN.get(kind, {}).items() if key in body and _FITS[sort](body[key])}
+    known = {**OPEN.get(kind, {}), "withheld": "word"}
+    shown = {key: sort for key, sort in known.items() if key in body and _FITS[sort](body[key])}
     open_part = {key: _opened(body[key], sort) for key, sort in shown.items()}
     words = {key: open_part[key] for key, sort in shown.items() if sort in ("word", "words")}
     sealed = {key: value for key, value in body.items() if key not in words and open_part.get(key) != value}
     run, step, subject = (label(item, key, where) for key in ("run", "step", "subject"))
     assert name is not None
     words |= {} if kind in OPEN else {"kind": kind}
-    return Report(name, kind, timestamp_us(item, where), run, step, subject, open_part, words, sealed)
+    return Report(name, kind, timestamp_us(item, where), run, step, subject, open_part, words, sealed, withholds=True)
 
 
 def _opened(value: Any, sort: Sort) -> Any:

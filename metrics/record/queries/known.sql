@@ -6,4 +6,9 @@ SELECT
         OR EXISTS (SELECT 1 FROM events WHERE tenant = $tenant AND event_id = $call_id::VARCHAR || '.b') AS call,
     began_us IS NOT NULL AS run,
     began_us
-FROM (SELECT min(ts_us) AS began_us FROM calls WHERE tenant = $tenant AND run_id = $run_id::VARCHAR)
+FROM (
+    SELECT coalesce(  -- a run without a model call is known by what its automation reported
+        (SELECT min(ts_us) FROM calls WHERE tenant = $tenant AND run_id = $run_id::VARCHAR),
+        (SELECT min(ts_us) FROM events WHERE tenant = $tenant AND run = $run_id::VARCHAR AND kind <> 'outcome')
+    ) AS began_us
+)

@@ -3,15 +3,17 @@
 from collections.abc import Callable
 
 import pytest
+from pydantic import ValidationError
 from sqlalchemy import select
 
 from automations.flow.automation import Automation
 from automations.flow.engine import Engine
 from automations.flow.gateway import MemoryGateway, Permit
+from automations.flow.run import Run
 from automations.queue.desk import Desk, NoRun, NotPossible, Who, Wish
 from automations.queue.schema import runs
 from automations.worker.reading import Reading
-from tests.contract.automations.greeting import Note, Target, greeting
+from tests.contract.automations.greeting import Note, Receipt, Target, greeting
 from tests.contract.control.clock import Clock
 
 Build = Callable[[Automation], Engine]
@@ -106,6 +108,29 @@ def test_an_unknown_effect_is_resolved_by_a_person(
     reading.resolve(ANN, run_id, happened=happened)
     engine.drain()
     assert (state(engine, run_id), len(target.taken)) == ("done", letters)
+
+
+def test_an_effect_in_the_middle_that_happened_gives_later_steps_what_a_person_says(
+    engine_of: Build, target: Target
+) -> None:
+    made = greeting(target, takes_key=False)
+    numbers = []
+
+    @made.transform()
+    def file(run: Run[Note], receipt: Receipt) -> str:
+        numbers.append(receipt.number)
+        return "filed"
+
+    engine = engine_of(made)
+    target.failures.append(ConnectionError("lost"))
+    run_id, reading = begun(engine, "a"), Reading(engine)
+    with pytest.raises(NotPossible, match="output"):
+        reading.resolve(ANN, run_id, happened=True)
+    with pytest.raises(ValidationError):
+        reading.resolve(ANN, run_id, happened=True, output={"number": "many"})
+    reading.resolve(ANN, run_id, happened=True, output={"number": 7})
+    engine.drain()
+    assert (state(engine, run_id), len(target.taken), numbers) == ("done", 0, [7])
 
 
 def test_another_tenant_sees_and_does_nothing(engine_of: Build, target: Target) -> None:

@@ -7,12 +7,14 @@ import pytest
 from sqlalchemy import select
 
 from automations.flow.automation import Automation, Limits
-from automations.flow.engine import Engine
+from automations.flow.engine import BadInput, Engine
+from automations.flow.failures import GatewayAway
 from automations.flow.gateway import MemoryGateway, Permit
 from automations.flow.signals import RetryLater
 from automations.queue.schema import actions, outbox, runs
 from automations.queue.store import LeaseLost, QueueFull
-from tests.contract.automations.greeting import Note, Target, greeting
+from automations.worker.pool import taken
+from tests.contract.automations.greeting import Note, Receipt, Target, greeting
 from tests.contract.control.clock import Clock
 
 Build = Callable[[Automation], Engine]
@@ -285,3 +287,54 @@ class TestEffects:
         engine.drain()
         assert (row(engine, run_id).cause, target.taken) == ("dry_run", [])
         assert ("action.dry_run", "send") in told(engine)
+
+
+@pytest.mark.parametrize(
+    ("note", "why"),
+    [(Note("", "a"), "business key"), (Note("n1", "a", "x" * 513), "512"), (Note("n1", "a", " "), None)],
+)
+def test_what_cannot_become_a_run_is_refused_when_it_comes(
+    engine_of: Build, target: Target, note: Note, why: str | None
+) -> None:
+    engine = engine_of(greeting(target))
+    if why is None:
+        begin(engine, note)
+        assert engine.drain() == 1
+        return
+    with pytest.raises(BadInput, match=why) as refused:
+        begin(engine, note)
+    assert "x" * 20 not in str(refused.value)
+
+
+def test_a_source_goes_on_behind_an_input_that_cannot_be_taken(engine_of: Build, target: Target) -> None:
+    engine = engine_of(greeting(target))
+    whys = taken(engine, "greeting", [Note("n1", "a"), Note("", "b"), {"id": 7}, Note("n2", "c")])
+    assert [why is None for why in whys] == [True, False, False, True]
+    assert engine.drain() == 2
+
+
+def test_a_run_whose_texts_fit_no_more_is_a_dead_letter(engine_of: Build, target: Target) -> None:
+    engine = engine_of(greeting(target))
+    (run_id,) = begin(engine, Note("n1", "a"))
+    other = Automation("greeting", Receipt, key=lambda given: str(given.number))
+    other.steps = engine.automations["greeting"].steps
+    engine.automations = {"greeting": other}
+    assert engine.drain() == 1
+    found = row(engine, run_id)
+    assert (found.state, found.cause, found.layer) == ("dead", "unreadable", "orchestration")
+
+
+class Doorless(MemoryGateway):
+    """Opens keys, and does not answer when it is asked whether something may happen."""
+
+    def permit(self, *_: Any) -> Permit:
+        raise GatewayAway("no answer")
+
+
+def test_an_effect_that_was_never_begun_is_not_unknown(engine_of: Build, target: Target) -> None:
+    engine = engine_of(greeting(target, takes_key=False))
+    engine.gateway = Doorless()
+    (run_id,) = begin(engine, Note("n1", "a"))
+    engine.drain()
+    assert row(engine, run_id).state == "queued"
+    assert action_states(engine) == []

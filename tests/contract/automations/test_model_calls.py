@@ -13,6 +13,7 @@ from automations.flow.engine import Engine
 from automations.flow.gateway import MemoryGateway
 from automations.flow.run import Run
 from automations.queue.schema import runs
+from gateway.wire import labels
 from tests.contract.automations.greeting import Note
 from tests.contract.control.clock import Clock
 from tests.e2e.wire import completion
@@ -86,6 +87,17 @@ def test_a_call_is_labelled_and_its_answer_checked(engine_of: Build, server: Ser
     assert (sent["x-sluice-run-id"], sent["x-sluice-step"]) == (found.run_id, "sort")
     assert (sent["x-sluice-prompt"], sent["x-sluice-subject"]) == ("sort@2", "sam")
     assert sent["idempotency-key"].startswith(found.run_id)
+
+
+@pytest.mark.parametrize("person", ["Jörg Müller", "a,b=c;d", "line\nbreak", " sam", "\u2003x\u202e"])
+def test_whoever_a_run_is_about_reaches_the_gateway_as_they_are(engine_of: Build, server: Server, person: str) -> None:
+    server.answers = [said('{"urgent": true}')]
+    engine = engine_of(sorting())
+    engine.enqueue("sorting", [Note("n1", "Help!", person)])
+    engine.drain()
+    assert row(engine).state == "done"
+    headers = {name.lower().encode(): value.encode() for name, value in server.asked[0].headers.items()}
+    assert labels.read(headers, None).subject == person
 
 
 def test_an_answer_of_another_shape_is_asked_for_again_and_then_a_dead_letter(

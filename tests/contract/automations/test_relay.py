@@ -94,6 +94,27 @@ def test_what_the_gateway_refuses_is_kept_with_its_reason(engine_of: Build, targ
     assert "choice" not in {event["kind"] for event in strict.events}
 
 
+class Prim(MemoryGateway):
+    """Refuses events that carry somebody's words."""
+
+    def post(self, automation: str, events: Sequence[Json]) -> list[str | None]:
+        said = ["403 content_blocked: no" if "detail" in event["body"] else None for event in events]
+        MemoryGateway.post(self, automation, [e for e, why in zip(events, said, strict=True) if why is None])
+        return said
+
+
+def test_of_an_event_that_is_refused_for_its_texts_the_rest_is_kept(engine_of: Build, target: Target) -> None:
+    prim = Prim()
+    engine = engine_of(greeting(target))
+    engine.gateway = prim
+    engine.enqueue("greeting", [Note("n1", "bad")])
+    engine.drain()
+    relay(engine, prim).once()
+    assert Outbox(engine.store).counts() == (0, 0)
+    letter = next(event for event in prim.events if event["kind"] == "dead_letter")
+    assert letter["body"] == {"cause": "fatal", "layer": "orchestration", "attempts": 1, "withheld": "content_blocked"}
+
+
 def test_two_workers_do_not_take_the_same_events(engine_of: Build, target: Target) -> None:
     engine = engine_of(greeting(target))
     engine.enqueue("greeting", [Note(f"n{n}", "a") for n in range(5)])

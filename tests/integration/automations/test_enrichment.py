@@ -10,6 +10,8 @@ from sqlalchemy import text
 from automations.connectors.sql import engine_of
 from automations.enrichment.automation import enrichment
 from automations.enrichment.rules import Company
+from automations.queue.desk import Who
+from automations.worker.reading import Reading
 from tests.automation_bench import POLICIES, Bench, bench
 
 COMPANIES = """
@@ -97,3 +99,13 @@ def test_an_answer_out_of_the_form_writes_nothing(tmp_path: Path, crm: Bench, sa
 def test_a_row_of_which_nothing_is_known_asks_no_model(crm: Bench) -> None:
     assert crm.run(Company(id=1, name="Quill", notes=" ")) == ["nothing_known"]
     assert not crm.model.asked
+
+
+def test_without_a_customer_database_a_run_says_how_to_name_one(tmp_path: Path) -> None:
+    with bench(tmp_path, enrichment({"SLUICE_POLICIES": POLICIES})) as made:
+        made.says(SAID)
+        (queued,) = made.engine.enqueue("crm-enrichment", [Company(id=1, name="Quill", notes=NOTES)])
+        made.finish()
+        assert made.ended(queued.run_id) == "fatal"
+        read = Reading(made.engine).opened(Who("usr_1", "default"), queued.run_id)
+    assert "set CRM_DATABASE_URL or CRM_API" in read["detail"]

@@ -194,6 +194,21 @@ def test_a_blocked_value_is_not_recorded(client: TestClient, journal: MemoryJour
     assert not reported(journal)
 
 
+def test_an_event_is_kept_without_the_text_that_the_policy_blocks(client: TestClient, journal: MemoryJournal) -> None:
+    body = {"query": "card 4111 1111 1111 1111", "note": "Hello.", "hits": 0, "empty": True}
+    posted = client.post("/v1/events", json=EVENT | {"kind": "retrieval", "body": body})
+    assert (posted.status_code, posted.json()["withheld"]) == (200, ["credit_card"])
+    ((event, content),) = reported(journal)
+    assert {name: event.body[name] for name in ("hits", "empty", "withheld")} == {
+        "hits": 0,
+        "empty": True,
+        "withheld": "credit_card",
+    }
+    assert content is not None
+    assert orjson.loads(content.fields["texts"]) == {"note": "Hello."}
+    assert b"4111" not in encode(event) + repr(content).encode()
+
+
 def test_a_request_can_be_inspected_without_a_trace(client: TestClient, journal: MemoryJournal) -> None:
     text = '{"mail": "ann@example.com"}'
     found = client.post("/v1/redact/inspect", json={"text": text}).json()

@@ -60,6 +60,7 @@ def recorder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorder]:
                 await journal.commit(end(call, TS + n, tenant, run=f"run_{n % 2}", **body), content(request=tenant))
             said = {"call_id": f"{tenant}_1", "metric": "success", "value": True, "source": "human"}
             await journal.commit(Event(f"out_{tenant}", "outcome", TS + 9, tenant, body=said))
+            await journal.commit(Event(f"step_{tenant}", "step.end", TS, tenant, None, "only_steps"))
 
     write(data, use)
     with recording(data) as running:
@@ -278,6 +279,8 @@ def test_a_call_is_known_once_it_is_recorded(client: RecorderClient) -> None:
     run = client.knows(run_id="run_1")
     assert run.recorded is True
     assert run.began_us == min(row["ts_us"] for row in client.query("calls", run="run_1").dicts())
+    with_no_call = client.knows(run_id="only_steps")
+    assert (with_no_call.recorded, with_no_call.began_us) == (True, TS)
     assert client.knows(call_id="never") == client.knows(run_id="never") == Known(False)
 
 

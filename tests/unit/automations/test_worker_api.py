@@ -11,6 +11,7 @@ from automations.flow.automation import Limits
 from automations.flow.engine import Engine
 from automations.flow.gateway import Issued, MemoryGateway
 from automations.queue.database import open_queue
+from automations.queue.outbox import Outbox
 from automations.queue.store import Store
 from automations.worker.access import Access
 from automations.worker.app import Api, create_app
@@ -31,6 +32,10 @@ class Gateway(MemoryGateway):
 
     keys = {"greeting": KEY}  # noqa: RUF012 - the same for all
     caller = KEY
+    homes = "default"
+
+    def tenant_of(self, automation: str) -> str:
+        return self.homes
 
     def as_caller(self, automation: str, key: str) -> "Gateway":
         self.caller = key
@@ -110,6 +115,25 @@ def test_a_full_queue_and_an_absent_gateway_ask_to_come_again(client: TestClient
     away = posted(client, "e")
     assert (away.status_code, away.json()["error"]["code"]) == (503, "gateway_unavailable")
     assert "retry-after" in away.headers
+
+
+def test_no_body_is_read_beyond_its_bound(client: TestClient) -> None:
+    for path in ("/automations/greeting/runs", "/hooks/greeting"):
+        parts = (b"x" * 1_000_000 for _ in range(40))
+        assert client.post(path, content=parts, headers=by(KEY)).status_code == 413
+
+
+def test_a_key_of_another_tenant_starts_nothing_that_nobody_could_open(client: TestClient, gateway: Gateway) -> None:
+    gateway.homes = "other"
+    assert posted(client, "a").status_code == 404
+
+
+def test_what_a_search_should_have_found_is_recorded(client: TestClient, engine: Engine) -> None:
+    (run,) = (each["run"] for each in posted(client, "a").json()["data"])
+    assert client.post(f"/runs/{run}/gold", json={"ids": ["returns.2"]}, headers=by("sess-reviewer")).status_code == 200
+    assert client.post(f"/runs/{run}/gold", json={"ids": ["A b"]}, headers=by("sess-reviewer")).status_code == 400
+    told = [each for each in Outbox(engine.store).take(9, 1.0) if each.kind == "retrieval.gold"]
+    assert [(each.run_id, each.words) for each in told] == [(run, {"ids": ["returns.2"], "by": "usr_reviewer"})]
 
 
 def test_a_hook_takes_what_is_signed(client: TestClient) -> None:
