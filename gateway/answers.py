@@ -20,10 +20,14 @@ _NONCE_BYTES: Final = 12
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is kept under a name: what was asked (keyed hash), and the clean answer; None while it is being made."""
+    """What is kept under a name: what was asked (keyed hash), and the clean answer; None while it is being made.
+
+    `review`: the answer is held, and what became of it is asked there.
+    """
 
     asked: str
     answer: dict[str, Any] | None = None
+    review: str | None = None
 
     def encoded(self) -> bytes:
         """Return it as JSON."""

@@ -29,7 +29,7 @@ from gateway.stages.judge import UNSCORED, Assurance, escalated, judge, judge_ag
 from gateway.stages.logprobs import without_logprobs
 from gateway.stages.models import Models
 from gateway.stages.restore import restore
-from gateway.stages.reuse import Kept, Place, Reuse, again, marked
+from gateway.stages.reuse import IDEMPOTENCY, Kept, Place, Reuse, again, marked
 from gateway.stages.score import score
 from gateway.stages.screen import screen
 from gateway.stages.shape import shape
@@ -78,12 +78,13 @@ class Pipeline:
             with watch("clear"):
                 governed = await resume(governed)
                 watch.request = request = await clear(shape(governed, watch.notes))
-                place = None if stopped else await self.reuse.look(request, http.headers, watch.notes)
+                place = await self.reuse.look(request, http.headers, watch.notes, stopped=stopped)
             if place is None:
                 await self._first(request, watch, http)
                 return
+            watch.place = place
             async with place:
-                if place.known is None:
+                if place.is_new:
                     place.kept = await self._first(request, watch, http)
                 else:
                     await self._again(request, place, watch, http)
@@ -117,9 +118,12 @@ class Pipeline:
         return said
 
     async def _again(self, request: ClearRequest, place: Place, watch: Watch, http: Exchange) -> None:
-        """Give an answer that was given before."""
-        assert place.known is not None
-        kind, clean = place.known
+        """Give an answer that was given before, or what became of one that was held."""
+        if place.known is not None:
+            kind, clean = place.known
+        else:
+            with watch("act"):
+                kind, clean = IDEMPOTENCY, await self._holds().again(request, str(place.review), watch.notes)
         with watch("restore"):
             body = again(request, clean)
         recorded = await watch.record_plain(body)
@@ -162,9 +166,12 @@ class Pipeline:
         with watch("act"):
             if judged.judgement.verdict != "hold":
                 return act(judged, watch.notes)
-            if self.holds is None:
-                raise ReviewsDown("The answer has to be held for review, and there is no store of reviews.")
-            return await self.holds.act(judged, watch.notes)
+            return await self._holds().act(judged, watch.notes, watch.place)
+
+    def _holds(self) -> Holds:
+        if self.holds is None:
+            raise ReviewsDown("The answer has to be held for review, and there is no store of reviews.")
+        return self.holds
 
     async def _escalated(self, judged: Judged, better: Route, watch: Watch) -> Judged:
         """Ask the better model; where it fails, the first answer is judged without it."""

@@ -17,6 +17,7 @@ from gateway.resilience.attempt import Attempts, code
 from gateway.stages import record
 from gateway.stages.live import Live
 from gateway.stages.record import Bill, End
+from gateway.stages.reuse import Place
 from gateway.stopwatch import Stages
 from gateway.wire import headers, sse
 from gateway.wire.exchange import ClientLeft, Exchange
@@ -64,6 +65,7 @@ class Watch:
         self.judged: Judged | None = None
         self.instead: dict[str, Any] | None = None  # what stands in the answer's place
         self.ticket: Ticket | None = None
+        self.place: Place | None = None  # where the answer is kept for the same request sent again
         self.notes: dict[str, Any] = {}  # what stages found worth recording
         self._known: dict[str, Any] = {"call_id": self.call_id, "endpoint": endpoint}
         self._ended = False

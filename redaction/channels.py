@@ -50,6 +50,11 @@ _JSON_SOURCE = frozenset({"arguments", "partial_json"})
 _DEPTH = 64
 
 
+def _is_answer(site: str, key: str) -> bool:
+    """Say whether a field holds the words of an answer, in chats and in responses."""
+    return key == "content" or (key == "text" and ".reasoning" not in site)
+
+
 class Channels:
     """Makes channels and screens complete values through them."""
 
@@ -98,7 +103,7 @@ class Channels:
 
     def _manner(self, site: str, key: str) -> tuple[bool, bool]:
         """Say whether a field is JSON source, and whether it gets the caller's values back."""
-        in_json = key in _JSON_SOURCE or (key == "content" and self.shared.vault.json_mode)
+        in_json = key in _JSON_SOURCE or (self.shared.vault.json_mode and _is_answer(site, key))
         return in_json, self.shared.restores(part_of(f"{site}.{key}"))
 
     def node(self, node: Any, site: str, depth: int) -> Pair:

@@ -1,8 +1,11 @@
 """Targets of links and images: where a value that is written in leaves the page by itself, or with one click."""
 
 import re
+from collections.abc import Collection, ValuesView
+from typing import Any
 
 _LONGEST = 4096
+_MANY = (list, tuple, ValuesView)
 # Markdown, its references, attributes of HTML and CSS; the last group of each is the target so far.
 _ATTRIBUTES = "src|href|srcset|action|formaction|background|poster|data|ping|cite|manifest|imagesrcset"
 _TARGET = re.compile(
@@ -28,6 +31,21 @@ def link_at(text: str) -> str | None:
     """Give the address that is under way at the end of a text of the caller's, if any."""
     found = _LINK.search(word) if "://" in (word := _last_word(text[-_LONGEST:])) else None
     return found and found[0]
+
+
+def links_in(request: Any, marks: Collection[str]) -> set[str]:
+    """Give the addresses that callers wrote in a cleared request, up to and with each placeholder in them."""
+    if isinstance(request, str):
+        if "://" not in request:
+            return set()
+        ends = [(found.start(), mark) for mark in marks for found in re.finditer(re.escape(mark), request)]
+        return {link + mark for start, mark in ends if (link := link_at(request[:start]))}
+    if not marks:
+        return set()
+    if isinstance(request, dict):
+        by_model = request.get("role") == "assistant" or str(request.get("type")).endswith(("_call", "reasoning"))
+        request = () if by_model else request.values()
+    return {link for each in request for link in links_in(each, marks)} if isinstance(request, _MANY) else set()
 
 
 def _last_word(text: str) -> str:

@@ -7,15 +7,16 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final, Literal
 
-from gateway.call import Judged, Released
+from gateway.call import ClearRequest, Judged, Released
 from gateway.control.database import Database
 from gateway.control.errors import ControlError
-from gateway.control.reviews import CONTENT, Review, find, open_review, withheld
+from gateway.control.reviews import CONTENT, OPEN, Review, find, open_review, withheld
 from gateway.errors import Held, Refused, Rejected, ReviewsDown
 from gateway.holds.texts import ReviewTexts, kept_of
 from gateway.holds.waiting import Waiting
 from gateway.stages.act import instead
 from gateway.stages.fallback import fallback
+from gateway.stages.reuse import Place
 from gateway.wire.endpoint import Json
 from policy.blocks_output import Hold
 
@@ -37,8 +38,8 @@ class Holds:
     def database(self) -> Database:
         return self.texts.database
 
-    async def act(self, judged: Judged, notes: Json) -> Released:
-        """Hold an answer, and give what its caller sees now.
+    async def act(self, judged: Judged, notes: Json, place: Place | None = None) -> Released:
+        """Hold an answer, and give what its caller sees now; `place` remembers where it is held.
 
         Raises:
             Held: the answer waits for a reviewer.
@@ -50,6 +51,8 @@ class Holds:
         review = self.opened(judged, block, "hold")
         with self.waiting.waiter(review.review_id) as decided:
             await self.open(review, judged, spare)
+            if place is not None:
+                await place.held(review.review_id)
             notes["review"] = {"id": review.review_id, "queue": review.queue, "reply": block.reply}
             if _is_polled(judged, block):
                 notes["review"]["reply"] = "background"
@@ -59,6 +62,20 @@ class Holds:
             if block.wait is not None:
                 return await self._waited(judged, review, decided, block.wait.total_seconds())
         raise held(review.review_id)
+
+    async def again(self, request: ClearRequest, review_id: str, notes: Json) -> Json:
+        """Give what was decided about an answer that was held when its request was sent before, clean.
+
+        Raises:
+            Held: nobody has decided yet.
+            Rejected: it is withheld.
+        """
+        tenant = request.governed.call.holder.facts.tenant
+        found, clean = await asyncio.to_thread(self._result, tenant, review_id)
+        notes["review"] = {"id": review_id, "queue": found.queue, "reply": "error"}
+        if found.state == OPEN:
+            raise held(review_id)
+        return _released(found, clean)
 
     def audit(self, judged: Judged) -> None:
         """Send an output to the reviewers without delaying its reply; what cannot be sent counts as unanswered."""
@@ -131,18 +148,15 @@ class Holds:
             await asyncio.wait_for(decided.wait(), seconds)
         except TimeoutError:
             raise held(review.review_id) from None
-        found, clean = await asyncio.to_thread(self._result, review)
+        found, clean = await asyncio.to_thread(self._result, review.tenant, review.review_id)
         if found.output == "answer":
             return Released(judged, judged.answer.restored)
-        if clean is None:
-            code, sentence = withheld(found)
-            raise Rejected(sentence, code=code)
-        return instead(judged, clean)
+        return instead(judged, _released(found, clean))
 
-    def _result(self, review: Review) -> tuple[Review, Json | None]:
+    def _result(self, tenant: str, review_id: str) -> tuple[Review, Json | None]:
         with self.database.read() as conn:
-            found = find(conn, review.tenant, review.review_id)
-        return found, self.texts.output(found)
+            found = find(conn, tenant, review_id)
+        return found, None if found.state == OPEN else self.texts.output(found)
 
 
 def held(review_id: str) -> Held:
@@ -151,6 +165,18 @@ def held(review_id: str) -> Held:
         f"This answer is held for review ({review_id}). Ask for it at /v1/holds/{review_id}.",
         headers={"x-sluice-decision": "hold"},
     )
+
+
+def _released(found: Review, clean: Json | None) -> Json:
+    """Give what a decided review releases.
+
+    Raises:
+        Rejected: nothing.
+    """
+    if clean is None:
+        code, sentence = withheld(found)
+        raise Rejected(sentence, code=code)
+    return clean
 
 
 def _fallback(judged: Judged, block: Hold, notes: Json) -> Json | None:

@@ -21,6 +21,7 @@ from gateway.wire.labels import NAMES
 from policy import model
 from policy.snapshot import Snapshot
 from redaction.screen import Screen
+from redaction.targets import links_in
 from redaction.types import Blocked, RedactionFailed, Vault
 
 MAX_TEXT_CHARS: Final = 50_000
@@ -104,7 +105,7 @@ class ReviewDesk:
         with _searched():
             await screen.hear_whole(body)
             shown = screen.whole(body)
-        _fits_what_was_asked(kept, [said.texts(each)[edit.choice] for each in shown])
+        _fits_what_was_asked(kept, said.texts(shown.reply)[edit.choice])
         return shown.clean
 
     async def _note(self, review: Review, by: Identity, text: str) -> bytes:
@@ -116,7 +117,8 @@ class ReviewDesk:
     def _screen(self, review: Review, kept: Kept, *, again: bool) -> Screen:
         redactor = self._compiled(review, kept).redactor
         asks_for_json = said.wanted(kept.request).kind != "text"
-        vault = Vault(values=dict(kept.values), json_mode=asks_for_json)
+        links = links_in(kept.request, kept.values.keys())
+        vault = Vault(values=dict(kept.values), links=links, json_mode=asks_for_json)
         return redactor.screen(vault, review.endpoint, again=again)
 
     def _compiled(self, review: Review, kept: Kept | None) -> Compiled:
@@ -142,16 +144,16 @@ class Remarks:
     drop_calls: bool = False
 
 
-def _fits_what_was_asked(kept: Kept, texts: list[str]) -> None:
-    """Refuse an edit that is not what the caller's program reads: neither as it is kept nor with its own values.
+def _fits_what_was_asked(kept: Kept, text: str) -> None:
+    """Refuse an edit that, with the caller's own values in it, is not what its program reads.
 
     Raises:
         InvalidInput: the caller asked for JSON, or JSON of a schema, and this is none. No value is named.
     """
     wanted = said.wanted(kept.request)
-    wrong = [unfit(wanted, text) for text in texts] if wanted.kind != "text" else [None]
-    if all(wrong):
-        raise InvalidInput("text", f"The caller asked for JSON, and {wrong[0]}.")
+    wrong = unfit(wanted, text) if wanted.kind != "text" else None
+    if wrong is not None:
+        raise InvalidInput("text", f"The caller asked for JSON, and {wrong}.")
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from gateway.wire.endpoint import Json
 from gateway.wire.said import UNDER_WAY, as_events
 from redaction.redactor import Redactor
 from redaction.screen import Screen
+from redaction.targets import links_in
 from redaction.types import Blocked, RedactionFailed, Vault
 
 
@@ -73,7 +74,8 @@ class Follower:
             return [*pieces, *(piece.reply for piece in self._screen.close())] if ended else pieces
 
     def _new_screen(self, stored: Stored) -> Screen:
-        return self._redactor.screen(Vault(values=dict(stored.values)), self._endpoint)
+        links = links_in(stored.items, stored.values.keys())
+        return self._redactor.screen(Vault(values=dict(stored.values), links=links), self._endpoint)
 
     def _numbered(self, event: Json) -> bytes:
         self._told += 1

@@ -1,6 +1,7 @@
 """Answers given again: a request repeated under the same Idempotency-Key, or one equal to a cached one."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, NamedTuple, Self
@@ -64,8 +65,20 @@ class Place:
     asked: str = ""
     names: dict[str, tuple[str, float]] = field(default_factory=dict)
     known: tuple[str, Json] | None = None
+    review: str | None = None  # where the answer is held
     kept: Kept | None = None
     subject: str | None = None
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing is known about the answer yet."""
+        return self.known is None and self.review is None
+
+    async def held(self, review_id: str) -> None:
+        """Keep where the answer is held, from now on: whoever repeats the request, after a crash too, asks there."""
+        self.review = review_id
+        if IDEMPOTENCY in self.names:
+            await self._keep(IDEMPOTENCY, Known(self.asked, review=review_id))
 
     async def __aenter__(self) -> Self:
         return self
@@ -73,17 +86,19 @@ class Place:
     async def __aexit__(
         self, _kind: type[BaseException] | None, _e: BaseException | None, _t: TracebackType | None
     ) -> None:
-        if self.known is not None:
-            return
-        for kind, (name, seconds) in self.names.items():
-            try:
-                if self.kept is not None and (self.kept.alike or kind == IDEMPOTENCY):
-                    known = Known(self.asked, self.kept.clean)
-                    await self.store.put(self.tenant, Named(kind, name, seconds), known, self.subject)
-                elif kind == IDEMPOTENCY:
-                    await self.store.drop(self.tenant, kind, name)
-            except ControlError:
-                continue  # the answer was given; a repeated request will ask the model again
+        for kind in self.names:
+            if self.kept is not None and (self.kept.alike or kind == IDEMPOTENCY):
+                await self._keep(kind, Known(self.asked, self.kept.clean))
+            elif kind == IDEMPOTENCY and self.review is None:
+                await self._keep(kind, None)
+
+    async def _keep(self, kind: str, known: Known | None) -> None:
+        name, seconds = self.names[kind]
+        with suppress(ControlError):  # the answer is given all the same; a repeated request will ask the model again
+            if known is None:
+                await self.store.drop(self.tenant, kind, name)
+            else:
+                await self.store.put(self.tenant, Named(kind, name, seconds), known, self.subject)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +107,12 @@ class Reuse:
 
     store: AnswerStore = field(default_factory=MemoryAnswers)
 
-    async def look(self, request: ClearRequest, sent: Mapping[bytes, bytes], notes: Json) -> Place | None:
+    async def look(
+        self, request: ClearRequest, sent: Mapping[bytes, bytes], notes: Json, *, stopped: bool = False
+    ) -> Place | None:
         """Find an answer, or the place where this call's will be kept; None when it is not to be kept.
+
+        Of an automation that is `stopped` no answer is given again, only what a person decided.
 
         Raises:
             Conflict, InProgress, BadRequest, StoreDown: see `gateway.stages.reuse`.
@@ -107,12 +126,15 @@ class Reuse:
         try:
             if key is not None:
                 await self._repeated(place, request, key)
-            if place.known is None and policy.cache.mode == "exact" and _belongs_to_nobody(request):
+            if place.is_new and policy.cache.mode == "exact" and not stopped and _belongs_to_nobody(request):
                 await self._cached(place, request, notes)
         except ControlError as error:
             raise StoreDown("Whether this request was answered before cannot be asked; try again.") from error
-        if place.known is not None:
-            notes |= {"reused": place.known[0], "cost_usd": 0.0, "usage": Usage().as_dict()}
+        if stopped and place.known is not None:
+            return None
+        if not place.is_new:
+            kind = IDEMPOTENCY if place.known is None else place.known[0]
+            notes |= {"reused": kind, "cost_usd": 0.0, "usage": Usage().as_dict()}
         return place
 
     async def _repeated(self, place: Place, request: ClearRequest, key: bytes) -> None:
@@ -150,6 +172,8 @@ async def claim(place: Place, key_id: str, key: bytes, asked: tuple[bytes, ...])
         place.names[IDEMPOTENCY] = (name, _DAY_S)
     elif known.asked != place.asked:
         raise Conflict("This Idempotency-Key was used for another request; use a new one.")
+    elif known.review is not None:
+        place.review = known.review
     elif known.answer is None:
         raise InProgress("The first request under this Idempotency-Key is not answered yet.")
     else:

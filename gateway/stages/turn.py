@@ -6,6 +6,7 @@ from gateway.call import ClearRequest, Governed, Released, Route, Target
 from gateway.errors import BadRequest
 from gateway.stages.live import Live
 from gateway.wire.turn import Asker, Json, Said, Waiting
+from redaction.targets import links_in
 from redaction.types import Cleared, ScreenedBody, Vault
 
 
@@ -34,6 +35,7 @@ async def with_earlier(governed: Governed, cleared: Cleared) -> Cleared:
     vault = Vault(
         values={**turn.earlier.values, **before.vault.values, **cleared.vault.values},
         hmacs=[*before.vault.hmacs, *cleared.vault.hmacs],
+        links=cleared.vault.links | before.vault.links | links_in(turn.earlier.items, turn.earlier.values.keys()),
         json_mode=cleared.vault.json_mode,
     )
     return Cleared(
