@@ -1,6 +1,6 @@
 # One list of habits. `make run` and `make test` do their own set-up; see README.md for the plain lines behind them.
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check format lint types imports policy lock lock-others bench bench-redaction bench-peers bench-ledger campaign-kill campaign-inputs campaign-faults campaign-drain campaign-soak campaign-retries campaign-clients campaign-policies campaign-worker campaign-burst campaign-holds campaign-trust campaign-bundles bench-export campaign-movers clean sbom campaign-canary
+.PHONY: help run demo test check format lint types imports policy lock lock-others bench bench-redaction bench-peers bench-ledger campaign-kill campaign-inputs campaign-faults campaign-drain campaign-soak campaign-retries campaign-clients campaign-policies campaign-worker campaign-burst campaign-holds campaign-trust campaign-bundles bench-export campaign-movers campaign-stories clean sbom campaign-canary
 
 UPSTREAM ?= simulated
 BIN := .venv/bin
@@ -133,6 +133,10 @@ campaign-clients: ## openai, LangChain, LlamaIndex, instructor, pydantic-ai, Ver
 campaign-movers: ## 1,000 made-up quarters without a change: how often one is told, and whether real ones are seen (6 minutes)
 	@tools/install.sh dev
 	@$(BIN)/python -m benchmarks.campaign_movers $(ARGS)
+
+campaign-stories: ## eight weeks of the demo with three seeds: are all planted stories told with their cause, and what else? (6 minutes)
+	@tools/install.sh dev
+	@$(BIN)/python -m benchmarks.campaign_stories $(ARGS)
 
 lock-others: ## renew the pins of the programs that only campaigns and the benchmark install (needs uv and npm)
 	for file in $(OTHERS); do uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate $$file -o $${file%.in}.txt; done

@@ -16,7 +16,8 @@ import click
 import numpy as np
 
 from metrics.health.compare import Slices
-from metrics.health.movers import Subject, movers
+from metrics.health.moved import Subject
+from metrics.health.movers import movers
 
 T = TypeVar("T")
 WEEKS, BEFORE, LOOK = 17, 28, 7

@@ -80,7 +80,9 @@ def one(block: Block) -> None:
         else:
             (st.caption if block.aside else st.write)(plain(block.text))
     elif isinstance(block, Bullets):
-        st.markdown("\n".join(f"- {plain(text)}" for text in block.texts))
+        links = block.links or ("",) * len(block.texts)
+        said = zip(block.texts, links, strict=True)
+        st.markdown("\n".join(f"- {plain(text)}{f' [Calls]({link})' if link else ''}" for text, link in said))
     elif isinstance(block, Grid):
         table(block)
 

@@ -24,6 +24,7 @@ from gateway.machine.prepare import control_database
 from gateway.sealer import Sealer
 from gateway.settings import Settings
 from metrics.client import RecorderClient, RecorderError
+from metrics.health.review.build import FORMAT
 from metrics.health.review.faces import as_html, as_markdown
 from metrics.record.master import master_key
 
@@ -116,6 +117,10 @@ def verify(week: str, revision: int | None, tenant: str) -> None:
     with control_database(settings) as database, _recorder(settings) as client:
         kept = _frozen(database, tenant, week, revision)
         document = orjson.loads(kept.content or b"{}")
+        if document["format"] != FORMAT:
+            raise Sentence(
+                f"{week}, revision {kept.revision}: another version of Sluice froze it; verify it with that."
+            )
         again = client.review({**document["inputs"], "at_seq": kept.seq})
     if hashlib.sha256(again).hexdigest() != kept.sha256 or again != kept.content:
         raise Sentence(f"{week}, revision {kept.revision}: made again up to record {kept.seq} it is another document.")

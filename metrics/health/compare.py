@@ -22,6 +22,16 @@ class Slices:
     kk: Floats
     kn: Floats
     nn: Floats
+    at: Sequence[int] = ()  # number of each day since the first of both stretches, where that is known
+
+    def __getitem__(self, days: slice) -> Slices:
+        """Return a stretch of these days."""
+        return Slices(self.k[days], self.n[days], self.kk[days], self.kn[days], self.nn[days], self.at[days])
+
+    def __add__(self, later: Slices) -> Slices:
+        """Return these days and later ones."""
+        k, n, kk, kn, nn = ([*getattr(self, name), *getattr(later, name)] for name in ("k", "n", "kk", "kn", "nn"))
+        return Slices(k, n, kk, kn, nn, [*self.at, *later.at])
 
     @property
     def share(self) -> float:
@@ -67,7 +77,7 @@ def compare(before: Slices, after: Slices, level: float, counts: bool) -> Compar
     The variance is that between runs, or where days differ by more than that explains, that between days. Small counts
     are also put to Fisher's exact test, and the larger probability counts.
     """
-    if min(fsum(before.n), fsum(after.n)) < 8 or min(len(before.n), len(after.n)) < 2:
+    if not _enough(before, after):
         return None
     degrees = len(before.n) + len(after.n) - 2
     spread = _spread(before, after, degrees)
@@ -82,6 +92,26 @@ def compare(before: Slices, after: Slices, level: float, counts: bool) -> Compar
     return Comparison(
         before.share, after.share, difference - reach, difference + reach, difference / spread, p, visible
     )
+
+
+def turning(days: Slices, up: bool) -> tuple[int, float] | None:
+    """Return where days fall into two stretches that differ most, the second higher if `up`, and its statistic."""
+    found = [(first, statistic(days[:first], days[first:])) for first in range(2, len(days.n) - 1)]
+    best = max(found, key=lambda each: each[1] if up else -each[1], default=(0, 0.0))
+    return best if best[1] and (best[1] > 0) == up else None
+
+
+def statistic(before: Slices, after: Slices) -> float:
+    """Return the difference in standard errors; 0 when a stretch has too little."""
+    if not _enough(before, after):
+        return 0.0
+    spread = _spread(before, after, len(before.n) + len(after.n) - 2)
+    difference = after.share - before.share
+    return difference / spread if spread else math.copysign(99.0, difference) if difference else 0.0
+
+
+def _enough(before: Slices, after: Slices) -> bool:
+    return min(fsum(before.n), fsum(after.n)) >= 8 and min(len(before.n), len(after.n)) >= 2
 
 
 def _wider(before: Slices, after: Slices, size: float) -> float:

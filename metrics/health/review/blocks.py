@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from metrics.health.review import svg
@@ -35,9 +36,10 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Bullets:
-    """Sentences one below the other."""
+    """Sentences one below the other; `links` are the dashboard's pages behind each, shown there only."""
 
     texts: tuple[str, ...]
+    links: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,12 +164,29 @@ def _standing(each: Json) -> str:
 
 
 def _movers(document: Json) -> Iterator[Block]:
-    told = [("↓ worse: " if m["worse"] else "↑ better: ") + m["sentence"] for m in document["movers"]]
-    yield Bullets(tuple(told)) if told else Text("Nothing moved further than chance explains.", aside=True)
+    fresh, again = ([m for m in document["movers"] if m["told"] is told] for told in (False, True))
+    yield _moved(document, fresh) if fresh else Text("Nothing moved further than chance explains.", aside=True)
+    if again:
+        yield Heading(3, "As last week: still not what it was in the four weeks before")
+        yield _moved(document, again)
     changes = [f"{each['automation'] or 'everywhere'}: {each['sentence']}" for each in document["changes"]]
     if changes:
         yield Heading(3, "Changes of this week")
         yield Bullets(tuple(changes))
+
+
+def _moved(document: Json, movers: Sequence[Json]) -> Bullets:
+    """Tell movers, each with the way to its calls."""
+    told = tuple(("↓ worse: " if m["worse"] else "↑ better: ") + m["sentence"] for m in movers)
+    return Bullets(told, tuple(_calls(document, mover) for mover in movers))
+
+
+def _calls(document: Json, mover: Json) -> str:
+    """Return the page that shows the calls behind a mover."""
+    narrower = {"errors": ("outcome", "error"), "refusals": ("outcome", "refused"), "withheld": ("verdict", "hold")}
+    chosen = [("range", document["week"]), ("automation", mover["automation"] or ""), ("step", mover["step"])]
+    chosen += [narrower[mover["measure"]]] if mover["measure"] in narrower else []
+    return "calls?" + urlencode([(name, value) for name, value in chosen if value])
 
 
 def _layers(document: Json) -> Iterator[Block]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any, Final
 
 import orjson
 
 from metrics.health.measures import Ask, Span, Value, evaluate
-from metrics.health.movers import Mover, week_movement
+from metrics.health.moved import Mover
+from metrics.health.movers import week_movement
 from metrics.health.review.headlines import headlines
 from metrics.health.review.inputs import Inputs
 from metrics.health.review.standing import Figures, bounds, figures
@@ -18,7 +20,7 @@ from metrics.health.review.words import shown
 from metrics.health.sentences import change_sentence, mover_sentence
 from policy.values import seconds_of
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 TREND_WEEKS: Final = 8
 _DIGITS: Final = 9
 Json = dict[str, Any]
@@ -146,8 +148,10 @@ def _rollback(ask: Ask, span: Span, automation: str, criteria: Iterable[Mapping[
 def _mover(mover: Mover, tz: str) -> Json:
     cause = mover.causes[0].change if mover.causes else None
     about = {"automation": mover.subject.automation, "measure": mover.subject.measure, "step": mover.subject.step}
-    named = {"what": cause.what, "name": cause.name, "to": cause.new} if cause else None
-    return {**about, "worse": mover.worse, "sentence": mover_sentence(mover, tz), "cause": named}
+    named = {"what": cause.what, "name": cause.name, "from": cause.old, "to": cause.new} if cause else None
+    why = {"cause": named, "reason": asdict(mover.reason) if mover.reason else None}
+    when = {"since_us": mover.since_us, "told": mover.told}
+    return {**about, **why, **when, "worse": mover.worse, "sentence": mover_sentence(mover, tz)}
 
 
 def _change(sentence: str, automation: str | None) -> Json:

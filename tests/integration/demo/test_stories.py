@@ -14,6 +14,7 @@ from gateway.settings import load
 from metrics.health.review.headlines import layer_of
 from metrics.health.review.serve import made
 
+pytestmark = [pytest.mark.xdist_group("stories"), pytest.mark.timeout(300)]  # the weeks are played once
 MONDAY_US = last_full_weeks(datetime(2026, 11, 22, 12, tzinfo=UTC), 4)
 PLAN = Plan(MONDAY_US, 4, 0.5)
 
@@ -53,7 +54,8 @@ def test_a_price_rise_is_found_with_its_cause(played: dict[str, Any]) -> None:
 
 def test_a_slow_model_is_found(played: dict[str, Any]) -> None:
     slow = [each for each in movers(played, 4, "qualification-summary") if each["measure"] == "latency"]
-    assert [(each["step"], each["worse"]) for each in slow] == [("summarise", True)]
+    assert [(each["step"], each["worse"], each["cause"]) for each in slow] == [("summarise", True, None)]
+    assert [(each["reason"]["kind"], each["reason"]["name"]) for each in slow] == [("model", "simulated-small")]
 
 
 def test_a_bad_prompt_is_found_with_its_version(played: dict[str, Any]) -> None:
@@ -67,7 +69,8 @@ def test_a_bad_prompt_is_found_with_its_version(played: dict[str, Any]) -> None:
 def test_a_certificate_that_stops_holding_is_withdrawn_and_told(played: dict[str, Any]) -> None:
     told = [(each["kind"], each["automation"]) for week in (3, 4) for each in events(played, week)]
     assert ("certificate.withdrawn", "inbound-triage") in told
-    assert [each["worse"] for each in movers(played, 3, "inbound-triage") if each["measure"] == "success"] == [True]
+    fell = [each for week in (3, 4) for each in movers(played, week, "inbound-triage") if each["measure"] == "success"]
+    assert [(each["worse"], each["cause"], each["told"]) for each in fell] == [(True, None, False), (True, None, True)]
 
 
 def test_a_quiet_week_has_no_mover(played: dict[str, Any]) -> None:

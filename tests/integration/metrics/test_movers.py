@@ -64,7 +64,7 @@ def test_a_bad_prompt_version_is_found_and_named(tmp_path: Path) -> None:
     assert (mover.subject.measure, mover.worse) == ("success", True)
     said = mover_sentence(mover, WEEK.tz)
     assert said.startswith("triage: task success fell from ")
-    assert "prompt draft went from draft@3 to draft@4 on Sun 19 Apr" in said
+    assert "prompt draft went from version 3 to version 4 on Sun 19 Apr" in said
 
 
 def test_a_price_rise_and_a_slow_model_are_told_apart(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_going_back_to_a_version_is_a_change_too(tmp_path: Path) -> None:
 
     changes = [change_sentence(change) for change in moved(tmp_path, back).changes]
     assert [each.split(" on ")[0] for each in changes] == [
-        "prompt draft went from draft@3 to draft@4", "prompt draft went from draft@4 to draft@3"
+        "prompt draft went from version 3 to version 4", "prompt draft went from version 4 to version 3"
     ]  # fmt: skip
 
 

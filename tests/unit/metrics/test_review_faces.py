@@ -23,7 +23,7 @@ def figure(value: float, low: float | None = None, high: float | None = None) ->
 def document(name: str = "triage") -> dict[str, Any]:
     now = {"success": figure(0.7, 0.6, 0.79), "latency_p95_s": figure(3.2)}
     made: dict[str, Any] = {
-        "format": 1, "week": "2026-W47", "tz": "Europe/Berlin", "seq": 1234, "until_us": 1_795_993_200_000_000,
+        "format": 2, "week": "2026-W47", "tz": "Europe/Berlin", "seq": 1234, "until_us": 1_795_993_200_000_000,
         "since_us": 1_795_993_200_000_000 - WEEK_US, "volume": {"runs": 100, "calls": 120, "simulated": 120},
         "inputs": {"checkpoint": {"size": 900, "time": "2026-11-22T06:00:00Z", "root": "cm9v"}, "snapshot": "ab" * 32},
         "scorecards": [
@@ -39,7 +39,8 @@ def document(name: str = "triage") -> dict[str, Any]:
             }
         ],
         "movers": [
-            {"automation": name, "measure": "success", "step": "", "worse": True, "sentence": EVIL, "cause": None}
+            {"automation": name, "measure": "success", "step": "", "worse": True, "sentence": EVIL, "cause": None,
+             "reason": None, "since_us": 0, "told": False}
         ],
         "layers": [{"automation": name, "layer": "prompt", "runs": 7, "reason": "changed or rejected by a human"}],
         "changes": [{"automation": None, "sentence": EVIL}],
