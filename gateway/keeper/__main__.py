@@ -4,23 +4,25 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
-from gateway.control.database import open_database
+from gateway.control import housekeeping, reviews
+from gateway.control.database import Database, open_database
 from gateway.control.errors import ControlError
 from gateway.holds.agenda import AGENDA
 from gateway.holds.texts import REVIEWS, ReviewTexts
 from gateway.keeper.activator import ACTOR, Activator
 from gateway.keeper.certificates import CertificateWatch
-from gateway.keeper.duties import Keeper
+from gateway.keeper.duties import Duty, Keeper, OwnDuty, blocking
 from gateway.keeper.messages import Messenger, Post
 from gateway.keeper.reconcile import Reconciler
 from gateway.keeper.relay import Relay
 from gateway.keeper.steer import Steerer
 from gateway.keeper.tenure import Tenure, alone, holder_name
 from gateway.keeper.webhooks import Webhooks
-from gateway.keeper.weekly import weekly_watches
+from gateway.keeper.weekly import weekly_duties
 from gateway.logs import configure
 from gateway.machine.parent import MARGIN_S, stop_signals
 from gateway.machine.ports import address
@@ -34,6 +36,7 @@ from metrics.client import RecorderClient
 from metrics.health.replay import Ask
 from metrics.proof.erasure import ErasureList
 from metrics.record.journal import FileJournal, open_keystore, writer_id
+from metrics.record.keystore import KeyStore
 from metrics.record.master import MasterKey, MasterKeyError
 from metrics.record.token import Grant, secret_of, sign
 
@@ -49,31 +52,52 @@ async def keep(settings: Settings, environ: Mapping[str, str]) -> None:
     database = open_database(settings.database_url)
     keystore, master = open_keystore(settings.data, environ)
     journal = FileJournal(settings.data, writer_id("keeper"), keystore)
-    tenure = Tenure(database, holder_name(settings.data))
+    relay, tenure = Relay(database, journal), Tenure(database, holder_name(settings.data))
+    duties = _duties(settings, environ, database, relay, Keys(keystore, master))
     try:
-        activator, relay = Activator(database, settings.policies), Relay(database, journal)
-        reconciler = Reconciler(database, settings.data)
-        client = _client(settings, master, database.clock_us)
-
-        def ask(tenant: str) -> Ask:
-            return client(tenant).query
-
-        steerer, certificates = Steerer(database, ask), CertificateWatch(database, ask)
-        texts, private = ReviewTexts(database, Sealer(master, REVIEWS)), frozenset(settings.webhook_hosts.split(","))
-        webhooks = Webhooks(database, texts, environ, private)
-        stores, holder = local_stores(database, keystore, settings.data), holder_name(settings.data)
-        eraser = ErasureDuty(Eraser(database, stores, ErasureList(settings.data), holder))
-        own = keeper_client(master, address(settings, "recorder"), database.clock_us)
-        retention = RetentionDuty(Retention(database, own), database.clock_us)
-        parts = (activator, relay, reconciler, steerer, certificates, webhooks, eraser, retention)
-        post = Post(settings.smtp_url, settings.mail_from)
-        messenger = Messenger(database, Sealer(master, AGENDA), environ, post, private)
-        watches = weekly_watches(settings, database, client, messenger)
-        await Keeper(database, tenure, *parts, watches=watches).keep(stop)
+        await Keeper(tenure, duties, relay.pass_on).keep(stop)
     finally:
         await journal.close()
         database.close()
         os.close(lock)
+
+
+class Keys(NamedTuple):
+    """What is sealed, and what is erased, is under these."""
+
+    store: KeyStore
+    master: MasterKey
+
+
+def _duties(
+    settings: Settings, environ: Mapping[str, str], database: Database, relay: Relay, keys: Keys
+) -> list[Duty | OwnDuty]:
+    """Compose all that this keeper does, each with its pace in seconds."""
+    client, private = _client(settings, keys.master, database.clock_us), frozenset(settings.webhook_hosts.split(","))
+
+    def ask(tenant: str) -> Ask:
+        return client(tenant).query
+
+    texts = ReviewTexts(database, Sealer(keys.master, REVIEWS))
+    post = Post(settings.smtp_url, settings.mail_from)
+    messenger = Messenger(database, Sealer(keys.master, AGENDA), environ, post, private)
+    stores = local_stores(database, keys.store, settings.data)
+    erasures = ErasureDuty(Eraser(database, stores, ErasureList(settings.data), holder_name(settings.data)))
+    recorder = keeper_client(keys.master, address(settings, "recorder"), database.clock_us)
+    retention = RetentionDuty(Retention(database, recorder), database.clock_us)
+    return [
+        Duty("activation", 0.1, blocking(Activator(database, settings.policies).look)),
+        Duty("relay", 0.25, relay.pass_on),
+        Duty("deadlines", 0.5, blocking(lambda _: reviews.expire(database))),
+        Duty("webhooks", 1.0, Webhooks(database, texts, environ, private).deliver),
+        Duty("erasures", 1.0, blocking(erasures.look)),
+        Duty("steering", 15.0, blocking(Steerer(database, ask).decide)),
+        Duty("watch over certificates", 15.0, blocking(CertificateWatch(database, ask).look)),
+        Duty("sweep", 60.0, blocking(lambda _: housekeeping.sweep(database, retention.holds()))),
+        Duty("retention", 60.0, blocking(retention.look)),
+        OwnDuty("reconciliation", 2.0, partial(asyncio.to_thread, Reconciler(database, settings.data).settle)),
+        *weekly_duties(settings, database, client, messenger),
+    ]
 
 
 def _client(settings: Settings, master: MasterKey, clock_us: Callable[[], int]) -> Callable[[str], RecorderClient]:

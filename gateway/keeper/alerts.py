@@ -1,6 +1,5 @@
 """Watches targets and criteria for going back: tells people once, and acts where an automation's file says so."""
 
-import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -36,16 +35,12 @@ class Alerts:
     tree: TreeInForce = field(default_factory=TreeInForce)
     _due_us: int = 0
 
-    async def watch(self, lease: Lease) -> None:
+    def look(self, lease: Lease) -> None:
         """Look once.
 
         Raises:
             RecorderError: the ledger cannot be asked; the next look tries again.
         """
-        await asyncio.to_thread(self.look, lease)
-
-    def look(self, lease: Lease) -> None:
-        """As `watch`; blocks."""
         now_us = self.database.clock_us()
         if now_us < self._due_us:
             return

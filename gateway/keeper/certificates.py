@@ -1,6 +1,5 @@
 """The watch over certificates: audits of what passed are bet against, and one that no longer holds is withdrawn."""
 
-import asyncio
 import logging
 from collections.abc import Callable
 from typing import Final
@@ -27,16 +26,12 @@ class CertificateWatch:
         self._tree = TreeInForce()
         self._due_us = 0
 
-    async def watch(self, lease: Lease) -> None:
-        """Look once.
+    def look(self, _lease: Lease) -> None:
+        """Look once. Two keepers that withdraw at once withdraw once.
 
         Raises:
             RecorderError: the ledger cannot be asked; the next look tries again.
         """
-        await asyncio.to_thread(self.look, lease)
-
-    def look(self, _lease: Lease) -> None:
-        """As `watch`; blocks. Two keepers that withdraw at once withdraw once."""
         now_us = self._database.clock_us()
         if now_us < self._due_us:
             return

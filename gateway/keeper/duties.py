@@ -4,125 +4,79 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
-from gateway.control import housekeeping, reviews
-from gateway.control.database import Database
 from gateway.control.errors import ControlError
 from gateway.control.leases import Lease
-from gateway.keeper.activator import Activator
-from gateway.keeper.certificates import CertificateWatch
-from gateway.keeper.reconcile import Reconciler
-from gateway.keeper.relay import Relay
-from gateway.keeper.steer import Steerer
 from gateway.keeper.tenure import Tenure
-from gateway.keeper.webhooks import Webhooks
-from gateway.trust.erasing import ErasureDuty
-from gateway.trust.retaining import RetentionDuty
 from metrics.client import RecorderError
 from metrics.record.journal import JournalUnavailable
 
+LEASE_S: Final = 0.2
 _log = logging.getLogger("gateway.keeper")
 
-LOOK_S: Final = 0.1
-LEASE_S: Final = 0.2
-RELAY_S: Final = 0.25
-SWEEP_S: Final = 60.0
-SETTLE_S: Final = 2.0
-DEADLINES_S: Final = 0.5
-WEBHOOKS_S: Final = 1.0
-STEER_S: Final = 15.0
-ERASURES_S: Final = 1.0
-RETENTION_S: Final = 60.0
-Duty = Callable[[Lease], Awaitable[object]]
+Act = Callable[[Lease], Awaitable[object]]
 
 
-@dataclass(frozen=True, slots=True)
+class Duty(NamedTuple):
+    """One thing done every so many seconds while the lease is held.
+
+    It may raise `ControlError`, `JournalUnavailable`, `RecorderError` and `OSError`: it is tried again.
+    """
+
+    name: str
+    every_s: float
+    act: Act
+
+
+class OwnDuty(NamedTuple):
+    """One thing that each machine's keeper does for its own machine, lease or not; it may raise the same."""
+
+    name: str
+    every_s: float
+    act: Callable[[], Awaitable[object]]
+
+
+def blocking(look: Callable[[Lease], object]) -> Act:
+    """Do in a thread what takes a while."""
+    return lambda lease: asyncio.to_thread(look, lease)
+
+
 class Keeper:
-    """The parts of a keeper."""
+    """Does its duties until told to stop; `last` is done once more at the end, for what still waits."""
 
-    database: Database
-    tenure: Tenure
-    activator: Activator
-    relay: Relay
-    reconciler: Reconciler | None = None
-    steerer: Steerer | None = None
-    certificates: CertificateWatch | None = None
-    webhooks: Webhooks | None = None
-    erasures: ErasureDuty | None = None
-    retention: RetentionDuty | None = None
-    watches: Sequence[tuple[str, float, Duty]] = ()  # name, pace in seconds, what is done while the lease is held
+    def __init__(self, tenure: Tenure, duties: Sequence[Duty | OwnDuty], last: Act) -> None:
+        self._tenure, self._duties, self._last = tenure, duties, last
 
     async def keep(self, stop: asyncio.Event) -> None:
-        """Do all duties until told to stop; then pass on what still waits, and give the lease back."""
+        """Do all duties until told to stop, then give the lease back."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._repeat("lease", LEASE_S, stop, self._hold))
-            tasks.create_task(self._repeat("activation", LOOK_S, stop, self._while_held(self._look)))
-            tasks.create_task(self._repeat("relay", RELAY_S, stop, self._while_held(self.relay.pass_on)))
-            tasks.create_task(self._repeat("sweep", SWEEP_S, stop, self._while_held(self._sweep)))
-            tasks.create_task(self._repeat("deadlines", DEADLINES_S, stop, self._while_held(self._expire)))
-            if self.reconciler is not None:
-                tasks.create_task(self._repeat("reconciliation", SETTLE_S, stop, self.reconciler.settle))
-            if self.webhooks is not None:
-                tell = self._while_held(self.webhooks.deliver)
-                tasks.create_task(self._repeat("webhooks", WEBHOOKS_S, stop, tell))
-            if self.erasures is not None:
-                tasks.create_task(self._repeat("erasures", ERASURES_S, stop, self._blocking(self.erasures.look)))
-            if self.retention is not None:
-                tasks.create_task(self._repeat("retention", RETENTION_S, stop, self._blocking(self.retention.look)))
-            for name, every_s, duty in self.watches:
-                tasks.create_task(self._repeat(name, every_s, stop, self._while_held(duty)))
-            if self.steerer is not None:
-                steer = self._while_held(self.steerer.steer)
-                tasks.create_task(self._repeat("steering", STEER_S, stop, steer))
-            if self.certificates is not None:
-                watch = self._while_held(self.certificates.watch)
-                tasks.create_task(self._repeat("watch over certificates", STEER_S, stop, watch))
+            for duty in (OwnDuty("lease", LEASE_S, self._hold), *self._duties):
+                tasks.create_task(self._repeat(duty, stop))
         with suppress(ControlError, JournalUnavailable):
-            await self._while_held(self.relay.pass_on)()
-        await asyncio.to_thread(self.tenure.give_up)
+            await self._while_held(self._last)
+        await asyncio.to_thread(self._tenure.give_up)
 
     async def _hold(self) -> None:
-        await asyncio.to_thread(self.tenure.hold)
+        await asyncio.to_thread(self._tenure.hold)
 
-    async def _look(self, lease: Lease) -> None:
-        await asyncio.to_thread(self.activator.look, lease)
+    async def _while_held(self, act: Act) -> None:
+        if (lease := self._tenure.lease) is not None:
+            await act(lease)
 
-    async def _sweep(self, _lease: Lease) -> None:
-        holds = self.retention.holds if self.retention else tuple
-        await asyncio.to_thread(lambda: housekeeping.sweep(self.database, holds()))
-
-    async def _expire(self, _lease: Lease) -> None:
-        await asyncio.to_thread(reviews.expire, self.database)
-
-    def _blocking(self, look: Callable[[Lease], object]) -> Callable[[], Awaitable[None]]:
-        """Do in a thread what takes a while."""
-        return self._while_held(lambda lease: asyncio.to_thread(look, lease))
-
-    def _while_held(self, duty: Duty) -> Callable[[], Awaitable[None]]:
-        async def act() -> None:
-            lease = self.tenure.lease
-            if lease is not None:
-                await duty(lease)
-
-        return act
-
-    async def _repeat(
-        self, name: str, every_s: float, stop: asyncio.Event, act: Callable[[], Awaitable[object]]
-    ) -> None:
+    async def _repeat(self, duty: Duty | OwnDuty, stop: asyncio.Event) -> None:
         """Act at intervals; say once when it begins to fail and once when it works again."""
         failing = False
         while not stop.is_set():
             try:
-                await act()
+                await (duty.act() if isinstance(duty, OwnDuty) else self._while_held(duty.act))
             except (ControlError, JournalUnavailable, RecorderError, OSError) as error:
                 if not failing:
-                    _log.warning("%s failed and is tried again: %s", name, error)
+                    _log.warning("%s failed and is tried again: %s", duty.name, error)
                 failing = True
             else:
                 if failing:
-                    _log.info("%s works again", name)
+                    _log.info("%s works again", duty.name)
                 failing = False
             with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), every_s)
+                await asyncio.wait_for(stop.wait(), duty.every_s)

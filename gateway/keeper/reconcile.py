@@ -3,7 +3,6 @@
 Each machine settles for its own dead, whichever keeper holds the lease, for only it has their journals.
 """
 
-import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -29,15 +28,12 @@ class Reconciler:
     def __init__(self, database: Database, data: Path) -> None:
         self._database, self._journal = database, data / "journal"
 
-    async def settle(self) -> int:
+    def settle(self) -> int:
         """Return to each allowance what dead workers of this machine left unspent; return how many leases ended.
 
         Places for calls under way come back from silent workers of other machines as well. Their money does not: what
         a machine that is gone had leased counts as spent until it comes back or the period ends.
         """
-        return await asyncio.to_thread(self._settle)
-
-    def _settle(self) -> int:
         now_us, done = self._database.clock_us(), 0
         for holder, held in _by_holder(budgets.held(self._database)).items():
             segments = self._segments(holder, min(left.since_us for left in held))

@@ -1,6 +1,5 @@
 """Steering by the ledger: shares of split arms that grow or fall back, and how candidates did in each step."""
 
-import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -36,16 +35,12 @@ class Steerer:
         self._tree = TreeInForce()
         self._outcomes_due_us = 0
 
-    async def steer(self, lease: Lease) -> None:
+    def decide(self, lease: Lease) -> None:
         """Decide once.
 
         Raises:
             RecorderError: the ledger cannot be asked; everything stays as it is.
         """
-        await asyncio.to_thread(self.decide, lease)
-
-    def decide(self, lease: Lease) -> None:
-        """As `steer`; blocks."""
         tree, known = self._read()
         policies = tree.policies.values() if tree else ()
         growing = [(policy, split) for policy in policies for split in policy.routing.promoted]

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -16,6 +16,7 @@ from gateway.control.leases import Lease
 from gateway.control.tree import TreeInForce
 from gateway.control.weekly import Frozen
 from gateway.keeper.alerts import Alerts
+from gateway.keeper.duties import Duty, blocking
 from gateway.keeper.messages import Messenger
 from gateway.settings import Settings
 from metrics.client import RecorderClient
@@ -118,10 +119,10 @@ class ReviewBuilder:
         return found
 
 
-def weekly_watches(
+def weekly_duties(
     settings: Settings, database: Database, client: Callable[[str], RecorderClient], messenger: Messenger
-) -> list[tuple[str, float, Callable[[Lease], Awaitable[object]]]]:
-    """Return what the keeper does for the weekly review and for alerts: name, pace in seconds, duty."""
+) -> list[Duty]:
+    """Return what the keeper does for the weekly review and for alerts."""
     channels = tuple(each.strip() for each in (settings.notify or "").split(",") if each.strip())
     builder = ReviewBuilder(
         database,
@@ -130,9 +131,9 @@ def weekly_watches(
         settings.review_at,
         channels,
     )
-    watch = Alerts(database, lambda tenant: client(tenant).query, channels)
+    alerts = Alerts(database, lambda tenant: client(tenant).query, channels)
     return [
-        ("weekly reviews", BUILD_S, builder.build),
-        ("alerts", ALERTS_S, watch.watch),
-        ("messages", BUILD_S, messenger.send),
+        Duty("weekly reviews", BUILD_S, builder.build),
+        Duty("alerts", ALERTS_S, blocking(alerts.look)),
+        Duty("messages", BUILD_S, messenger.send),
     ]

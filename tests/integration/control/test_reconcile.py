@@ -1,6 +1,5 @@
 """A worker killed with SIGKILL: what it held counts as spent until its journal shows what it really spent."""
 
-import asyncio
 import os
 import signal
 import subprocess
@@ -66,19 +65,19 @@ def test_a_killed_workers_rest_comes_back_once_it_is_dead(tmp_path: Path) -> Non
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         reconciler, elsewhere = Reconciler(database, tmp_path), Reconciler(database, tmp_path / "another machine")
-        assert asyncio.run(reconciler.settle()) == 0  # it lives
+        assert reconciler.settle() == 0  # it lives
         before = taken(database, DAY)
         assert before >= 200
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
-        assert asyncio.run(elsewhere.settle()) == 0  # its journal is not there: all of it counts as spent
+        assert elsewhere.settle() == 0  # its journal is not there: all of it counts as spent
         assert taken(database, DAY) == before
-        assert asyncio.run(reconciler.settle()) == 2  # whoever is keeper
+        assert reconciler.settle() == 2  # whoever is keeper
         assert taken(database, DAY) == 5 + 7 + 10  # two calls ended; one was under way and counts in full
         (state,) = (each for each in budgets.states(database, "acme", 0) if each.allowance.name == DAY.name)
         assert state.spent == 22
         assert taken(database, PLACES) == 0
-        assert asyncio.run(reconciler.settle()) == 0
+        assert reconciler.settle() == 0
         assert ControlStore(database, "next").take(DAY, Wish(CAP - 22, 1, CAP)).granted == CAP - 22
     finally:
         database.close()

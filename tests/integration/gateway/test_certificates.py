@@ -1,6 +1,5 @@
 """From audited outcomes to a certificate in the policy folder, and to its withdrawal when it no longer holds."""
 
-import asyncio
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -148,7 +147,7 @@ def test_what_no_longer_holds_is_withdrawn_once_and_said(home: Path, database: D
 
     def look() -> frozenset[str]:
         with stopped_ledger(home / "data", "default") as ask:
-            asyncio.run(CertificateWatch(database, lambda _tenant: ask).watch(lease))
+            CertificateWatch(database, lambda _tenant: ask).look(lease)
         with database.read() as conn:
             return withdrawn(conn)
 

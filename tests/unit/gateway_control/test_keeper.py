@@ -12,7 +12,7 @@ from gateway.control.identity.keys import KeySpec, create_key
 from gateway.control.identity.roles import local_operator
 from gateway.control.leases import Lease, release
 from gateway.keeper.activator import Activator
-from gateway.keeper.duties import Keeper
+from gateway.keeper.duties import Duty, Keeper, blocking
 from gateway.keeper.relay import Relay
 from gateway.keeper.tenure import Tenure, alone, holder_name
 from metrics.record.commits import Commit, OnFailure
@@ -143,7 +143,9 @@ def test_a_keeper_does_all_its_duties_and_leaves_nothing_waiting(database: Datab
 
     async def work() -> None:
         stop = asyncio.Event()
-        keeper = Keeper(live, tenure, Activator(live, folder), Relay(live, journal))
+        relay = Relay(live, journal)
+        duties = [Duty("activation", 0.1, blocking(Activator(live, folder).look)), Duty("relay", 0.25, relay.pass_on)]
+        keeper = Keeper(tenure, duties, relay.pass_on)
         running = asyncio.create_task(keeper.keep(stop))
         await asyncio.wait_for(journal.first.wait(), 20)
         make_keys(live, 2)
