@@ -104,6 +104,8 @@ async def unreachable(stand: Stand, counts: Counts, each: int) -> None:
         for reply in replies:
             counts.failed(name, reply, limit_s + 1.0)  # all at once, on a machine that also runs both ends
         slowest = max(reply.seconds for reply in replies)
+        if name == "reset at once" and (late := sum(reply.status == 504 for reply in replies)):
+            counts.bad.append(f"{late} calls timed out although their upstream answers by a reset")
         counts.say(name, f"{each}: {tally(replies)}; slowest {slowest:.2f} s")
 
 
@@ -121,6 +123,8 @@ async def storm(stand: Stand, counts: Counts, clients: int) -> None:
     for reply in replies:
         counts.failed("429", reply, 5.0)
     obeyed = sum(reply.headers.get("retry-after") == "1" for reply in replies)
+    if obeyed < clients:
+        counts.bad.append(f"429 storm: {clients - obeyed} replies without the upstream's retry-after")
     counts.say("429 storm", f"{clients}: {tally(replies)}; retry-after passed on {obeyed}")
 
 

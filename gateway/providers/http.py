@@ -5,12 +5,13 @@ Follows no redirects, keeps no cookies, reads no proxy settings, sends nothing t
 
 import asyncio
 import functools
+import os
 import socket
 import ssl
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 from urllib.parse import urlsplit
 
 from aiohappyeyeballs import start_connection
@@ -55,6 +56,7 @@ class Connections:
 
     def __init__(self, tls: Callable[[], ssl.SSLContext] | None = None) -> None:
         self._idle: dict[Origin, deque[Connection]] = {}
+        self._looked_up: dict[Origin, asyncio.Future[Sequence[_AddressInfo]]] = {}
         self._buffer = memoryview(bytearray(READ_BYTES))
         self._tls = functools.cache(tls or ssl.create_default_context)  # made at need: it takes some milliseconds
 
@@ -105,8 +107,10 @@ class Connections:
         idle = self._idle.setdefault(origin, deque())
         try:
             async with asyncio.timeout(seconds):
-                named = await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
-                sock = await start_connection(_allowed(named), happy_eyeballs_delay=_OTHER_FAMILY_S, loop=loop)
+                addresses = _allowed(await asyncio.shield(self._addresses(origin, loop)))
+                sock = await start_connection(
+                    addresses, happy_eyeballs_delay=_OTHER_FAMILY_S, loop=_Connecting.on(loop)
+                )
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
                 context = self._tls() if origin.tls else None
                 name = origin.host if origin.tls else None
@@ -118,6 +122,54 @@ class Connections:
             raise UpstreamTimeout("The upstream did not answer in time.") from error
         except (OSError, UnicodeError) as error:
             raise UpstreamError("The upstream could not be reached.", code="upstream_unreachable") from error
+
+    def _addresses(self, origin: Origin, loop: asyncio.AbstractEventLoop) -> "asyncio.Future[Sequence[_AddressInfo]]":
+        """Look a name up, once for all who ask meanwhile: a dead name server holds one thread for it, not all."""
+        looked_up = self._looked_up.get(origin)
+        if looked_up is None:
+            looked_up = self._looked_up[origin] = loop.create_task(_look_up(origin, loop))
+            looked_up.add_done_callback(functools.partial(self._known, origin))
+        return looked_up
+
+    def _known(self, origin: Origin, looked_up: "asyncio.Future[Sequence[_AddressInfo]]") -> None:
+        self._looked_up.pop(origin, None)
+        if not looked_up.cancelled():
+            looked_up.exception()  # seen, also when nobody waits any more
+
+
+async def _look_up(origin: Origin, loop: asyncio.AbstractEventLoop) -> Sequence[_AddressInfo]:
+    return await loop.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+
+
+class _Connecting:
+    """All that making a connection asks of a loop. uvloop's own way waits for the threads that look names up."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+
+    @classmethod
+    def on(cls, loop: asyncio.AbstractEventLoop) -> asyncio.AbstractEventLoop:
+        """Stand in for a loop."""
+        return cast(asyncio.AbstractEventLoop, cls(loop))
+
+    async def sock_connect(self, sock: socket.socket, address: Any) -> None:
+        """Connect a socket that does not block. Raises OSError."""
+        try:
+            sock.connect(address)
+        except BlockingIOError:
+            ready = self._loop.create_future()
+            self._loop.add_writer(sock, _set, ready)
+            try:
+                await ready
+            finally:
+                self._loop.remove_writer(sock)
+            if error := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                raise OSError(error, os.strerror(error)) from None
+
+
+def _set(ready: asyncio.Future[None]) -> None:
+    if not ready.done():
+        ready.set_result(None)
 
 
 def _allowed(named: Sequence[_AddressInfo]) -> list[_AddressInfo]:

@@ -4,9 +4,11 @@ import asyncio
 import datetime
 import gc
 import gzip
+import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -164,6 +166,45 @@ def test_nobody_there_is_said_so() -> None:
 
     assert asyncio.run(ask(Origin.of("http://127.0.0.1:1/v1"))) == "upstream_unreachable"
     assert asyncio.run(ask(Origin.of("http://no-such-host.invalid/v1"))) == "upstream_unreachable"
+
+
+class NameServerAway(asyncio.SelectorEventLoop):
+    """Looks names up slowly, all through few threads; a connection to an address has no business there."""
+
+    looked_up = 0
+
+    async def getaddrinfo(self, host: Any, port: Any, **given: Any) -> Any:
+        if host == "127.0.0.1":
+            return await super().getaddrinfo(host, port, **given)
+        self.looked_up += 1
+        await asyncio.sleep(0.2)
+        raise socket.gaierror
+
+    async def sock_connect(self, sock: Any, address: Any) -> None:
+        raise AssertionError("uvloop looks addresses up here")
+
+
+def test_a_dead_name_server_is_asked_once_and_holds_up_nobody_else() -> None:
+    with running_upstream() as upstream, asyncio.Runner(loop_factory=NameServerAway) as runner:
+        upstream.scripts.append(reply(b"{}"))
+
+        async def main() -> None:
+            connections = Connections()
+            lost = Origin.of("http://slow.invalid/v1")
+            patience = PATIENCE._replace(connect_s=0.1)
+            asked = [asyncio.create_task(connections.ask(lost, GET, patience)) for _ in range(20)]
+            await asyncio.sleep(0)
+            assert await body(connections, Origin.of(upstream.base_url)) == b"{}"
+            ends = await asyncio.gather(*asked, return_exceptions=True)
+            assert {type(end) for end in ends} == {UpstreamTimeout}
+            with pytest.raises(UpstreamError, match="could not be reached"):
+                await connections.ask(lost, GET, PATIENCE)
+            await connections.close()
+
+        runner.run(main())
+        loop = runner.get_loop()
+        assert isinstance(loop, NameServerAway)
+        assert loop.looked_up == 1
 
 
 def test_origins_are_read_from_base_urls() -> None:
