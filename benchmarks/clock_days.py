@@ -174,12 +174,6 @@ def _look(recorder: Recorder, made: list[Made], today: int, holds: tuple[LegalHo
             _judge(verdict, "content", readable, held or today <= each.day + (each.content or 0))
 
 
-def _worth_a_look(made: Made, today: int, held: bool) -> bool:
-    """Opening takes a while: near the day on which it goes, and now and then while it is held."""
-    age = today - made.day - (made.content or 0)
-    return abs(age) <= 2 or (held and age > 0 and age % 16 == 0)
-
-
 def _judge(verdict: Verdict, what: str, there: bool, due: bool) -> None:
     if there != due:
         verdict.wrong[f"{what} {'late' if there else 'early'}"] += 1

@@ -2,22 +2,26 @@
 
 import csv
 import hashlib
+import heapq
 import io
 import json
 import struct
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from metrics.proof.notes import BadNoteError, Checkpoint, UnverifiableError, VerifierKey
 from metrics.proof.report import Report
 from metrics.proof.tree import leaf_hash, node_hash
 
 FORMAT = "sluice-bundle/1"
+_T = TypeVar("_T")
 _NODE = struct.Struct(">QQ32s")
 _NULL, _BETWEEN = "\0", "\x1f"
+_GARBLED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 _BOOL = {True: "true", False: "false"}
 _DECODER = json.JSONDecoder(parse_int=str, parse_float=str)
 
@@ -36,7 +40,7 @@ class _Check:
         self.archive, self.key, self.report = archive, key, report
         self.names = set(archive.namelist())
         self.about: dict[str, Any] = {}
-        self.leaves: dict[int, bytes] = {}
+        self.rows = 0
         self.good: dict[str, bool] = {}  # files that were read, and whether each is as it was signed
 
     def run(self, anchored: list[Checkpoint]) -> None:
@@ -45,15 +49,18 @@ class _Check:
             self.about = json.loads(raw or b"")
             if self.about["format"] != FORMAT:
                 raise UnverifiableError(f"this verifier knows {FORMAT}, not {self.about['format']}")
-        except (ValueError, KeyError, TypeError) as problem:
+        except _GARBLED as problem:
             raise UnverifiableError("it has no manifest that can be read") from problem
         self._check_signature(raw or b"")
-        self._read_leaves()
-        seqs = self._check_tables()
-        self._check_leaves(seqs)
-        self._check_tree(anchored)
-        self._check_counts(len(seqs), self._check_files())
-        self.report.records = len(seqs)
+        for name, times in Counter(self.archive.namelist()).items():
+            if times > 1:
+                self.report.found(None, f"the file {name} stands in it {times} times")
+        try:
+            self._check_tree(anchored)
+            self._check_counts(self._check_files())
+        except _GARBLED as problem:
+            self.report.found(None, f"the manifest does not say what a bundle's says: {type(problem).__name__}")
+        self.report.records = self.rows
 
     def _read(self, name: str) -> bytes | None:
         """Read a file, and hold it against the manifest."""
@@ -91,33 +98,69 @@ class _Check:
             self.report.found(None, f"the file {name} does not belong to it")
         return all(self.good[name] for name in files)
 
-    def _read_leaves(self) -> None:
+    def _leaves(self) -> Iterator[tuple[int, bytes]]:
+        """Yield the leaves by number, one file at a time in memory."""
         for name in sorted(name for name in self.names if name.startswith("leaves/")):
+            found: dict[int, bytes] = {}
             for line in (self._read(name) or b"").split(b"\n"):
                 if line:
                     try:
-                        self.leaves[int(json.loads(line)["seq"])] = line
-                    except (ValueError, KeyError, TypeError):
+                        found[int(json.loads(line)["seq"])] = line
+                    except _GARBLED:
                         self.report.found(None, f"{name} holds a line that is no leaf")
+            yield from sorted(found.items())
 
-    def _check_tables(self) -> dict[int, str]:
-        """Compare JSON lines and CSV row by row; return the rows' numbers with the ids of their records."""
-        seqs: dict[int, str] = {}
-        for name, table in self.about["tables"].items():
-            columns = table["columns"]
-            for part in table["parts"]:
-                place = f"{name}/{part['number']:05d}"
-                rows = dict(self._json_rows(f"{place}.jsonl", columns, part, seqs))
-                said = dict(self._csv_rows(f"{place}.csv", columns))
-                for seq in rows.keys() | said.keys() if rows != said else ():
-                    if rows.get(seq) != said.get(seq):
-                        where = "jsonl" if seq not in rows else "csv" if seq not in said else ""
-                        what = f"its row is missing in {place}.{where}" if where else f"its rows in {place} differ"
-                        self.report.found(seq, what)
-        return seqs
+    def _table(self, name: str, table: dict[str, Any]) -> Iterator[tuple[int, str]]:
+        """Compare JSON lines and CSV row by row, a part at a time; yield numbers and ids of the rows' records."""
+        columns = table["columns"]
+        for part in table["parts"]:
+            place, ids = f"{name}/{part['number']:05d}", dict[int, str]()
+            rows = dict(self._json_rows(f"{place}.jsonl", columns, part, ids))
+            said = dict(self._csv_rows(f"{place}.csv", columns))
+            for seq in rows.keys() | said.keys() if rows != said else ():
+                if rows.get(seq) != said.get(seq):
+                    where = "jsonl" if seq not in rows else "csv" if seq not in said else ""
+                    what = f"its row is missing in {place}.{where}" if where else f"its rows in {place} differ"
+                    self.report.found(seq, what)
+            del rows, said
+            yield from sorted(ids.items())
+
+    def _rising(self, what: str, found: Iterable[tuple[int, _T]]) -> Iterator[tuple[int, _T]]:
+        """Yield what comes in the order of its numbers; name what does not."""
+        last = 0
+        for seq, value in found:
+            if seq > last:
+                yield (last := seq), value
+            else:
+                self.report.found(seq, f"its {what} stands twice, or out of its place")
+
+    def _proved(self) -> Iterator[tuple[int, bytes]]:
+        """Hold the rows against the leaves, both read as they are needed; yield the leaves."""
+        tables = [self._table(name, table) for name, table in self.about["tables"].items()]
+        rows = self._rising("row", heapq.merge(*tables))
+        row = self._next(rows)
+        for seq, line in self._rising("leaf", self._leaves()):
+            while row and row[0] < seq:
+                self.report.found(row[0], "its leaf is missing")
+                row = self._next(rows)
+            if row and row[0] == seq:
+                if json.dumps(row[1], ensure_ascii=False).encode() not in line:
+                    self.report.found(seq, "its leaf is that of another record")
+                row = self._next(rows)
+            else:
+                self.report.found(seq, "its row is missing")
+            yield seq, line
+        while row:
+            self.report.found(row[0], "its leaf is missing")
+            row = self._next(rows)
+
+    def _next(self, rows: Iterator[tuple[int, str]]) -> tuple[int, str] | None:
+        row = next(rows, None)
+        self.rows += row is not None
+        return row
 
     def _json_rows(
-        self, name: str, columns: list[list[str]], part: dict[str, Any], seqs: dict[int, str]
+        self, name: str, columns: list[list[str]], part: dict[str, Any], ids: dict[int, str]
     ) -> Iterator[tuple[int, str]]:
         empty = dict.fromkeys((column for column, _ in columns), _NULL)
         flags = [column for column, kind in columns if kind == "bool"]
@@ -130,12 +173,12 @@ class _Check:
                 said = row.pop("row_sha256")
                 row.update({flag: _BOOL[row[flag]] for flag in flags if row[flag] is not _NULL})
                 seq, found = int(row["seq"]), _hash(row.values())
-            except (ValueError, KeyError, TypeError, AttributeError):
+            except _GARBLED:
                 self.report.found(None, f"{name} holds a line that is no row")
                 continue
             if found != said:
                 self.report.found(seq, f"its row in {name} was changed")
-            seqs[seq] = row["event_id"]
+            ids[seq] = str(row["event_id"])
             hashes.update(found.encode())
             yield seq, found
         if hashes.hexdigest() != part["rows_sha256"]:
@@ -161,19 +204,13 @@ class _Check:
         except (ValueError, csv.Error, IndexError):
             self.report.found(None, f"{name} holds a line that is no row")
 
-    def _check_leaves(self, seqs: dict[int, str]) -> None:
-        for seq in sorted(seqs.keys() ^ self.leaves.keys()):
-            self.report.found(seq, "its leaf is missing" if seq in seqs else "its row is missing in every format")
-        for seq, line in self.leaves.items():
-            event_id = seqs.get(seq)
-            if event_id is not None and json.dumps(event_id, ensure_ascii=False).encode() not in line:
-                self.report.found(seq, "its leaf is that of another record")
-
     def _check_tree(self, anchored: list[Checkpoint]) -> None:
+        """Check rows and leaves while the tree grows of them."""
         try:
             checkpoint = self.key.open(self.about["checkpoint"])
         except BadNoteError as problem:
             self.report.found(None, f"the checkpoint is no good: {problem}")
+            self._root(0)
             return
         self.report.checkpoints, self.report.sealed = 1, checkpoint.size
         if self._root(checkpoint.size) != checkpoint.root:
@@ -189,10 +226,10 @@ class _Check:
     def _root(self, size: int) -> bytes:
         """Put leaves and hashes together; name the records for which nothing stands."""
         raw = self._read("tree.bin") or b""
-        nodes = list(_NODE.iter_unpack(raw[: len(raw) // _NODE.size * _NODE.size]))
-        nodes += [(seq - 1, 1, leaf_hash(line)) for seq, line in self.leaves.items()]
+        nodes = _NODE.iter_unpack(memoryview(raw)[: len(raw) // _NODE.size * _NODE.size])
+        leaves = ((seq - 1, 1, leaf_hash(line)) for seq, line in self._proved())
         at, stack = 0, [(0, 0, b"")]
-        for start, width, found in sorted(nodes):
+        for start, width, found in heapq.merge((node for node in nodes if node[1]), leaves):
             if start > at:
                 for seq in range(at + 1, min(start, at + 20) + 1):
                     self.report.found(seq, "nothing stands for it: its row and its leaf are gone")
@@ -208,7 +245,7 @@ class _Check:
             root = node_hash(left, root)
         return root
 
-    def _check_counts(self, rows: int, whole: bool) -> None:
+    def _check_counts(self, whole: bool) -> None:
         sequence = self.about["sequence"]
         if not sequence["exported"]:
             return
@@ -216,8 +253,8 @@ class _Check:
         total = sequence["exported"] + sum(sequence["left_out"].values()) + missing
         if total != sequence["last"] - sequence["first"] + 1:
             self.report.found(None, "the manifest's counts do not add up to all numbers between the first and the last")
-        if whole and rows != sequence["exported"]:
-            self.report.found(None, f"{rows} rows where {sequence['exported']} were exported")
+        if whole and self.rows != sequence["exported"]:
+            self.report.found(None, f"{self.rows} rows where {sequence['exported']} were exported")
 
 
 def _hash(cells: Iterable[str]) -> str:
