@@ -4,12 +4,11 @@ The ledger is made up by DuckDB as in `make bench-ledger`, with a leaf of the au
 bundle is made by the code of the recorder's job in a process of its own, which makes nothing else meanwhile.
 """
 
-import os
+import json
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -54,14 +53,18 @@ class Spent:
         return not self.code and self.seconds < seconds and self.most_mb < LIMIT_MB
 
 
+# A small process between: a child's `ru_maxrss` begins with what its parent had, and this program is large.
+BETWEEN = """import json, resource, subprocess, sys, time
+began = time.monotonic()
+code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([code, time.monotonic() - began, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024]))"""
+
+
 def spent(command: list[str], folder: Path) -> Spent:
     """Run a command and account for it."""
-    began = time.monotonic()
-    child = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
-    _, status, used = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    seconds, cpu_s = time.monotonic() - began, used.ru_utime + used.ru_stime
-    return Spent(child.returncode, seconds, cpu_s, used.ru_maxrss / 1024)
+    between = [sys.executable, "-I", "-c", BETWEEN, *command]
+    return Spent(*json.loads(subprocess.run(between, cwd=folder, capture_output=True, check=True).stdout))
 
 
 def recorded(folder: Path, calls: int) -> None:

@@ -1,7 +1,7 @@
 """`make campaign-canary`: secrets in every place of a request, through an upstream that fails in every way.
 
 None may turn up in what is left behind or told: every byte of the data folder, the ledger's rows, logs, telemetry,
-pages for machines, what commands print, and every answer.
+webhooks, pages for machines, what commands print, and every answer.
 """
 
 import asyncio
@@ -14,9 +14,10 @@ from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
+import aiohttp
 import click
 
-from benchmarks.canaries import Hunt, files, hits, of_callers, of_operators, places, tables
+from benchmarks.canaries import Hooks, Hunt, files, hits, listening, of_callers, of_operators, places, tables
 from benchmarks.faulty_upstream import WHOLE
 from benchmarks.hostile_requests import head
 from benchmarks.rawhttp import Reply, ask
@@ -30,9 +31,11 @@ INTRODUCTION = """
 Calls whose requests hold secrets in every place where somebody might put one, through an upstream that fails in every
 way and quotes the provider key and the request in its refusals; sign-ins, wrong keys, broken requests. Then every byte
 of the data folder, the ledger's rows, logs, telemetry, `/metrics`, what commands print and every answer are searched
-for them in eight spellings."""
+for them in eight spellings. At last the automation is stopped, a model repeats what it was asked, its answers are held
+and approved, and what webhooks are sent of them is searched as well."""
 SECRETS = 'redaction:\n  names: "off"\n  request: {secrets: {operator: pseudonym}, '
-POLICY_WITH_SECRETS = POLICY.replace('redaction:\n  names: "off"\n  request: {', SECRETS)
+HOLD = "hold: {queue: all, deadline: 5m, webhook: {url_env: BENCH_HOOK_URL, secret_env: BENCH_HOOK_SECRET}}\n"
+POLICY_WITH_SECRETS = POLICY.replace('redaction:\n  names: "off"\n  request: {', SECRETS) + HOLD
 QUICK = [
     *WHOLE,
     "ok",
@@ -51,6 +54,8 @@ NOT_LABELS = (
     "login", "link", "wrong login", "bearer", "basic", "api-key header", "other header", "cookie", "query",
     "unknown path", "broken json", "wrong type", "user text", "system text", "tool call", "comment", "completions",
 )  # fmt: skip
+REPEATING = "echo-200"
+HOOKS_S = 60
 COMMANDS = (["settings"], ["settings", "--json"], ["calls", "list", "--json"], ["doctor", "--json"], ["keys", "list"])
 
 
@@ -104,6 +109,29 @@ async def send(stand: Stand, calls: list[Call], hunt: Hunt, connections: int) ->
     return run
 
 
+async def told(stand: Stand, hunt: Hunt, secrets: dict[str, str], hooks: Hooks) -> tuple[Run, int]:
+    """Have answers held that repeat the request, and approve them; return what came back, and how many were told."""
+    ways = {place: build for place, build in places().items() if place not in NOT_LABELS or "text" in place}
+    calls = [
+        Call(name, place, REPEATING, build(secrets[name], REPEATING, False))
+        for (place, build), name in itertools.product(ways.items(), secrets)
+    ]
+    run = await send(stand, calls, hunt, 4)
+    token, approved = (stand.data / "cli.token").read_text().strip(), 0
+    headers = {"authorization": f"Bearer {token}"}
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{stand.port}", headers=headers) as http:
+        async with http.get("/reviews?limit=1000") as reply:
+            waiting = (await reply.json())["data"]
+        for review in waiting:
+            async with http.post(f"/reviews/{review['id']}/approve", json={}) as reply:
+                approved += reply.status == 200
+                run.leaks += [f"{each} in a review" for each in hunt.found(await reply.read())]
+    until = time.monotonic() + HOOKS_S
+    while hooks.count < approved and time.monotonic() < until:  # noqa: ASYNC110 - another thread counts them
+        await asyncio.sleep(0.2)
+    return run, approved
+
+
 async def pages(stand: Stand) -> list[tuple[str, bytes]]:
     """Return what the running product tells machines."""
     found = []
@@ -124,9 +152,9 @@ def printed(stand: Stand) -> list[tuple[str, bytes]]:
     return found
 
 
-def search(stand: Stand, hunt: Hunt, collector: Collector) -> tuple[list[str], int]:
+def search(stand: Stand, hunt: Hunt, collector: Collector, hooks: Hooks) -> tuple[list[str], int]:
     """Search all that is left of a stopped product; return what was found, and how many bytes were searched."""
-    sinks = [*files(stand.data), *tables(stand.ledger), ("telemetry", collector.raw)]
+    sinks = [*files(stand.data), *tables(stand.ledger), ("telemetry", collector.raw), ("webhooks", hooks.raw)]
     return hits(hunt, sinks), sum(len(data) for _, data in sinks)
 
 
@@ -136,8 +164,11 @@ def run(figures: Figures, count: int, seed: int, connections: int) -> None:
     given = {name: operators[name] for name in ("password", "sign-in link", "session", "wrong api key")}
     hunt = Hunt.of(of_callers(seed) | operators)
     with ExitStack() as stack:
-        collector = stack.enter_context(collecting())
+        collector, hooks = stack.enter_context(collecting()), stack.enter_context(listening())
         more = {
+            "BENCH_HOOK_URL": hooks.url,
+            "BENCH_HOOK_SECRET": operators["webhook secret"],
+            "SLUICE_WEBHOOK_HOSTS": "127.0.0.1",
             "SLUICE_BENCH_KEY": operators["provider key"],
             "SLUICE_MASTER_KEY": operators["master key"],
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
@@ -145,13 +176,22 @@ def run(figures: Figures, count: int, seed: int, connections: int) -> None:
         }
         stand = stack.enter_context(standing(policy=POLICY_WITH_SECRETS, **more))
         done = asyncio.run(send(stand, requests(count, of_callers(seed), given), hunt, connections))
+        subprocess.run([SLUICE, "stop", "default"], env=stand.environment, capture_output=True, check=True, timeout=60)
+        time.sleep(1.5)
+        held, approved = asyncio.run(told(stand, hunt, of_callers(seed), hooks))
         time.sleep(8)  # the last batch of telemetry
-        leaks = done.leaks + hits(hunt, [*asyncio.run(pages(stand)), *printed(stand)])
+        leaks = done.leaks + held.leaks + hits(hunt, [*asyncio.run(pages(stand)), *printed(stand)])
         stand.server.process.terminate()
         stand.server.process.wait(60)
-        left, size = search(stand, hunt, collector)
+        left, size = search(stand, hunt, collector, hooks)
         statuses = ", ".join(f"{number} x {status}" for status, number in sorted(done.statuses.items()))
         tell(figures, f"{sum(done.statuses.values())}: {statuses}", left + leaks, size, len(collector.raw))
+        well = hooks.count >= approved > 0
+        figures.say(
+            "answers held and approved; webhooks sent; their bytes",
+            f"{approved}; {hooks.count}; {len(hooks.raw):,}",
+            well=well,
+        )
         figures.say("places; secrets; spellings", f"{len(places())}; {len(hunt.spellings)}; 8")
         known = Hunt.of({"key": KEY}).found(b"x" + KEY.encode())  # the search finds what is there
         figures.say("the search finds what stands there", len(known), well=len(known) == 1)

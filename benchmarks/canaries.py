@@ -4,8 +4,11 @@ import base64
 import gzip
 import random
 import string
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -43,6 +46,7 @@ def of_operators(seed: int) -> dict[str, str]:
         "provider key": f"prov-{chance(seed + 7, 40)}",
         "master key": base64.b64encode(random.Random(seed + 8).randbytes(32)).decode(),
         "telemetry token": chance(seed + 9, 40),
+        "webhook secret": base64.b64encode(random.Random(seed + 14).randbytes(24)).decode(),
         "password": f"pass-{chance(seed + 10, 30)}",
         "sign-in link": f"link-{chance(seed + 11, 43)}",
         "session": f"sess-{chance(seed + 12, 43)}",
@@ -109,6 +113,42 @@ def places() -> Mapping[str, Callable[[str, str, bool], bytes]]:
         "link": post("/auth/link", token="CANARY"),
         "wrong login": post("/auth/login", email="CANARY", extra="CANARY"),
     }
+
+
+@dataclass
+class Hooks:
+    """What webhooks were sent: paths, headers and bodies, as they came."""
+
+    url: str = ""
+    raw: bytes = b""
+    count: int = 0
+
+
+@contextmanager
+def listening() -> Iterator[Hooks]:
+    """Take webhooks on a socket."""
+    hooks = Hooks()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            hooks.raw += self.path.encode() + self.headers.as_bytes() + body
+            hooks.count += 1
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        hooks.url = f"http://127.0.0.1:{server.server_port}/hook"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield hooks
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def _plain(model: str, stream: bool) -> bytes:

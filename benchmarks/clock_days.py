@@ -99,7 +99,9 @@ async def write(data: Path, clock: Clock, keystore: KeyStore, made: list[Made]) 
 
 
 @contextmanager
-def recorded(data: Path, days: range, lives: Lives, clock: Clock) -> Iterator[tuple[Recorder, list[Made]]]:
+def recorded(
+    data: Path, days: range, lives: Lives, clock: Clock, house_s: float = 60.0
+) -> Iterator[tuple[Recorder, list[Made]]]:
     """Record all days, then lend a recorder that has taken them in and knows that their writers are gone."""
     master = master_key(data, {})
     keystore = KeyStore(data / "keys" / "keystore.sqlite", master, clock, durable=False)
@@ -110,7 +112,7 @@ def recorded(data: Path, days: range, lives: Lives, clock: Clock) -> Iterator[tu
         asyncio.run(write(data, clock, keystore, today))
         made += today
     keystore.close()
-    pace = Pace(poll_s=0.005, batch_s=0.005)
+    pace = Pace(poll_s=0.005, batch_s=0.005, house_s=house_s)
     recorder = Recorder(data, {}, clock, pace, lambda key: Auditor(data, Signer(key), clock))
     recorder.start()
     try:

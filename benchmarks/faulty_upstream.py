@@ -162,7 +162,12 @@ def broken(transport: asyncio.Transport) -> None:
 
 
 async def echo(to: Connection, rest: str, _stream: bool) -> None:
-    """Refuse with a status, and say in the message which key came and what it asked."""
+    """Refuse with a status, and say in the message which key came and what it asked; 200: repeat what was asked."""
+    if rest == "200":
+        answer = orjson.loads(answer_body(1))
+        answer["choices"][0]["message"]["content"] = to.body.decode("utf-8", "replace")
+        await to.send(whole(orjson.dumps(answer)))
+        return
     said = f"Incorrect API key provided: {to.authorization.decode('latin-1')} for {to.body.decode('utf-8', 'replace')}"
     await to.send(whole(orjson.dumps({"error": {"message": said, "type": "x", "code": said}}), f"{rest} Refused"))
 

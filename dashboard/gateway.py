@@ -3,7 +3,7 @@
 import http.client
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -35,23 +35,26 @@ class Gateway:
 
     base_url: str
     timeout_s: float = 5.0
+    secret: str = field(default="", repr=False)  # by which the gateway knows that a browser's address is told truly
     part: str = "gateway"  # whom it asks: the worker knows the same sessions
 
-    def sign_in(self, email: str, password: str) -> str:
+    def sign_in(self, email: str, password: str, browser: str) -> str:
         """Return a session token.
 
         Raises:
             SignInRequired: the e-mail address or the password is wrong.
         """
-        return str(self._call("POST", "/auth/login", {"email": email, "password": password})["session"])
+        return str(
+            self._call("POST", "/auth/login", {"email": email, "password": password}, browser=browser)["session"]
+        )
 
-    def redeem(self, link_token: str) -> str:
+    def redeem(self, link_token: str, browser: str) -> str:
         """Exchange a one-time sign-in link for a session token.
 
         Raises:
             SignInRequired: the link was used before, has expired or never existed.
         """
-        return str(self._call("POST", "/auth/link", {"token": link_token})["session"])
+        return str(self._call("POST", "/auth/link", {"token": link_token}, browser=browser)["session"])
 
     def sign_out(self, session: str) -> None:
         """End the session everywhere."""
@@ -95,11 +98,15 @@ class Gateway:
         address = f"{quote(path)}?{urlencode(query)}" if query else quote(path)
         return self._call(method, address, None if body is None else dict(body), session)
 
-    def _call(self, method: str, path: str, body: dict[str, Any] | None, session: str | None = None) -> dict[str, Any]:
+    def _call(
+        self, method: str, path: str, body: dict[str, Any] | None, session: str | None = None, browser: str = ""
+    ) -> dict[str, Any]:
         address = urlsplit(self.base_url)
         headers = {"content-type": "application/json", "accept": "application/json"}
         if session:
             headers["authorization"] = f"Bearer {session}"
+        if browser and self.secret:
+            headers |= {"x-sluice-dashboard": self.secret, "x-sluice-browser": browser}
         connection = http.client.HTTPConnection(address.hostname or "127.0.0.1", address.port, timeout=self.timeout_s)
         try:
             connection.request(method, path, json.dumps(body) if body is not None else None, headers)

@@ -1,7 +1,7 @@
 """Starts the dashboard: Streamlit with telemetry and magic off, on loopback, behind the sign-in page.
 
-`python -m dashboard.server`; it reads SLUICE_GATEWAY_URL, SLUICE_RECORDER_URL, SLUICE_HOST and
-SLUICE_DASHBOARD_PORT, which `sluice dashboard` sets.
+`python -m dashboard.server`; it reads SLUICE_GATEWAY_URL, SLUICE_RECORDER_URL, SLUICE_HOST, SLUICE_DASHBOARD_PORT and
+SLUICE_DASHBOARD_SECRET, which `sluice dashboard` sets.
 """
 
 import os
@@ -38,7 +38,8 @@ def create_app(gateway: Gateway) -> st.App:
 def main() -> None:
     """Serve until stopped."""
     host, port = os.environ.get("SLUICE_HOST", "127.0.0.1"), int(os.environ.get("SLUICE_DASHBOARD_PORT", "8501"))
-    gateway = Gateway(os.environ.get("SLUICE_GATEWAY_URL", "http://127.0.0.1:8080"))
+    url, secret = os.environ.get("SLUICE_GATEWAY_URL"), os.environ.get("SLUICE_DASHBOARD_SECRET")
+    gateway = Gateway(url or "http://127.0.0.1:8080", secret=secret or "")
     create_app(gateway).run(config=STREAMLIT | {"server.address": host, "server.port": port})
 
 

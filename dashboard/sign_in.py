@@ -1,6 +1,6 @@
 """The door: a plain sign-in page, a session cookie no script can read, and nothing behind it without one."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from html import escape
 from pathlib import Path
@@ -57,7 +57,7 @@ def routes(gateway: Gateway) -> list[Route]:
     async def sign_in(request: Request) -> Response:
         form = parse_qs((await request.body())[:10_000].decode("utf-8", "replace"))
         email, password = (form.get(name, [""])[0] for name in ("email", "password"))
-        return await _enter(lambda: gateway.sign_in(email, password))
+        return await _enter(lambda: gateway.sign_in(email, password, _browser(request.scope)))
 
     async def sign_out(request: Request) -> Response:
         session = request.cookies.get(COOKIE)
@@ -93,7 +93,7 @@ class Door:
     def __init__(self, app: Callable[..., Awaitable[None]], gateway: Gateway) -> None:
         self.app, self.gateway = app, gateway
 
-    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] == "websocket" and not _signed_in(scope):
             await send({"type": "websocket.close", "code": 4401})
             return
@@ -104,7 +104,7 @@ class Door:
         target = answer or self.app
         await target(scope, receive, _with_headers(send))
 
-    async def _answer_at_door(self, scope: dict[str, Any]) -> Response | None:
+    async def _answer_at_door(self, scope: MutableMapping[str, Any]) -> Response | None:
         """Let through whoever is signed in, and to what is open; answer everybody else here."""
         path: str = scope["path"]
         if path in OPEN_PATHS or (path.startswith(OPEN_BELOW) and ".." not in path):
@@ -112,13 +112,18 @@ class Door:
         reading = scope["method"] in {"GET", "HEAD"}
         token = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("login", [""])[0]
         if token and reading:
-            return await _enter(lambda: self.gateway.redeem(token))
+            return await _enter(lambda: self.gateway.redeem(token, _browser(scope)))
         if _signed_in(scope):
             return None
         return RedirectResponse("/sign-in", 303) if reading else PlainTextResponse("Sign in first.", 401)
 
 
-def _signed_in(scope: dict[str, Any]) -> bool:
+def _browser(scope: MutableMapping[str, Any]) -> str:
+    client = scope.get("client")
+    return str(client[0]) if client else ""
+
+
+def _signed_in(scope: MutableMapping[str, Any]) -> bool:
     """Return whether a session cookie is there; the gateway is asked at every script run whether it still holds."""
     cookies = b";".join(value for name, value in scope["headers"] if name == b"cookie").decode("latin-1")
     return any(part.strip().startswith(f"{COOKIE}=sess-") for part in cookies.split(";"))

@@ -1,6 +1,7 @@
 """The `sluice` command: a light dispatcher that imports a subcommand only when it is used."""
 
 import importlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -121,7 +122,8 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; what it and its children write is for their owner alone."""
+    os.umask(0o077)
     cli(prog_name="sluice")
 
 

@@ -60,6 +60,7 @@ class Settings:
     worker_keys: str | None = field(repr=False)
     bootstrap_key: str | None = field(repr=False)
     master_key: str | None = field(repr=False)
+    dashboard_secret: str | None = field(repr=False)
     anchors: str | None
     sources: Mapping[str, str]
     notify: str | None = None
@@ -271,6 +272,18 @@ SPECS: Final = (
         read.master_key,
         None,
         "Master key of the sealed content; without it a key file in the data folder is used.",
+        secret=True,
+    ),
+    Spec(
+        "SLUICE_DASHBOARD_SECRET",
+        read.matching(
+            "SLUICE_DASHBOARD_SECRET",
+            r"[\x21-\x7e]{16,256}",
+            "it must have 16 to 256 printable characters without spaces.",
+            secret=True,
+        ),
+        None,
+        "What the gateway knows its dashboard by; `sluice up` makes one.",
         secret=True,
     ),
     Spec(

@@ -15,9 +15,3 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(("SLUICE_", "OPENAI_")):
             monkeypatch.delenv(name)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup() -> None:
-    """Programs make private files from their start on; one that is called inside a test must not change the next."""
-    os.umask(0o022)

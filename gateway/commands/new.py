@@ -77,8 +77,11 @@ def write(project: Path, name: str, like: str) -> list[Path]:
     if there := next((to for to in texts if (project / to).exists()), None):
         raise Sentence(f"{there} is there already; choose another name.")
     for to, text in texts.items():
-        (project / to).parent.mkdir(parents=True, exist_ok=True)
+        if not (project / to).parent.exists():
+            (project / to).parent.mkdir(parents=True)
+            (project / to).parent.chmod(0o755)
         (project / to).write_text(text, encoding="utf-8")
+        (project / to).chmod(0o644)  # a file of the repository, which other users' programs read
     _tidy(project, [to for to in texts if to.suffix == ".py"])
     return sorted(texts)
 

@@ -99,6 +99,8 @@ def data(case: Case) -> Iterator[Finding]:
         yield finding("readable-files", len(case.open_files), case.open_files[0])
     if not case.settings.master_key and (case.settings.data / "keys" / "master.key").exists():
         yield finding("master-key-beside")
+    for aside in sorted(case.settings.data.glob("before-*")):
+        yield finding("restored-aside", aside.name)
 
 
 def backups(case: Case) -> Iterator[Finding]:

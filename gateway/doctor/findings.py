@@ -137,6 +137,11 @@ KINDS: Final[dict[str, Kind]] = {
         "The newest backup is {} days old, or is not where it was.",
         "`sluice backup FOLDER`, every day; look why it stopped.",
     ),
+    "restored-aside": Kind(
+        "warning",
+        "What a restore replaced still lies in {}, with its keys: erasures and retention do not reach it.",
+        "Delete it once the restored data is right; after a week retention does.",
+    ),
     "backup-same-disk": Kind(
         "note",
         "The newest backup lies on the same disk as the data.",

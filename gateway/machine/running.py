@@ -18,12 +18,11 @@ INTENT = "restore.json"  # a restore that is not finished: the folder holds a mi
 
 
 def make_data_folder(settings: Settings) -> None:
-    """Create the data folder and its log folder; from here on this process makes files for its owner only.
+    """Create the data folder and its log folder.
 
     Raises:
         SettingsError: it cannot be created or written.
     """
-    os.umask(0o077)
     try:
         settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         (settings.data / LOG_FOLDER).mkdir(mode=0o700, exist_ok=True)

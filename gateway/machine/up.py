@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import secrets
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -85,7 +86,8 @@ class Supervisor:
     ) -> None:
         self._host, self._data, self._terminal, self._parts = settings.host, settings.data, terminal, wanted
         self._lifeline = Lifeline()
-        environment = {**environ, **as_environment(settings)}
+        own = {"SLUICE_DASHBOARD_SECRET": secrets.token_urlsafe(32)}  # of this run, where none is set
+        environment = {**environ, **own, **as_environment(settings)}
         self._children = {part.name: self._child(part, environment) for part in wanted}
         self._stop = asyncio.Event()
         self._killed = False

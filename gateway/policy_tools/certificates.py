@@ -25,6 +25,7 @@ def write(folder: Path, made: Certificate, replaced: Certificate | None) -> Path
     target = folder / CERTIFICATES / f"{made.certificate}.yaml"
     target.parent.mkdir(exist_ok=True)
     target.write_text(f"# {says(made)}\n{text.getvalue()}", "utf-8")
+    target.chmod(0o644)  # a file of the repository, which other users' programs read
     if replaced is not None and replaced.certificate != made.certificate:
         (folder / CERTIFICATES / f"{replaced.certificate}.yaml").unlink(missing_ok=True)
     return target

@@ -1,5 +1,6 @@
 """Who may use a route of the control plane: by session token, never by cookie, and by role."""
 
+import hmac
 from collections.abc import Callable, Coroutine
 from typing import Any, ClassVar
 
@@ -49,8 +50,11 @@ def bearer_token(request: Request) -> str:
     return token.strip()
 
 
-def client_address(request: Request) -> str:
-    """Return the network address the request came from."""
+def client_address(request: Request, dashboard_secret: str | None) -> str:
+    """Return the network address the request came from; a dashboard that shows its secret names its browser's."""
+    shown, browser = (request.headers.get(name, "") for name in ("x-sluice-dashboard", "x-sluice-browser"))
+    if dashboard_secret and browser and hmac.compare_digest(shown.encode(), dashboard_secret.encode()):
+        return browser
     return request.client.host if request.client else "unknown"
 
 

@@ -57,7 +57,7 @@ def routers(parts: Parts) -> list[APIRouter]:
         ),
         calls.router(parts.pipeline, calls.asking(parts.master, recorder, parts.database.clock_us)),
         about.router(parts.database, parts.settings, parts.pipeline.snapshot),
-        identity_router(SignInDesk(parts.database, signer, recorder)),
+        identity_router(SignInDesk(parts.database, signer, recorder, parts.settings.dashboard_secret)),
         admin_router(parts.database),
         policy_state_router(parts.database),
         subjects.router(parts.database, found),

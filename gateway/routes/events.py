@@ -7,15 +7,13 @@ from fastapi import APIRouter, Request
 
 from gateway.errors import BadRequest
 from gateway.intake import Intake, Report, identifier, is_word, known_only, label, short, timestamp_us, word
+from metrics.proof.retention import AUDIT_KINDS
 
 FIELDS: Final = ("id", "kind", "ts", "run", "step", "subject", "body")
 # First parts of kinds that only Sluice itself writes.
-_RESERVED: Final = """
-    agenda anchor audit backup budget call certificate content erasure export gap hold journal key legal_hold link login
-    logout outcome password policy replay request retention review role roles service session split stop subject
-    tenant user weekly
-"""
-RESERVED: Final = frozenset(_RESERVED.split())
+RESERVED: Final = AUDIT_KINDS | {
+    "agenda", "alert", "call", "gone", "hold", "outcome", "replay", "request", "review", "split", "weekly",
+}  # fmt: skip
 _STEPS: Final = ("ingest", "transform", "retrieve", "prompt", "decide", "dispatch")
 
 _EFFECTS: Final = (

@@ -32,6 +32,7 @@ class SignInDesk:
     database: Database
     sign_query_token: SignQueryToken
     recorder_url: str
+    dashboard_secret: str | None = field(default=None, repr=False)
     gate: threading.BoundedSemaphore = field(default_factory=_hashing_gate)
 
 
@@ -81,11 +82,15 @@ def _add_sign_in(router: APIRouter, desk: SignInDesk) -> None:
     @router.post("/login")
     def login(body: Credentials, request: Request) -> dict[str, Any]:
         with desk.gate:
-            return _shown(sign_in(desk.database, body.email, body.password, client_address(request)))
+            return _shown(sign_in(desk.database, body.email, body.password, _whence(desk, request)))
 
     @router.post("/link")
     def link(body: LinkToken, request: Request) -> dict[str, Any]:
-        return _shown(sign_in_by_link(desk.database, body.token, client_address(request)))
+        return _shown(sign_in_by_link(desk.database, body.token, _whence(desk, request)))
+
+
+def _whence(desk: SignInDesk, request: Request) -> str:
+    return client_address(request, desk.dashboard_secret)
 
 
 def _add_session(router: APIRouter, desk: SignInDesk) -> None:

@@ -76,7 +76,9 @@ class Eraser:
                 self.alive()
         self._verify(erasure)
         self.alive()
-        backups = Ack("backups", {"listed": 1}, "copies made before keep ciphertext; a restore erases it again")
+        backups = Ack(
+            "backups", {"listed": 1}, "copies made before keep it until you delete them; a restore erases it again"
+        )
         erasure = erasures.acknowledge(self.database, erasure, backups)
         try:
             return erasures.finish(self.database, erasure)

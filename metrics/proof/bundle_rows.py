@@ -7,7 +7,8 @@ text that a spreadsheet could take for a formula, and an empty one, begins with 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from array import array
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,7 +20,7 @@ import pyarrow.parquet as pq
 
 from metrics.record.fileops import replace_whole
 
-ROWS_PER_PART: Final = 25_000
+ROWS_PER_PART: Final = 10_000  # what is in memory at once
 FORMATS: Final = ("csv", "jsonl", "parquet")
 _KINDS: Final = {"BOOLEAN": "bool", "DOUBLE": "float", "FLOAT": "float", "VARCHAR": "text", "JSON": "text"}
 _RISKY: Final = r"[=+\-@\t\r''\n]"  # one apostrophe, as SQL writes it
@@ -125,7 +126,7 @@ def _lines(path: Path, column: pa.ChunkedArray, head: str = "") -> None:
             file.write(memoryview(data)[ends[0] : ends[-1]])
 
 
-def seqs_of(parts: list[Part], folder: Path) -> Iterator[int]:
-    """Yield the numbers of all rows that were written, table by table."""
-    for part in parts:
-        yield from pq.read_table(folder / part.path("parquet"), columns=["seq"])["seq"].to_pylist()
+def seqs_of(parts: list[Part], folder: Path) -> array[int]:
+    """Return the numbers of all rows that were written, in their order."""
+    found = [pq.read_table(folder / part.path("parquet"), columns=["seq"])["seq"].to_numpy() for part in parts]
+    return array("q", np.sort(np.concatenate([np.empty(0, np.int64), *found])).tobytes())

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import mmap
 import struct
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from metrics.proof.store import HASH_BYTES, TreeStore
 from metrics.proof.tree import node_hash
@@ -31,11 +30,7 @@ def write_tree(store: TreeStore, seqs: Sequence[int], size: int, tree: Path) -> 
     if not size:
         tree.write_bytes(b"")
         return
-    with (
-        tree.open("wb") as file,
-        (store.folder / "hashes" / "00.bin").open("rb") as raw,
-        mmap.mmap(raw.fileno(), 0, access=mmap.ACCESS_READ) as hashes,
-    ):
+    with tree.open("wb") as file, (store.folder / "hashes" / "00.bin").open("rb", 1 << 16) as hashes:
         for start, width in subtrees(seqs, size):
             file.write(NODE.pack(start, width, _hash(store, hashes, start, width)))
 
@@ -52,10 +47,11 @@ def subtrees(seqs: Sequence[int], size: int) -> Iterator[tuple[int, int]]:
         at = end + 1
 
 
-def _hash(store: TreeStore, hashes: mmap.mmap, start: int, width: int) -> bytes:
+def _hash(store: TreeStore, hashes: BinaryIO, start: int, width: int) -> bytes:
     if width >= _SMALL:
         return store.subtree(start, width)
-    data = hashes[start * HASH_BYTES : (start + width) * HASH_BYTES]
+    hashes.seek(start * HASH_BYTES)  # forward only, mostly within what is buffered
+    data = hashes.read(width * HASH_BYTES)
     row = [data[at : at + HASH_BYTES] for at in range(0, len(data), HASH_BYTES)]
     while len(row) > 1:
         row = [node_hash(row[at], row[at + 1]) for at in range(0, len(row), 2)]

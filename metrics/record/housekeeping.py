@@ -12,13 +12,20 @@ from pathlib import Path
 from metrics.record.fileops import sync_folder
 from metrics.record.segments import META, SegmentName, day_of
 
-# What is left lying about, and for how long: old ledgers, for a look at what happened to them; halves of files.
-_LEFTOVERS: Mapping[str, int] = {"ledger*.set-aside": 7, "journal/meta/*/.*.new": 1, "journal/content/*/.*.new": 1}
+# What is left lying about, and for how many days: old ledgers, for a look at what happened to them; what a restore
+# replaced; halves of files.
+_LEFTOVERS: Mapping[str, int] = {
+    "ledger*.set-aside": 7,
+    "before-*": 7,
+    "journal/meta/*/.*.new": 1,
+    "journal/content/*/.*.new": 1,
+    "ledger.spill/*": 1,
+}
 _DAY_US = 86_400_000_000
 
 
 def drop_leftovers(data: Path, now_us: int) -> int:
-    """Remove old ledgers that were set aside, and files that a crash left half written; return how many."""
+    """Remove what was set aside a week ago, and files that a crash left half written; return how many."""
     old = [
         path
         for pattern, days in _LEFTOVERS.items()
@@ -26,7 +33,10 @@ def drop_leftovers(data: Path, now_us: int) -> int:
         if path.stat().st_mtime_ns // 1000 < now_us - days * _DAY_US
     ]
     for path in old:
-        path.unlink(missing_ok=True)
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
     return len(old)
 
 

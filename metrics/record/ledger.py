@@ -20,7 +20,6 @@ _CONFIG: Mapping[str, str] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "allow_community_extensions": "false",
-    "enable_external_access": "false",
     "preserve_insertion_order": "false",
     "threads": "2",
 }
@@ -52,6 +51,7 @@ class Ledger:
     def __init__(self, path: Path, memory_limit: str = "1GB", zone: str = "UTC") -> None:
         self.path = path
         spill = {"memory_limit": memory_limit, "temp_directory": str(path.with_name("ledger.spill"))}
+        self._fresh = path.with_name(f"{path.name}.new")
         self._db = duckdb.connect(str(path), config={**_CONFIG, **spill})
         self._spare = self._db.cursor()  # cursors for others come from here: the first connection may be at work
         try:
@@ -67,6 +67,9 @@ class Ledger:
         self.inode = path.stat().st_ino
 
     def _set_up(self) -> None:
+        ours = [f"{self._fresh}{end}" for end in ("", ".wal", ".wal.checkpoint")]  # all that any statement may reach
+        self._db.execute(f"SET allowed_paths = [{', '.join(map(_quoted, ours))}]")
+        self._db.execute("SET enable_external_access = false")
         self._db.execute("SET lock_configuration = true")
         self._check_layout()
         self._db.execute((_SQL / "schema.sql").read_text())
@@ -163,6 +166,21 @@ class Ledger:
             self._undo()
             raise
 
+    def owes_copy(self) -> bool:
+        """Say whether rows were deleted that the file still holds: DuckDB never overwrites them of itself."""
+        return self._db.execute("SELECT 1 FROM facts WHERE name = 'forgotten'").fetchone() is not None
+
+    def copy(self) -> Path:
+        """Write the ledger, without what was deleted from it, into a new file beside its own; return that."""
+        remove(self._fresh)
+        self._db.execute(f"ATTACH {_quoted(str(self._fresh))} AS fresh")
+        try:
+            self._db.execute(f'COPY FROM DATABASE "{self.path.stem}" TO fresh')
+            self._db.execute("DELETE FROM fresh.facts WHERE name = 'forgotten'")
+        finally:
+            self._db.execute("DETACH fresh")
+        return self._fresh
+
     def aggregated(self) -> int:
         """Return up to which number the aggregates are right."""
         row = self._db.execute("SELECT number FROM facts WHERE name = 'aggregated'").fetchone()
@@ -237,6 +255,16 @@ class Ledger:
                 appender.clear()
         except duckdb.Error:  # the instance is invalid; the caller opens a new one
             return
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def remove(path: Path) -> None:
+    """Remove a ledger's file and its log."""
+    for each in (path, path.with_name(f"{path.name}.wal")):
+        each.unlink(missing_ok=True)
 
 
 def mark(entry: Entry) -> str:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
 
-from metrics.record.ledger import Ledger, LedgerError, OlderLedgerError
+from metrics.record.fileops import sync_folder
+from metrics.record.ledger import Ledger, LedgerError, OlderLedgerError, remove
 from metrics.record.order import OrderFile
 from metrics.record.replay import agrees
 
+_LOG = logging.getLogger("sluice.recorder")
 _ELSEWHERE = ("could not set lock", "no space left", "permission denied", "too many open files")
 _DAMAGE = ("checksum", "corrupt", "invalidated", "not a valid duckdb")
 
@@ -57,6 +61,27 @@ def set_aside(path: Path) -> None:
     for old in (path, path.with_name(path.name + ".wal")):
         with contextlib.suppress(FileNotFoundError):
             old.rename(old.with_name(f"{old.name}.set-aside"))
+
+
+def copied(ledger: Ledger) -> Path | None:
+    """Copy a ledger without the rows that were deleted from it; None where that is not possible now."""
+    if shutil.disk_usage(ledger.path.parent).free < 2 * ledger.path.stat().st_size:
+        _LOG.warning("deleted rows stay in the ledger's file: there is no room for a copy without them")
+        return None
+    try:
+        return ledger.copy()
+    except LedgerError as problem:
+        _LOG.warning("deleted rows stay in the ledger's file for now: %s", type(problem).__name__)
+        return None
+
+
+def put_in_place(fresh: Path, path: Path) -> None:
+    """Put a copy in the place of a closed ledger, and drop the older ones: they hold what the copy lacks."""
+    remove(path)
+    fresh.rename(path)
+    sync_folder(path.parent)
+    for old in path.parent.glob(f"{path.stem}*.set-aside"):
+        old.unlink(missing_ok=True)
 
 
 class Door:

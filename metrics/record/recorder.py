@@ -25,7 +25,7 @@ from metrics.record.ingest import Counters, Files, Ingest
 from metrics.record.journal import open_keystore
 from metrics.record.keystore import KeyStoreError
 from metrics.record.ledger import Ledger, LedgerError, NewerLedgerError, Progress
-from metrics.record.ledger_file import Door, LedgerBusyError, is_damage, open_ledger, set_aside
+from metrics.record.ledger_file import Door, LedgerBusyError, copied, is_damage, open_ledger, put_in_place, set_aside
 from metrics.record.master import MasterKey
 from metrics.record.order import OrderFile
 from metrics.record.own import OwnSegments, told
@@ -33,7 +33,7 @@ from metrics.record.replay import replay
 
 _FAILURES = (LedgerError, LedgerBusyError, NewerLedgerError, KeyStoreError, OSError, sqlite3.Error)
 _LOOK_EVERY_S = 1.0
-_HOUSE_EVERY_S = 60.0
+_COPY_AGAIN_S = 3600.0
 _AGGREGATED_AT_ONCE = 1_000_000
 
 
@@ -50,6 +50,7 @@ class Pace:
     busy_rate: float = 100.0  # records a second from which on it is waited so long
     refresh_s: float = 5.0  # runs and days under load
     retry_s: float = 0.5
+    house_s: float = 60.0
     memory_limit: str = "1GB"
 
     def wait_s(self, rate: float) -> float:
@@ -101,6 +102,8 @@ class Recorder:
         self._thread = threading.Thread(target=self.run, name="recorder")
         self._ingest: Ingest | None = None
         self._refresh_at = 0.0
+        self._copy: Path | None = None  # of the ledger, to be put in its place
+        self._copy_at = 0.0
 
     def start(self) -> None:
         """Work on a thread of its own."""
@@ -146,7 +149,11 @@ class Recorder:
                 self._doubt.clear()
                 self.state.set_aside = "it was damaged while it was open"
                 set_aside(self.data / "ledger.duckdb")
-            self._stop.wait(self._pace.retry_s)
+            if self._copy:
+                put_in_place(self._copy, self.data / "ledger.duckdb")
+                self._copy = None
+            else:
+                self._stop.wait(self._pace.retry_s)
 
     def status(self) -> dict[str, Any]:
         """Describe the recorder.
@@ -225,9 +232,10 @@ class Recorder:
 
     def _steps(self, ledger: Ledger, path: Path) -> Iterator[int]:
         """Take in what is new; yield how many records each step took."""
-        look_at = house_at = time.monotonic() + _LOOK_EVERY_S
+        look_at = time.monotonic() + _LOOK_EVERY_S
+        house_at = time.monotonic() + min(_LOOK_EVERY_S, self._pace.house_s)
         rate = Rate(time.monotonic(), 2 * self._pace.busy_rate)
-        while not self._stop.is_set() and self._ingest and not self._doubt.is_set():
+        while self._ingest and not (self._stop.is_set() or self._doubt.is_set() or self._copy):
             taken = self._ingest.step()
             self.state.last_step_us = self.now_us()
             if taken:
@@ -239,10 +247,17 @@ class Recorder:
                 look_at = now + _LOOK_EVERY_S
                 _still_there(path, ledger)
             if now >= house_at:
-                house_at = now + _HOUSE_EVERY_S
-                compress_finished(self._files.journal, ledger.positions(), self.now_us())
+                house_at = now + self._pace.house_s
+                self._keep_house(ledger, now)
             if not self._ingest.more:
                 self._stop.wait(self._pace.wait_s(rate.add(taken, now)))
+
+    def _keep_house(self, ledger: Ledger, now: float) -> None:
+        """Pack what is finished; copy a ledger from which rows were deleted, again in an hour if that fails."""
+        compress_finished(self._files.journal, ledger.positions(), self.now_us())
+        if now >= self._copy_at and ledger.owes_copy():
+            self._copy = copied(ledger)
+            self._copy_at = now + _COPY_AGAIN_S
 
     def _refresh(self, ledger: Ledger, quiet: bool) -> None:
         """Bring runs and days up to date: when nothing comes in, else now and then, never much of the time."""

@@ -1,6 +1,8 @@
 """A brake on guessing: failed sign-ins per account and per client address, counted in the database for all workers."""
 
+from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import Final
 
 from sqlalchemy import case, delete, update
@@ -31,7 +33,12 @@ def account_bucket(email: str) -> Bucket:
 
 
 def client_bucket(client: str) -> Bucket:
-    """Return the bucket of a client address, wider because many people may share one."""
+    """Return the bucket of a client address, wider because many people may share one; who has one of IPv6 has 2^64."""
+    with suppress(ValueError):
+        address = ip_address(client)
+        if isinstance(address, IPv6Address):
+            own = address.ipv4_mapped
+            client = str(own or IPv6Network((address, 64), strict=False))
     return Bucket(f"client:{client}", 50)
 
 

@@ -41,13 +41,15 @@ def test_a_dry_run_counts_and_touches_nothing(tmp_path: Path) -> None:
     with recorded(tmp_path, range(4), LIVES, clock) as (recorder, _):
         rules = Rules((Rule({}, 2, 2),), longest=2)
         clock.now_us = START_US + 6 * DAY_US
-        files = {path: path.read_bytes() for path in (tmp_path / "journal").rglob("*.*")}
         retainer = Retainer(recorder)
+        retainer.run(Rules((Rule({}, 100, 100),)), "keeper")  # packs what is finished
+        wait_until(lambda: recorder.status()["seq"] == 4 * 11 + 1)
+        files = {path: path.read_bytes() for path in (tmp_path / "journal").rglob("*.*")}
         clock.now_us = START_US + 5 * DAY_US
         planned = retainer.plan(rules)
         assert planned.records + planned.waiting > 0
         assert {path: path.read_bytes() for path in (tmp_path / "journal").rglob("*.*")} == files
-        assert recorder.status()["seq"] == 4 * 11
+        assert recorder.status()["seq"] == 4 * 11 + 1
 
 
 def test_a_crash_after_the_record_is_made_good_by_the_next_run(tmp_path: Path) -> None:
@@ -81,12 +83,34 @@ def test_a_line_taken_out_without_a_record_that_says_so_is_noticed(tmp_path: Pat
     assert problem == (1, "its line in the journal was taken out, and no record says that its time was over")
 
 
+def test_what_left_the_ledger_leaves_its_file_too(tmp_path: Path) -> None:
+    def in_files() -> bool:
+        return any(b"frozen" in path.read_bytes() for path in tmp_path.glob("ledger*"))
+
+    clock, aside = Clock(), tmp_path / "ledger.duckdb.set-aside"
+    with recorded(tmp_path, range(2), LIVES, clock, house_s=0.02) as (recorder, _):
+        aside.write_bytes(b"frozen")
+        clock.now_us = START_US + 6 * DAY_US
+        Retainer(recorder).run(Rules((Rule({}, 100, 100),)), "keeper")
+        assert in_files()
+        inode = (tmp_path / "ledger.duckdb").stat().st_ino
+        assert Retainer(recorder).run(Rules((Rule({}, 2, 20),)), "keeper").records == 20
+        wait_until(lambda: (tmp_path / "ledger.duckdb").stat().st_ino != inode and recorder.status()["caught_up"])
+        with recorder.door.cursor() as cursor:
+            left = cursor.execute("SELECT kind, count(*) FROM events GROUP BY ALL ORDER BY ALL").fetchall()
+        assert left == [("key.created", 2), ("retention.run", 2)]
+        assert not aside.exists()
+    assert not in_files()
+    assert not (tmp_path / "ledger.duckdb.new").exists()
+
+
 def test_what_lies_about_is_removed_in_time(tmp_path: Path) -> None:
     for name in ("ledger.duckdb.set-aside", "ledger.duckdb.wal.set-aside", "journal/meta/2026-01-01/.w.jsonl.gz.new"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "before-sluice-1" / "keys").mkdir(parents=True)
     made_us = (tmp_path / "ledger.duckdb.set-aside").stat().st_mtime_ns // 1000
-    assert [drop_leftovers(tmp_path, made_us + days * DAY_US) for days in (0, 2, 6, 8)] == [0, 1, 0, 2]
+    assert [drop_leftovers(tmp_path, made_us + days * DAY_US) for days in (0, 2, 6, 8)] == [0, 1, 0, 3]
 
 
 def test_the_policy_that_governs_the_key_decides_and_else_the_longest_that_might() -> None:

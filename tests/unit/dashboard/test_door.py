@@ -1,12 +1,16 @@
 """The door of the dashboard: without a session nothing behind it answers, whatever is asked and however."""
 
 import asyncio
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
 from dashboard.gateway import Gateway
-from dashboard.sign_in import SECURITY_HEADERS, Door
+from dashboard.sign_in import SECURITY_HEADERS, Door, routes
 
 INSIDE = b"inside"
 
@@ -51,6 +55,30 @@ def test_nobody_gets_in_without_a_session(path: str, cookie: str) -> None:
     assert status(path, "GET", cookie) == 303
     for method in ("POST", "PUT", "DELETE", "PATCH"):
         assert status(path, method, cookie) == 401
+
+
+def test_the_gateway_hears_which_browser_signs_in() -> None:
+    heard: list[tuple[str | None, str | None]] = []
+
+    class Listening(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.append((self.headers["x-sluice-browser"], self.headers["x-sluice-dashboard"]))
+            self.send_response(401)
+            self.end_headers()
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Listening) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
+        try:
+            gateway = Gateway(f"http://127.0.0.1:{server.server_port}", secret="our-own-secret-1")
+            client = TestClient(Door(Starlette(routes=routes(gateway)), gateway), client=("192.0.2.7", 1))
+            assert client.post("/sign-in", data={"email": "a", "password": "b"}).status_code == 401
+            assert client.get("/?login=link-x").status_code == 401
+        finally:
+            server.shutdown()
+    assert heard == [("192.0.2.7", "our-own-secret-1")] * 2
 
 
 def test_no_websocket_without_a_session() -> None:

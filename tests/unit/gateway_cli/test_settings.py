@@ -32,6 +32,7 @@ GOOD = {
     "SLUICE_DATABASE_URL": "postgresql://sluice:pass@db.example.com/sluice",
     "SLUICE_BOOTSTRAP_KEY": "sk-sluice-0123456789",
     "SLUICE_MASTER_KEY": "A" * 43 + "=",
+    "SLUICE_DASHBOARD_SECRET": "browser-0123456789",
     "SLUICE_ANCHORS": "folder:/mnt/anchors, git:git@example.com:anchors.git",
     "SLUICE_TIME_ZONE": "Europe/Berlin",
     "SLUICE_NOTIFY": "mailto:ops@example.com",
@@ -69,6 +70,7 @@ WRONG = [
     ("SLUICE_BOOTSTRAP_KEY", "short"),
     ("SLUICE_BOOTSTRAP_KEY", "has a space in the middle"),
     ("SLUICE_MASTER_KEY", "too-short"),
+    ("SLUICE_DASHBOARD_SECRET", "short"),
     ("SLUICE_ANCHORS", "/mnt/anchors"),
     ("SLUICE_ANCHORS", "s3:bucket"),
 ]
@@ -183,7 +185,7 @@ def test_settings_do_not_change_and_do_not_show_secrets(tmp_path: Path) -> None:
     with pytest.raises(FrozenInstanceError):
         settings.port = 1  # type: ignore[misc]
     texts = [repr(settings), *(shown(settings, spec) for spec in SPECS)]
-    secrets = [GOOD["SLUICE_MASTER_KEY"], GOOD["SLUICE_BOOTSTRAP_KEY"], "pass@"]
+    secrets = [GOOD["SLUICE_MASTER_KEY"], GOOD["SLUICE_BOOTSTRAP_KEY"], GOOD["SLUICE_DASHBOARD_SECRET"], "pass@"]
     assert not [text for text in texts for secret in secrets if secret in text]
 
 

@@ -1,5 +1,6 @@
 """`/auth` and `/admin`: roles on every route, tenants apart, errors in OpenAI's shape."""
 
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -36,12 +37,13 @@ from tests.unit.gateway.making import pipeline, snapshot
 
 ROOT = Path(__file__).parents[3]
 MASTER = MasterKey(b"k" * 32)
+SECRET = "of-the-dashboard-1"
 PASSWORD = "correct horse battery"
 PATHS = {"key_id": "key_none", "user_id": "usr_none", "principal_id": "svc_none"}
 
 
 def routers(database: Database) -> list[APIRouter]:
-    desk = SignInDesk(database, query_signer(MASTER, database.clock_us), "http://127.0.0.1:8081")
+    desk = SignInDesk(database, query_signer(MASTER, database.clock_us), "http://127.0.0.1:8081", SECRET)
     return [identity_router(desk), admin_router(database), policy_state_router(database)]
 
 
@@ -113,6 +115,24 @@ def test_a_link_a_password_and_a_query_token(client: TestClient, admin: Caller, 
         token.verify(secret, made_token["token"], now_s + 60)
     assert rita("POST", "/auth/logout") == (200, {"signed_out": True})
     assert rita("GET", "/auth/me")[0] == 401
+
+
+def test_browsers_behind_the_dashboard_are_counted_apart_but_only_the_dashboard_may_name_them(
+    client: TestClient,
+) -> None:
+    links = itertools.count()
+
+    def guess(browser: str, secret: str = SECRET) -> int:
+        headers = {"x-sluice-browser": browser, "x-sluice-dashboard": secret}
+        return client.post("/auth/link", json={"token": f"link-{next(links)}"}, headers=headers).status_code
+
+    assert {guess("192.0.2.1") for _ in range(50)} == {401}
+    assert (guess("192.0.2.1"), guess("192.0.2.2")) == (429, 401)
+    assert {guess(f"198.51.100.{n}", "somebody-else-1234") for n in range(50)} == {401}
+    assert guess("203.0.113.9", "somebody-else-1234") == 429
+    assert guess("203.0.113.9") == 401
+    assert {guess(f"2001:db8::{n:x}") for n in range(50)} == {401}
+    assert (guess("2001:db8::ffff"), guess("2001:db8:0:1::1")) == (429, 401)
 
 
 def test_keys_are_made_shown_once_and_revoked(admin: Caller) -> None:

@@ -50,6 +50,11 @@ def backed_up(data: Path, place: Path, at_us: int) -> None:
     (data / "last-backup.json").write_text(json.dumps({"backup": str(place), "at_us": at_us}))
 
 
+def restored(well: Case) -> Case:
+    (well.settings.data / "before-sluice-2026-11-22").mkdir()
+    return well
+
+
 def setting(**values: Any) -> Change:
     return lambda case: replace(case, settings=replace(case.settings, **values))
 
@@ -128,6 +133,7 @@ FOUND: dict[str, Change] = {
     "provider-plain-http": plain_http,
     "no-backup": gone_backup,
     "backup-old": old_backup,
+    "restored-aside": restored,
     "backup-same-disk": lambda well: well,
     "database-plain": control(encrypted=False),
     "database-away": case(control=None),
