@@ -110,9 +110,12 @@ class Clearing:
         """Judge entities by their rules, note each as a finding, and give those that are to be rewritten."""
         role = site.partition(":")[0]
         acting: list[Entity] = []
+        allowed = self._book.allowed(value)
         for entity in found:
             if entity.kind == placeholders.KIND:
                 self.literals.add(value[entity.start : entity.end])
+                continue
+            if allowed and any(start <= entity.start and entity.end <= end for start, end in allowed):
                 continue
             rule = self._book.rule(role, entity.kind)
             if rule is None or rule.operator == "keep" or entity.score < rule.min_score or rule.observe:

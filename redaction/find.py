@@ -89,11 +89,10 @@ def _scanner(recognizers: tuple[Recognizer, ...]) -> Scanner:
 class Finder:
     """Finds entities with the built-in and a policy's own recognizers."""
 
-    def __init__(self, recognizers: Iterable[Recognizer], key: bytes, allow: Iterable[str] = ()) -> None:
+    def __init__(self, recognizers: Iterable[Recognizer], key: bytes) -> None:
         self._memory = Memory(key)
         self._normaliser = Normaliser()
         self._scanner = _scanner((*recognizers, placeholders.WRITTEN, _PIECE))
-        self._allow = frozenset(value.casefold() for value in allow)
 
     def cached(self, text: str, hint: str) -> Sequence[Entity]:
         """Give the entities of `text`, from memory where it was seen before."""
@@ -126,8 +125,6 @@ class Finder:
             found = [_moved(entity, *view.source(entity.start, entity.end)) for entity in found]
         if any(entity.kind is ENCODED for entity in found):
             found = self._opened(text, found, depth)
-        if self._allow:
-            found = [entity for entity in found if text[entity.start : entity.end].casefold() not in self._allow]
         return found
 
     def _opened(self, text: str, found: list[Entity], depth: int) -> list[Entity]:

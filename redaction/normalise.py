@@ -2,6 +2,7 @@
 
 import html
 import re
+import sys
 from bisect import bisect_right
 from dataclasses import dataclass, field
 
@@ -13,11 +14,14 @@ _GONE = re.compile(rb"\x7f+")
 # Backslashes are doubled with every JSON in which an escape is wrapped.
 _ESCAPE = re.compile(
     rb"%[0-9A-Fa-f]{2}|&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,9});"
-    rb"|\\{1,8}(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|[nrt])"
+    rb"|\\{1,8}(?:u[0-9A-Fa-f]{4}|u\{[0-9A-Fa-f]{1,6}\}|x[0-9A-Fa-f]{2}|[nrt])"
 )
 _JSON_ESCAPE = re.compile(_ESCAPE.pattern + rb'|\\["\\/bf]')
 # What may still become an escape when more text comes.
-_OPEN_ESCAPE = re.compile(rb"(?:%[0-9A-Fa-f]?|&(?:#?[A-Za-z0-9]{0,9})|\\{1,8}(?:u[0-9A-Fa-f]{0,3}|x[0-9A-Fa-f]?)?)\Z")
+_OPEN_ESCAPE = re.compile(
+    rb"(?:%[0-9A-Fa-f]?|&(?:#?[A-Za-z0-9]{0,9})"
+    rb"|\\{1,8}(?:u[0-9A-Fa-f]{0,3}|u\{[0-9A-Fa-f]{0,6}|x[0-9A-Fa-f]?)?)\Z"
+)
 _SIMPLE = {ord("n"): b"\n", ord("r"): b"\n", ord("t"): b" ", ord("b"): b" ", ord("f"): b" "}
 
 
@@ -151,7 +155,8 @@ def _decode(escape: bytes) -> bytes | None:
     name = escape.lstrip(b"\\") or b"\\"
     if len(name) == 1:
         return _SIMPLE.get(name[0], name)
-    return _folded(chr(int(name[1:], 16)))
+    code = int(name[1:].strip(b"{}"), 16)
+    return _folded(chr(code)) if code <= sys.maxunicode else None
 
 
 def _entity(escape: bytes) -> bytes | None:

@@ -36,7 +36,7 @@ class Redactor:
         self._allow = frozenset(value.casefold() for value in rules.allow)
         optional = (r for r in OPTIONAL if any(self._book.rule(site, r.kind) for site in (REQUEST, ANSWER, *SITES)))
         recognizers = (*own_recognizers(rules), *optional, *BUILT_IN)
-        self._finder = Finder(recognizers, tenant_key, rules.allow)
+        self._finder = Finder(recognizers, tenant_key)
         self._answers = answer_engine(tuple(r for r in recognizers if self._acts_on(r.kind)))
         self._names = self._answer_names = None
         if detector is not None and (rules.names != "off" or rules.presidio):

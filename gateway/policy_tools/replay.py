@@ -86,8 +86,9 @@ class _Judged:
 
     @property
     def sent_nowhere(self) -> bool:
-        """Whether these calls ended before a model was chosen."""
-        return self.row["outcome"] == "refused" and self.row["error_code"] not in WITHHELD
+        """Whether these calls ended before a model was chosen, or were answered without one."""
+        refused = self.row["outcome"] == "refused" and self.row["error_code"] not in WITHHELD
+        return refused or self.row["provider"] is None
 
     def _prompt(self, done: Replayed) -> str | None:
         said = _json(self.row["prompt"])

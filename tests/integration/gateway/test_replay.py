@@ -108,6 +108,17 @@ def test_the_policy_of_the_calls_changes_nothing(tmp_path: Path, block: str) -> 
     assert not any(part.effects for part in report.parts.values())
 
 
+def test_answers_that_were_given_again_went_to_no_model(tmp_path: Path) -> None:
+    tree = snapshot(tmp_path / "policies", routing=SPLIT)
+    world = World(tree, answer())
+    for _ in range(2):
+        world.ask({"messages": [{"role": "user", "content": TEXTS[3]}]}, idempotency_key="again")
+    assert [body.get("reused") for body in world.ends] == [None, "idempotency"]
+    with ledger(tmp_path / "data", world) as ask:
+        report = replay(ask, tree, tree)
+    assert (report.calls, report.changed) == (2, 0)
+
+
 def test_denied_tools_and_prompts_stay_denied(tmp_path: Path) -> None:
     with_prompts(tmp_path / "policies", "")
     tree = snapshot(tmp_path / "policies", delivery="buffered", routing="prompts: {unregistered: flag}\n" + TOOLS)

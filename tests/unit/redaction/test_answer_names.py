@@ -58,6 +58,13 @@ def test_names_are_replaced_in_answers() -> None:
     assert streamed(looking(), Vault(), list(text))[0] == expected
 
 
+def test_allowed_names_stay_in_requests_and_answers() -> None:
+    redactor = looking(names="balanced", allow=["Ada Lovelace"])
+    text = asyncio.run(redactor.clear_text("Ada Lovelace met Berg")).body["text"]
+    assert text.startswith("Ada Lovelace met [PERSON_")
+    assert whole(redactor, Vault(), "Ada Lovelace met Berg")[0] == "Ada Lovelace met <PERSON>"
+
+
 def test_without_the_key_answers_keep_their_names() -> None:
     quiet = looking(answer_names="off", window_chars=None, names="balanced")
     assert whole(quiet, Vault(), "Ada Lovelace") == ("Ada Lovelace", "Ada Lovelace")

@@ -17,6 +17,7 @@ FOUND = [
     ("EMAIL_ADDRESS", "url-encoded «john%40example.com» here"),
     ("EMAIL_ADDRESS", "entities «john&#64;example.com»"),
     ("EMAIL_ADDRESS", r"escaped «john\u0040example.com»"),
+    ("EMAIL_ADDRESS", r"escaped «john\u{40}example.com»"),
     ("EMAIL_ADDRESS", "unseen «jo\u200bhn@exam\u00adple.com»"),
     ("EMAIL_ADDRESS", "lookalike «jоhn@ехample.com»"),
     ("EMAIL_ADDRESS", "wide «john＠example．com»"),

@@ -237,6 +237,14 @@ def test_allow_and_deny_lists() -> None:
     )
 
 
+def test_nothing_inside_of_an_allowed_value_is_redacted() -> None:
+    own = make(allow=["+1 800 555 0100", "help@example.com"])
+    assert cleared_text(own, "call +1 800 555 0100") == "call +1 800 555 0100"
+    assert "HELP@example.com" in cleared_text(own, "to HELP@example.com or me@example.com")
+    assert "help@example" not in cleared_text(own, "to nohelp@example.com or help@example.com.evil.example")
+    assert "0100" not in cleared_text(own, "call +1 800 555 01009")
+
+
 def test_custom_recognizers_and_profiles_act_without_a_rule() -> None:
     badge = {"kind": "BADGE", "pattern": r"ACME-\d{4,}", "examples": {"match": ["ACME-12345"], "no_match": ["ACME"]}}
     own = make(request={}, answer={}, recognizers=[badge], profiles=["pci"])

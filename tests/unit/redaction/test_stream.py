@@ -71,7 +71,20 @@ def test_every_kind_streams_alike_however_it_is_cut(redactor: Redactor, specimen
 
 _BEGIN, _END = "-----BEGIN PRIVATE " + "KEY-----", "-----END PRIVATE " + "KEY-----"
 _WORDS = ["john", "@example.com", "4242 4242 ", "4242", "password", " is ", "token=", "sk-", "eyJ", "born on "]
-_WORDS += ["March 3, 1980", "%40", "&#64;", "\\u0040", "\u200b", _BEGIN, _END, "[EMAIL_", "AKIA", "123-45-6789", "::1"]
+_WORDS += [
+    "March 3, 1980",
+    "%40",
+    "&#64;",
+    "\\u0040",
+    "\\u{40}",
+    "\u200b",
+    _BEGIN,
+    _END,
+    "[EMAIL_",
+    "AKIA",
+    "123-45-6789",
+    "::1",
+]
 _ALPHABET = st.sampled_from([*"abXYz019 \n.,:;@-_/+=%&#()[]<>\"'\\{}é中", *_WORDS])
 
 
