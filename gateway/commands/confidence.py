@@ -16,7 +16,7 @@ from gateway.commands.common import settings_with
 from gateway.commands.control import tenant_option
 from gateway.commands.moments import moment_us, span_us
 from gateway.commands.output import json_option, print_facts, print_json, print_table
-from gateway.control.certificates import withdrawn
+from gateway.control.certificates import withdrawals
 from gateway.control.database import utc_now_us
 from gateway.machine.prepare import control_database
 from gateway.policy_tools import certificates as told
@@ -134,23 +134,20 @@ Examples:
 @click.option("--folder", type=click.Path(path_type=Path), help="Policy folder; SLUICE_POLICIES else.")
 @json_option
 def show(*, certificate: str | None, folder: Path | None, as_json: bool) -> None:
-    settings = settings_with()
-    snapshot = _tree(folder or settings.policies)
-    with control_database(settings) as database, database.read() as conn:
-        gone = withdrawn(conn)
-    now = _moment(utc_now_us())
+    folder = folder or settings_with().policies
+    snapshot = _tree(folder)
     held = {each.certificate: each for each in snapshot.certificates.by_key.values()}
     if certificate is not None and certificate not in held:
-        raise Sentence(f"There is no certificate {certificate} in {folder or settings.policies}.")
+        raise Sentence(f"There is no certificate {certificate} in {folder}.")
     chosen = [held[certificate]] if certificate else list(held.values())
-    states = [state_of(each, snapshot, gone, now) for each in chosen]
+    standing = _standing(chosen, snapshot)
     if as_json:
-        print_json([dump(each) | {"state": state} for each, state in zip(chosen, states, strict=True)])
+        print_json([dump(c) | {"state": s, "withdrawn": g} for c, (s, g) in zip(chosen, standing, strict=True)])
     elif certificate:
-        _print(chosen[0], states[0])
+        _print(chosen[0], standing[0][0] + _withdrawal(standing[0][1]))
     elif chosen:
         rows = [(c.certificate, s, c.threshold, c.coverage, c.alpha, c.sample.n, f"{c.expires:%Y-%m-%d}")
-                for c, s in zip(chosen, states, strict=True)]  # fmt: skip
+                for c, (s, _) in zip(chosen, standing, strict=True)]  # fmt: skip
         print_table(("CERTIFICATE", "STATE", "THRESHOLD", "COVERAGE", "ALPHA", "OUTCOMES", "EXPIRES"), rows)
     else:
         click.echo("There is no certificate. `sluice confidence fit AUTOMATION` makes one from audited outcomes.")
@@ -173,7 +170,9 @@ def explain(*, call_or_certificate: str, folder: Path | None, tenant: str) -> No
     held = {each.certificate: each for each in snapshot.certificates.by_key.values()}
     if call_or_certificate in held:
         made = held[call_or_certificate]
-        click.echo("\n".join([told.says(made), f"It holds for {told.about(made.of())}.", *told.evidence(made)]))
+        [(state, gone)] = _standing([made], snapshot)
+        about = f"It was made for {told.about(made.of())}. State: {state}{_withdrawal(gone)}."
+        click.echo("\n".join([told.says(made), about, *told.evidence(made)]))
         for test in made.tests:
             said = f"{test.errors} errors among {test.passed}, p = {test.p_value:.3g}"
             click.echo(f"  scores from {test.threshold:.4g} on: {said}")
@@ -206,6 +205,20 @@ def _why(row: Mapping[str, Any], held: Mapping[str, Certificate]) -> list[str]:
         lines.append(f"Outputs with this score are correct with a probability of about {audit['probability']:.0%}.")
     coin = "its coin fell on audit" if audit["drawn"] else "its coin did not fall on audit"
     return [*lines, f"Window {audit['window']}, audit rate {audit['rate']:g}: {coin}."]
+
+
+def _standing(chosen: list[Certificate], snapshot: Snapshot) -> list[tuple[str, Mapping[str, Any] | None]]:
+    """Say which certificates are in force, and of withdrawn ones by whom, when and why."""
+    with control_database(settings_with()) as database, database.read() as conn:
+        gone = withdrawals(conn)
+    now = _moment(utc_now_us())
+    return [(state_of(each, snapshot, gone, now), gone.get(each.certificate)) for each in chosen]
+
+
+def _withdrawal(found: Mapping[str, Any] | None) -> str:
+    if found is None:
+        return ""
+    return f" by {found['withdrawn_by']} at {_moment(found['withdrawn_us']):%Y-%m-%d %H:%M}Z ({found['reason']})"
 
 
 def _print(made: Certificate, state: str) -> None:

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Final, Literal
 
 from gateway.call import ClearRequest, Judged, Released
@@ -21,6 +22,7 @@ from gateway.wire.endpoint import Json
 from policy.blocks_output import Hold
 
 _LOG: Final = logging.getLogger("sluice.gateway")
+_HELD: Final = MappingProxyType({"x-sluice-decision": "hold"})
 NEEDED: Final = Hold(deadline=timedelta(hours=24), queue="stopped")
 
 
@@ -163,7 +165,7 @@ def held(review_id: str) -> Held:
     """Give the error that names the review; trying again would only ask the model again."""
     return Held(
         f"This answer is held for review ({review_id}). Ask for it at /v1/holds/{review_id}.",
-        headers={"x-sluice-decision": "hold"},
+        headers=_HELD,
     )
 
 
@@ -175,7 +177,7 @@ def _released(found: Review, clean: Json | None) -> Json:
     """
     if clean is None:
         code, sentence = withheld(found)
-        raise Rejected(sentence, code=code)
+        raise Rejected(sentence, code=code, headers=_HELD)
     return clean
 
 

@@ -15,7 +15,7 @@ from gateway.holds.agenda import AGENDA
 from gateway.holds.texts import REVIEWS, ReviewTexts
 from gateway.keeper.activator import ACTOR, Activator
 from gateway.keeper.certificates import CertificateWatch
-from gateway.keeper.duties import Duty, Keeper, OwnDuty, blocking
+from gateway.keeper.duties import Duty, Keeper, OwnDuty, blocking, sparing
 from gateway.keeper.messages import Messenger, Post
 from gateway.keeper.reconcile import Reconciler
 from gateway.keeper.relay import Relay
@@ -92,7 +92,7 @@ def _duties(
         Duty("webhooks", 1.0, Webhooks(database, texts, environ, private).deliver),
         Duty("erasures", 1.0, blocking(erasures.look)),
         Duty("steering", 15.0, blocking(Steerer(database, ask).decide)),
-        Duty("watch over certificates", 15.0, blocking(CertificateWatch(database, ask).look)),
+        Duty("watch over certificates", 15.0, sparing(CertificateWatch(database, ask).look, database.clock_us)),
         Duty("sweep", 60.0, blocking(lambda _: housekeeping.sweep(database, retention.holds()))),
         Duty("retention", 60.0, blocking(retention.look)),
         OwnDuty("reconciliation", 2.0, partial(asyncio.to_thread, Reconciler(database, settings.data).settle)),

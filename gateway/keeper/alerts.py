@@ -20,7 +20,6 @@ from metrics.health.review.words import OBJECTIVE_NAMES, bound_text, shown
 from policy.automations import Automation
 from policy.values import dump, seconds_of
 
-_REST: Final = 20  # times as long as the looking took
 _TARGETS_OVER: Final = "7d"
 _log = logging.getLogger("gateway.keeper")
 
@@ -33,7 +32,6 @@ class Alerts:
     ask: Callable[[str], Ask]
     channels: tuple[str, ...] = ()
     tree: TreeInForce = field(default_factory=TreeInForce)
-    _due_us: int = 0
 
     def look(self, lease: Lease) -> None:
         """Look once.
@@ -42,8 +40,6 @@ class Alerts:
             RecorderError: the ledger cannot be asked; the next look tries again.
         """
         now_us = self.database.clock_us()
-        if now_us < self._due_us:
-            return
         with self.database.read() as conn:
             tree = self.tree.read(conn)
             tenants = list(conn.execute(select(schema.tenants.c.tenant)).scalars())
@@ -54,7 +50,6 @@ class Alerts:
             for automation in live:
                 if automation.automation in seen:
                     self._judge(lease, tenant, ask, automation)
-        self._due_us = now_us + _REST * (self.database.clock_us() - now_us)
 
     def _judge(self, lease: Lease, tenant: str, ask: Ask, automation: Automation) -> None:
         entry, now_us = dump(automation), self.database.clock_us()

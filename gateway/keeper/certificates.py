@@ -14,7 +14,6 @@ from metrics.health.replay import Ask
 from policy.certificate import Certificate
 
 ACTOR: Final = "keeper"
-_REST: Final = 20  # times as long as the looking took: a long record is not read all the time
 _log = logging.getLogger("gateway.keeper")
 
 
@@ -24,7 +23,6 @@ class CertificateWatch:
     def __init__(self, database: Database, ask: Callable[[str], Ask]) -> None:
         self._database, self._ask = database, ask
         self._tree = TreeInForce()
-        self._due_us = 0
 
     def look(self, _lease: Lease) -> None:
         """Look once. Two keepers that withdraw at once withdraw once.
@@ -33,8 +31,6 @@ class CertificateWatch:
             RecorderError: the ledger cannot be asked; the next look tries again.
         """
         now_us = self._database.clock_us()
-        if now_us < self._due_us:
-            return
         with self._database.read() as conn:
             tree, gone = self._tree.read(conn), withdrawn(conn)
         for made in tree.certificates.by_key.values() if tree else ():
@@ -43,7 +39,6 @@ class CertificateWatch:
                 ask, key = self._ask(made.key.tenant), made.key
                 rows = ask("audited", since=since, automation=key.automation, metric=made.metric).dicts()
                 self._check(made, passed_errors(rows, key.tenant, made.certificate, now_us))
-        self._due_us = now_us + _REST * (self._database.clock_us() - now_us)
 
     def _check(self, made: Certificate, errors: list[bool]) -> None:
         found = wealth(errors, made.alpha, made.delta)

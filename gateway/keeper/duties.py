@@ -13,6 +13,7 @@ from metrics.client import RecorderError
 from metrics.record.journal import JournalUnavailable
 
 LEASE_S: Final = 0.2
+_REST: Final = 20  # times as long as the looking took
 _log = logging.getLogger("gateway.keeper")
 
 Act = Callable[[Lease], Awaitable[object]]
@@ -40,6 +41,19 @@ class OwnDuty(NamedTuple):
 def blocking(look: Callable[[Lease], object]) -> Act:
     """Do in a thread what takes a while."""
     return lambda lease: asyncio.to_thread(look, lease)
+
+
+def sparing(look: Callable[[Lease], object], clock_us: Callable[[], int]) -> Act:
+    """Do in a thread what reads the record, and rest for many times as long: a long one is not read all the time."""
+    due_us = 0
+
+    def looks(lease: Lease) -> None:
+        nonlocal due_us
+        if (began_us := clock_us()) >= due_us:
+            look(lease)
+            due_us = began_us + _REST * (clock_us() - began_us)
+
+    return blocking(looks)
 
 
 class Keeper:

@@ -16,7 +16,7 @@ from gateway.control.leases import Lease
 from gateway.control.tree import TreeInForce
 from gateway.control.weekly import Frozen
 from gateway.keeper.alerts import Alerts
-from gateway.keeper.duties import Duty, blocking
+from gateway.keeper.duties import Duty, sparing
 from gateway.keeper.messages import Messenger
 from gateway.settings import Settings
 from metrics.client import RecorderClient
@@ -134,6 +134,6 @@ def weekly_duties(
     alerts = Alerts(database, lambda tenant: client(tenant).query, channels)
     return [
         Duty("weekly reviews", BUILD_S, builder.build),
-        Duty("alerts", ALERTS_S, blocking(alerts.look)),
+        Duty("alerts", ALERTS_S, sparing(alerts.look, database.clock_us)),
         Duty("messages", BUILD_S, messenger.send),
     ]

@@ -117,7 +117,7 @@ def _declared(reporter: Reporter, report: Report, where: str) -> None:
 
 def _mark_late(report: Report, run_began_us: int | None, now_us: int) -> None:
     """Mark an outcome that comes over a week after its call or run began: weeks that were reviewed are restated."""
-    call = _BEGAN.match(report.body.get("call_id") or "")
+    call = _BEGAN.match(report.body.get("call_id") or report.run or "")  # a call without a run is one of its own
     began_us = run_began_us if call is None else int(call[1], 16)
     if began_us is not None and now_us - began_us > LATE_US:
         report.body["late"] = True

@@ -161,3 +161,4 @@ def test_what_no_longer_holds_is_withdrawn_once_and_said(home: Path, database: D
     assert event.body["reason"] == "drift"
     assert event.body["wealth"] >= 10
     assert sluice("show", made.certificate).output.count("withdrawn") == 1
+    assert "State: withdrawn by keeper at 20" in sluice("explain", made.certificate).output
