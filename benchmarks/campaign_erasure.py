@@ -24,7 +24,7 @@ from typing import Any
 import click
 
 from benchmarks.campaign_trust import PAGE
-from benchmarks.clock_days import Lives, play
+from benchmarks.clock_days import Lives, killed_days, play
 from benchmarks.erased import Person, hits, in_items, needles, opened, texts_of
 from benchmarks.servers import ROOT
 from benchmarks.stand import KEY, Figures, Stand, standing, write_page
@@ -46,7 +46,8 @@ HEADING = "## make campaign-trust: erasure and retention"
 INTRODUCTION = """A thousand people through a real product (two calls, a review, an idempotency reply, a run's key
 each), a hundred erased by its keeper; then every byte of every file is searched for their values, as it stands and
 unpacked, in six encodings and as unsalted hashes, and everything is opened that any key still opens. Then erasures are
-killed (-9) at random points. Then 400 days pass by a clock that is an argument: retention each day, with holds."""
+killed (-9) at random points, and so is retention, while the ledger is copied. Then 400 days pass by a clock that is an
+argument: retention each day, with holds."""
 TENANT = "default"
 BY = local_operator(TENANT)
 AUTOMATION = "default"
@@ -274,6 +275,10 @@ def main(count: int, kills: int, with_days: bool, worker: Path | None) -> None:
     try:
         erasing(place / "house", count, count // 10, figures)
         killed(place / "killed", kills, figures)
+        wrong, problems = killed_days(place / "killed-days", kills)
+        said = f"kill -9 while retention runs: {kills} kills, records early, late or lost"
+        figures.say(said, wrong or "none", well=not wrong)
+        figures.say("problems found by the verifier after them", problems, well=not problems)
         if with_days:
             days(place / "days", figures)
     finally:

@@ -1,15 +1,22 @@
 """Plays days of retention by a clock that is an argument; says what went too early, too late, or though it was held."""
 
 import asyncio
+import random
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import click
+
+from benchmarks.servers import ROOT
 from metrics.proof.auditor import Auditor
+from metrics.proof.offline import verify
 from metrics.proof.retainer import Retainer
 from metrics.proof.retention import LegalHold, Outcome, Rule, Rules
 from metrics.proof.signer import Signer
@@ -17,7 +24,7 @@ from metrics.record.content import Content, ContentGoneError
 from metrics.record.events import Event
 from metrics.record.journal import FileJournal, Options
 from metrics.record.keystore import KeyStore
-from metrics.record.ledger_file import Door
+from metrics.record.ledger_file import Door, NotReadyError
 from metrics.record.master import master_key
 from metrics.record.recorder import Pace, Recorder
 
@@ -36,6 +43,9 @@ class Lives(NamedTuple):
     metadata: int
     health: int
     audit: int
+
+
+KILLED: Final = Lives(content=5, longer=9, metadata=12, health=15, audit=20)
 
 
 @dataclass(frozen=True)
@@ -102,7 +112,7 @@ async def write(data: Path, clock: Clock, keystore: KeyStore, made: list[Made]) 
 def recorded(
     data: Path, days: range, lives: Lives, clock: Clock, house_s: float = 60.0
 ) -> Iterator[tuple[Recorder, list[Made]]]:
-    """Record all days, then lend a recorder that has taken them in and knows that their writers are gone."""
+    """Record all days, then lend a recorder that has taken them in."""
     master = master_key(data, {})
     keystore = KeyStore(data / "keys" / "keystore.sqlite", master, clock, durable=False)
     made: list[Made] = []
@@ -112,6 +122,13 @@ def recorded(
         asyncio.run(write(data, clock, keystore, today))
         made += today
     keystore.close()
+    with recording(data, clock, house_s) as recorder:
+        yield recorder, made
+
+
+@contextmanager
+def recording(data: Path, clock: Clock, house_s: float) -> Iterator[Recorder]:
+    """Lend a recorder that has taken in everything and knows that the writers are gone."""
     pace = Pace(poll_s=0.005, batch_s=0.005, house_s=house_s)
     recorder = Recorder(data, {}, clock, pace, lambda key: Auditor(data, Signer(key), clock))
     recorder.start()
@@ -121,9 +138,46 @@ def recorded(
             if time.monotonic() > until:
                 raise TimeoutError(str(recorder.status()))
             time.sleep(0.01)
-        yield recorder, made
+        yield recorder
     finally:
         recorder.close()
+
+
+def retain(data: Path, today: int) -> None:
+    """Say that retention begins, and run it for three days, while the ledger is copied: to be killed meanwhile."""
+    clock = Clock(START_US + today * DAY_US + 1)
+    with recording(data, clock, 0.02) as recorder:
+        click.echo("ready")
+        ref = recorder.keystore.find_subject(TENANT, HELD_SUBJECT)
+        for day in range(today, today + 3):
+            clock.now_us = START_US + day * DAY_US + 1
+            with suppress(NotReadyError):  # the copy is being put in its place
+                Retainer(recorder).run(_rules(KILLED, _holds(ref, 0, 1)), "keeper")
+            time.sleep(0.05)
+
+
+def killed_days(data: Path, kills: int) -> tuple[dict[str, int], int]:
+    """Kill (-9) processes that run retention, a day later each time; the last one finishes.
+
+    Return what was wrong then, by kind, and how many problems the verifier found.
+    """
+    clock, verdict, rng = Clock(), Verdict(), random.Random("retention")
+    with recorded(data, range(kills), KILLED, clock) as (_, made):
+        pass
+    for today in range(kills):
+        command = [sys.executable, "-m", "benchmarks.clock_days", str(data), str(today)]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as worker:
+            assert worker.stdout
+            worker.stdout.readline()
+            time.sleep(rng.uniform(0, 0.6))
+            worker.kill()
+    clock.now_us = START_US + (kills + 6) * DAY_US + 1
+    with recording(data, clock, 60) as recorder:
+        holds = _holds(recorder.keystore.find_subject(TENANT, HELD_SUBJECT), 0, 1)
+        Retainer(recorder).run(_rules(KILLED, holds), "keeper")
+        _look(recorder, made, kills + 6, holds, verdict)
+        key = Signer(recorder.master).key
+    return dict(verdict.wrong), len(verify(data, key).problems)
 
 
 def _settled(door: Door) -> bool:
@@ -186,3 +240,7 @@ def _readable(recorder: Recorder, event_id: str) -> bool:
         return recorder.contents.read(TENANT, event_id).opened.fields["request"] == f"words of {event_id[:-2]}"
     except ContentGoneError:
         return False
+
+
+if __name__ == "__main__":
+    retain(Path(sys.argv[1]), int(sys.argv[2]))

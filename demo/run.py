@@ -191,4 +191,5 @@ def _model(upstream: str, wanted: Wanted) -> str:
 
 
 if __name__ == "__main__":
+    os.umask(0o077)  # as `sluice` does
     main()

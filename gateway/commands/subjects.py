@@ -68,6 +68,8 @@ def search(*, subject: str | None, value: str | None, kind: str | None, tenant: 
         found = made.search(local_operator(tenant), Wanted(subject, value, kind))
     told = {**found.counts, "by_kind": found.by_kind}
     (print_json if as_json else print_facts)(told)
+    if found.target.subject_refs and not as_json:
+        click.echo("The records of a subject are not counted here: `sluice subjects export` copies them all.")
 
 
 @subjects.command(

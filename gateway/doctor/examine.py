@@ -96,7 +96,8 @@ def data(case: Case) -> Iterator[Finding]:
     elif percent < 15:
         yield finding("disk-low", percent)
     if case.open_files:
-        yield finding("readable-files", len(case.open_files), case.open_files[0])
+        first = str(case.open_files[0])
+        yield finding("readable-files", len(case.open_files), "the folder itself" if first == "." else first)
     if not case.settings.master_key and (case.settings.data / "keys" / "master.key").exists():
         yield finding("master-key-beside")
     for aside in sorted(case.settings.data.glob("before-*")):

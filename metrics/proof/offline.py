@@ -170,6 +170,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _say_folder(folder: Path | None, key: VerifierKey, anchors: list[Path]) -> int:
     if folder is None:
         raise UnverifiableError("name a folder, or a proof with --proof")
+    if not folder.exists():
+        raise UnverifiableError(f"there is no {folder}")
     report = (verify_bundle if folder.is_file() else verify)(folder, key, tuple(anchors))
     sys.stdout.write("\n".join(sentences(report)) + "\n")
     return 1 if report.problems else 0

@@ -20,6 +20,7 @@ _LEFTOVERS: Mapping[str, int] = {
     "journal/meta/*/.*.new": 1,
     "journal/content/*/.*.new": 1,
     "ledger.spill/*": 1,
+    "ledger.duckdb.new*": 1,
 }
 _DAY_US = 86_400_000_000
 

@@ -90,6 +90,8 @@ def test_what_left_the_ledger_leaves_its_file_too(tmp_path: Path) -> None:
     clock, aside = Clock(), tmp_path / "ledger.duckdb.set-aside"
     with recorded(tmp_path, range(2), LIVES, clock, house_s=0.02) as (recorder, _):
         aside.write_bytes(b"frozen")
+        for end in ("", ".wal"):  # a process was killed while it copied
+            (tmp_path / f"ledger.duckdb.new{end}").write_bytes(b"half a copy")
         clock.now_us = START_US + 6 * DAY_US
         Retainer(recorder).run(Rules((Rule({}, 100, 100),)), "keeper")
         assert in_files()
