@@ -37,12 +37,13 @@ def ledger_problems(data: Path) -> Iterator[Problem]:
         raise LedgerUnreadableError(said) from problem
     with db:
         try:
-            yield from _compared(db, data / "journal")
+            yield from compared(db, data / "journal")
         except duckdb.Error as problem:
             yield None, f"the ledger cannot be read: {type(problem).__name__}"
 
 
-def _compared(db: duckdb.DuckDBPyConnection, journal: Path) -> Iterator[Problem]:
+def compared(db: duckdb.DuckDBPyConnection, journal: Path) -> Iterator[Problem]:
+    """Yield the same of an open ledger. Raises `duckdb.Error`."""
     done = db.execute("SELECT number FROM facts WHERE name = 'seq'").fetchone()
     last = done[0] if done else 0
     first, rows, segments = 1, Rows(), OpenSegments(journal)
