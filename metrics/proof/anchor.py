@@ -8,6 +8,7 @@ Without one, cutting off the end or writing everything anew cannot be noticed. A
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -60,11 +61,20 @@ class GitAnchor:
         self._remote, self._work = remote, work
 
     def publish(self, checkpoint: Checkpoint) -> None:
-        """Commit the checkpoint on top of what the remote has, and push."""
+        """Commit the checkpoint on top of what the remote has, and push; a try that fails leaves no folder behind.
+
+        So a lock that a killed git left there, or whatever else is wrong with it, is in nobody's way the next time.
+        """
         try:
             make_folder(self._work)
+            self._push(checkpoint)
         except OSError as problem:
             raise AnchorError(f"{self.name}: {problem.strerror}") from problem
+        except AnchorError:
+            shutil.rmtree(self._work, ignore_errors=True)
+            raise
+
+    def _push(self, checkpoint: Checkpoint) -> None:
         if not (self._work / ".git").exists():
             self._git("init", "--quiet", "--initial-branch", BRANCH)
         if self._git("ls-remote", "--heads", self._remote, BRANCH).strip():

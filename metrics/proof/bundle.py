@@ -105,11 +105,11 @@ class Maker:
         done = {(part.table, part.first_seq) for part in job.parts}
         for source in sources:
             with self.cursor() as cursor:
-                ends = stretches(cursor, source)
+                ends, columns = stretches(cursor, source), columns_of(cursor, source)
             for number, (first, last) in enumerate(ends, 1):
                 if (source.name, first) not in done:
                     with self.cursor() as cursor:
-                        part = write_part(cursor, source, number, (first, last), folder)
+                        part = write_part(cursor, source, columns, number, (first, last), folder)
                     job.parts.append(part)
                     job.done_rows += part.rows
                     job.keep(folder)

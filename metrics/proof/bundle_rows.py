@@ -26,6 +26,7 @@ _KINDS: Final = {"BOOLEAN": "bool", "DOUBLE": "float", "FLOAT": "float", "VARCHA
 _RISKY: Final = r"[=+\-@\t\r''\n]"  # one apostrophe, as SQL writes it
 
 Values = Mapping[str, object]
+Columns = list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Part:
         return f"{self.table}/{self.number:05d}.{format_}"
 
 
-def columns_of(cursor: duckdb.DuckDBPyConnection, source: Source) -> list[tuple[str, str]]:
+def columns_of(cursor: duckdb.DuckDBPyConnection, source: Source) -> Columns:
     """Return name and kind (`text`, `int`, `float`, `bool`) of each column."""
     empty = cursor.execute(source.sql, dict(source.values) | {"from_seq": 1, "to_seq": 0})
     return [(name, _KINDS.get(str(kind), "int")) for name, kind, *_ in empty.description or ()]
@@ -68,9 +69,10 @@ def stretches(cursor: duckdb.DuckDBPyConnection, source: Source, rows: int = ROW
     return cursor.execute(sql, dict(source.values)).fetchall()
 
 
-def write_part(cursor: duckdb.DuckDBPyConnection, source: Source, number: int, ends: tuple[int, int], to: Path) -> Part:
+def write_part(
+    cursor: duckdb.DuckDBPyConnection, source: Source, columns: Columns, number: int, ends: tuple[int, int], to: Path
+) -> Part:
     """Write the rows between two numbers in all formats, durably."""
-    columns = columns_of(cursor, source)
     values = dict(source.values) | {"from_seq": ends[0], "to_seq": ends[1]}
     table = cursor.sql(rendered(source.sql, columns), params=values).to_arrow_table().combine_chunks()
     hashes = "".join(table["row_sha256"].to_pylist())
@@ -84,7 +86,7 @@ def write_part(cursor: duckdb.DuckDBPyConnection, source: Source, number: int, e
     return part
 
 
-def rendered(sql: str, columns: list[tuple[str, str]]) -> str:
+def rendered(sql: str, columns: Columns) -> str:
     """Return the question with each row's hash and its two lines beside its values."""
     texts = [f"t{at}" for at in range(len(columns))]  # each cell as text, made once
     cells = ", ".join(f"{_cell(*column)} AS {text}" for column, text in zip(columns, texts, strict=True))

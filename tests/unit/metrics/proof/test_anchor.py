@@ -57,6 +57,19 @@ def test_git_takes_one_checkpoint_after_the_other_also_from_a_new_machine(tmp_pa
     grown.close()
 
 
+def test_a_lock_that_a_killed_git_left_is_in_the_way_once(tmp_path: Path, remote: Path) -> None:
+    grown = Grown(tmp_path / "data")
+    anchor = GitAnchor(str(remote), tmp_path / "work")
+    grown.grow(1)
+    grown.auditor.seal()
+    anchor.publish(_latest(grown))
+    (tmp_path / "work" / ".git" / "index.lock").touch()
+    with pytest.raises(AnchorError):
+        anchor.publish(_latest(grown))
+    anchor.publish(_latest(grown))
+    grown.close()
+
+
 def test_a_remote_that_cannot_be_reached_is_said_without_its_password(tmp_path: Path) -> None:
     grown = Grown(tmp_path / "data")
     grown.grow(1)
