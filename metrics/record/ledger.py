@@ -172,7 +172,8 @@ class Ledger:
 
     def copy(self) -> Path:
         """Write the ledger, without what was deleted from it, into a new file beside its own; return that."""
-        remove(self._fresh)
+        for end in ("", ".wal"):
+            self._fresh.with_name(self._fresh.name + end).unlink(missing_ok=True)
         self._db.execute(f"ATTACH {_quoted(str(self._fresh))} AS fresh")
         try:
             self._db.execute(f'COPY FROM DATABASE "{self.path.stem}" TO fresh')
@@ -259,12 +260,6 @@ class Ledger:
 
 def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
-
-
-def remove(path: Path) -> None:
-    """Remove a ledger's file and its log."""
-    for each in (path, path.with_name(f"{path.name}.wal")):
-        each.unlink(missing_ok=True)
 
 
 def mark(entry: Entry) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 
 from metrics.record.fileops import sync_folder
-from metrics.record.ledger import Ledger, LedgerError, OlderLedgerError, remove
+from metrics.record.ledger import Ledger, LedgerError, OlderLedgerError
 from metrics.record.order import OrderFile
 from metrics.record.replay import agrees
 
@@ -77,8 +77,8 @@ def copied(ledger: Ledger) -> Path | None:
 
 def put_in_place(fresh: Path, path: Path) -> None:
     """Put a copy in the place of a closed ledger, and drop the older ones: they hold what the copy lacks."""
-    remove(path)
-    fresh.rename(path)
+    path.with_name(f"{path.name}.wal").unlink(missing_ok=True)  # first: it belongs to the old file alone
+    fresh.replace(path)
     sync_folder(path.parent)
     for old in path.parent.glob(f"{path.stem}*.set-aside"):
         old.unlink(missing_ok=True)
