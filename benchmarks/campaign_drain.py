@@ -77,14 +77,15 @@ def wait_serving(process: subprocess.Popen[bytes], site: Site, count: int) -> No
 
 async def one_stop(site: Site, process: subprocess.Popen[bytes]) -> tuple[float, Counter[str]]:
     """Stop a gateway with streams that end in time, streams that do not, and calls that hang."""
-    shapes = ["words-20-20", "words-2000-20"] * (STREAMS // 2) + ["hang"] * HUNG
+    # Connections are taken in their order: once the streams run, the calls that hang are in as well.
+    shapes = ["hang"] * HUNG + ["words-20-20", "words-2000-20"] * (STREAMS // 2)
     replies = [Reply() for _ in shapes]
     calls = [
         asyncio.create_task(ask(site.port, chat(model=model, stream=True), 20, into))
         for model, into in zip(shapes, replies, strict=True)
     ]
     for _ in range(500):
-        await asyncio.sleep(0 if all(reply.headers for reply in replies[:STREAMS]) else 0.02)
+        await asyncio.sleep(0 if all(reply.headers for reply in replies[HUNG:]) else 0.02)
     began = time.monotonic()
     process.send_signal(signal.SIGTERM)
     code = await asyncio.to_thread(process.wait, 60)

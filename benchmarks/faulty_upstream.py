@@ -225,6 +225,15 @@ async def flood(to: Connection, rest: str, _stream: bool) -> None:
     await to.send(b"".join(map(chunk, events()[-3:])) + b"0\r\n\r\n")
 
 
+async def tokens(to: Connection, rest: str, _stream: bool) -> None:
+    """Stream so many MiB of events of a word each, as fast as they are taken."""
+    await to.send(SSE)
+    event = chunk(events(1)[1])
+    for _ in range(int(rest) * MIB // len(event) // 50):
+        await to.send(event * 50)
+    await to.send(b"".join(map(chunk, events()[-3:])) + b"0\r\n\r\n")
+
+
 Act = Callable[[Connection, str, bool], Awaitable[None]]
 ACTS: dict[str, Act] = {
     "hang": hang,
@@ -236,6 +245,7 @@ ACTS: dict[str, Act] = {
     "bytewise": bytewise,
     "long": long,
     "flood": flood,
+    "tokens": tokens,
 }
 
 
