@@ -35,7 +35,7 @@ def drop_leftovers(data: Path, now_us: int) -> int:
     ]
     for path in old:
         if path.is_dir():
-            shutil.rmtree(path)
+            shutil.rmtree(path, ignore_errors=True)  # what cannot be removed stops no retention
         else:
             path.unlink(missing_ok=True)
     return len(old)
