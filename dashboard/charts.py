@@ -121,15 +121,17 @@ def waterfall(data: pd.DataFrame) -> alt.Chart:
     )
 
 
-def run_waterfall(data: pd.DataFrame) -> alt.Chart:
-    """Return one bar per step and call of a run: `what`, `kind`, `start_ms`, `end_ms`, `took_ms`, `status`."""
+def run_waterfall(data: pd.DataFrame) -> alt.LayerChart:
+    """Return one bar per step and call of a run: `what`, `kind`, `start_ms`, `end_ms`, `took_ms`, `status`, `label`."""
     colour = alt.condition("datum.kind == 'call.end'", alt.value(UPSTREAM), alt.value(PLAIN))
     tips = ["what:N", "status:N", alt.Tooltip("took_ms:Q", title="took (ms)", format=",.1f")]
     title = "milliseconds since the run began to work (grey: model calls within steps)"
     x = alt.X("start_ms:Q", title=title)
     y = alt.Y("what:N", sort=None, title=None, axis=NO_OVERLAP)
     chart = alt.Chart(data, height=AXIS + ROW * max(3, len(data))).mark_bar(minBandSize=3)
-    return chart.encode(x=x, x2="end_ms:Q", y=y, color=colour, tooltip=tips)
+    bars = chart.encode(x=x, x2="end_ms:Q", y=y, color=colour, tooltip=tips)
+    labels = alt.Chart(data).mark_text(align="left", dx=4).encode(x="end_ms:Q", y=y, text="label:N")
+    return bars + labels
 
 
 def reliability(data: pd.DataFrame) -> alt.LayerChart:

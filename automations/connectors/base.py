@@ -50,6 +50,18 @@ def secret(environ: Mapping[str, str], name: str) -> str:
     raise Refused(f"the environment variable {name} is not set")
 
 
+def port_of(environ: Mapping[str, str], name: str, usual: int) -> int:
+    """Give the port that an environment variable names, or the usual one.
+
+    Raises:
+        ValueError: it is no port.
+    """
+    text = environ.get(name) or str(usual)
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 1 << 16):
+        raise ValueError(f"{name} is {text!r}; it must be a port, 1 to 65535")
+    return int(text)
+
+
 def bad_shape(error: ValidationError) -> Bad:
     """Name the first field that does not fit, without its value."""
     first = error.errors(include_input=False, include_url=False)[0]

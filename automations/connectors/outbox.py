@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
-from automations.connectors.base import LOCAL, Refused
+from automations.connectors.base import LOCAL, Refused, port_of
 from automations.connectors.smtp import Letter, SmtpServer, letter_bytes, send_mail
 
 
@@ -72,7 +72,7 @@ def outbox(environ: Mapping[str, str], prefix: str) -> Outbox:
     """
     sender = environ.get(f"{prefix}_SENDER") or "support@localhost"
     if host := environ.get(f"{prefix}_SMTP_HOST"):
-        port = int(environ.get(f"{prefix}_SMTP_PORT") or 587)
+        port = port_of(environ, f"{prefix}_SMTP_PORT", 587)
         security: Literal["starttls", "none"] = "none" if host in LOCAL else "starttls"
         server = SmtpServer(host, sender, port, security)
         if environ.get(user := f"{prefix}_SMTP_USER"):

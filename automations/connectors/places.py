@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from automations.connectors.base import LOCAL
+from automations.connectors.base import LOCAL, port_of
 from automations.connectors.folder import Folder, csv_rows, json_lines, read_eml
 from automations.connectors.imap import ImapInbox, ImapServer
 from automations.connectors.webhook import SignedHook, Take
@@ -17,7 +17,7 @@ def mail_sources(environ: Mapping[str, str], prefix: str) -> tuple[Source, ...]:
     if folder := environ.get(f"{prefix}_FOLDER"):
         found.append(Folder(Path(folder), ".eml", read_eml, name="mail folder"))
     if host := environ.get(f"{prefix}_IMAP_HOST"):
-        port = int(environ.get(f"{prefix}_IMAP_PORT") or 993)
+        port = port_of(environ, f"{prefix}_IMAP_PORT", 993)
         security: Literal["tls", "none"] = "none" if host in LOCAL else "tls"
         named = ImapServer(host, f"{prefix}_IMAP_USER", f"{prefix}_IMAP_PASSWORD", port, security)
         found.append(ImapInbox(named, environ))
@@ -34,5 +34,16 @@ def row_sources(environ: Mapping[str, str], prefix: str, shape: type[Any]) -> tu
 
 
 def signed_hook(environ: Mapping[str, str], secret_env: str, take: Take) -> SignedHook | None:
-    """Give a signed hook where its secret is set."""
-    return SignedHook(secret_env, take, environ) if environ.get(secret_env) else None
+    """Give a signed hook where its secret is set.
+
+    Raises:
+        ValueError: the secret cannot be one, so that nothing would ever be taken.
+    """
+    if not environ.get(secret_env):
+        return None
+    made = SignedHook(secret_env, take, environ)
+    try:
+        made.key()
+    except PermissionError as error:
+        raise ValueError(f"{secret_env}: {error}") from error
+    return made

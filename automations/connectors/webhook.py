@@ -30,6 +30,10 @@ class SignedHook:
     environ: Mapping[str, str]
     clock_s: Callable[[], float] = time.time
 
+    def key(self) -> bytes:
+        """Return the key that senders sign with; raise `PermissionError` where the secret is none."""
+        return _key(secret(self.environ, self.secret_env))
+
     def read(self, headers: Mapping[str, str], body: bytes) -> Sequence[Any]:
         """Return the inputs of a request.
 
@@ -43,7 +47,7 @@ class SignedHook:
             raise PermissionError("webhook-id and webhook-timestamp are required")
         if abs(self.clock_s() - int(stamp[:15])) > _TOLERANCE_S:
             raise PermissionError("webhook-timestamp is more than five minutes away")
-        wanted = signature(_key(secret(self.environ, self.secret_env)), identity, stamp, body)
+        wanted = signature(self.key(), identity, stamp, body)
         given = told.get("webhook-signature", "").split()
         if not any(hmac.compare_digest(wanted.encode(), each.encode()) for each in given):
             raise PermissionError("webhook-signature does not fit")

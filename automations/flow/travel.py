@@ -17,7 +17,7 @@ from automations.flow.retry import MOST_LOSSES, Dead, Tried, after
 from automations.flow.run import Run
 from automations.flow.signals import Duplicate, Finished, Held
 from automations.flow.within import within
-from automations.queue.store import CANCELLED, DONE
+from automations.queue.store import CANCELLED, DONE, HELD
 
 _WORD: Final = re.compile(r"[a-z][a-z0-9_]{0,40}")
 _LATE: Final = Failure("deadline", "orchestration", "the run was not done in time", fatal=True)
@@ -147,7 +147,7 @@ class Journey:
         first, longest = _LOOK_S
         if self.log.lease.waits == 1:
             self.log.say("step.held", {"step_kind": step.kind}, step=step.name)
-        self.log.let_go(step, min(first * 1.5 ** min(self.log.lease.waits, 20), longest))
+        self.log.let_go(step, min(first * 1.5 ** min(self.log.lease.waits, 20), longest), HELD)
 
     def _uncount(self) -> None:
         """Take back a try that nobody looked at."""

@@ -7,6 +7,7 @@ from typing import TypeVar
 from automations.flow.failures import StepTimedOut
 
 Gives = TypeVar("Gives")
+STEP_THREAD = "step"
 
 
 def within(seconds: float, work: Callable[[], Gives]) -> Gives:
@@ -24,7 +25,7 @@ def within(seconds: float, work: Callable[[], Gives]) -> Gives:
         except BaseException as error:  # noqa: BLE001 - carried over to the thread that waits
             failed.append(error)
 
-    thread = threading.Thread(target=run, name="step", daemon=True)
+    thread = threading.Thread(target=run, name=STEP_THREAD, daemon=True)
     thread.start()
     thread.join(seconds)
     if thread.is_alive():

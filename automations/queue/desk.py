@@ -140,7 +140,8 @@ class Desk:
         with self.store.database.write() as conn:
             row = _row(conn, who.tenant, run_id, lock=True)
             effect = _effect(conn, run_id, ASKED)
-            _refuse(row["state"] != HELD or effect is None, f"it is {row['state']} and waits for nobody")
+            _refuse(row["state"] != HELD, f"it is {row['state']} and waits for nobody")
+            _refuse(effect is None, "a reviewer decides about its answer, on the page Reviews")
             assert effect is not None
             now_us = self.store.clock_us()
             settle(conn, effect["action_key"], APPROVED if allow else REJECTED, now_us, who.id)

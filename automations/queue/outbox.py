@@ -62,8 +62,11 @@ class Outbox:
         with self.store.database.write() as conn:
             conn.execute(update(outbox).where(outbox.c.seq.in_(numbers)).values(due_us=due_us))
 
-    def counts(self) -> tuple[int, int]:
-        """Return how many events wait, and how many were refused."""
+    def counts(self, tenant: str | None = None) -> tuple[int, int]:
+        """Return how many events wait, and how many were refused; of a tenant, or of all."""
+        counted = select(func.count(), func.count(outbox.c.refused)).select_from(outbox)
+        if tenant is not None:
+            counted = counted.join(runs, outbox.c.run_id == runs.c.run_id).where(runs.c.tenant == tenant)
         with self.store.database.read() as conn:
-            row = conn.execute(select(func.count(), func.count(outbox.c.refused)).select_from(outbox)).one()
+            row = conn.execute(counted).one()
         return int(row[0] - row[1]), int(row[1])

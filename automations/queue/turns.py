@@ -1,22 +1,26 @@
 """Whose turn it is to poll a source: one worker at a time, and no more often than the source wants."""
 
 from dataclasses import dataclass
-from typing import Final
 
 from sqlalchemy import or_, select, update
 
 from automations.queue.schema import turns
 from automations.queue.store import Store
 
-_LONGEST_S: Final = 300.0
-
 
 @dataclass(frozen=True, slots=True)
 class Turns:
-    """The turns of one worker."""
+    """The turns of one worker; `lease_s` after it was heard of last they are anybody's."""
 
     store: Store
     owner: str
+    lease_s: float
+
+    def keep(self) -> None:
+        """Keep the turns that this worker has, as long as it lives."""
+        until_us = self.store.clock_us() + int(self.lease_s * 1e6)
+        with self.store.database.write() as conn:
+            conn.execute(update(turns).where(turns.c.owner == self.owner).values(until_us=until_us))
 
     def mine(self, name: str, every_s: float) -> bool:
         """Take the turn if it is due and nobody else has it."""
@@ -30,5 +34,5 @@ class Turns:
             conn.execute(self.store.database.insert(turns).values(fresh).on_conflict_do_nothing())
             free = or_(turns.c.owner == self.owner, turns.c.until_us <= now_us)
             taking = update(turns).where(turns.c.name == name, turns.c.next_us <= now_us, free)
-            later = {"until_us": now_us + int((every_s + _LONGEST_S) * 1e6), "next_us": now_us + int(every_s * 1e6)}
+            later = {"until_us": now_us + int(self.lease_s * 1e6), "next_us": now_us + int(every_s * 1e6)}
             return conn.execute(taking.values(owner=self.owner, **later)).rowcount == 1

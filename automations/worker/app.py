@@ -1,6 +1,7 @@
 """The worker's HTTP API: inputs come in with an API key, people work with runs by their session at the gateway."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final
 
@@ -108,7 +109,7 @@ def _intake(api: Api) -> APIRouter:
         if reader is None:
             raise Unknown(f"{name} has no hook")
         inputs = await run_in_threadpool(reader.read, dict(request.headers), await request.body())
-        return _told(await run_in_threadpool(_enqueued, api, api.engine, name, inputs))
+        return _told(await run_in_threadpool(_with_own_key, api, api.engine, name, inputs))
 
     return routes
 
@@ -120,7 +121,9 @@ def _looking(api: Api) -> APIRouter:
     @routes.get("/queue")
     def queue(by: Who = viewer) -> dict[str, Any]:
         """Tell how the tenant's queue stands, and how many runs ended in each of the last 60 minutes."""
-        now = queue_now(api.desk.depth(by.tenant), Outbox(api.engine.store).counts(), api.engine.store.clock_us())
+        now = queue_now(
+            api.desk.depth(by.tenant), Outbox(api.engine.store).counts(by.tenant), api.engine.store.clock_us()
+        )
         return now | {"busy": api.busy(), "ended": api.desk.throughput(by.tenant, 60)}
 
     @routes.get("/runs")
@@ -148,7 +151,7 @@ def _dead_letters(api: Api) -> APIRouter:
     @routes.post("/queue/{name}", status_code=202)
     def start(name: str, body: Inputs, by: Who = decider) -> dict[str, Any]:
         """Start runs by hand, with the worker's own key; the automation must be of the caller's tenant."""
-        return _told(_enqueued(api, replace(api.engine, tenant=by.tenant), name, body.inputs))
+        return _told(_with_own_key(api, replace(api.engine, tenant=by.tenant), name, body.inputs))
 
     @routes.post("/runs/{run_id}/replay")
     def replay(run_id: str, body: Replay, by: Who = decider) -> dict[str, Any]:
@@ -212,8 +215,23 @@ def _deciding(api: Api) -> APIRouter:
 def _from_caller(api: Api, key: str, name: str, inputs: Sequence[Any]) -> list[Queued]:
     """Enqueue with a caller's key, of the tenant whose key works on the runs: no other key could open them."""
     api.engine.automation(name)
-    tenant = api.gateway.tenant_of(name)
+    with _own_key():
+        tenant = api.gateway.tenant_of(name)
     return _enqueued(api, replace(api.engine, gateway=api.gateway.as_caller(name, key), tenant=tenant), name, inputs)
+
+
+def _with_own_key(api: Api, engine: Engine, name: str, inputs: Sequence[Any]) -> list[Queued]:
+    with _own_key():
+        return _enqueued(api, engine, name, inputs)
+
+
+@contextmanager
+def _own_key() -> Iterator[None]:
+    """Say of a refused key of our own that it is not the caller's fault: it may be known in a moment."""
+    try:
+        yield
+    except KeyRefused as error:
+        raise GatewayAway(f"The gateway does not take this worker's API key: {error}", 2.0) from error
 
 
 def _enqueued(api: Api, engine: Engine, name: str, inputs: Sequence[Any]) -> list[Queued]:

@@ -6,7 +6,6 @@ import secrets
 import signal
 import socket
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -15,6 +14,7 @@ import uvicorn
 
 from automations.flow.automation import Automation
 from automations.flow.engine import Engine
+from automations.queue.clock import QueueClock
 from automations.queue.database import open_queue
 from automations.queue.desk import Desk
 from automations.queue.outbox import Outbox
@@ -24,11 +24,13 @@ from automations.worker.app import Api, create_app
 from automations.worker.gateway import HttpGateway
 from automations.worker.loading import CannotLoad, load_automations
 from automations.worker.pool import Pool
+from automations.worker.pressure import Pressure
 from automations.worker.relay import Relay
 
 __all__ = ("CannotLoad", "Options", "load_automations", "run")
 
 STOP_S: Final = 15.0
+WORN_CODE: Final = 75  # try again: whoever keeps the worker running starts it anew
 _TIDY_S: Final = 3600.0
 
 
@@ -48,11 +50,12 @@ def run(options: Options, automations: Mapping[str, Automation], listener: socke
     for noisy in ("httpx", "httpx2", "uvicorn.error"):  # a line for each request, and for each start
         logging.getLogger(noisy).setLevel(logging.WARNING)
     database = open_queue(options.queue_url, options.slots + 6)
-    store = Store(database, lambda: time.time_ns() // 1000)
-    gateway = HttpGateway(options.gateway_url, options.keys)
+    store = Store(database, QueueClock(database))
+    pressure = Pressure(options.slots)
+    gateway = HttpGateway(options.gateway_url, options.keys, took=pressure.took)
     engine = Engine(store, gateway, automations)
     name = f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}"
-    pool = Pool(engine, Relay(Outbox(store), gateway, gateway), name, options.slots, options.lease_s)
+    pool = Pool(engine, Relay(Outbox(store), gateway, gateway), name, options.slots, options.lease_s, pressure)
     app = create_app(Api(engine, gateway, Access(gateway.me), lambda: pool.busy, pool.wake.set))
     pool.start()
     threading.Thread(target=_tidy, args=(Desk(store), pool.stopping), name="tidy", daemon=True).start()
@@ -61,6 +64,8 @@ def run(options: Options, automations: Mapping[str, Automation], listener: socke
     finally:
         pool.stop(STOP_S)
         database.close()
+    if pool.worn:
+        raise SystemExit(WORN_CODE)
 
 
 def _serve(app: object, listener: socket.socket, pool: Pool) -> None:

@@ -15,13 +15,16 @@ from automations.connectors.base import bad_shape
 from automations.flow.automation import Automation, Source
 from automations.flow.engine import Engine
 from automations.flow.failures import GatewayAway
+from automations.flow.within import STEP_THREAD
 from automations.queue.store import Lease, LeaseLost, QueueFull
 from automations.queue.turns import Turns
 from automations.worker.gateway import NotTaken
+from automations.worker.pressure import Pressure
 from automations.worker.relay import Relay
 
 _LOG: Final = logging.getLogger("sluice.worker")
 _LOOK_S: Final = 0.25
+MOST_HUNG: Final = 50
 _AWAY_S: Final = (0.5, 15.0)
 
 
@@ -44,7 +47,7 @@ def taken(engine: Engine, automation: str, given: Sequence[Any]) -> list[str | N
 class Pool:
     """Works until `stop` is called; what is under way then ends its step and is given back.
 
-    `lease_s`: a worker that was not heard of for so long has lost its runs.
+    `lease_s`: a worker that was not heard of for so long has lost its runs. `worn`: it ended because of hung steps.
     """
 
     engine: Engine
@@ -52,8 +55,10 @@ class Pool:
     name: str
     slots: int
     lease_s: float
+    pressure: Pressure | None = None
     stopping: threading.Event = field(default_factory=threading.Event)
     wake: threading.Event = field(default_factory=threading.Event)
+    worn: bool = False
     _busy: dict[str, Lease] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _threads: list[threading.Thread] = field(default_factory=list)
@@ -62,7 +67,7 @@ class Pool:
         """Begin to work, in threads."""
         self.engine.stopping = self.stopping.is_set
         loops: list[tuple[str, Callable[[], float]]] = [("relay", self._relay), ("leases", self._renew)]
-        turns = Turns(self.engine.store, self.name)
+        turns = self._turns
         for automation in self.engine.automations.values():
             loops += [(f"source-{each.name}", self._polling(automation, each, turns)) for each in automation.sources]
         self._threads = [threading.Thread(target=self._work, name="work", daemon=True)]
@@ -85,6 +90,10 @@ class Pool:
         """Return how many runs are under way here."""
         return len(self._busy)
 
+    @property
+    def _turns(self) -> Turns:
+        return Turns(self.engine.store, self.name, self.lease_s)
+
     def _work(self) -> None:
         with ThreadPoolExecutor(self.slots, "slot") as slots:
             self._again(lambda: self._fill(slots))
@@ -92,7 +101,7 @@ class Pool:
     def _fill(self, slots: ThreadPoolExecutor) -> float:
         """Take as many runs as there are free slots; return how long to wait for more."""
         self.wake.clear()
-        free = self.slots - len(self._busy)
+        free = (self.pressure.allowed if self.pressure else self.slots) - len(self._busy)
         leases = self.engine.claim(self.name, free, self.lease_s) if free > 0 else []
         with self._lock:
             self._busy.update({lease.run_id: lease for lease in leases})
@@ -119,7 +128,18 @@ class Pool:
             mine = list(self._busy)
         if mine:
             self.engine.store.renew(self.name, mine, self.lease_s)
+        self._turns.keep()
+        self._look_for_hung_steps()
         return self.lease_s / 3
+
+    def _look_for_hung_steps(self) -> None:
+        """Stop when too many steps that are over their time go on: a thread cannot be stopped, a process can."""
+        hung = sum(thread.name == STEP_THREAD for thread in threading.enumerate()) - len(self._busy)
+        if hung >= MOST_HUNG and not self.worn:
+            _LOG.error("%d steps did not end when their time was over; this worker ends, to be started anew", hung)
+            self.worn = True
+            self.stopping.set()
+            self.wake.set()
 
     def _relay(self) -> float:
         return 0.0 if self.relay.once() else _LOOK_S

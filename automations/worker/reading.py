@@ -9,6 +9,7 @@ import orjson
 
 from automations.flow.automation import Automation
 from automations.flow.engine import Engine
+from automations.queue.actions import UNKNOWN
 from automations.queue.desk import SHOWN, Desk, NoRun, NotPossible, Who, Wish
 from automations.queue.sealing import RunKey
 from automations.queue.store import Event, post
@@ -85,7 +86,9 @@ class Reading:
             pydantic.ValidationError: the output does not fit the step.
             NotPossible: steps follow, and there is no output.
         """
-        row, _ = self._desk.one(by.tenant, run_id)
+        row, effects = self._desk.one(by.tenant, run_id)
+        if not any(each["state"] == UNKNOWN for each in effects):
+            raise NotPossible("This cannot be done: none of its actions is unknown.")
         automation = self.engine.automation(row["automation"])
         on = self._behind(row, automation, output) if happened and row["step"] + 1 < len(automation.steps) else {}
         self._desk.resolve(by, run_id, happened=happened, on=on)

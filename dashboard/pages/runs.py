@@ -24,7 +24,25 @@ STATES = {
     "Discarded": "discarded",
     "Erased": "erased",
 }
-_COLUMNS = ("automation", "state", "step_name", "attempts", "cause", "layer", "created", "run_id")
+_COLUMNS = {
+    "automation": "automation", "state": "state", "step_name": "at step", "attempts": "tries", "cause": "cause",
+    "layer": "layer", "created": "taken in", "run_id": "run",
+}  # fmt: skip
+_STORY = {
+    "ts": "time (UTC)", "kind": "what happened", "step": "step", "status": "status", "cause": "cause", "took": "took",
+    "model_answered": "model", "prompt": "prompt", "policy": "policy", "cost": "cost", "call_id": "call",
+}  # fmt: skip
+ADVICE = {
+    "content_blocked": "The policy blocks a value in what was to be sent to the model. Replay it without that value.",
+    "invalid_output": "The model's answers did not have the shape that the step asks for. Mend the prompt and replay.",
+    "timeout": "A step took longer than it may, each time. See what it waited for, then replay.",
+    "deadline": "The run was not done in time. A replay gets the same time again.",
+    "denied_by_policy": "The policy's tool rules deny this action. Change the policy and replay, or put it away.",
+    "effect_unknown": "An action was begun, and nobody knows whether it happened. Look at its target, then say so.",
+    "worker_lost": "Eight workers ended during this step: something in it kills them. Mend that, then replay.",
+    "unreadable": "The automation changed and takes other inputs now. Replay it with another input.",
+    "restored": "It was open when a backup was made that was restored, and may have gone on since. Look, then replay.",
+}
 LATENCY_HOURS = 24
 
 
@@ -84,7 +102,7 @@ def listed(queue: Queue, numbers: Json) -> list[Json]:
     if given["state"] == "dead" and given["automation"] and right.button(f"Replay all of {automation}"):
         told = queue.replay_all(automation, None)
         st.toast(f"{len(told['replayed'])} run again, {len(told['refused'])} do not.")
-    rows = pd.DataFrame([{name: _cell(run, name) for name in _COLUMNS} for run in found])
+    rows = pd.DataFrame([{shown: _cell(run, name) for name, shown in _COLUMNS.items()} for run in found]).fillna("")
     event: Any = st.dataframe(
         rows, hide_index=True, on_select="rerun", selection_mode="single-row", height=min(38 * (len(found) + 1), 300)
     )
@@ -104,10 +122,16 @@ def one(queue: Queue, data: Data, run_id: str) -> None:
     st.subheader(f"{run['automation']}: {run['state']}")
     why = f", because of {run['cause']} ({run['layer']}) in {run['step_name']}" if run["state"] == "dead" else ""
     st.caption(f"`{run_id}`{why}; {run['retries']} retries")
-    acting(queue, run)
-    story(queue, data, run_id)
+    if (advice := ADVICE.get(run["cause"])) is not None:
+        st.info(advice)
+    found = data.query("story", run=run_id)
+    story(found)
     if st.button("Show its texts", key=f"texts-{run_id}", help="It is recorded that you read them."):
         texts(queue.content(run_id))
+    acting(queue, run)
+    searches = found[found["kind"] == "retrieval"]
+    if not searches.empty:
+        wanted(queue, run_id, str(searches["ids"].iloc[-1] or ""))
 
 
 def acting(queue: Queue, run: Json) -> None:
@@ -115,7 +139,11 @@ def acting(queue: Queue, run: Json) -> None:
     name, state = str(run["run_id"]), run["state"]
     unknown = any(action["state"] == "unknown" for action in run.get("actions", ()))
     offered: dict[str, tuple[str, Json]] = {}
-    if state == "held":
+    asked = any(action["state"] == "held" for action in run.get("actions", ()))
+    if state == "held" and not asked:
+        st.info("A reviewer decides about the model's answer, on the page Reviews; then the run goes on by itself.")
+    elif state == "held":
+        st.info("It wants to act on the outside, and the policy asks for a person's yes. Its texts say what it is.")
         offered = {"Allow the action": ("approve", {}), "Refuse it": ("reject", {})}
     elif state == "dead" and unknown:
         offered = {"It happened": ("resolve", {"happened": True}), "Do it again": ("resolve", {"happened": False})}
@@ -134,21 +162,22 @@ def acting(queue: Queue, run: Json) -> None:
             _do(queue, name, "discard", {"reason": reason})
 
 
-def story(queue: Queue, data: Data, run_id: str) -> None:
+def story(found: pd.DataFrame) -> None:
     """Show what happened in a run: as bars over time, and as a list."""
-    found = data.query("story", run=run_id)
     if found.empty:
         st.caption("The ledger tells nothing of this run yet.")
         return
     timed = found[found["duration_ms"].notna() & found["kind"].isin(["step.end", "call.end"])]
     if not timed.empty:
         st.altair_chart(charts.run_waterfall(bars(timed)))
-    shown = found.assign(took=found["duration_ms"].map(milliseconds), cost=found["cost_usd"].map(money))
-    columns = ["ts", "kind", "step", "status", "cause", "took", "model_answered", "prompt", "policy", "cost", "call_id"]
-    st.dataframe(shown[columns], hide_index=True)
-    searches = found[found["kind"] == "retrieval"]
-    if not searches.empty:
-        wanted(queue, run_id, str(searches["ids"].iloc[-1] or ""))
+    times = pd.to_datetime(found["ts_us"], unit="us", utc=True).dt.strftime("%m-%d %H:%M:%S.%f").str[:-3]
+    shown = found.assign(ts=times, took=found["duration_ms"].map(milliseconds), cost=_costs(found))
+    st.dataframe(shown[list(_STORY)].rename(columns=_STORY).fillna(""), hide_index=True)
+
+
+def _costs(found: pd.DataFrame) -> "pd.Series[Any]":
+    """Return what calls cost; a step has no price of its own."""
+    return found["cost_usd"].map(money).where(found["kind"] == "call.end", "")
 
 
 def wanted(queue: Queue, run_id: str, ids: str) -> None:
@@ -168,7 +197,12 @@ def bars(timed: pd.DataFrame) -> pd.DataFrame:
     first = start_ms.min()
     numbered = [f"{n + 1}. {name}" for n, name in enumerate(what)]
     made = {"what": numbered, "kind": timed["kind"], "start_ms": start_ms - first, "end_ms": end_ms - first}
-    return pd.DataFrame(made).assign(took_ms=timed["duration_ms"], status=timed["status"])
+    labels = (
+        timed["duration_ms"]
+        .map(milliseconds)
+        .where(timed["status"] == "ok", lambda took: took + ", " + timed["status"])
+    )
+    return pd.DataFrame(made).assign(took_ms=timed["duration_ms"], status=timed["status"], label=labels)
 
 
 def steps(data: Data, now: datetime) -> None:

@@ -1,7 +1,7 @@
 """Takes a backup while everything runs: copied in an order in which each part finds what it refers to in the next.
 
-Control database (its outbox is journalled again by id), audit tree, order of records, journal, key store. What is
-recorded before the backup begins is in it; a record that comes meanwhile may be.
+Control database (its outbox is journalled again by id), audit tree, order of records, journal, queue, key store.
+What is recorded before the backup begins is in it; a record that comes meanwhile may be.
 """
 
 import fcntl
@@ -31,7 +31,7 @@ from metrics.record.fileops import make_folder, sync_data, sync_folder
 from metrics.record.master import MasterKey
 
 PREFIX: Final = "sluice-"
-CONTROL, KEYS, POLICIES = "control.db", "keys/keystore.sqlite", "policies"
+CONTROL, KEYS, POLICIES, QUEUE = "control.db", "keys/keystore.sqlite", "policies", "queue.db"
 _PARTIAL: Final = ".partial"
 # In this order. Lines that are being written are left out: nobody was told of them yet.
 _JOURNAL: Final = (
@@ -76,6 +76,8 @@ def _fill(settings: Settings, database: Database, master: MasterKey, partial: Pa
         for source in sorted((settings.data / part).rglob("*")):
             if source.is_file() and not source.name.startswith("."):
                 copy_file(source, partial / source.relative_to(settings.data))
+    if (settings.data / QUEUE).exists():
+        _copy_sqlite(settings.data / QUEUE, partial / QUEUE)
     _copy_sqlite(settings.data / KEYS, partial / KEYS)
     for source in _policy_files(settings.policies):
         copy_file(source, partial / POLICIES / source.relative_to(settings.policies))

@@ -16,8 +16,9 @@ from typing import Any, Final
 
 from sqlalchemy import make_url, select
 
-from gateway.backup.making import CONTROL, KEYS, POLICIES, PREFIX, copy_file
+from gateway.backup.making import CONTROL, KEYS, POLICIES, PREFIX, QUEUE, copy_file
 from gateway.backup.manifest import FILE, BackupError, Manifest, check, read
+from gateway.backup.offering import offer_policies, offer_queue
 from gateway.control import schema
 from gateway.control.copying import copy_in, file_database
 from gateway.control.database import Database, open_database
@@ -82,7 +83,8 @@ def stage(
     done = _settle(settings, master, staging, manifest, listed)
     if done["keys_destroyed_again"] is None and not sure:
         raise BackupError(_UNKNOWN)
-    _offer_policies(staging / POLICIES, settings.policies)
+    offer_policies(staging / POLICIES, settings.policies)
+    offer_queue(staging / QUEUE, settings.data / QUEUE)
     _intend(
         settings.data,
         {"backup": manifest.backup_id, "made_at": manifest.made_at, "records": manifest.records, **done},
@@ -198,13 +200,6 @@ def _key_ids(path: Path) -> tuple[bytes, set[str]]:
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as store:
         mark = store.execute("SELECT value FROM facts WHERE name = 'check'").fetchall()[0][0]
         return mark, {key_id for (key_id,) in store.execute("SELECT key_id FROM keys")}
-
-
-def _offer_policies(backed_up: Path, folder: Path) -> None:
-    """Bring the policy files back where there are none; files that are there come from git, and stay."""
-    if backed_up.is_dir() and not (folder.is_dir() and any(folder.iterdir())):
-        for path in (path for path in backed_up.rglob("*") if path.is_file()):
-            copy_file(path, folder / path.relative_to(backed_up))
 
 
 def _intend(data: Path, said: dict[str, Any]) -> None:

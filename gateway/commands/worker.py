@@ -26,6 +26,7 @@ from policy.load import load_tree
 from policy.problems import PolicyErrors
 
 KEYS_FILE: Final = "worker.keys"
+_NICE: Final = 5  # live calls go first where gateway and worker share a machine
 
 
 @click.command(
@@ -53,10 +54,13 @@ def worker(host: str | None, port: str | None, tenant: str) -> None:
         automations = main.load_automations(settings.automations)
     except main.CannotLoad as error:
         raise Sentence(str(error)) from error
+    if not automations:
+        raise Sentence(f"There is no automation in {settings.automations}; SLUICE_AUTOMATIONS names their folder.")
     keys = given_keys(settings.worker_keys) or own_keys(settings, tenant, automations)
     options = main.Options(
         settings.queue_url, address(settings, "gateway"), keys, settings.worker_slots, settings.worker_lease_s
     )
+    os.nice(_NICE)
     main.run(options, automations, open_listener(settings, "worker"))
 
 

@@ -11,8 +11,10 @@ from automations.flow.engine import BadInput, Engine
 from automations.flow.failures import GatewayAway
 from automations.flow.gateway import MemoryGateway, Permit
 from automations.flow.signals import RetryLater
+from automations.queue.clock import QueueClock
 from automations.queue.schema import actions, outbox, runs
 from automations.queue.store import LeaseLost, QueueFull
+from automations.queue.turns import Turns
 from automations.worker.pool import taken
 from tests.contract.automations.greeting import Note, Receipt, Target, greeting
 from tests.contract.control.clock import Clock
@@ -338,3 +340,26 @@ def test_an_effect_that_was_never_begun_is_not_unknown(engine_of: Build, target:
     engine.drain()
     assert row(engine, run_id).state == "queued"
     assert action_states(engine) == []
+
+
+def test_workers_of_several_machines_share_one_time(engine_of: Build, target: Target) -> None:
+    database = engine_of(greeting(target)).store.database
+    first, second = QueueClock(database), QueueClock(database)
+    assert abs(first() - second()) < 1_000_000
+    assert first() <= first()
+
+
+def test_a_killed_workers_sources_are_polled_by_another_after_its_lease(
+    engine_of: Build, target: Target, clock: Clock
+) -> None:
+    store = engine_of(greeting(target)).store
+    first, second = (Turns(store, owner, 15.0) for owner in ("w1", "w2"))
+    assert first.mine("mail", 2.0)
+    clock.advance(10)
+    assert not second.mine("mail", 2.0)
+    first.keep()
+    clock.advance(10)
+    assert not second.mine("mail", 2.0)
+    clock.advance(6)
+    assert second.mine("mail", 2.0)
+    assert not first.mine("mail", 2.0)

@@ -142,10 +142,10 @@ def test_a_held_answer_is_waited_for_and_never_asked_for_twice(
     server.answers = [refused(423, "held_for_review", x_sluice_review_id="rev_1", x_should_retry="false")]
     gateway.holds["rev_1"] = {"state": "open", "answer": None}
     engine = engine_of(sorting())
-    assert begun(engine).state == "queued"
+    assert begun(engine).state == "held"
     clock.advance(120)
     engine.drain()
-    assert row(engine).state == "queued"
+    assert row(engine).state == "held"
     body = completion()
     body["choices"][0]["message"]["content"] = answer
     gateway.holds["rev_1"] = {"state": state, "answer": None if answer is None else body}

@@ -40,7 +40,7 @@ def test_the_automations_work_on_the_samples_and_everything_stops(tmp_path: Path
         ("inbound-triage", "done"),
         ("crm-enrichment", "done"),
         ("qualification-summary", "done"),
-        ("support-drafting", "queued"),  # a person looks at each draft first
+        ("support-drafting", "held"),  # a person looks at each draft first
     }
     assert psutil.wait_procs(children, timeout=10)[1] == []
 

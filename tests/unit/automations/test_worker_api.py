@@ -128,6 +128,12 @@ def test_a_key_of_another_tenant_starts_nothing_that_nobody_could_open(client: T
     assert posted(client, "a").status_code == 404
 
 
+def test_a_key_of_our_own_that_is_refused_is_not_the_senders_fault(client: TestClient, gateway: Gateway) -> None:
+    gateway.caller = "sk-sluice-not-known-yet"
+    sent = client.post("/hooks/greeting", content=b"h1", headers={"x-word": "please"})
+    assert (sent.status_code, sent.headers["retry-after"]) == (503, "2")
+
+
 def test_what_a_search_should_have_found_is_recorded(client: TestClient, engine: Engine) -> None:
     (run,) = (each["run"] for each in posted(client, "a").json()["data"])
     assert client.post(f"/runs/{run}/gold", json={"ids": ["returns.2"]}, headers=by("sess-reviewer")).status_code == 200

@@ -21,18 +21,20 @@ UNKNOWN = {"name": "send_reply", "state": "unknown", "action_key": "act_1"}
 QUEUES = {
     "busy": MemoryQueue([run("run_dead", "dead"), run("run_held", "held"), run("run_new", "queued")]),
     "dead": MemoryQueue([run("run_dead", "dead")]),
-    "held": MemoryQueue([run("run_held", "held")]),
+    "held": MemoryQueue([run("run_held", "held", actions=[{**UNKNOWN, "state": "held"}])]),
+    "reviewed": MemoryQueue([run("run_held", "held")]),
     "unknown": MemoryQueue([run("run_odd", "dead", actions=[UNKNOWN])]),
     "quiet": MemoryQueue([]),
 }
 _COLUMNS = (
     "kind", "ts_us", "step", "call_id", "duration_ms", "status", "cause", "layer", "model_answered", "prompt",
-    "policy", "policy_hash", "verdict", "cost_usd", "actor",
+    "policy", "policy_hash", "verdict", "cost_usd", "actor", "ids",
 )  # fmt: skip
 STORY = rows(
     {"kind": "run.queued", "ts_us": TS},
     {"kind": "call.end", "ts_us": TS + 90_000, "step": "classify", "call_id": "call_1", "duration_ms": 80.0,
      "status": "ok", "model_answered": "m-1", "prompt": "triage@3", "policy": "support", "cost_usd": 0.01},
+    {"kind": "retrieval", "ts_us": TS + 95_000, "step": "look_up", "ids": "returns.1"},
     {"kind": "step.end", "ts_us": TS + 100_000, "step": "classify", "duration_ms": 95.0, "status": "ok"},
     columns=_COLUMNS,
 )  # fmt: skip
@@ -93,7 +95,7 @@ def test_a_dead_letter_gets_another_input_or_is_put_away_with_a_reason() -> None
     app = shown("dead")
     app.text_area[0].set_value('{"text": "mended"}').run()
     pressed(app, "Replay")
-    app.text_input[0].set_value("sent by hand").run()
+    app.text_input(key="reason-run_dead").set_value("sent by hand").run()
     pressed(app, "Put it away")
     assert queue.done == [
         ("run_dead", "replay", {"input": {"text": "mended"}}),
@@ -105,6 +107,20 @@ def test_an_action_that_waits_is_allowed() -> None:
     QUEUES["held"].done.clear()
     pressed(shown("held", state="Waiting for a person"), "Allow the action")
     assert QUEUES["held"].done == [("run_held", "approve", {})]
+
+
+def test_an_answer_that_waits_for_a_reviewer_is_not_decided_here() -> None:
+    app = shown("reviewed", state="Waiting for a person")
+    assert any("page Reviews" in block.value for block in app.info)
+    assert "Allow the action" not in {button.label for button in app.button}
+
+
+def test_what_a_search_should_have_found_is_taken_down() -> None:
+    QUEUES["reviewed"].done.clear()
+    app = shown("reviewed", state="Waiting for a person")
+    app.text_input(key="gold-run_held").set_value("returns.2 shipping.1").run()
+    pressed(app, "Take this down")
+    assert QUEUES["reviewed"].done == [("run_held", "gold", {"ids": ["returns.2", "shipping.1"]})]
 
 
 def test_texts_are_shown_only_when_asked_for() -> None:
