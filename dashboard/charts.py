@@ -130,7 +130,7 @@ def run_waterfall(data: pd.DataFrame) -> alt.LayerChart:
     y = alt.Y("what:N", sort=None, title=None, axis=NO_OVERLAP)
     chart = alt.Chart(data, height=AXIS + ROW * max(3, len(data))).mark_bar(minBandSize=3)
     bars = chart.encode(x=x, x2="end_ms:Q", y=y, color=colour, tooltip=tips)
-    labels = alt.Chart(data).mark_text(align="left", dx=4).encode(x="end_ms:Q", y=y, text="label:N")
+    labels = alt.Chart(data).mark_text(align="left", dx=4, color="gray").encode(x="end_ms:Q", y=y, text="label:N")
     return bars + labels
 
 

@@ -189,20 +189,17 @@ def wanted(queue: Queue, run_id: str, ids: str) -> None:
 
 
 def bars(timed: pd.DataFrame) -> pd.DataFrame:
-    """Return one bar for each step and call of a run: `what`, `kind`, `start_ms`, `end_ms` since the first began."""
-    end_ms = timed["ts_us"] / 1000
-    start_ms = end_ms - timed["duration_ms"]
-    model = timed["model_answered"].fillna("model")
-    what = timed["step"].fillna("").where(timed["kind"] == "step.end", model)
-    first = start_ms.min()
-    numbered = [f"{n + 1}. {name}" for n, name in enumerate(what)]
-    made = {"what": numbered, "kind": timed["kind"], "start_ms": start_ms - first, "end_ms": end_ms - first}
-    labels = (
-        timed["duration_ms"]
-        .map(milliseconds)
-        .where(timed["status"] == "ok", lambda took: took + ", " + timed["status"])
+    """Return one bar for each step and call of a run, by when they began: `what`, `kind`, `start_ms`, `end_ms`, ..."""
+    began = timed.assign(start_ms=timed["ts_us"] / 1000 - timed["duration_ms"]).sort_values("start_ms", kind="stable")
+    start_ms, took_ms = began["start_ms"] - began["start_ms"].min(), began["duration_ms"]
+    model = began["model_answered"].fillna("model")
+    what = began["step"].fillna("").where(began["kind"] == "step.end", model)
+    took = took_ms.map(milliseconds)
+    label = took.where(began["status"] == "ok", took + ", " + began["status"].astype(str))
+    made = {"what": [f"{n + 1}. {name}" for n, name in enumerate(what)], "kind": began["kind"], "label": label}
+    return pd.DataFrame(
+        {**made, "start_ms": start_ms, "end_ms": start_ms + took_ms, "took_ms": took_ms, "status": began["status"]}
     )
-    return pd.DataFrame(made).assign(took_ms=timed["duration_ms"], status=timed["status"], label=labels)
 
 
 def steps(data: Data, now: datetime) -> None:

@@ -139,6 +139,7 @@ def test_an_empty_queue_says_so() -> None:
 def test_a_run_is_drawn_from_its_first_step_on() -> None:
     timed = STORY[STORY["duration_ms"].notna()]
     drawn = bars(timed)
-    assert list(drawn["what"]) == ["1. m-1", "2. classify"]
-    assert list(drawn["start_ms"].round()) == [5.0, 0.0]
-    assert list(drawn["end_ms"].round()) == [85.0, 95.0]
+    assert list(drawn["what"]) == ["1. classify", "2. m-1"]
+    assert list(drawn["start_ms"].round()) == [0.0, 5.0]
+    assert list(drawn["end_ms"].round()) == [95.0, 85.0]
+    assert list(drawn["label"]) == ["95.0 ms", "80.0 ms"]
