@@ -123,7 +123,7 @@ def test_a_stop_stops_actions_until_it_is_lifted(product: Product, target: Targe
     time.sleep(0.6)  # workers look each quarter of a second
     (name,) = started(product, tmp_path, [{"id": "s1", "sender": "a", "text": "Hello."}])
     product.sluice("start", "letters")
-    until(lambda: runs(product)[name]["state"] == "queued")
+    until(lambda: runs(product)[name]["state"] == "held")  # its answer came while the stop was set
     assert len(target.done) == before
     product.sluice("runs", "cancel", name)
     assert runs(product)[name]["state"] == "cancelled"
