@@ -96,10 +96,11 @@ class Clearing:
         out: list[str] = []
         done = 0
         borders = [*seams, len(value)]
+        has_links = "://" in value
         for entity, rule in kept:
             done = _copy(value, done, entity.start, borders, out, pieces)
             mark = self._stand_in(value[entity.start : entity.end], entity.kind, rule)
-            if "://" in value and (link := link_at("".join(out[-_LAST_PIECES:]))):
+            if has_links and (link := link_at("".join(out[-_LAST_PIECES:]))):
                 self.vault.links.add(link + mark)
             out.append(mark)
             done = _skip(done, entity.end, borders, out, pieces)
