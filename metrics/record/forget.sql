@@ -22,7 +22,7 @@ DELETE FROM day_kinds d WHERE d.day <= (SELECT max(make_timestamp(ts_us))::DATE 
 DELETE FROM runs r WHERE coalesce(r.end_us, r.outcome_ts_us, r.ts_us) <= (SELECT max(ts_us) FROM ended)
     AND NOT EXISTS (SELECT 1 FROM calls c WHERE c.tenant = r.tenant AND coalesce(c.run_id, c.call_id) = r.run_id);
 
-INSERT OR REPLACE INTO facts VALUES ('forgotten', 1, NULL);
+INSERT INTO facts VALUES ('forgotten', 1, NULL) ON CONFLICT DO UPDATE SET number = number + 1;
 
 DROP TABLE ended;
 DROP TABLE gone;

@@ -166,20 +166,21 @@ class Ledger:
             self._undo()
             raise
 
-    def owes_copy(self) -> bool:
-        """Say whether rows were deleted that the file still holds: DuckDB never overwrites them of itself."""
-        return self._db.execute("SELECT 1 FROM facts WHERE name = 'forgotten'").fetchone() is not None
+    def forgotten(self) -> int:
+        """Count the deletions whose rows the file still holds: DuckDB never overwrites them of itself."""
+        row = self._db.execute("SELECT number FROM facts WHERE name = 'forgotten'").fetchone()
+        return row[0] if row else 0
 
-    def copy(self) -> Path:
-        """Write the ledger, without what was deleted from it, into a new file beside its own; return that."""
+    def copy(self, cursor: duckdb.DuckDBPyConnection) -> Path:
+        """Write the ledger as it is now, without what was deleted, into a new file beside its own; return that."""
         for end in ("", ".wal"):
             self._fresh.with_name(self._fresh.name + end).unlink(missing_ok=True)
-        self._db.execute(f"ATTACH {_quoted(str(self._fresh))} AS fresh")
+        cursor.execute(f"ATTACH {_quoted(str(self._fresh))} AS fresh")
         try:
-            self._db.execute(f'COPY FROM DATABASE "{self.path.stem}" TO fresh')
-            self._db.execute("DELETE FROM fresh.facts WHERE name = 'forgotten'")
+            cursor.execute(f'COPY FROM DATABASE "{self.path.stem}" TO fresh')
+            cursor.execute("DELETE FROM fresh.facts WHERE name = 'forgotten'")
         finally:
-            self._db.execute("DETACH fresh")
+            cursor.execute("DETACH fresh")
         return self._fresh
 
     def aggregated(self) -> int:

@@ -63,18 +63,6 @@ def set_aside(path: Path) -> None:
             old.rename(old.with_name(f"{old.name}.set-aside"))
 
 
-def copied(ledger: Ledger) -> Path | None:
-    """Copy a ledger without the rows that were deleted from it; None where that is not possible now."""
-    if shutil.disk_usage(ledger.path.parent).free < 2 * ledger.path.stat().st_size:
-        _LOG.warning("deleted rows stay in the ledger's file: there is no room for a copy without them")
-        return None
-    try:
-        return ledger.copy()
-    except LedgerError as problem:
-        _LOG.warning("deleted rows stay in the ledger's file for now: %s", type(problem).__name__)
-        return None
-
-
 def put_in_place(fresh: Path, path: Path) -> None:
     """Put a copy in the place of a closed ledger, and drop the older ones: they hold what the copy lacks."""
     path.with_name(f"{path.name}.wal").unlink(missing_ok=True)  # first: it belongs to the old file alone
@@ -123,6 +111,42 @@ class Door:
         if ledger:
             with contextlib.suppress(LedgerError):
                 ledger.close()
+
+
+class Copying:
+    """Copies a ledger without the rows that were deleted from it, beside the work on it: on a thread of its own."""
+
+    def __init__(self, ledger: Ledger, door: Door) -> None:
+        self._ledger, self._forgotten = ledger, ledger.forgotten()
+        self._lent = contextlib.ExitStack()
+        self._cursor = self._lent.enter_context(door.cursor())
+        self._path: Path | None = None
+        self._thread = threading.Thread(target=self._run, name="ledger-copy")
+        self._thread.start()
+
+    @property
+    def done(self) -> bool:
+        """Say whether it came to an end."""
+        return not self._thread.is_alive()
+
+    def close(self) -> Path | None:
+        """End it; return the copy if there is one that lacks all that was deleted."""
+        while self._thread.is_alive():
+            self._cursor.interrupt()
+            self._thread.join(0.05)
+        self._lent.close()
+        with contextlib.suppress(LedgerError):  # the file may be damaged
+            return self._path if self._ledger.forgotten() == self._forgotten else None
+        return None
+
+    def _run(self) -> None:
+        if shutil.disk_usage(self._ledger.path.parent).free < 2 * self._ledger.path.stat().st_size:
+            _LOG.warning("deleted rows stay in the ledger's file: there is no room for a copy without them")
+            return
+        try:
+            self._path = self._ledger.copy(self._cursor)
+        except LedgerError as problem:
+            _LOG.warning("deleted rows stay in the ledger's file for now: %s", type(problem).__name__)
 
 
 def _first_line(problem: BaseException) -> str:

@@ -25,7 +25,7 @@ from metrics.record.ingest import Counters, Files, Ingest
 from metrics.record.journal import open_keystore
 from metrics.record.keystore import KeyStoreError
 from metrics.record.ledger import Ledger, LedgerError, NewerLedgerError, Progress
-from metrics.record.ledger_file import Door, LedgerBusyError, copied, is_damage, open_ledger, put_in_place, set_aside
+from metrics.record.ledger_file import Copying, Door, LedgerBusyError, is_damage, open_ledger, put_in_place, set_aside
 from metrics.record.master import MasterKey
 from metrics.record.order import OrderFile
 from metrics.record.own import OwnSegments, told
@@ -102,6 +102,7 @@ class Recorder:
         self._thread = threading.Thread(target=self.run, name="recorder")
         self._ingest: Ingest | None = None
         self._refresh_at = 0.0
+        self._copying: Copying | None = None
         self._copy: Path | None = None  # of the ledger, to be put in its place
         self._copy_at = 0.0
 
@@ -144,6 +145,9 @@ class Recorder:
                     self.doubt(problem)
             finally:
                 self._ingest = None
+                if self._copying:
+                    self._copying.close()
+                    self._copying = None
                 self.door.close()
             if self._doubt.is_set():
                 self._doubt.clear()
@@ -151,7 +155,7 @@ class Recorder:
                 set_aside(self.data / "ledger.duckdb")
             if self._copy:
                 put_in_place(self._copy, self.data / "ledger.duckdb")
-                self._copy = None
+                self._copy, self._copy_at = None, 0.0
             else:
                 self._stop.wait(self._pace.retry_s)
 
@@ -255,9 +259,10 @@ class Recorder:
     def _keep_house(self, ledger: Ledger, now: float) -> None:
         """Pack what is finished; copy a ledger from which rows were deleted, again in an hour if that fails."""
         compress_finished(self._files.journal, ledger.positions(), self.now_us())
-        if now >= self._copy_at and ledger.owes_copy():
-            self._copy = copied(ledger)
-            self._copy_at = now + _COPY_AGAIN_S
+        if self._copying and self._copying.done:
+            self._copy, self._copying = self._copying.close(), None
+        elif not self._copying and now >= self._copy_at and ledger.forgotten():
+            self._copying, self._copy_at = Copying(ledger, self.door), now + _COPY_AGAIN_S
 
     def _refresh(self, ledger: Ledger, quiet: bool) -> None:
         """Bring runs and days up to date: when nothing comes in, else now and then, never much of the time."""
