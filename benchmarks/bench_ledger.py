@@ -8,7 +8,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -17,6 +17,9 @@ import psutil
 
 from benchmarks import pages
 from metrics.health.questions import all_questions
+from metrics.health.review.build import build
+from metrics.health.review.frozen import frozen
+from metrics.health.review.inputs import Inputs
 from metrics.record.ledger import Ledger
 from metrics.record.queries import Question
 from metrics.record.refusals import QueryError
@@ -24,7 +27,9 @@ from metrics.record.sandbox import QueryLimits, Sandbox
 
 DAY_US = 86_400_000_000
 DAYS, FIRST_US = 400, 1_735_689_600_000_000  # 2025-01-01
-LIMIT_S = 1.0
+LIMIT_S, BUILD_LIMIT_S = 1.0, 10.0
+LIMITS = QueryLimits(seconds=60)
+LAST_WEEK = "2026-W05"  # the last whole one of the made-up calls
 PAGES = (
     "calls", "calls_over_time", "entities", "latency_by_stage", "policies", "observed", "budgets", "events", "runs",
     "unpriced", "call",
@@ -110,12 +115,13 @@ def fill(path: Path, calls: int, at_once: int = 250_000) -> Iterator[int]:
 
 def asked(db: duckdb.DuckDBPyConnection, query: Question, given: dict[str, object]) -> list[float]:
     """Return how long the question took, in seconds, first time first."""
-    took = []
-    for _ in range(5):
-        began = time.monotonic()
-        Sandbox(db, QueryLimits(seconds=60)).arrow(*query.prepare("default", given))
-        took.append(time.monotonic() - began)
-    return took
+    return [_timed(lambda: Sandbox(db, LIMITS).arrow(*query.prepare("default", given))) for _ in range(5)]
+
+
+def _timed(act: Callable[[], object]) -> float:
+    began = time.monotonic()
+    act()
+    return time.monotonic() - began
 
 
 def ask(ledger: Ledger, only: tuple[str, ...]) -> list[str]:
@@ -171,6 +177,19 @@ def shown(ledger: Ledger) -> list[str]:
     return slow
 
 
+def built(ledger: Ledger) -> list[str]:
+    """Build the review of a week as the recorder does."""
+
+    def make() -> None:
+        with ledger.cursor() as db, frozen(db, "default", "UTC") as at:
+            build(at.ask, at.seq, Inputs(LAST_WEEK))
+
+    cpu_s = time.process_time()
+    took = _timed(make)
+    click.echo(f"review of {LAST_WEEK}: {took:.1f} s, {time.process_time() - cpu_s:.1f} s of CPU")
+    return [f"review of {LAST_WEEK}"] if took > BUILD_LIMIT_S else []
+
+
 def renewed(ledger: Ledger, calls: int) -> None:
     """Say what it costs to add 2,000 more calls of the last day to runs and days."""
     db, since = ledger.cursor(), 2 * calls
@@ -206,7 +225,7 @@ def main(calls: int, path: Path | None, names: tuple[str, ...]) -> None:
                 click.echo(f"{done:,} of {calls:,} calls, {time.monotonic() - began:.0f} s", err=True)
         ledger = Ledger(path)
         click.echo(f"{calls:,} calls, {path.stat().st_size / 2**30:.2f} GiB")
-        slow = ask(ledger, names) + ([] if names else measured(ledger) + shown(ledger))
+        slow = ask(ledger, names) + ([] if names else measured(ledger) + built(ledger) + shown(ledger))
         if not names:
             renewed(ledger, calls)
         ledger.close()

@@ -57,7 +57,7 @@ def main() -> None:
             {
                 "Every week": [
                     st.Page(lambda: weekly.show(week, now), title="Review", url_path="", default=True),
-                    st.Page(lambda: automations.show(data, now), title="Automations", url_path="automations"),
+                    st.Page(lambda: automations.show(week, data, now), title="Automations", url_path="automations"),
                     st.Page(lambda: quality.show(data, now), title="Quality layers", url_path="quality"),
                     st.Page(lambda: cost.show(data, now), title="Cost", url_path="cost"),
                     st.Page(lambda: latency.show(data, now), title="Latency", url_path="latency"),

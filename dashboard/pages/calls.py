@@ -7,8 +7,8 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import charts
-from dashboard.data import Data
-from dashboard.pages.parts import Filters, filters, milliseconds, money, nothing_here, remember
+from dashboard.data import Data, measured
+from dashboard.pages.parts import Filters, choice, csv_download, filters, milliseconds, money, nothing_here, typed
 
 ANY = "any"
 OUTCOMES = [ANY, "ok", "refused", "error", "truncated", "client_disconnected", "interrupted"]
@@ -32,23 +32,18 @@ def show(data: Data, now: datetime) -> None:
 
 def narrower(data: Data, chosen: Filters) -> dict[str, Any]:
     """Show the second row of filters and return what is chosen."""
-    kinds = [ANY, *sorted(data.query("entities", **chosen.params)["kind"].unique())]
-    columns = st.columns(5)
+    found = measured(data, "redactions", chosen.span, automation=chosen.automation)["part"]
+    kinds = [ANY, *sorted({part.partition(" ")[2] for part in found})]
+    columns = st.columns(6)
     picked = {
-        "outcome": columns[0].selectbox("Outcome", OUTCOMES, index=_asked("outcome", OUTCOMES)),
-        "verdict": columns[1].selectbox("Verdict", VERDICTS, index=_asked("verdict", VERDICTS)),
-        "entity": columns[2].selectbox("Contains", kinds, index=_asked("entity", kinds)),
-        "model": columns[3].text_input("Model", value=st.query_params.get("model", "")) or ANY,
-        "run": columns[4].text_input("Run", value=st.query_params.get("run", "")) or ANY,
+        "outcome": choice(columns[0], "Outcome", OUTCOMES, "outcome"),
+        "verdict": choice(columns[1], "Verdict", VERDICTS, "verdict"),
+        "entity": choice(columns[2], "Contains", kinds, "entity"),
+        "step": typed(columns[3], "Step", "step"),
+        "model": typed(columns[4], "Model", "model"),
+        "run": typed(columns[5], "Run", "run"),
     }
-    for name, value in picked.items():
-        remember(name, value, ANY)
-    return {name: value for name, value in picked.items() if value != ANY}
-
-
-def _asked(name: str, options: list[str]) -> int:
-    wanted = st.query_params.get(name, ANY)
-    return options.index(wanted) if wanted in options else 0
+    return {name: value for name, value in picked.items() if value not in ("", ANY)}
 
 
 def listed(found: pd.DataFrame) -> None:
@@ -83,6 +78,7 @@ def listed(found: pd.DataFrame) -> None:
             "overhead_ms": st.column_config.NumberColumn("added (ms)", format="%.2f"),
         },
     )
+    csv_download(found[[*columns, "run_id", "call_id"]], "calls")
     st.caption(
         f"The newest {LIMIT} calls of this selection. Choose a row to see the call in full."
         if len(found) == LIMIT

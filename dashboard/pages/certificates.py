@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboard import charts
 from dashboard.data import Data
-from dashboard.pages.parts import remember
+from dashboard.pages.parts import choice, table
 from metrics.health.confidence.sample import passed_errors
 from metrics.health.confidence.watch import wealth
 
@@ -26,9 +26,7 @@ def show(data: Data, now: datetime) -> None:
         )
         return
     names = list(held)
-    asked = st.query_params.get("certificate")
-    name = st.selectbox("Certificate", names, index=names.index(asked) if asked in held else 0)
-    remember("certificate", name, names[0])
+    name = choice(st, "Certificate", names, "certificate")
     made = held[name]
     _promise(made)
     _figures(made)
@@ -111,5 +109,5 @@ def _watch(data: Data, made: dict[str, Any], now: datetime) -> None:
 
 def _evidence(made: dict[str, Any]) -> None:
     with st.expander("The tests, in their fixed order"):
-        st.dataframe(pd.DataFrame(made["tests"]), hide_index=True)
+        table(pd.DataFrame(made["tests"]), "certificate-tests")
         st.caption(f"Each p-value is at most {made['look']['delta']:.3g}, this look's part of delta.")

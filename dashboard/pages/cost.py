@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard import charts
 from dashboard.data import Data, measured, part, weeks_of
 from dashboard.pages.figures import NOBODY, baselines
-from dashboard.pages.parts import automation_picker, money, nothing_here, weeks
+from dashboard.pages.parts import automation_picker, csv_download, money, nothing_here, table, weeks
 from metrics.health.measures import Span
 
 TREND_WEEKS = 12
@@ -86,6 +86,7 @@ def split(data: Data, span: Span, automation: str | None, by: str, title: str) -
         return
     top = found.groupby("group")["value"].sum().nlargest(15).index
     st.altair_chart(charts.stacked(found[found["group"].isin(top)], "value", "USD", "group", "part"))
+    csv_download(found[["group", "part", "value", "n", "unknown"]], f"cost-by-{by}")
 
 
 def tokens(data: Data, span: Span, automation: str | None) -> None:
@@ -93,9 +94,9 @@ def tokens(data: Data, span: Span, automation: str | None) -> None:
     st.subheader("Tokens")
     found = measured(data, "tokens", span, automation=automation)
     found = found[found["value"] > 0]
-    st.dataframe(
+    table(
         found[["part", "value"]],
-        hide_index=True,
+        "tokens",
         column_config={"part": "bucket", "value": st.column_config.NumberColumn("tokens", format="localized")},
     )
     cached = part(measured(data, "cache", span, automation=automation), "prompt_tokens")

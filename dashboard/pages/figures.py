@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.data import Data, measured
+from dashboard.pages.parts import table
 from metrics.health.measures import Span
 
 NOBODY = "(none)"
@@ -41,7 +42,7 @@ def baselines(state: Mapping[str, Any]) -> str:
     return json.dumps({each["automation"]: float(each["baseline"]["minutes_per_task"]) for each in entries})
 
 
-def table(data: Data, span: Span) -> pd.DataFrame:
+def rows_of(data: Data, span: Span) -> pd.DataFrame:
     """Return one row per automation."""
     minutes = baselines(data.policy_state())
     found: dict[str, pd.Series[Any]] = {}
@@ -59,7 +60,7 @@ def table(data: Data, span: Span) -> pd.DataFrame:
 
 def figures(data: Data, span: Span) -> pd.DataFrame:
     """Show the table and return it."""
-    rows = table(data, span)
+    rows = rows_of(data, span)
     if not rows.empty:
-        st.dataframe(rows, hide_index=True, column_config=SHOWN)
+        table(rows, "automations", column_config=SHOWN)
     return rows

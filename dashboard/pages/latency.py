@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboard import charts
 from dashboard.data import Data, measured, weeks_of
-from dashboard.pages.parts import automation_picker, nothing_here, weeks
+from dashboard.pages.parts import automation_picker, csv_download, nothing_here, weeks
 from metrics.health.measures import Span
 
 TREND_WEEKS = 12
@@ -37,6 +37,7 @@ def by_step(found: pd.DataFrame) -> None:
     shown = found.pivot_table("value", "step", "part").reindex(columns=ORDER)
     shown.insert(0, "calls", found.groupby("step")["n"].max())
     st.dataframe(shown.style.format("{:,.1f}", na_rep="-").format("{:,.0f}", subset=["calls"]))
+    csv_download(shown.reset_index(), "latency-by-step")
     st.caption("`total`: the whole call; `upstream`: waiting for models; `overhead`: the gateway's own share.")
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 from dashboard import charts
 from dashboard.data import Data, measured, part, slice_s
 from dashboard.pages.figures import figures
-from dashboard.pages.parts import Filters, banners, filters, milliseconds, money, nothing_here, share
+from dashboard.pages.parts import Filters, banners, filters, milliseconds, money, nothing_here, share, table
 
 
 def show(data: Data, now: datetime) -> None:
@@ -111,9 +111,9 @@ def policies(data: Data, chosen: Filters) -> None:
         return
     found["version"] = found.apply(_version, axis=1)
     found["automations"] = found["automations"].map(lambda names: ", ".join(n or "(none)" for n in names))
-    st.dataframe(
+    table(
         found[["policy", "version", "automations", "calls", "first_ts", "last_ts"]],
-        hide_index=True,
+        "policies",
         column_config={
             "version": st.column_config.TextColumn("version (hash, commit)"),
             "first_ts": st.column_config.DatetimeColumn("first call", format="YYYY-MM-DD HH:mm:ss"),

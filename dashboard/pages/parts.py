@@ -1,6 +1,7 @@
 """What the pages share: the range and automation pickers (kept in the URL), banners and number formats."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,8 +9,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard.data import RANGES, Data, measured, span_of, weeks_of
+from dashboard.data import RANGES, WHOLE_DAYS_FROM_H, Data, measured, span_of, weeks_of
 from metrics.health.measures import Span
+from metrics.health.review.weeks import week_span
+from metrics.record.refusals import QueryError
 
 ALL = "All automations"
 PROBLEMS_SHOWN = 5
@@ -34,38 +37,64 @@ class Filters:
     @property
     def params(self) -> dict[str, Any]:
         """Return them as query parameters."""
-        return {"since": self.since, "automation": self.automation}
+        return {"since": self.since, "until": self.span.until_us, "automation": self.automation}
 
 
 def filters(data: Data, now: datetime) -> Filters:
-    """Show the pickers and return what is chosen; the choice is kept in the URL."""
+    """Show the pickers and return what is chosen; it is kept in the URL, which may name a week (2026-W47)."""
     left, right = st.columns([1, 2])
     names = list(RANGES)
-    asked = st.query_params.get("range", names[1])
-    chosen = left.selectbox("Range", names, index=names.index(asked) if asked in names else 1)
-    st.query_params["range"] = chosen
-    span = span_of(RANGES[chosen], now, data.tz)
-    return Filters(RANGES[chosen], automation_picker(data, span, right), span)
+    chosen = choice(left, "Range", [*names, *_week_in_url("range")], "range", names[1])
+    span = span_of(RANGES[chosen], now, data.tz) if chosen in RANGES else week_span(chosen, data.tz)
+    return Filters(RANGES.get(chosen, WHOLE_DAYS_FROM_H), automation_picker(data, span, right), span)
 
 
 def automation_picker(data: Data, span: Span, place: Any) -> str | None:
     """Show the picker of automations; None: all of them. The choice is kept in the URL."""
     found = measured(data, "volume", span, by="automation")["group"]
-    known = [ALL, *sorted({name for name in found if name})]
-    wanted = st.query_params.get("automation", ALL)
-    automation: str = place.selectbox("Automation", known, index=known.index(wanted) if wanted in known else 0)
-    remember("automation", automation, ALL)
+    automation = choice(place, "Automation", [ALL, *sorted({name for name in found if name})], "automation")
     return None if automation == ALL else automation
 
 
 def weeks(data: Data, now: datetime) -> tuple[str, Span]:
     """Show the picker of whole weeks; return what is chosen, which is kept in the URL."""
-    names = list(WEEKS)
-    asked = st.query_params.get("weeks", names[0])
-    chosen: str = st.selectbox("Weeks", names, index=names.index(asked) if asked in names else 0)
-    remember("weeks", chosen, names[0])
+    chosen = choice(st, "Weeks", [*WEEKS, *_week_in_url("weeks")], "weeks")
+    if chosen not in WEEKS:
+        return chosen, week_span(chosen, data.tz)
     count, ago = WEEKS[chosen]
     return chosen, weeks_of(count, now, data.tz, ago)
+
+
+def _week_in_url(name: str) -> list[str]:
+    """Return the ISO week that the URL names, if it does."""
+    asked = st.query_params.get(name, "")
+    try:
+        week_span(asked)
+    except QueryError:
+        return []
+    return [asked]
+
+
+def choice(place: Any, label: str, options: Sequence[str], name: str, default: str | None = None) -> str:
+    """Show a picker whose choice is kept in the URL under `name`; the default leaves it."""
+    default = default or options[0]
+    asked = st.query_params.get(name, default)
+    chosen: str = place.selectbox(label, options, index=options.index(asked if asked in options else default))
+    remember(name, chosen, default)
+    return chosen
+
+
+def typed(place: Any, label: str, name: str) -> str:
+    """Show a field whose text is kept in the URL under `name`."""
+    text: str = place.text_input(label, st.query_params.get(name, "")).strip()
+    remember(name, text)
+    return text
+
+
+def table(data: pd.DataFrame, name: str, **looks: Any) -> None:
+    """Show a table, and offer it as CSV."""
+    st.dataframe(data, hide_index=True, **looks)
+    csv_download(data, name)
 
 
 def plain(text: str) -> str:
@@ -144,7 +173,8 @@ def nothing_here() -> None:
 
 def csv_download(data: pd.DataFrame, name: str) -> None:
     """Offer a table as CSV; a cell that a spreadsheet would take for a formula begins with an apostrophe."""
-    st.download_button("CSV", csv_text(data), f"{name}.csv", "text/csv", icon=":material/download:", key=f"csv-{name}")
+    looks: Any = {"icon": ":material/download:", "key": f"csv-{name}", "type": "tertiary", "on_click": "ignore"}
+    st.download_button("CSV", csv_text(data), f"{name}.csv", "text/csv", help=f"Download {name}.csv", **looks)
 
 
 def csv_text(data: pd.DataFrame) -> str:

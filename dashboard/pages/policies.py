@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.data import Data
-from dashboard.pages.parts import Filters, banners, filters, money
+from dashboard.pages.parts import Filters, banners, filters, money, table
 
 _NANO = 1e9
 _SHORT = 12
@@ -54,9 +54,9 @@ def versions(data: Data, chosen: Filters) -> None:
     found["commit"] = found["git_commit"].map(lambda commit: commit[:_SHORT] if commit else "(not in git)")
     found["commit"] += found["dirty"].map(lambda dirty: " with local changes" if dirty else "")
     found["automations"] = found["automations"].map(lambda names: ", ".join(name or "(none)" for name in names))
-    st.dataframe(
+    table(
         found[["policy", "policy_hash", "commit", "automations", "calls", "first_ts", "last_ts"]],
-        hide_index=True,
+        "policy-versions",
         column_config={
             "policy_hash": st.column_config.TextColumn("hash"),
             "first_ts": st.column_config.DatetimeColumn("first call", format="YYYY-MM-DD HH:mm:ss"),
@@ -73,7 +73,7 @@ def observed(data: Data, chosen: Filters) -> None:
         st.caption("No rule under `enforce: observe` would have acted, and no limit or budget refused a call.")
         return
     found["automation"] = found["automation"].fillna("(none)")
-    st.dataframe(found[["policy", "rule", "what", "automation", "calls"]], hide_index=True)
+    table(found[["policy", "rule", "what", "automation", "calls"]], "observed")
     st.caption(
         "Values that redaction rules only observe are on the Overview. What a change of a policy would have done to "
         "these calls: `sluice policy replay DIR --since 7d`."
@@ -96,9 +96,9 @@ def routing(data: Data, chosen: Filters, state: dict[str, Any]) -> None:
         st.subheader("Growing splits")
         shown = pd.DataFrame(splits)
         shown["since"] = pd.to_datetime(shown["since_us"], unit="us", utc=True)
-        st.dataframe(
+        table(
             shown[["policy", "split", "share", "reason", "since"]],
-            hide_index=True,
+            "splits",
             column_config={
                 "share": st.column_config.ProgressColumn("share of the growing arm", format="percent"),
                 "since": st.column_config.DatetimeColumn("since", format="YYYY-MM-DD HH:mm:ss"),
@@ -111,12 +111,12 @@ def routing(data: Data, chosen: Filters, state: dict[str, Any]) -> None:
             st.caption(f"{move['ts']:%Y-%m-%d %H:%M}: {where} from {moved}, {body.get('reason')}.")
     if candidates := state.get("candidates"):
         st.subheader("What became of candidates' answers (28 days)")
-        st.dataframe(pd.DataFrame(candidates), hide_index=True)
+        table(pd.DataFrame(candidates), "candidates")
     copies = data.query("shadows", **chosen.params)
     if not copies.empty:
         st.subheader("Shadow copies")
         names = ["automation", "model", "shadow", "copies", "answered", "same_text", "same_tools", "word_overlap"]
-        st.dataframe(copies[[*names, "shadow_cost_usd", "cost_usd", "shadow_ms", "total_ms"]], hide_index=True)
+        table(copies[[*names, "shadow_cost_usd", "cost_usd", "shadow_ms", "total_ms"]], "shadow-copies")
 
 
 def budgets(data: Data, chosen: Filters, state: dict[str, Any]) -> None:
@@ -131,9 +131,9 @@ def budgets(data: Data, chosen: Filters, state: dict[str, Any]) -> None:
         shown[name + " "] = [_amount(unit, value) for unit, value in zip(shown["unit"], shown[name], strict=True)]
     shown["used"] = shown["spent"] / shown["cap"].where(shown["cap"] > 0)
     shown["until"] = pd.to_datetime(shown["until_us"], unit="us", utc=True)
-    st.dataframe(
+    table(
         shown[["whose", "period", "spent ", "leased ", "cap ", "used", "until"]],
-        hide_index=True,
+        "budgets",
         column_config={
             "used": st.column_config.ProgressColumn("used", format="percent"),
             "until": st.column_config.DatetimeColumn("until", format="YYYY-MM-DD"),
@@ -166,9 +166,9 @@ def replays(data: Data, chosen: Filters) -> None:
     found["revision"] = [body.get("revision") or "" for body in bodies]
     found["cost"] = [f"{body.get('cost_increase', 0):+.1%}" for body in bodies]
     columns = ["ts", "revision", "candidate", "base", "calls", "changed", "cost", "refusals", "holds"]
-    st.dataframe(
+    table(
         found[columns],
-        hide_index=True,
+        "replays",
         column_config={"ts": st.column_config.DatetimeColumn("when", format="YYYY-MM-DD HH:mm:ss")},
     )
     for event, body in zip(found.to_dict("records"), bodies, strict=True):
@@ -190,9 +190,9 @@ def history(data: Data) -> None:
     found["snapshot"] = [str(body.get("snapshot") or "")[:_SHORT] for body in bodies]
     found["commit"] = [str(body.get("git_commit") or "(not in git)")[:_SHORT] for body in bodies]
     found["local changes"] = [bool(body.get("dirty")) for body in bodies]
-    st.dataframe(
+    table(
         found[["ts", "snapshot", "commit", "local changes", "actor"]],
-        hide_index=True,
+        "activations",
         column_config={"ts": st.column_config.DatetimeColumn("when", format="YYYY-MM-DD HH:mm:ss")},
     )
 

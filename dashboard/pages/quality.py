@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from urllib.parse import urlencode
 
 import altair as alt
 import pandas as pd
@@ -10,7 +11,7 @@ import streamlit as st
 from dashboard import charts
 from dashboard.data import Data, frame, measured
 from dashboard.pages.figures import NOBODY
-from dashboard.pages.parts import automation_picker, plain, share, weeks
+from dashboard.pages.parts import automation_picker, plain, share, table, weeks
 from metrics.health.measures import Span
 
 RUNS_SHOWN = 200
@@ -33,7 +34,7 @@ def show(data: Data, now: datetime) -> None:
     failures(found)
     for title in MEASURES:
         layer(data, span, automation, title)
-    runs(found)
+    runs(found, data.tz)
 
 
 def failures(found: pd.DataFrame) -> None:
@@ -64,7 +65,7 @@ def layer(data: Data, span: Span, automation: str | None, title: str) -> None:
         return
     found["figure"] = [_figure(row) for row in found.to_dict("records")]
     found["group"] = found["group"].fillna(NOBODY)
-    st.dataframe(found.pivot_table("figure", "group", "part", "first").rename_axis(called))
+    table(found.pivot_table("figure", "group", "part", "first").rename_axis(called).reset_index(), measure)
     if title == "Retrieval":
         mean = measured(data, "groundedness", span, automation=automation)
         if mean["n"].sum():
@@ -77,15 +78,18 @@ def _figure(row: Mapping[str, float]) -> str:
     )
 
 
-def runs(found: pd.DataFrame) -> None:
+def runs(found: pd.DataFrame, tz: str) -> None:
     """List the failed runs, each with the way to its calls."""
     if found.empty:
         return
     st.subheader("Failed runs, newest first")
-    newest = found.head(RUNS_SHOWN).assign(calls="/calls?range=Last+28+days&run=" + found["run_id"])
-    st.dataframe(
+    newest = found.head(RUNS_SHOWN)
+    newest = newest.assign(
+        calls=[f"/calls?{urlencode({'range': week, 'run': run})}" for week, run in _where(newest, tz)]
+    )
+    table(
         newest[["ts", "automation", "layer", "reason", "run_id", "calls"]],
-        hide_index=True,
+        "failed-runs",
         column_config={
             "ts": st.column_config.DatetimeColumn("began", format="YYYY-MM-DD HH:mm"),
             "run_id": "run",
@@ -94,3 +98,8 @@ def runs(found: pd.DataFrame) -> None:
     )
     if len(found) > RUNS_SHOWN:
         st.caption(f"{len(found):,} runs failed; the newest {RUNS_SHOWN} are listed.")
+
+
+def _where(found: pd.DataFrame, tz: str) -> list[tuple[str, str]]:
+    """Return the week and the id of each run."""
+    return [(f"{at:%G-W%V}", run) for at, run in zip(found["ts"].dt.tz_convert(tz), found["run_id"], strict=True)]

@@ -12,7 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.gateway import Refused
-from dashboard.pages.parts import remember
+from dashboard.pages.parts import choice, csv_download, remember, typed
 from dashboard.reviews import Json, ReviewDesk
 
 REASONS = ("", "correct", "wrong_facts", "wrong_tone", "incomplete", "policy_breach", "personal_data", "other")
@@ -37,9 +37,9 @@ def show(desk: ReviewDesk, now: datetime) -> None:
 def queue(desk: ReviewDesk, now: datetime) -> list[Json]:
     """Show what waits, the most urgent first; return it."""
     columns = st.columns(4)
-    kind = columns[0].selectbox("Kind", list(KINDS))
-    state = columns[1].selectbox("State", list(STATES))
-    given = {"queue": columns[2].text_input("Queue"), "automation": columns[3].text_input("Automation")}
+    kind = choice(columns[0], "Kind", list(KINDS), "kind")
+    state = choice(columns[1], "State", list(STATES), "state")
+    given = {"queue": typed(columns[2], "Queue", "queue"), "automation": typed(columns[3], "Automation", "automation")}
     given |= {"kind": KINDS[kind], "state": STATES[state]}
     found = desk.queue(**{name: value for name, value in given.items() if value})
     if not found:
@@ -49,6 +49,7 @@ def queue(desk: ReviewDesk, now: datetime) -> list[Json]:
     event: Any = st.dataframe(
         rows, hide_index=True, on_select="rerun", selection_mode="single-row", height=min(38 * (len(found) + 1), 260)
     )
+    csv_download(rows.assign(review=[each["id"] for each in found]), "reviews")
     if selected := event.selection.rows:
         remember("review", str(found[selected[0]]["id"]))
     return found

@@ -10,7 +10,7 @@ import streamlit as st
 from dashboard import charts
 from dashboard.data import Data, span_of
 from dashboard.gateway import GatewayUnreachable, Refused
-from dashboard.pages.parts import milliseconds, money, remember
+from dashboard.pages.parts import ALL, choice, csv_download, milliseconds, money, remember, table
 from dashboard.queue import Json, Queue
 
 STATES = {
@@ -88,13 +88,9 @@ def figures(numbers: Json) -> None:
 def listed(queue: Queue, numbers: Json) -> list[Json]:
     """Show the list that is asked for, and what can be done with all of it; return it."""
     left, middle, right = st.columns(3)
-    names = list(STATES)
-    asked = st.query_params.get("state", names[0])
-    state = left.selectbox("State", names, index=names.index(asked) if asked in names else 0)
-    remember("state", state, names[0])
-    every = "All automations"
-    automation = middle.selectbox("Automation", [every, *sorted(numbers["automations"])])
-    given = {"state": STATES[state], "automation": "" if automation == every else automation}
+    state = choice(left, "State", list(STATES), "state")
+    automation = choice(middle, "Automation", [ALL, *sorted(numbers["automations"])], "automation")
+    given = {"state": STATES[state], "automation": "" if automation == ALL else automation}
     found = queue.runs(**{name: value for name, value in given.items() if value})
     if not found:
         st.success("There is nothing here.", icon=":material/done_all:")
@@ -106,6 +102,7 @@ def listed(queue: Queue, numbers: Json) -> list[Json]:
     event: Any = st.dataframe(
         rows, hide_index=True, on_select="rerun", selection_mode="single-row", height=min(38 * (len(found) + 1), 300)
     )
+    csv_download(rows, "runs")
     if selected := event.selection.rows:
         remember("run", str(found[selected[0]]["run_id"]))
     return found
@@ -172,7 +169,7 @@ def story(found: pd.DataFrame) -> None:
         st.altair_chart(charts.run_waterfall(bars(timed)))
     times = pd.to_datetime(found["ts_us"], unit="us", utc=True).dt.strftime("%m-%d %H:%M:%S.%f").str[:-3]
     shown = found.assign(ts=times, took=found["duration_ms"].map(milliseconds), cost=_costs(found))
-    st.dataframe(shown[list(_STORY)].rename(columns=_STORY).fillna(""), hide_index=True)
+    table(shown[list(_STORY)].rename(columns=_STORY).fillna(""), "run")
 
 
 def _costs(found: pd.DataFrame) -> "pd.Series[Any]":
@@ -209,7 +206,7 @@ def steps(data: Data, now: datetime) -> None:
         return
     st.subheader(f"Steps in the last {LATENCY_HOURS} hours")
     shown = found.assign(**{name: found[name].map(milliseconds) for name in ("p50_ms", "p95_ms", "p99_ms")})
-    st.dataframe(shown.rename(columns={"p50_ms": "p50", "p95_ms": "p95", "p99_ms": "p99"}), hide_index=True)
+    table(shown.rename(columns={"p50_ms": "p50", "p95_ms": "p95", "p99_ms": "p99"}), "steps")
 
 
 def texts(content: Json) -> None:

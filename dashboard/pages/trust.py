@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard.pages.parts import remember
+from dashboard.pages.parts import remember, table
 from dashboard.trust import Json, TrustDesk
 
 STALE = timedelta(minutes=5)
@@ -105,10 +105,12 @@ def _retention(desk: TrustDesk) -> None:
         }
         for rule in rules
     ]
-    _table(shown, "No policy is in force yet.")
+    _table(shown, "retention-rules", "No policy is in force yet.")
     st.caption("How long texts are kept is fixed when they are recorded, by the policy's `content`.")
     st.subheader("Calendar")
-    _table([_run(run) for run in runs or ()], "Retention was not run yet; the keeper runs it once a day.")
+    _table(
+        [_run(run) for run in runs or ()], "retention-runs", "Retention was not run yet; the keeper runs it once a day."
+    )
 
 
 def _run(run: Json) -> dict[str, Any]:
@@ -133,7 +135,7 @@ def _holds(desk: TrustDesk) -> None:
         }
         for hold in found
     ]
-    _table(shown, "No legal hold was ever set.")
+    _table(shown, "legal-holds", "No legal hold was ever set.")
 
 
 def _erasures(desk: TrustDesk) -> None:
@@ -153,7 +155,7 @@ def _erasures(desk: TrustDesk) -> None:
         }
         for each in found
     ]
-    _table(shown, "Nobody has asked for an erasure yet.")
+    _table(shown, "erasures", "Nobody has asked for an erasure yet.")
 
 
 def _exports(desk: TrustDesk) -> None:
@@ -175,12 +177,13 @@ def _exports(desk: TrustDesk) -> None:
         }
         for each in found
     ]
-    _table(shown, "No export lies here. `sluice export` makes one; older ones stand in the record as `export.made`.")
+    otherwise = "No export lies here. `sluice export` makes one; older ones stand in the record as `export.made`."
+    _table(shown, "exports", otherwise)
 
 
-def _table(rows: list[dict[str, Any]], otherwise: str) -> None:
+def _table(rows: list[dict[str, Any]], name: str, otherwise: str) -> None:
     if rows:
-        st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
+        table(pd.DataFrame(rows), name, width="stretch")
     else:
         st.caption(otherwise)
 

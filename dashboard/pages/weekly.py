@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from itertools import groupby
 from typing import Any
+from urllib.parse import urlencode
 
 import pandas as pd
 import streamlit as st
@@ -93,8 +94,8 @@ def table(grid: Grid) -> None:
     data = pd.DataFrame(list(grid.rows), columns=names)
     config: dict[str, Any] = {}
     for column, page, parameter in grid.links:
-        data[column] = [f"/{page}?{parameter}={value}" for value in data[column]]
-        config[column] = st.column_config.LinkColumn(column, display_text=rf"{parameter}=(.*)$")
+        data["open"] = [f"/{page}?{urlencode({parameter: value})}" for value in data[column]]
+        config["open"] = st.column_config.LinkColumn(" ", display_text="open")
     st.dataframe(data, hide_index=True, column_config=config, width="stretch")
 
 

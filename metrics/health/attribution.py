@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -15,8 +16,8 @@ _AROUND_US: Final = 14 * DAY_US
 _NEAR_US: Final = 4 * DAY_US  # further from the turn than that no change is looked at
 _TOGETHER_US: Final = 6 * 3_600_000_000
 _WEEK: Final = 7
-# How much better (in squared standard errors) another day may split the measure than a change does, if the change is to
-# explain it: the 95 % confidence set of a turning point (Hansen 2000, "Sample splitting and threshold estimation").
+# By how much another day may split the measure better (likelihood ratio) than a change does that is to explain it: the
+# 95 % confidence set of a turning point (Hansen 2000, "Sample splitting and threshold estimation").
 _TURN: Final = 7.35
 # What a change cannot move is not blamed on it. A withdrawal follows bad outcomes: it explains only what it holds back.
 _MOVES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -44,12 +45,20 @@ class Around:
 
     def of(self, change: Change) -> Pairs:
         """Return the fourteen days before and after, of the automations that it is about."""
-        moment = next(each.ts_us for each in self.changes if change.ts_us - each.ts_us <= _TOGETHER_US)
+        moment = self._moment(change)
         if moment not in self._looks:
             until_us = min(self.until_us, moment + _AROUND_US)
             self._looks[moment] = pairs(self.ask, moment - _AROUND_US, moment, until_us, self.automation)
         found = self._looks[moment]
         return {subject: both for subject, both in found.items() if change.automation in (None, subject.automation)}
+
+    def _moment(self, change: Change) -> int:
+        first_us = self.changes[0].ts_us
+        for each in self.changes:
+            first_us = each.ts_us if each.ts_us - first_us > _TOGETHER_US else first_us
+            if each == change:
+                break
+        return first_us
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +95,17 @@ def causes(mover: Mover, changes: Sequence[Change], around: Around) -> tuple[Cau
         comparison = compare(*both, level, counts)
         if comparison is None or comparison.p >= level or (comparison.difference > 0) != up:
             continue
-        best = turning(both[0] + both[1], up)
-        if best is None or best[1] ** 2 - comparison.statistic**2 <= _TURN:
+        if _at_the_turn(both[0] + both[1], comparison.statistic, up):
             sure.append(Cause(change, comparison))
     return tuple(sorted(sure, key=lambda cause: -abs(cause.comparison.statistic)))
+
+
+def _at_the_turn(days: Slices, statistic: float, up: bool) -> bool:
+    best, count = turning(days, up), len(days.n)
+    if best is None:
+        return True
+    there, here = (1 + each * each / (count - 2) for each in (best[1], statistic))
+    return count * math.log(there / here) <= _TURN
 
 
 def _may(change: Change, mover: Mover, since_us: int) -> bool:

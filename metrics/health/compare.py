@@ -9,7 +9,9 @@ from math import fsum
 from typing import Final, NamedTuple
 
 Floats = Sequence[float]
-_POWER: Final = 0.8416  # of a normal distribution: 80 %
+# Standard errors that a difference must lie beyond its bound to be seen in four of five cases: 0.84 if the standard
+# error were known; it is estimated, and differs from week to week (`make campaign-movers` counts).
+_POWER: Final = 1.2
 _FISHER_UP_TO: Final = 5.0  # expected counts below which the normal approximation is not trusted
 
 

@@ -84,7 +84,8 @@ def _version(change: Change, value: str) -> str:
 def visible_sentence(subject: Subject, visible: float) -> str:
     """Say how large a difference would have been seen."""
     size = _size(subject, visible)
-    return f"{name_of(subject)}: at this volume a change of {KINDS[subject.measure].label} {size} would be seen."
+    label = KINDS[subject.measure].label
+    return f"{name_of(subject)}: at this volume a change of {label} {size} is seen in four of five weeks."
 
 
 def name_of(subject: Subject) -> str:

@@ -148,6 +148,8 @@ def _card(card: Json) -> Iterator[Block]:
     criteria = [f"{OBJECTIVE_NAMES[r['measure']]} {bound_text(r)}: {_standing(r)}" for r in card["rollback"]]
     if criteria:
         yield Text("Goes back when not: " + "; ".join(criteria) + ".", aside=True)
+    if card["visible"]:
+        yield Text(" ".join(card["visible"]), aside=True)
     for objective in _TREND_OF:
         points = [(week, figures.get(objective)) for week, figures in card["trend"].items()]
         if sum(figure is not None for _, figure in points) > 1:

@@ -10,14 +10,14 @@ from typing import Any, Final
 import orjson
 
 from metrics.health.measures import Ask, Span, Value, evaluate
-from metrics.health.moved import Mover
+from metrics.health.moved import Mover, Subject
 from metrics.health.movers import week_movement
 from metrics.health.review.headlines import headlines
 from metrics.health.review.inputs import Inputs
 from metrics.health.review.standing import Figures, bounds, figures
 from metrics.health.review.weeks import week_span, weeks_up_to
 from metrics.health.review.words import shown
-from metrics.health.sentences import change_sentence, mover_sentence
+from metrics.health.sentences import change_sentence, mover_sentence, visible_sentence
 from policy.values import seconds_of
 
 FORMAT: Final = 2
@@ -40,6 +40,8 @@ def build(ask: Ask, seq: int, inputs: Inputs) -> bytes:
     document["volume"] = _volume(evaluate(ask, "volume", span))
     document["scorecards"] = scorecards(ask, span, inputs, names, trend)
     document["movers"] = [_mover(each, inputs.tz) for each in movement.movers]
+    for card in document["scorecards"]:
+        card["visible"] = _visible(movement.visible, card["automation"])
     document["changes"] = [_change(change_sentence(each, inputs.tz), each.automation) for each in movement.changes]
     faults = list(ask("faults", since=span.since_us, until=span.until_us).dicts())
     document["layers"] = layers(faults)
@@ -152,6 +154,12 @@ def _mover(mover: Mover, tz: str) -> Json:
     why = {"cause": named, "reason": asdict(mover.reason) if mover.reason else None}
     when = {"since_us": mover.since_us, "told": mover.told}
     return {**about, **why, **when, "worse": mover.worse, "sentence": mover_sentence(mover, tz)}
+
+
+def _visible(found: Mapping[Subject, float], automation: str) -> list[str]:
+    """Say of shares how small a change would have been seen; of the others the page Automations does."""
+    shares = {s.measure: s for s in found if s.automation == automation and s.measure in ("success", "override")}
+    return [visible_sentence(subject, found[subject]) for _, subject in sorted(shares.items(), reverse=True)]
 
 
 def _change(sentence: str, automation: str | None) -> Json:

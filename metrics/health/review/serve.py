@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from fastapi import FastAPI, Request
@@ -16,11 +16,15 @@ from fastapi.responses import Response
 from metrics.health.review.build import build
 from metrics.health.review.frozen import frozen
 from metrics.health.review.inputs import Inputs
+from metrics.health.review.weeks import week_span
 from metrics.record.ledger import Ledger
+from metrics.record.ledger_file import NotReadyError
 from metrics.record.recorder import Recorder
 from metrics.record.refusals import QueryError
 from metrics.record.replay import replay
 from metrics.record.service import Service
+
+_FRESH_US: Final = 60_000_000  # of a week that runs, records younger than this are not waited for
 
 
 def add_review(app: FastAPI, service: Service) -> None:
@@ -40,6 +44,7 @@ def made(recorder: Recorder, tenant: str, given: Mapping[str, Any]) -> bytes:
     """Build a review; `at_seq` in what is given makes one again as it was. Raises `QueryError`."""
     inputs, at_seq = Inputs.read(given), given.get("at_seq")
     if at_seq is None:
+        _refuse_half_a_week(recorder, inputs)
         inputs = replace(inputs, checkpoint=inputs.checkpoint or _checkpoint(recorder))
     with recorder.door.cursor() as cursor, frozen(cursor, tenant, recorder.zone) as ledger:
         if at_seq in (None, ledger.seq):
@@ -47,6 +52,14 @@ def made(recorder: Recorder, tenant: str, given: Mapping[str, Any]) -> bytes:
         if not isinstance(at_seq, int) or not 0 <= at_seq < ledger.seq:
             raise QueryError(f"the record has {ledger.seq} numbers; {at_seq!r} is none of them")
     return _again(recorder, tenant, at_seq, inputs)
+
+
+def _refuse_half_a_week(recorder: Recorder, inputs: Inputs) -> None:
+    """Build nothing while records of the week may still be on their way into the ledger. Raises `NotReadyError`."""
+    status = recorder.status()
+    until_us = min(week_span(inputs.week, inputs.tz).until_us, recorder.now_us() - _FRESH_US)
+    if not status["caught_up"] and status["ts_us"] < until_us:
+        raise NotReadyError("the ledger does not know the whole week yet; ask again in a moment")
 
 
 def _again(recorder: Recorder, tenant: str, seq: int, inputs: Inputs) -> bytes:

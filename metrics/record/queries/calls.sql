@@ -5,6 +5,7 @@
 -- param: verdict text
 -- param: outcome text
 -- param: model text
+-- param: step text
 -- param: entity text
 -- param: run text
 -- param: before_seq int = 9223372036854775807
@@ -16,6 +17,7 @@ WITH page AS (
         AND ($verdict::VARCHAR IS NULL OR verdict = $verdict)
         AND ($outcome::VARCHAR IS NULL OR outcome = $outcome)
         AND ($run::VARCHAR IS NULL OR run_id = $run)
+        AND ($step::VARCHAR IS NULL OR step = $step)
         AND ($model::VARCHAR IS NULL OR model_answered = $model OR model_requested = $model)
         AND ($entity::VARCHAR IS NULL OR seq IN (
             SELECT seq FROM entities

@@ -30,6 +30,7 @@ def document(name: str = "triage") -> dict[str, Any]:
             {
                 "automation": name, "registered": True, "owner": EVIL, "purpose": EVIL, "team": None, "runs": 100,
                 "calls": 120, "figures": now, "before": {}, "saved_minutes": 90.0, "minutes_per_usd": None,
+                "visible": [],
                 "trend": {"2026-W46": {"success": figure(0.9, 0.8, 0.95)}, "2026-W47": now},
                 "targets": [{"measure": "success", "at_least": 0.9, **figure(0.7, 0.6, 0.79), "state": "missed"}],
                 "rollback": [
