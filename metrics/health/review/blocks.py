@@ -148,7 +148,7 @@ def _card(card: Json) -> Iterator[Block]:
     criteria = [f"{OBJECTIVE_NAMES[r['measure']]} {bound_text(r)}: {_standing(r)}" for r in card["rollback"]]
     if criteria:
         yield Text("Goes back when not: " + "; ".join(criteria) + ".", aside=True)
-    if card["visible"]:
+    if card.get("visible"):  # reviews of format 1 have none
         yield Text(" ".join(card["visible"]), aside=True)
     for objective in _TREND_OF:
         points = [(week, figures.get(objective)) for week, figures in card["trend"].items()]
@@ -166,7 +166,7 @@ def _standing(each: Json) -> str:
 
 
 def _movers(document: Json) -> Iterator[Block]:
-    fresh, again = ([m for m in document["movers"] if m["told"] is told] for told in (False, True))
+    fresh, again = ([m for m in document["movers"] if m.get("told", False) is told] for told in (False, True))
     yield _moved(document, fresh) if fresh else Text("Nothing moved further than chance explains.", aside=True)
     if again:
         yield Heading(3, "As last week: still not what it was in the four weeks before")
