@@ -31,6 +31,9 @@ from dashboard.trust import LiveTrust
 from dashboard.weekly import LiveWeekly
 from metrics.client import RecorderClient, RecorderError
 
+# The tables' own download leaves formulas in cells as they are; the pages offer a CSV that does not.
+_OWN_CSV = '<style>button[aria-label="Download as CSV"] {display: none}</style>'
+
 
 def connect(gateway: Gateway, session: str) -> tuple[User, LiveData]:
     """Ask the gateway whose session this is and open the recorder for them."""
@@ -78,6 +81,7 @@ def main() -> None:
             },
             expanded=True,
         )
+        st.html(_OWN_CSV)
         who_is_here(user)
         page.run()
     except SignInRequired:

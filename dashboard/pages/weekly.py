@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.gateway import Refused
-from dashboard.pages.parts import csv_download, remember
+from dashboard.pages.parts import choice, csv_download, remember
 from dashboard.weekly import Json, WeeklyDesk
 from metrics.health.review.blocks import Block, Bullets, Grid, Heading, Picture, Text, blocks
 from metrics.health.review.faces import as_html, as_markdown, plain
@@ -18,6 +18,8 @@ from metrics.health.review.weeks import last_week
 from metrics.health.review.words import OBJECTIVE_NAMES
 
 _ABREAST = 4
+_CARDS = 8
+_MOVED, _ALL = "Those that moved or miss a target", "All automations"
 _INK = "#667085"  # readable on light and on dark
 
 
@@ -30,7 +32,7 @@ def show(desk: WeeklyDesk, now: datetime) -> None:
     chosen = chooser(found)
     review = desk.one(chosen["week"], chosen["revision"])
     items = desk.items(chosen["week"])
-    draw(blocks(review["document"], items))
+    draw(blocks(with_cards(review["document"]), items))
     st.divider()
     enter(desk, review["document"], items)
     files(desk, review, items)
@@ -57,6 +59,26 @@ def chooser(found: Sequence[Json]) -> Json:
     label = left.selectbox("Week and revision", names, index=at)
     remember("week", label, names[0])
     return found[names.index(label)]
+
+
+def with_cards(document: Json) -> Json:
+    """Of many automations show the cards that need reading, unless somebody asks for others; files have them all."""
+    cards = document["scorecards"]
+    if len(cards) <= _CARDS:
+        return document
+    names = [_MOVED, _ALL, *(card["automation"] for card in cards)]
+    chosen = choice(st, f"Automations ({len(cards)})", names, "automation")
+    moved = {mover["automation"] for mover in document["movers"]}
+    kept = [
+        card
+        for card in cards
+        if chosen in (_ALL, card["automation"]) or (chosen == _MOVED and (card["automation"] in moved or _misses(card)))
+    ]
+    return {**document, "scorecards": kept}
+
+
+def _misses(card: Json) -> bool:
+    return any(each["state"] == "missed" for each in (*card["targets"], *card["rollback"]))
 
 
 def draw(parts: Iterator[Block]) -> None:

@@ -65,6 +65,17 @@ def test_a_review_is_drawn_with_everything_on_its_agenda() -> None:
     assert not [each for each in app.markdown if "<script" in each.value]
 
 
+def test_of_many_automations_those_are_shown_that_moved_or_miss_a_target() -> None:
+    made = document()
+    (card,) = made["scorecards"]
+    calm = [{**card, "automation": f"calm-{n}", "targets": [], "rollback": []} for n in range(200)]
+    desk = MemoryWeekly({"2026-W47": {**made, "scorecards": [card, *calm]}})
+    app = run(review_page, desk)
+    assert [each.value for each in app.subheader if each.value.startswith(("triage", "calm"))] == ["triage"]
+    app = run(review_page, desk, automation="calm-7")
+    assert [each.value for each in app.subheader if each.value.startswith(("triage", "calm"))] == ["calm-7"]
+
+
 def test_a_deep_link_opens_its_week() -> None:
     app = run(review_page, MemoryWeekly({"2026-W46": document(), "2026-W47": document()}), week="2026-W46")
     assert app.selectbox[0].value == "2026-W46.1"
