@@ -31,10 +31,13 @@ def health_page(which: str) -> None:
     from datetime import UTC, datetime  # noqa: PLC0415
     from importlib import import_module  # noqa: PLC0415
 
+    from dashboard.weekly import MemoryWeekly  # noqa: PLC0415
     from tests.unit.dashboard.frames import CASES  # noqa: PLC0415
+    from tests.unit.metrics.test_review_faces import document  # noqa: PLC0415
 
     page, case = which.split()
-    import_module(f"dashboard.pages.{page}").show(CASES[case](), datetime(2026, 11, 22, tzinfo=UTC))
+    desk = [MemoryWeekly({"2026-W47": document()})] if page == "automations" else []
+    import_module(f"dashboard.pages.{page}").show(*desk, CASES[case](), datetime(2026, 11, 22, tzinfo=UTC))
 
 
 def calls_page(case: str) -> None:
