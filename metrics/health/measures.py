@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from metrics.client import Table
 from metrics.record.calendar import DAY_US, bucket_sql, day_bucket_sql, whole_days
-from metrics.record.counted import BY_DAY, GROUPS, days_sql, rows_sql, slots_sql
+from metrics.record.counted import BY_DAY, GROUPS, days_sql, rows_sql
 from metrics.record.queries import Parameter, Prepared, check
 from metrics.record.refusals import QueryError
 
@@ -122,11 +122,9 @@ class MeasureQuestion:
         since, until, tz = values["since"], values["until"], values["tz"]
         at = bucket_sql(tz, since, until, bucket)
         days = whole_days(tz, since, until) if tz == self.zone and BY_DAY.issuperset(measure.rows) else None
-        exact = measure.by_days is None or until - since <= _EXACT_DAYS * DAY_US
-        if days is None or (measure.by_days and exact):
+        if days is None or (measure.by_days and until - since <= _EXACT_DAYS * DAY_US):
             counted = " UNION ALL BY NAME ".join(rows_sql(rows, at, by) for rows in measure.rows)
-            range_us = {"since": since, "until": until}
-            return (counted, measure.sql, range_us) if exact else (slots_sql(counted), measure.by_days or "", range_us)
+            return counted, measure.sql, {"since": since, "until": until}
         bound: dict[str, object] = {"first": str(days[0]), "last": str(days[1])}
         return days_sql(measure.rows, day_bucket_sql(bucket), by), measure.by_days or measure.sql, bound
 

@@ -36,8 +36,6 @@ _DIMS: Final = ", ".join(
     f"{{'dim': '{name}', 'key': {'NULL' if name == 'automation' else expression}}}"
     for name, expression in GROUPS.items()
 )
-_SLOT: Final = "histogram(ceil(ln(greatest({0}_ms, 0.01)) / ln(1.02))::INTEGER) FILTER (refused = 0 AND abandoned = 0)"
-SLOTS: Final = ", ".join(f"{_SLOT.format(name)} AS {name}_slots" for name in ("total", "upstream", "overhead"))
 _ALL_KEYS: Final = f"unnest([{_DIMS}], recursive := true)"
 
 
@@ -69,11 +67,6 @@ def days_sql(rows: tuple[str, ...], bucket: str, by: str | None) -> str:
         dim=by or "automation",
         only=f"AND rows = '{kinds}'" if kinds else "",
     )
-
-
-def slots_sql(counted: str) -> str:
-    """Return a statement for the histograms of the times of calls, one row for each bucket and group."""
-    return f"SELECT bucket, grp, {SLOTS} FROM ({counted}) GROUP BY bucket, grp"  # noqa: S608
 
 
 def _template(name: str) -> str:

@@ -9,10 +9,12 @@ from typing import Final
 import duckdb
 
 from metrics.record.calendar import bucket_sql, midnight_us
-from metrics.record.counted import KINDED, SLOTS, keyed_sql
+from metrics.record.counted import KINDED, keyed_sql
 
 _KEYS: Final = ("day", "tenant", "automation", "dim", "key")
 _AT_ONCE: Final = 31
+_SLOTS: Final = "histogram(ceil(ln(greatest({0}_ms, 0.01)) / ln(1.02))::INTEGER) FILTER (refused = 0 AND abandoned = 0)"
+_TIMES: Final = ("total", "upstream", "overhead")
 _NOT_SUMMED: Final = {"total_ms", "upstream_ms", "overhead_ms", "ttft_ms", "bucket", "automation", "dim", "key"}
 
 
@@ -65,7 +67,8 @@ class Days:
         bound = {"tenant": "", "since": 0, "until": 0, "automation": None}
         found = self._db.execute(keyed_sql(rows, "NULL"), bound).description or ()
         sums = [f"sum({name}) AS {name}" for name, *_ in found if name not in _NOT_SUMMED]
-        return ", ".join([*sums, SLOTS] if rows == "calls" else sums)
+        slots = [f"{_SLOTS.format(name)} AS {name}_slots" for name in _TIMES] if rows == "calls" else []
+        return ", ".join(sums + slots)
 
 
 def stretches(days: Sequence[tuple[str, date]]) -> Iterator[tuple[str, date, date]]:
