@@ -88,7 +88,7 @@ def _checkpoints(audit: Path, key: VerifierKey, report: Report) -> list[Checkpoi
             previous = checkpoint.sha256
     report.checkpoints, report.sealed = len(found), found[-1].size if found else 0
     if report.records and not found:
-        report.found(1, "there is no checkpoint")
+        report.found(1, "there is no checkpoint: none was signed yet, as in the first thirty seconds, or they are gone")
     return found
 
 
