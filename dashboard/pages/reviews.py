@@ -95,7 +95,7 @@ def decide(desk: ReviewDesk, review: Json, waiting: list[str]) -> None:
     left, right = st.columns([1, 2])
     reason = left.selectbox("Reason", REASONS, key=f"reason-{key}") or None
     comment = right.text_input("Comment", key=f"comment-{key}") or None
-    columns = st.columns(4)
+    columns = st.columns(5)
     buttons: list[tuple[str, str, str, Json]] = [
         ("Approve", "approve", "Alt+A", {}),
         ("Release edit", "edit", "Alt+E", {"text": text, "choice": choice, "drop_calls": drops}),
@@ -109,8 +109,16 @@ def decide(desk: ReviewDesk, review: Json, waiting: list[str]) -> None:
             _do(lambda a=action, m=more: desk.act(key, a, reason=reason, comment=comment, **m))  # type: ignore[misc]
             _next(key, waiting)
     if columns[3].button("Take it", shortcut="Alt+M", key=f"assign-{key}", width="stretch"):
-        _do(lambda: desk.act(key, "assign", to="me"))
-        st.rerun()
+        _assign(desk, key, "me")
+    with columns[4].popover("Give it", width="stretch"):
+        to = st.text_input("Reviewer's e-mail address, or empty for anybody", key=f"to-{key}").strip()
+        if st.button("Give", key=f"give-{key}"):
+            _assign(desk, key, to or None)
+
+
+def _assign(desk: ReviewDesk, key: str, to: str | None) -> None:
+    _do(lambda: desk.act(key, "assign", to=to))
+    st.rerun()
 
 
 def difference(before: str, after: str) -> None:

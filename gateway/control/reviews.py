@@ -11,6 +11,7 @@ from gateway.control.database import Database, Note, Write
 from gateway.control.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from gateway.control.identity.keys import owners
 from gateway.control.identity.roles import Identity, require, roles_of
+from gateway.control.identity.users import user_with
 from gateway.control.legal_holds import kept
 from metrics.proof.retention import LegalHold
 
@@ -20,6 +21,7 @@ Verdict = Literal["approved", "edited", "rejected"]
 _DAY_US: Final = 24 * 3600 * 1_000_000
 LATE_US: Final = 7 * _DAY_US  # an outcome that comes later restates a week that was reviewed
 KEEPER: Final = "keeper"
+_NO_REVIEWER: Final = "A review goes to a reviewer of this tenant (id or e-mail address), to `me`, or to null for all."
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,7 @@ def expire(database: Database, limit: int = 100) -> int:
 
 
 def assign(database: Database, by: Identity, review_id: str, to: str | None) -> Review:
-    """Give an open review to a reviewer, or back to all.
+    """Give an open review to a reviewer, by id or e-mail address, or back to all.
 
     Raises:
         NotAllowed, NotFound, Conflict: as `decide`.
@@ -158,10 +160,10 @@ def assign(database: Database, by: Identity, review_id: str, to: str | None) -> 
     require(by, by.tenant, "reviewer")
     table = schema_reviews.reviews
     with database.write() as tx:
+        if to is not None and "@" in to:
+            to = user_with(tx.conn, by.tenant, to) or ""
         if to not in (None, by.holder) and "reviewer" not in roles_of(tx.conn, by.tenant, to):
-            raise InvalidInput(
-                "to", "A review goes to the id of a reviewer of this tenant, to `me`, or to null for all."
-            )
+            raise InvalidInput("to", _NO_REVIEWER)
         review = find(tx.conn, by.tenant, review_id)
         mine = update(table).where(table.c.review_id == review_id, table.c.state == OPEN).values(assignee=to)
         if tx.execute(mine).rowcount != 1:

@@ -58,9 +58,9 @@ class Remark(_Body):
 
 
 class Assignment(_Body):
-    """To whom a review goes: a user's id, `me`, or null for all."""
+    """To whom a review goes: a user's id or e-mail address, `me`, or null for all."""
 
-    to: str | None = Field(max_length=120)
+    to: str | None = Field(max_length=320)
 
 
 class Comment(_Body):

@@ -10,8 +10,9 @@ from gateway.control import schema
 from gateway.control.database import Database, Note, Write, insert_new
 from gateway.control.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from gateway.control.identity import tokens
-from gateway.control.identity.names import checked_name, checked_optional_name, normal_email
+from gateway.control.identity.names import checked_name, checked_optional_name
 from gateway.control.identity.roles import Identity, require, require_admin
+from gateway.control.identity.users import user_with
 from policy.model import Facts
 
 DEFAULT_AUTOMATION: Final = "default"
@@ -176,11 +177,9 @@ def _find(conn: Connection, tenant: str, key_id: str) -> KeyInfo:
 
 
 def _owner(conn: Connection, tenant: str, email: str | None) -> str | None:
-    table = schema.users
     if email is None:
         return None
-    found = select(table.c.user_id).where(table.c.tenant == tenant, table.c.email == normal_email(email))
-    owner: str | None = conn.execute(found).scalar()
+    owner = user_with(conn, tenant, email)
     if owner is None:
         raise InvalidInput("owner", "A key's owner is the e-mail address of a user of this tenant.")
     return owner

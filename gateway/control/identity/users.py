@@ -78,6 +78,18 @@ def email_of(database: Database, tenant: str, user_id: str) -> str | None:
     return email
 
 
+def user_with(conn: Connection, tenant: str, email: str) -> str | None:
+    """Return the id of the user with an address.
+
+    Raises:
+        InvalidInput: it is no address.
+    """
+    table = schema.users
+    found = select(table.c.user_id).where(table.c.tenant == tenant, table.c.email == normal_email(email))
+    user_id: str | None = conn.execute(found).scalar()
+    return user_id
+
+
 def set_password(database: Database, tenant: str, user_id: str, password: str, by: Identity) -> None:
     """Set a user's password and end all their sessions but the one that asks.
 

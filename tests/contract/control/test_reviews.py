@@ -157,10 +157,14 @@ def test_who_may_do_what(database: Database, clock: Clock) -> None:
         write_roles(tx, "acme", "usr_ben", frozenset({"reviewer"}), "local")
         write_roles(tx, "acme", "usr_eve", frozenset({"viewer"}), "local")
     assert assign(database, ANN, "rev_1", "usr_ben").assignee == "usr_ben"
+    user = create_user(database, "acme", "cleo@example.com", ["reviewer"], local_operator("acme"))
+    assert assign(database, ANN, "rev_1", "Cleo@example.com").assignee == user.user_id
+    assert assign(database, ANN, "rev_1", None).assignee is None
     for nobody in ("usr_eve", "maria@example.com", ""):  # a word of a reviewer's own is not put on the record
         with pytest.raises(InvalidInput):
             assign(database, ANN, "rev_1", nobody)
-    assert kinds(database)[1:] == ["review.revealed", "review.commented", *["roles.changed"] * 2, "review.assigned"]
+    assert kinds(database)[1:] == ["review.revealed", "review.commented", *["roles.changed"] * 2,
+                                   "review.assigned", "user.created", "roles.changed", "review.assigned", "review.assigned"]  # fmt: skip
 
 
 def test_the_most_urgent_come_first(database: Database, clock: Clock) -> None:

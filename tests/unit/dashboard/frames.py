@@ -213,6 +213,7 @@ TRUST: Mapping[str, MemoryTrust] = {
 }  # fmt: skip
 DESKS: Mapping[str, MemoryDesk] = {
     "choices": MemoryDesk([held(1) | CALLING]),
+    "handed": MemoryDesk([held(1)]),
     "one": MemoryDesk([held(1), held(2)]),
     "edit": MemoryDesk([held(1)]),
     "stop": MemoryDesk([]),

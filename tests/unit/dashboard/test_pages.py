@@ -267,6 +267,14 @@ def test_a_choice_is_edited_and_its_tool_calls_stay_or_go() -> None:
     assert (told["text"], told["choice"], told["drop_calls"]) == ("Too", 1, True)
 
 
+def test_a_review_is_taken_given_to_a_colleague_and_back_to_all() -> None:
+    app = run(reviews_page, "handed", review="rev_1")
+    for to, press in (("", "assign-rev_1"), ("ben@example.com", "give-rev_1"), (" ", "give-rev_1")):
+        app.text_input("to-rev_1").set_value(to).run()
+        app.button(press).click().run()
+    assert [told["to"] for _, _, told in DESKS["handed"].done] == ["me", "ben@example.com", None]
+
+
 def test_an_automation_is_stopped_and_started_with_a_button() -> None:
     app = run(reviews_page, "stop")
     app.text_input("to-stop").set_value("triage").run()
