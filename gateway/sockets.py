@@ -19,7 +19,7 @@ from gateway.wire.exchange import App
 
 # How much of an answer waits before and in the system for a client that reads slowly; its own limits are far higher.
 _UNSENT: Final = getattr(socket, "TCP_NOTSENT_LOWAT", None)
-_UNSENT_BYTES: Final = 16 * 1024
+_UNSENT_BYTES: Final = 4 * 1024
 _AT_ONCE: Final = 50
 _CALLS: Final = b"/v1/"
 _EMPTY: Final[dict[str, Any]] = {"type": "http", "http_version": "1.1", "method": "?", "path": "", "headers": []}

@@ -14,7 +14,9 @@ from gateway.errors import UpstreamError, UpstreamTimeout
 
 MAX_REPLY_BYTES: Final = 128 * 1024 * 1024
 READ_BYTES: Final = 16 * 1024  # what one read brings; held several times over on its way to a slow client
-_UNREAD_BYTES: Final = 8 * 1024  # read ahead of a slow client, beside that
+_FIRST_BYTES: Final = 8 * 1024  # and at first, until it is known that the client keeps up
+_AHEAD_BYTES: Final = 2 * 1024  # and while the client does not
+_UNREAD_BYTES: Final = 4 * 1024  # read ahead of a slow client, beside that
 _MAX_HEAD_BYTES: Final = 256 * 1024
 _KEPT_ALIVE_S: Final = 15.0
 _ANY_ZIP: Final = 47  # tells zlib to see by itself whether data is gzip or zlib
@@ -36,14 +38,15 @@ class Reply:
     """
 
     __slots__ = (
-        "_bytes", "_connection", "_ends_s", "_error", "_fields", "_headers", "_parts", "_unread", "_unzip", "_waiter",
-        "begun", "complete", "patience", "status",
+        "_bytes", "_connection", "_ends_s", "_error", "_fields", "_headers", "_parts", "_unread", "_unzip",
+        "begun", "complete", "patience", "reads", "status", "waiter",
     )  # fmt: skip
 
     def __init__(self, patience: Patience) -> None:
         self.patience = patience
         self.status = 0
         self.complete = self.begun = False
+        self.reads = 0
         self._ends_s = monotonic() + patience.total_s
         self._connection: Connection | None = None
         self._fields: list[tuple[bytes, bytes]] = []
@@ -52,7 +55,7 @@ class Reply:
         self._unread = self._bytes = 0
         self._unzip: Any = None
         self._error: UpstreamError | None = None
-        self._waiter: asyncio.Future[None] | None = None
+        self.waiter: asyncio.Future[None] | None = None
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -79,6 +82,7 @@ class Reply:
         part = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
         self._parts.clear()
         self._bytes += len(part)
+        self.reads += 1
         self._taken()
         if monotonic() > self._ends_s:
             self.close()
@@ -141,15 +145,15 @@ class Reply:
         self._unread = 0
 
     async def _wait(self) -> None:
-        self._waiter = asyncio.get_running_loop().create_future()
+        self.waiter = asyncio.get_running_loop().create_future()
         try:
-            await self._waiter
+            await self.waiter
         finally:
-            self._waiter = None
+            self.waiter = None
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        if self.waiter is not None and not self.waiter.done():
+            self.waiter.set_result(None)
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -160,6 +164,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def __init__(self, loop: asyncio.AbstractEventLoop, idle: "deque[Connection]", buffer: memoryview) -> None:
         self._loop, self._idle, self._buffer = loop, idle, buffer
+        self._first, self._ahead = buffer[:_FIRST_BYTES], buffer[:_AHEAD_BYTES]
         self._transport = cast(asyncio.Transport, None)
         self._parser = httptools.HttpResponseParser(self)
         self._reply: Reply | None = None
@@ -193,7 +198,10 @@ class Connection(asyncio.BufferedProtocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return self._buffer
+        reply = self._reply
+        if reply is not None and reply.waiter is None:
+            return self._ahead
+        return self._buffer if reply is None or reply.reads > 3 else self._first
 
     def buffer_updated(self, nbytes: int) -> None:
         reply = self._reply
@@ -249,7 +257,8 @@ class Connection(asyncio.BufferedProtocol):
             self.resume()
         self._reply, self._fields = None, []
         reply.end()
-        if self._parser.should_keep_alive() and not self.closed:
+        taken = reply.status < 400 or not self._transport.get_write_buffer_size()  # else it may never read the rest
+        if taken and self._parser.should_keep_alive() and not self.closed:
             self._within(_KEPT_ALIVE_S)
             self._idle.append(self)
         else:

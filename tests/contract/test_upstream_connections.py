@@ -168,6 +168,31 @@ def test_nobody_there_is_said_so() -> None:
     assert asyncio.run(ask(Origin.of("http://no-such-host.invalid/v1"))) == "upstream_unreachable"
 
 
+def test_a_connection_whose_request_was_not_taken_is_not_used_again() -> None:
+    async def main() -> None:
+        seen: list[bytes] = []
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            seen.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(b"HTTP/1.1 413 X\r\ncontent-length: 2\r\n\r\n{}")
+            await over.wait()
+            writer.close()
+
+        over, connections = asyncio.Event(), Connections()
+        server = await asyncio.start_server(serve, "127.0.0.1", 0, limit=4096)
+        origin = Origin.of(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        large = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 33554432\r\n\r\n" + bytes(1 << 25)
+        for data in (large, GET):
+            answer = await connections.ask(origin, data, PATIENCE)
+            assert (answer.status, await answer.read()) == (413, b"{}")
+        assert [head[:4] for head in seen] == [b"POST", b"GET "]
+        over.set()
+        await connections.close()
+        server.close()
+
+    asyncio.run(main())
+
+
 class NameServerAway(asyncio.SelectorEventLoop):
     """Looks names up slowly, all through few threads; a connection to an address has no business there."""
 
