@@ -69,5 +69,5 @@ def test_costs_are_the_providers_invoice(upstream: Upstream, gateway: Running) -
     assert sum(first) > CALLS // 2
     charged = sum(Decimal(str(attempt["cost_usd"])) for attempt in attempts)
     assert abs(charged - provider.invoice) < Decimal("1e-9")
-    assert abs(sum(Decimal(str(end["cost_usd"])) for end in ends) - provider.invoice) < Decimal("1e-9")
+    assert abs(sum(Decimal(str(end.get("cost_usd") or 0)) for end in ends) - provider.invoice) < Decimal("1e-9")
     assert sum(end.get("reused") == "idempotency" for end in ends) == sum(first[:REPEATED])
