@@ -36,6 +36,7 @@ class Api:
     gateway: HttpGateway
     access: Access
     busy: Callable[[], int]
+    allowed: Callable[[], int]
     wake: Callable[[], None]
 
     @property
@@ -85,7 +86,7 @@ def _machine(api: Api) -> APIRouter:
         """Give the queue's numbers to Prometheus, for any API key that this worker has."""
         if key_of(request) not in api.gateway.keys.values():
             raise NotSignedIn("Send an API key of one of this worker's automations.")
-        return PlainTextResponse(prometheus(api.numbers(), api.busy()))
+        return PlainTextResponse(prometheus(api.numbers(), api.busy(), api.allowed()))
 
     return routes
 
@@ -124,7 +125,7 @@ def _looking(api: Api) -> APIRouter:
         now = queue_now(
             api.desk.depth(by.tenant), Outbox(api.engine.store).counts(by.tenant), api.engine.store.clock_us()
         )
-        return now | {"busy": api.busy(), "ended": api.desk.throughput(by.tenant, 60)}
+        return now | {"busy": api.busy(), "allowed": api.allowed(), "ended": api.desk.throughput(by.tenant, 60)}
 
     @routes.get("/runs")
     def listed(query: Annotated[Wanted, Query()], by: Who = viewer) -> dict[str, Any]:

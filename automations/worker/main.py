@@ -56,7 +56,9 @@ def run(options: Options, automations: Mapping[str, Automation], listener: socke
     engine = Engine(store, gateway, automations)
     name = f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}"
     pool = Pool(engine, Relay(Outbox(store), gateway, gateway), name, options.slots, options.lease_s, pressure)
-    app = create_app(Api(engine, gateway, Access(gateway.me), lambda: pool.busy, pool.wake.set))
+    app = create_app(
+        Api(engine, gateway, Access(gateway.me), lambda: pool.busy, lambda: pressure.allowed, pool.wake.set)
+    )
     pool.start()
     threading.Thread(target=_tidy, args=(Desk(store), pool.stopping), name="tidy", daemon=True).start()
     try:

@@ -25,7 +25,7 @@ def queue_now(depth: Sequence[dict[str, Any]], outbox: tuple[int, int], now_us: 
     }
 
 
-def prometheus(numbers: dict[str, Any], busy: int) -> str:
+def prometheus(numbers: dict[str, Any], busy: int, allowed: int) -> str:
     """Write the numbers in Prometheus' text format."""
     lines = ["# TYPE sluice_queue_runs gauge"]
     for automation, states in sorted(numbers["automations"].items()):
@@ -36,6 +36,7 @@ def prometheus(numbers: dict[str, Any], busy: int) -> str:
         "sluice_queue_events_waiting": numbers["events_waiting"],
         "sluice_queue_events_refused": numbers["events_refused"],
         "sluice_worker_busy": busy,
+        "sluice_worker_allowed": allowed,
     }
     for name, value in gauges.items():
         lines += [f"# TYPE {name} gauge", f"{name} {value}"]

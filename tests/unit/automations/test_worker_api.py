@@ -72,7 +72,7 @@ def engine(tmp_path: Path, gateway: Gateway) -> Iterator[Engine]:
 
 @pytest.fixture
 def client(engine: Engine, gateway: Gateway) -> Iterator[TestClient]:
-    api = Api(engine, gateway, Access(SESSIONS.get), lambda: 0, lambda: None)  # type: ignore[arg-type]
+    api = Api(engine, gateway, Access(SESSIONS.get), lambda: 0, lambda: 8, lambda: None)  # type: ignore[arg-type]
     with TestClient(create_app(api), raise_server_exceptions=False) as made:
         yield made
 
