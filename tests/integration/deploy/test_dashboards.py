@@ -28,7 +28,7 @@ NAME = re.compile(r"\b((?:sluice|gen_ai_client)_[a-z_]+)\b")
 
 # What the automations' worker shows at its own /metrics.
 OF_THE_WORKER = {
-    name: set[str]() for name in re.findall(r"^# TYPE (\w+)", prometheus(queue_now([], (0, 0), 0), 0), re.MULTILINE)
+    name: set[str]() for name in re.findall(r"^# TYPE (\w+)", prometheus(queue_now([], (0, 0), 0), 0, 0), re.MULTILINE)
 } | {"sluice_queue_runs": {"automation", "state"}}
 
 
