@@ -12,12 +12,12 @@ _MOST_MOVERS = 6
 _OUTCOMES = ("success", "override")
 _TO_DO: Mapping[str, str] = {
     "prompt": "Compare both versions on the runs below, or go back.",
-    "policy": "Compare both versions with `sluice policy diff`, or go back.",
+    "policy": "Compare both versions with sluice policy diff, or go back.",
     "model": "Compare both models on the runs below, or go back.",
     "code": "Look at what this version changed, or go back.",
     "split": "Set the split back until it is understood.",
     "price": "Decide whether a cheaper model will do.",
-    "certificate": "Fit a new certificate: `sluice confidence fit`.",
+    "certificate": "Fit a new certificate: sluice confidence fit.",
     "stop": "Decide whether it may run again.",
 }
 _OF_LAYER: Mapping[str, str] = {
