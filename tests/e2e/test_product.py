@@ -4,11 +4,13 @@ import json
 import shutil
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import openai
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
+from tests.e2e.seeded import CALLS, last_week, seed
 from tests.product import KEY, Product, running_product
 
 pytestmark = [pytest.mark.xdist_group("product"), pytest.mark.timeout(240)]
@@ -28,7 +30,9 @@ SECRET = "maria.schneider@example.com"
 
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    with running_product(tmp_path_factory.mktemp("product")) as running:
+    folder = tmp_path_factory.mktemp("product")
+    seed(folder / "data", datetime.now(UTC))
+    with running_product(folder) as running:
         yield running
 
 
@@ -145,6 +149,52 @@ def test_the_trust_page_shows_tree_anchors_and_findings(product: Product, call_i
     page.get_by_text("Answers come from the simulated provider").wait_for()
     page.get_by_text("No export lies here").wait_for()
     assert page.get_by_test_id("stException").count() == 0
+
+
+@needs_browser
+def test_a_week_is_reviewed_from_a_mover_to_a_call_and_an_action(product: Product, page: Page) -> None:
+    week = last_week(datetime.now(UTC))
+    page.goto(f"http://127.0.0.1:{product.dashboard}/")
+    settled(page)
+    page.get_by_role("button", name=f"Freeze {week}").click()
+    page.get_by_text(f"The review of {week} is being built").wait_for()
+    for _ in range(40):
+        if week in product.sluice("review", "list") and "building" not in product.sluice("review", "list"):
+            break
+    page.goto(f"http://127.0.0.1:{product.dashboard}/?week={week}")
+    page.get_by_role("heading", name=f"Automation health, week {week}").wait_for()
+    mover = page.get_by_role("listitem").filter(has_text="worse: drafting: task success fell from")
+    assert "prompt draft went from version 3 to version 4" in mover.inner_text()
+    calls = str(mover.get_by_role("link", name="Calls").get_attribute("href"))
+
+    page.get_by_label("What", exact=True).fill("Go back to version 3")
+    page.get_by_label("Owner", exact=True).fill("ann")
+    page.get_by_role("button", name="Enter", exact=True).click()
+    page.get_by_role("button", name="Done", exact=True).wait_for()
+    assert "Go back to version 3 | ann" in product.sluice("review", "show", week)
+
+    page.goto(f"http://127.0.0.1:{product.dashboard}/{calls}")
+    settled(page)
+    page.get_by_test_id("stDataFrame").first.click(position={"x": 12, "y": 52})
+    page.get_by_role("heading", name=f"Call call_seeded_{CALLS - 1}").wait_for()
+    assert page.get_by_test_id("stException").count() == 0
+
+
+@needs_browser
+def test_a_held_draft_is_approved(product: Product, page: Page) -> None:
+    bound = ("--automation", "support-drafting", "--team", "support", "--environment", "production")
+    key = json.loads(product.sluice("keys", "create", "--name", "drafts", *bound, "--json"))["key"]
+    client = openai.OpenAI(base_url=product.base_url, api_key=key, max_retries=0)
+    question = [{"role": "user", "content": "Where is my parcel?"}]
+    with pytest.raises(openai.APIStatusError) as held:
+        client.chat.completions.create(model="simulated-large", messages=question)  # type: ignore[arg-type]
+    review = held.value.response.headers["x-sluice-review-id"]
+    page.goto(f"http://127.0.0.1:{product.dashboard}/reviews?automation=support-drafting&review={review}")
+    settled(page)
+    page.get_by_role("button", name="Approve").click()
+    page.get_by_text("Nothing waits for a reviewer.").wait_for()
+    page.goto(f"http://127.0.0.1:{product.dashboard}/reviews?state=All&review={review}")
+    page.get_by_text("approved by").wait_for()
 
 
 @needs_browser
