@@ -45,7 +45,8 @@ OPEN: list[LedgerData] = []  # the script of a page cannot be given an object
 def _page(name: str) -> None:
     from importlib import import_module  # noqa: PLC0415 - AppTest runs this function as a script of its own
 
-    from benchmarks.pages import OPEN, MemoryWeekly  # noqa: PLC0415
+    from benchmarks.pages import OPEN  # noqa: PLC0415
+    from dashboard.weekly import MemoryWeekly  # noqa: PLC0415
 
     given = (MemoryWeekly({}),) if name == "automations" else ()
     import_module(f"dashboard.pages.{name}").show(*given, OPEN[0], OPEN[0].now)
