@@ -58,7 +58,8 @@ class Classifier:
     """Multinomial naive Bayes with smoothing."""
 
     def __init__(self, texts: Sequence[Text]) -> None:
-        self._counts = {label: Counter[str]() for label in LABELS}
+        self.labels = sorted({text.label for text in texts})
+        self._counts = {label: Counter[str]() for label in self.labels}
         for text in texts:
             self._counts[text.label].update(text.words.lower().split())
         self._vocabulary = len(set().union(*self._counts.values()))
@@ -71,7 +72,7 @@ class Classifier:
                 math.log((self._counts[label][word] + 0.5) / (self._totals[label] + 0.5 * self._vocabulary))
                 for word in words.lower().split()
             )
-            for label in LABELS
+            for label in self.labels
         }
         most = max(logs.values())
         scaled = {label: math.exp(log - most) for label, log in logs.items()}
