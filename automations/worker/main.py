@@ -32,6 +32,7 @@ __all__ = ("CannotLoad", "Options", "load_automations", "run")
 STOP_S: Final = 15.0
 WORN_CODE: Final = 75  # try again: whoever keeps the worker running starts it anew
 _TIDY_S: Final = 3600.0
+_LOOK_S: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +74,13 @@ def run(options: Options, automations: Mapping[str, Automation], listener: socke
 def _serve(app: object, listener: socket.socket, pool: Pool) -> None:
     config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, server_header=False)  # type: ignore[arg-type]
     server = uvicorn.Server(config)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: pool.stopping.set())
+    told: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):  # no lock in a handler: a second signal would wait for the first
+        signal.signal(number, lambda *_: told.append(1))
     threading.Thread(target=server.run, args=([listener],), name="http", daemon=True).start()
-    pool.stopping.wait()
+    while not (told or pool.stopping.wait(_LOOK_S)):
+        pass
+    pool.stopping.set()
     server.should_exit = True
 
 
