@@ -85,24 +85,25 @@ class Pipeline:
             watch.place = place
             async with place:
                 if place.is_new:
-                    place.kept = await self._first(request, watch, http)
+                    await self._first(request, watch, http)
                 else:
                     await self._again(request, place, watch, http)
 
-    async def _first(self, request: ClearRequest, watch: Watch, http: Exchange) -> Kept | None:
-        """Answer a request that was not answered before, now or later; return what may be said again."""
+    async def _first(self, request: ClearRequest, watch: Watch, http: Exchange) -> None:
+        """Answer a request that was not answered before, now or later."""
         later = await defer(request)
         if later is None:
-            return await self._ask(request, watch, http)
+            await self._ask(request, watch, http)
+            return
         watch.notes["background"] = "queued"  # the answer comes later, and will be a call of its own
         recorded = await watch.record_plain(orjson.dumps(later.reply))
+        await _keep(watch.place, Kept(later.clean))
         if goes_on(request, later.clean):
             await http.begin_stream(streamed(recorded.headers))
         else:
             await http.reply(200, recorded.headers, recorded.body)
-        return Kept(later.clean)
 
-    async def _ask(self, request: ClearRequest, watch: Watch, http: Exchange) -> Kept | None:
+    async def _ask(self, request: ClearRequest, watch: Watch, http: Exchange) -> None:
         """Ask a model."""
         with watch("choose"):
             upstreams = self.upstreams(request.governed.snapshot)
@@ -112,10 +113,9 @@ class Pipeline:
                 watch.reserved()
         with self.tries.budget.call():
             live = route.live and not self.stops.of(request.governed.call.holder.facts)
-            said = await (self._live if live else self._whole)(route, watch, http)
+            await (self._live if live else self._whole)(route, watch, http)
         if route.shadow is not None and watch.answer is not None:
             self.shadows.send(self.desk, self.tries, route, watch.answer)
-        return said
 
     async def _again(self, request: ClearRequest, place: Place, watch: Watch, http: Exchange) -> None:
         """Give an answer that was given before, or what became of one that was held."""
@@ -135,7 +135,7 @@ class Pipeline:
         if not goes_on(request, clean):
             await http.end_stream(recorded.body)
 
-    async def _whole(self, route: Route, watch: Watch, http: Exchange) -> Kept:
+    async def _whole(self, route: Route, watch: Watch, http: Exchange) -> None:
         """The answer is complete, screened and judged before any of it is shown."""
         streamed = route.request.governed.call.stream
         releasing = self._released(route, watch)
@@ -146,13 +146,13 @@ class Pipeline:
             reply = restore(released)
         recorded = await watch.record(reply)
         await keep(released)
+        await _keep(watch.place, _kept(released))
         if not streamed:
             await http.reply(200, recorded.headers, recorded.body)
-            return _kept(released)
+            return
         if not http.started:
             await http.begin_stream(recorded.headers)
         await http.end_stream(recorded.body)
-        return _kept(released)
 
     async def _released(self, route: Route, watch: Watch) -> Released:
         """Ask, judge and act; where the policy says so, ask a better model once and judge again."""
@@ -218,7 +218,7 @@ class Pipeline:
     def _models(self, route: Route, watch: Watch) -> Models:
         return Models(self.upstreams(route.request.governed.snapshot), watch.attempts, self.tries, watch.ts_us)
 
-    async def _live(self, route: Route, watch: Watch, http: Exchange) -> Kept:
+    async def _live(self, route: Route, watch: Watch, http: Exchange) -> None:
         """The answer is screened and restored as it comes; its last part waits for the record."""
         with self.stops.live(route.request.governed.call.holder.facts):
             with watch("invoke"):
@@ -233,9 +233,14 @@ class Pipeline:
         released = act(judged, watch.notes)
         recorded = await watch.record(live.last(released))
         await keep(released)
+        await _keep(watch.place, _kept(released))
         await http.end_stream(recorded.body)
         await live.settle()
-        return _kept(released)
+
+
+async def _keep(place: Place | None, kept: Kept) -> None:
+    if place is not None:
+        await place.keep(kept)
 
 
 def _kept(released: Released) -> Kept:

@@ -43,18 +43,17 @@ class Repeats:
             await _say_again(place.known[1], send)
             return
         scope[BODY] = body
-        said = _Said(send)
         async with place:
-            await self.app(scope, _whole(body), said.send)
-            answer = said.kept(getattr(scope.get("route"), "path", None))
-            place.kept = None if answer is None else Kept(answer)
+            await self.app(scope, _whole(body), _Said(send, place, scope).send)
 
 
 @dataclass(slots=True)
 class _Said:
-    """Passes an answer on and remembers it."""
+    """Passes an answer on; it is kept before its end is passed on."""
 
     pass_on: Send
+    place: Place
+    scope: Scope
     status: int = 0
     kind: str = ""
     parts: list[bytes] = field(default_factory=list)
@@ -69,12 +68,16 @@ class _Said:
             self.bytes += len(message.get("body", b""))
             if self.bytes <= _MOST_BYTES:
                 self.parts.append(message.get("body", b""))
+            answer = None if message.get("more_body") else self._answer()
+            if answer is not None:
+                await self.place.keep(Kept(answer))
         await self.pass_on(message)
 
-    def kept(self, endpoint: str | None) -> dict[str, Any] | None:
+    def _answer(self) -> dict[str, Any] | None:
         """Return the answer if it is worth keeping: what failed may be tried again."""
         if not 200 <= self.status < 400 or self.bytes > _MOST_BYTES or self.kind != "application/json":
             return None
+        endpoint = getattr(self.scope.get("route"), "path", None)
         return {"endpoint": endpoint, "status": self.status, "body": orjson.loads(b"".join(self.parts))}
 
 

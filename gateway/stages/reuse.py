@@ -58,7 +58,7 @@ class Kept(NamedTuple):
 
 @dataclass(slots=True)
 class Place:
-    """Where the answer of one call will be kept: `async with` keeps what is `kept` in the end, or frees the names."""
+    """Where the answer of one call will be kept: `async with` frees the names in the end if nothing was."""
 
     store: AnswerStore
     tenant: str
@@ -66,7 +66,7 @@ class Place:
     names: dict[str, tuple[str, float]] = field(default_factory=dict)
     known: tuple[str, Json] | None = None
     review: str | None = None  # where the answer is held
-    kept: Kept | None = None
+    is_kept: bool = False
     subject: str | None = None
 
     @property
@@ -80,17 +80,21 @@ class Place:
         if IDEMPOTENCY in self.names:
             await self._keep(IDEMPOTENCY, Known(self.asked, review=review_id))
 
+    async def keep(self, kept: Kept) -> None:
+        """Keep an answer whose end its caller has not seen: who has seen it may ask again at once."""
+        self.is_kept = True
+        for kind in self.names:
+            if kept.alike or kind == IDEMPOTENCY:
+                await self._keep(kind, Known(self.asked, kept.clean))
+
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(
         self, _kind: type[BaseException] | None, _e: BaseException | None, _t: TracebackType | None
     ) -> None:
-        for kind in self.names:
-            if self.kept is not None and (self.kept.alike or kind == IDEMPOTENCY):
-                await self._keep(kind, Known(self.asked, self.kept.clean))
-            elif kind == IDEMPOTENCY and self.review is None:
-                await self._keep(kind, None)
+        if IDEMPOTENCY in self.names and not self.is_kept and self.review is None:
+            await self._keep(IDEMPOTENCY, None)
 
     async def _keep(self, kind: str, known: Known | None) -> None:
         name, seconds = self.names[kind]

@@ -13,10 +13,11 @@ from gateway.control.database import open_database
 from gateway.control.identity.tenants import ensure_tenant
 from gateway.control.migrations import upgrade
 from gateway.providers.scripted import json_reply
+from gateway.wire.chat import CHAT
 from metrics.record.master import MasterKey
 from tests.contract.control.clock import Clock
 from tests.integration.gateway.test_policy_blocks import World, answer, code, headers, streamed
-from tests.unit.gateway.making import snapshot
+from tests.unit.gateway.making import Client, snapshot
 
 KEY = {"idempotency_key": "order-1"}
 CACHE = "cache: {mode: exact}\n"
@@ -89,6 +90,33 @@ def test_equal_requests_are_answered_from_the_cache_streamed_or_not(tmp_path: Pa
     assert wanted in hit.body
     assert hit.body.endswith(b"data: [DONE]\n\n") is second
     assert headers(hit)["content-type"].startswith("text/event-stream" if second else "application/json")
+
+
+class Impatient(Client):
+    """Looks what is kept at the very moment it has the whole answer."""
+
+    known: tuple[str, ...] = ()
+
+    def look_into(self, store: AnswerStore) -> None:
+        assert isinstance(store, MemoryAnswers)
+        self._kept = store.kept
+
+    async def send(self, message: Any) -> None:
+        await super().send(message)
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            self.known = tuple(kind for (_, kind, _), raw in self._kept.items() if orjson.loads(raw)["answer"])
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("delivery", ["live", "buffered"])
+def test_who_has_the_answer_may_ask_again_at_once(tmp_path: Path, stream: bool, delivery: str) -> None:
+    world = World(snapshot(tmp_path, routing=CACHE, delivery=delivery), streamed("{}") if stream else answer())
+    body = {"model": "gpt-test", "messages": [{"role": "user", "content": "Hello"}], "stream": stream}
+    client = Impatient(orjson.dumps(body), **KEY)
+    client.look_into(world.pipeline.reuse.store)
+    asyncio.run(client.ask(world.pipeline, CHAT))
+    assert client.status == 200
+    assert sorted(client.known) == ["cache", "idempotency"]
 
 
 @pytest.mark.parametrize(
