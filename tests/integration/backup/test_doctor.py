@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,14 @@ from tests.integration.backup.test_round_trip import Place, place, postgres_serv
 __all__ = ["place", "postgres_server"]
 
 
+@pytest.fixture
+def _as_a_program() -> Iterator[None]:
+    """Make files for their owner only, as `sluice` does from its start on."""
+    before = os.umask(0o077)
+    yield
+    os.umask(before)
+
+
 def test_what_is_read_from_both_databases(place: Place) -> None:
     place.key("any")
     with place.database() as database:
@@ -28,6 +37,7 @@ def test_what_is_read_from_both_databases(place: Place) -> None:
         assert said.clock_us is None or abs(said.clock_us - database.clock_us()) < 60_000_000
 
 
+@pytest.mark.usefixtures("_as_a_program")
 def test_files_that_others_can_read_are_named(tmp_path: Path, place: Place) -> None:
     data = place.settings.data
     with place.database() as database:

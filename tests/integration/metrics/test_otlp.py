@@ -61,7 +61,7 @@ def until_sent(exporter: Exporter, recorder: Recorder) -> None:
     def done() -> bool:
         return caught_up(recorder) and exporter.position.seq == recorder.state.progress.seq
 
-    wait_until(done, lambda: f"{exporter.position} {recorder.status()}", 20)
+    wait_until(done, lambda: f"{exporter.position} {recorder.status()}")
 
 
 def named(found: list[Span], name: str) -> Span:
