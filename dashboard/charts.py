@@ -50,7 +50,7 @@ def latency(data: pd.DataFrame) -> alt.LayerChart:
     colour = alt.condition("datum.stage == 'invoke'", alt.value(UPSTREAM), alt.value(PLAIN))
     scale = alt.Scale(type="symlog", constant=0.1)
     title = ["milliseconds (bar: median, tick: 95th percentile;", "grey: waiting for the model)"]
-    axis = alt.Axis(values=[0, 0.1, 1, 10, 100, 1_000, 10_000, 100_000])
+    axis = alt.Axis(values=[0, 0.1, 1, 10, 100, 1_000, 10_000, 100_000], format=",~g")
     x = alt.X("p50_ms:Q", title=title, scale=scale, axis=axis)
     bars = base.mark_bar().encode(x=x, y=y, color=colour, tooltip=tips)
     ticks = base.mark_tick(thickness=3, color="#D55E00").encode(x=alt.X("p95_ms:Q", scale=scale), y=y, tooltip=tips)
