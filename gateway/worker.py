@@ -9,7 +9,8 @@ import resource
 import signal
 import socket
 import threading
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, MutableMapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -18,6 +19,7 @@ import uvloop
 
 from gateway.app import Gateway, create_app
 from gateway.logs import configure
+from gateway.machine.gate import answer_roll
 from gateway.machine.ports import open_listener
 from gateway.machine.processes import MISCONFIGURED, PROGRAM_NAME, hold_lifeline, inherited_listener
 from gateway.machine.status import StatusFile
@@ -61,7 +63,7 @@ def main() -> None:
         raise SystemExit(MISCONFIGURED) from error
 
 
-async def serve(listener: socket.socket, name: str, settings: Settings, environ: Mapping[str, str]) -> None:
+async def serve(listener: socket.socket, name: str, settings: Settings, environ: MutableMapping[str, str]) -> None:
     """Serve calls on a listening socket until SIGTERM or SIGINT; calls in flight get `grace_s` to finish."""
     async with open_parts(settings, environ, name) as parts:
         await _until_governed(parts)
@@ -69,7 +71,8 @@ async def serve(listener: socket.socket, name: str, settings: Settings, environ:
         running = (parts.changes.run(), status.run(), parts.purses.run(), parts.runner.run())
         pollers = [asyncio.create_task(each) for each in running]
         try:
-            await _serve(create_app(parts.pipeline, routers(parts), kept=parts.responses), listener, parts)
+            app = create_app(parts.pipeline, routers(parts), kept=parts.responses)
+            await _serve(app, listener, parts, partial(answer_roll, environ))
         finally:
             for poller in pollers:
                 poller.cancel()
@@ -86,7 +89,7 @@ async def _until_governed(parts: Parts) -> None:
         await asyncio.sleep(_LOOK_S)
 
 
-async def _serve(app: Gateway, listener: socket.socket, parts: Parts) -> None:
+async def _serve(app: Gateway, listener: socket.socket, parts: Parts, serves: Callable[[], None]) -> None:
     door = Door(SocketLimits(), refusing(parts.pipeline))
     config = uvicorn.Config(
         app,
@@ -102,7 +105,7 @@ async def _serve(app: Gateway, listener: socket.socket, parts: Parts) -> None:
         timeout_graceful_shutdown=cast(Any, max(0.0, parts.settings.grace_s - _NOTICE_S)),
         backlog=2048,
     )
-    server = Server(config, parts.settings.grace_s + _LAST_S)
+    server = Server(config, parts.settings.grace_s + _LAST_S, serves)
     sweeping = asyncio.create_task(door.watch(server.server_state.connections))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, server.stop, number)
@@ -121,11 +124,17 @@ async def _serve(app: Gateway, listener: socket.socket, parts: Parts) -> None:
 class Server(uvicorn.Server):
     """Stops without raising the signal again: the journal is closed after the server."""
 
-    def __init__(self, config: uvicorn.Config, last_s: float) -> None:
+    def __init__(self, config: uvicorn.Config, last_s: float, serves: Callable[[], None]) -> None:
         super().__init__(config)
+        self._serves = serves
         self._asked: set[int] = set()
         self._last = threading.Timer(last_s, os._exit, (1,))
         self._last.daemon = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets)
+        self._serves()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:

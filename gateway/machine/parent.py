@@ -1,7 +1,7 @@
 """`sluice gateway`: binds the listening socket, keeps N workers and one keeper running on it, drains when told.
 
 What has to be prepared first is prepared by a program of its own, so that this long-lived parent stays small; workers
-import meanwhile, and wait at a gate.
+import meanwhile, and wait at a gate. The keeper, which no first call needs, starts when the workers serve.
 """
 
 import asyncio
@@ -11,11 +11,12 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from gateway.machine.gate import Gate
+from gateway.machine.gate import Gate, Roll
 from gateway.machine.ports import open_listener
 from gateway.machine.processes import MISCONFIGURED, PROGRAM_NAME, Child, Lifeline, Program, python
 from gateway.settings import Settings, as_environment
 
+ROLL_S = 3.0  # the keeper waits so long for workers, and starts beside them when they need more
 MARGIN_S = 3.0  # beyond the grace that calls get: to sync the journal and end
 _log = logging.getLogger("gateway.machine.parent")
 
@@ -49,8 +50,8 @@ async def serve(
     stop = stop_signals()
     listener = listener or open_listener(settings)
     settings = replace(settings, port=listener.getsockname()[1])
-    lifeline, gate = Lifeline(), Gate()
-    programs = _programs(settings, environ, commands, listener, gate)
+    lifeline, gate, roll = Lifeline(), Gate(), Roll()
+    programs = _programs(settings, environ, commands, listener, gate, roll)
     keeper, *workers = children = [Child(program, lifeline, _log.warning) for program in programs]
     _log.info("listening on %s:%d with %d workers", settings.host, settings.port, settings.workers)
     running = [asyncio.create_task(child.keep()) for child in workers]
@@ -58,15 +59,21 @@ async def serve(
     asked = False
     if not failed:
         gate.open()
-        running.append(asyncio.create_task(keeper.keep()))
+        running.append(asyncio.create_task(_last(keeper, roll, len(workers))))
         asked = await first_of(stop, running)
     listener.close()
+    roll.close()
     await asyncio.gather(*(child.stop() for child in children))
     await asyncio.gather(*running)
     gate.open()
     lifeline.close()
     _log.info("stopped")
     return failed or (0 if asked else MISCONFIGURED)
+
+
+async def _last(keeper: Child, roll: Roll, workers: int) -> int:
+    await roll.all_serve(workers, ROLL_S)
+    return await keeper.keep()
 
 
 async def _prepare(command: tuple[str, ...] | None, environ: Mapping[str, str], stop: asyncio.Event) -> int:
@@ -83,7 +90,7 @@ async def _prepare(command: tuple[str, ...] | None, environ: Mapping[str, str], 
 
 
 def _programs(
-    settings: Settings, environ: Mapping[str, str], commands: Commands, listener: socket.socket, gate: Gate
+    settings: Settings, environ: Mapping[str, str], commands: Commands, listener: socket.socket, gate: Gate, roll: Roll
 ) -> list[Program]:
     """Return the keeper, then the workers."""
     environment = {**environ, **as_environment(settings)}
@@ -94,7 +101,7 @@ def _programs(
     numbers = range(1, settings.workers + 1)
     workers = [program(f"worker-{n}", commands.worker, settings.grace_s + MARGIN_S) for n in numbers]
     keeper = program("keeper", commands.keeper, MARGIN_S)
-    return [keeper, *(replace(worker, listener=listener) for worker in workers)]
+    return [keeper, *(replace(worker, listener=listener, roll=roll) for worker in workers)]
 
 
 def stop_signals() -> asyncio.Event:

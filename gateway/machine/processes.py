@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from gateway.machine.crashes import ENDED
-from gateway.machine.gate import GATE_FD, Gate
+from gateway.machine.gate import GATE_FD, ROLL_FD, Gate, Roll
 from gateway.machine.running import private
 
 LIFELINE_FD: Final = "SLUICE_LIFELINE_FD"
@@ -87,6 +87,7 @@ class Program:
     log: Path | None = None
     listener: socket.socket | None = None
     gate: Gate | None = None
+    roll: Roll | None = None
     own_group: bool = True  # signals from the terminal reach only the parent, which stops children in order
 
 
@@ -111,6 +112,8 @@ class Child:
         """Run the program again and again; return its last exit code once stopped or misconfigured from the start."""
         delay_s = self.first_delay_s
         while True:
+            if self._stopping.is_set():  # before it ever ran
+                return 0
             began = time.monotonic()
             code = await self._run_once()
             if self._stopping.is_set() or (code == MISCONFIGURED and self.starts == 1):
@@ -161,21 +164,21 @@ class Child:
         return await self.process.wait()
 
     async def _start(self) -> asyncio.subprocess.Process:
-        program, fds, marks = self.program, [self.lifeline.read_fd], {LIFELINE_FD: str(self.lifeline.read_fd)}
+        program, fds = self.program, {LIFELINE_FD: self.lifeline.read_fd}
         if program.listener is not None:
-            fds.append(program.listener.fileno())
-            marks[LISTENER_FD] = str(program.listener.fileno())
+            fds[LISTENER_FD] = program.listener.fileno()
         if program.gate is not None and not program.gate.is_open:
-            fds.append(program.gate.read_fd)
-            marks[GATE_FD] = str(program.gate.read_fd)
+            fds[GATE_FD] = program.gate.read_fd
+        if program.roll is not None and program.roll.is_open:
+            fds[ROLL_FD] = program.roll.write_fd
         with _open_log(program.log) as log:
             return await asyncio.create_subprocess_exec(
                 *program.command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**program.environment, **marks},
-                pass_fds=fds,
+                env={**program.environment, **{mark: str(fd) for mark, fd in fds.items()}},
+                pass_fds=tuple(fds.values()),
                 process_group=0 if program.own_group else None,
             )
 

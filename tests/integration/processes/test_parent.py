@@ -1,5 +1,6 @@
 """The gateway's parent: one socket for all workers, dead ones replaced, keeper last, nothing left behind."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.machine.gate import GATE_FD, Gate
+from gateway.machine.gate import GATE_FD, ROLL_FD, Gate, Roll, answer_roll
 from gateway.machine.ports import listen
 from tests.integration.processes.watching import TINY, alive, free, get, pids, trace, until
 
@@ -76,6 +77,29 @@ def test_a_worker_that_cannot_run_with_these_settings_ends_the_gateway_with_two(
     running = Gateway(tmp_path, "refuse")
     assert running.process.wait(60) == 2
     assert not any(alive(pid) for pid in pids(running.trace, "keeper"))
+
+
+def test_the_keeper_starts_when_the_workers_serve(gateway: Gateway) -> None:
+    order = [(who, what) for who, what, _ in trace(gateway.trace)]
+    assert order.index(("keeper", "start")) > max(at for at, seen in enumerate(order[:6]) if seen == ("worker", "up"))
+
+
+def test_a_roll_waits_for_all_but_for_slow_ones_only_so_long() -> None:
+    async def waited(answers: int, limit_s: float) -> float:
+        roll, loop = Roll(), asyncio.get_running_loop()
+        fds = [os.dup(roll.write_fd) for _ in range(answers)]
+        waiting = asyncio.create_task(roll.all_serve(2, limit_s))
+        began = loop.time()
+        for fd in fds:
+            await asyncio.sleep(0.05)
+            answer_roll({ROLL_FD: str(fd)})
+        await waiting
+        assert not roll.is_open
+        return loop.time() - began
+
+    assert asyncio.run(waited(2, 600)) < 300
+    assert asyncio.run(waited(1, 0.3)) >= 0.25
+    answer_roll({})
 
 
 def test_programs_wait_at_the_gate_until_it_opens_and_later_ones_do_not(tmp_path: Path) -> None:

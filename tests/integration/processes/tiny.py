@@ -14,6 +14,7 @@ import sys
 import threading
 from pathlib import Path
 
+from gateway.machine.gate import answer_roll
 from gateway.machine.ports import listen
 from gateway.machine.processes import hold_lifeline, inherited_listener
 
@@ -34,6 +35,7 @@ def main() -> None:
     if how == "serve":
         threading.Thread(target=serve, daemon=True).start()
     note(name, "up")
+    answer_roll(os.environ)
     while not ended.wait(0.05):
         pass
     note(name, "end")
