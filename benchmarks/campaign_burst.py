@@ -6,21 +6,24 @@ and the latency of live calls by another key before the burst and during it.
 """
 
 import json
+import os
 import statistics
+import subprocess
 import sys
-import threading
 import time
-import urllib.error
-import urllib.request
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import click
+import psutil
 
 from benchmarks.flow_stand import LETTERS, Flow, flowing
-from benchmarks.stand import KEY, Figures, write_page
+from benchmarks.honest import FAILED_S
+from benchmarks.servers import ROOT
+from benchmarks.stand import Figures, processes, write_page
 from metrics.client import RecorderClient
 
 HEADING: Final = "## make campaign-burst"
@@ -44,29 +47,40 @@ _PACE_S: Final = 0.1
 
 @dataclass
 class Live:
-    """Calls of another key, ten in a second: how long each took, and how many failed."""
+    """Calls of another key, ten in a second, from a process of their own."""
 
-    url: str
-    took_ms: list[float] = field(default_factory=list)
-    failed: int = 0
-    stop: threading.Event = field(default_factory=threading.Event)
+    port: int
+    process: "subprocess.Popen[bytes]" = field(init=False)
 
-    def run(self) -> None:
-        body = json.dumps({"model": "ok", "messages": [{"role": "user", "content": "Hello."}]}).encode()
-        headers = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
-        while not self.stop.wait(_PACE_S):
-            began = time.perf_counter()
-            try:
-                with urllib.request.urlopen(urllib.request.Request(self.url, body, headers), timeout=30) as answer:
-                    answer.read()
-                self.took_ms.append((time.perf_counter() - began) * 1000)
-            except (urllib.error.URLError, OSError):
-                self.failed += 1
+    def __post_init__(self) -> None:
+        command = [sys.executable, "-m", "benchmarks.honest", str(self.port), "3600", str(_PACE_S)]
+        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
 
-    def since(self, at: int) -> str:
-        """Return median and 95th percentile of the calls from one on."""
-        took = self.took_ms[at:] or [0.0]
-        return f"{statistics.median(took):.0f}, {statistics.quantiles(took, n=20)[-1] if len(took) > 1 else 0:.0f} ms"
+    def ended(self) -> list[float]:
+        """End the calls; return how long each took, in ms."""
+        self.process.terminate()
+        told, _ = self.process.communicate(timeout=30)
+        return [each * 1000 for each in json.loads(told)]
+
+
+def shown(took_ms: list[float]) -> str:
+    """Return median and 95th percentile."""
+    return f"{statistics.median(took_ms):.0f}, {statistics.quantiles(took_ms, n=20)[-1]:.0f} ms"
+
+
+def cpu_s(flow: Flow) -> dict[str, float]:
+    """Return the processor's seconds so far of whatever shares this machine."""
+    spent: dict[str, float] = defaultdict(float)
+    known = {process.pid: "gateway" for process in processes(flow.stand.server.process.pid, "gateway.worker")}
+    known |= {each.process.pid: "workers" for each in flow.workers if each.process is not None}
+    known |= {process.pid: "the product's others" for process in flow.stand.server.tree() if process.pid not in known}
+    known |= {os.getpid(): "campaign and target"}
+    for process in psutil.process_iter(["pid", "name", "cpu_times", "cmdline"]):
+        model = "benchmarks.faulty_upstream" in (process.info["cmdline"] or ())
+        other = "PostgreSQL" if process.info["name"] == "postgres" else "model" if model else "everything else"
+        times = process.info["cpu_times"]
+        spent[known.get(process.pid, other)] += times.user + times.system
+    return spent
 
 
 def put_in(flow: Flow, count: int, batch: int) -> tuple[float, int]:
@@ -92,15 +106,15 @@ def one(figures: Figures, count: int, batch: int, limit: int, *, postgresql: boo
     with flowing(workers, postgresql=postgresql, slots=8, lease_s=15.0) as flow:
         (flow.stand.folder / "policies" / "letters.yaml").write_text(LIMITED.replace("LIMIT", str(limit)))
         flow.states()
-        live = Live(flow.stand.url)
-        threading.Thread(target=live.run, daemon=True).start()
+        quiet = Live(flow.stand.port)
         time.sleep(15)
-        quiet = live.since(0)
-        at, began = len(live.took_ms), time.monotonic()
+        idle, live = quiet.ended(), Live(flow.stand.port)
+        before, began = cpu_s(flow), time.monotonic()
         took_s, new = put_in(flow, count, batch)
+        coming, live = live.ended(), Live(flow.stand.port)
         drained = flow.until_ended(count, 1500)
-        drain_s, busy, states = time.monotonic() - began, live.since(at), flow.states()
-        live.stop.set()
+        drain_s, draining, states = time.monotonic() - began, live.ended(), flow.states()
+        spent = {name: seconds - before.get(name, 0.0) for name, seconds in cpu_s(flow).items()}
         flow.until_told()
         time.sleep(3)
         most = fullest_minute(flow)
@@ -118,12 +132,16 @@ def one(figures: Figures, count: int, batch: int, limit: int, *, postgresql: boo
         well=new == arrived == count and not twice,
     )
     say(f"{store}: answered calls in the fullest minute, limit", f"{most}, {limit}", well=most <= limit)
-    say(f"{store}: live calls before the burst: median, 95th percentile", quiet)
+    say(f"{store}: live calls before the burst: median, 95th percentile", shown(idle))
+    say(f"{store}: live calls while it came in: median, 95th percentile", shown(coming))
+    failed = sum(each >= FAILED_S * 1000 for each in coming + draining)
     say(
-        f"{store}: live calls during it: median, 95th percentile; failed",
-        f"{busy}; {live.failed}",
-        well=not live.failed,
+        f"{store}: live calls while it drained: median, 95th percentile; failed of {len(coming + draining)}",
+        f"{shown(draining)}; {failed}",
+        well=not failed,
     )
+    used = ", ".join(f"{name} {seconds:.0f}" for name, seconds in sorted(spent.items(), key=lambda it: -it[1]))
+    say(f"{store}: seconds of two cores that went to", used)
 
 
 @click.command()
