@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 
 from gateway.control import schema_reviews
 from gateway.control.database import Database, Note, Write, upsert
@@ -53,6 +53,13 @@ def end(tx: Write, tenant: str, name: str, automation: str) -> bool:
         return False
     tx.record(Note("alert.closed", tenant, ACTOR, {"alert": name}, automation))
     return True
+
+
+def named(conn: Connection, tenant: str, suffix: str) -> set[str]:
+    """Return the automations that have an open trouble whose name ends so."""
+    table = schema_reviews.alerts
+    mine = select(table.c.automation).where(table.c.tenant == tenant, table.c.over_us.is_(None))
+    return set(conn.execute(mine.where(table.c.name.endswith(suffix, autoescape=True))).scalars())
 
 
 def tell(tx: Write, tenant: str, channels: Sequence[str], body: Mapping[str, Any]) -> None:

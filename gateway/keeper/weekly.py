@@ -16,10 +16,12 @@ from gateway.control.leases import Lease
 from gateway.control.tree import TreeInForce
 from gateway.control.weekly import Frozen
 from gateway.keeper.alerts import Alerts
+from gateway.keeper.dead_letters import DeadLetters
 from gateway.keeper.duties import Duty, sparing
 from gateway.keeper.messages import Messenger
 from gateway.settings import Settings
 from metrics.client import RecorderClient
+from metrics.health.measures import Ask
 from metrics.health.review.build import figures_of
 from metrics.health.review.inputs import Inputs
 from metrics.health.review.weeks import last_week, week_span, weeks_up_to
@@ -28,6 +30,7 @@ from policy.values import dump
 
 BUILD_S: Final = 1.0
 ALERTS_S: Final = 30.0
+LETTERS_S: Final = 5.0
 ACTOR: Final = "keeper"
 _DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _EARLIER: Final = 4  # weeks whose frozen figures are compared with today's
@@ -131,9 +134,13 @@ def weekly_duties(
         settings.review_at,
         channels,
     )
-    alerts = Alerts(database, lambda tenant: client(tenant).query, channels)
+
+    def ask(tenant: str) -> Ask:
+        return client(tenant).query
+
     return [
         Duty("weekly reviews", BUILD_S, builder.build),
-        Duty("alerts", ALERTS_S, sparing(alerts.look, database.clock_us)),
+        Duty("alerts", ALERTS_S, sparing(Alerts(database, ask, channels).look, database.clock_us)),
+        Duty("dead letters", LETTERS_S, sparing(DeadLetters(database, ask, channels).look, database.clock_us)),
         Duty("messages", BUILD_S, messenger.send),
     ]

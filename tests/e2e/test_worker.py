@@ -13,6 +13,8 @@ from gateway.local_access import LocalAccess
 from gateway.settings import load
 from metrics.client import RecorderClient
 from tests.keyed_target import Target, keyed_target
+from tests.peers import Target as Hook
+from tests.peers import http_target
 from tests.product import ROOT, Product, running_product
 
 LETTERS = [
@@ -41,7 +43,13 @@ def target() -> Iterator[Target]:
 
 
 @pytest.fixture(scope="module")
-def product(tmp_path_factory: pytest.TempPathFactory, target: Target) -> Iterator[Product]:
+def hook() -> Iterator[Hook]:
+    with http_target() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def product(tmp_path_factory: pytest.TempPathFactory, target: Target, hook: Hook) -> Iterator[Product]:
     folder = tmp_path_factory.mktemp("letters")
     policies = folder / "policies"
     policies.mkdir()
@@ -50,6 +58,7 @@ def product(tmp_path_factory: pytest.TempPathFactory, target: Target) -> Iterato
     (policies / "letters.yaml").write_text(TOOLS)
     (policies / "rest.yaml").write_text("policy: rest\nschema: 1\nowner: tests@example.com\n")
     more = {"SLUICE_AUTOMATIONS": str(ROOT / "tests" / "e2e" / "automations"), "LETTERS_TARGET": target.url}
+    more |= {"SLUICE_NOTIFY": "webhook:OPS", "OPS": f"{hook.url}/ops", "SLUICE_WEBHOOK_HOSTS": "127.0.0.1"}
     with running_product(folder, "--no-dashboard", policies=policies, more=more) as running:
         yield running
 
@@ -94,7 +103,7 @@ def test_the_same_letter_again_starts_nothing(product: Product, tmp_path: Path) 
 
 
 def test_a_poisoned_letter_is_a_dead_letter_that_a_mended_input_brings_back(product: Product, tmp_path: Path) -> None:
-    (name,) = started(product, tmp_path, [POISON])
+    name, left = started(product, tmp_path, [POISON, POISON | {"id": "l10"}])
     until(lambda: name in runs(product, "--dead"))
     content = json.loads(product.sluice("runs", "show", name, "--content"))
     assert content["input"]["text"] == "poison"
@@ -103,6 +112,7 @@ def test_a_poisoned_letter_is_a_dead_letter_that_a_mended_input_brings_back(prod
     mended.write_text(json.dumps(POISON | {"text": "Hello."}))
     product.sluice("runs", "retry", name, "--input", str(mended))
     until(lambda: runs(product)[name]["state"] == "done")
+    assert runs(product, "--dead").keys() == {left}
 
 
 def test_an_action_that_the_policy_holds_waits_for_a_person(product: Product, target: Target, tmp_path: Path) -> None:
@@ -127,6 +137,15 @@ def test_a_stop_stops_actions_until_it_is_lifted(product: Product, target: Targe
     assert len(target.done) == before
     product.sluice("runs", "cancel", name)
     assert runs(product)[name]["state"] == "cancelled"
+
+
+def test_people_are_told_of_dead_letters_by_webhook(product: Product, hook: Hook) -> None:
+    until(lambda: bool(hook.asked))
+    assert {each.path for each in hook.asked} == {"/ops"}
+    text = hook.asked[0].body["text"]
+    assert text.startswith("*letters: dead letters*\nletters: ")
+    assert "(cause: error)" in text
+    assert "customer-8" not in text
 
 
 def test_the_queue_tells_how_it_stands(product: Product) -> None:

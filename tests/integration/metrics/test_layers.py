@@ -92,6 +92,19 @@ def test_each_failed_run_is_laid_at_the_first_door_that_fits(tmp_path: Path, sto
     }
 
 
+def test_dead_letters_count_until_somebody_deals_with_them(tmp_path: Path, story: Story) -> None:
+    for run, then in (("a", None), ("b", "run.replayed"), ("c", "run.discarded"), ("d", None), ("e", "run.replayed")):
+        story.say(run, "step.end", "post", status="failed", cause="timeout")
+        story.say(run, "dead_letter", "post", cause="error" if run == "d" else "timeout")
+        if then is not None:
+            story.say(run, then, None, by="ann")
+    story.say("e", "dead_letter", "post", cause="timeout")
+    book = ledger(tmp_path / "ledger.duckdb", story.events)
+    (row,) = ask(book, "dead_letters", since=SPAN.since_us).dicts()
+    book.close()
+    assert (row["runs"], row["causes"]) == (3, "error, timeout")
+
+
 def test_layers_are_scored_apart(tmp_path: Path, story: Story) -> None:
     for number, (ids, wanted) in enumerate((("kb.a kb.b", "kb.b"), ("kb.a", "kb.c"), ("", "kb.a"))):
         story.say(f"r{number}", "retrieval", "look", ids=ids, empty=not ids, hits=len(ids.split()))
