@@ -20,6 +20,11 @@ RUN python -m pip --python /opt/sluice/bin/python install --no-deps --no-build-i
     && /opt/sluice/bin/python -m compileall -q /opt/sluice/lib
 
 FROM ${PYTHON_IMAGE}
+# For anchors in a git remote, over HTTPS or SSH. Debian's signature vouches for these; a pinned version would be gone with the next fix.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends git openssh-client \
+    && rm -rf /var/lib/apt/lists/*
 RUN python -m pip uninstall --yes --quiet --root-user-action ignore pip \
     && groupadd --gid 10001 sluice \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin sluice \

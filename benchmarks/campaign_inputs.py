@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import click
 
 from benchmarks.hostile_requests import by_hand, chat, head, mutations, sent
+from benchmarks.huge_requests import huge
 from benchmarks.rawhttp import Reply, ask
 from benchmarks.servers import python
 from benchmarks.spec_fuzz import fuzz_own_spec
@@ -23,7 +24,6 @@ from benchmarks.stand import Stand, ended_calls, standing
 
 SLOW_S = 1.0
 GOOD = chat()
-MIB = 1 << 20
 
 
 @dataclass
@@ -104,36 +104,6 @@ async def injections(stand: Stand, counts: Counts) -> None:
             counts.bad.append(f"injection {number}: an extra header")
         replies.append(reply)
     counts.say("injections into reflected values", f"{len(replies)}: {tally(replies)}")
-
-
-def memory_mb(stand: Stand) -> float:
-    return max(worker.memory_info().rss for worker in stand.workers()) / MIB
-
-
-async def huge(stand: Stand, counts: Counts) -> None:
-    """Send bodies of 200 MB, announced and chunked, and watch the workers' memory."""
-    before, peak, done = memory_mb(stand), 0.0, asyncio.Event()
-
-    async def watch() -> None:
-        nonlocal peak
-        while not done.is_set():
-            peak = max(peak, memory_mb(stand))
-            await asyncio.sleep(0.02)
-
-    watching = asyncio.create_task(watch())
-    size, part = 200 * MIB, b"x" * 65536
-    announced = await ask(stand.port, head(f"content-length: {size}") + bytes(size))
-    announced_peak, peak = peak, 0.0
-    pieces = (b"%x\r\n" % len(part) + part + b"\r\n") * (size // len(part))
-    chunked = await ask(stand.port, head("transfer-encoding: chunked") + pieces, 30)
-    done.set()
-    await watching
-    counts.judge("200 MB announced", announced)
-    counts.judge("200 MB chunked", chunked, slow_s=5)
-    if announced_peak - before > 5 or peak - before > 100:  # a chunked body is read up to its limit of 32 MiB
-        counts.bad.append("memory grew with a body that was refused")
-    counts.say("200 MB, length announced: status, MB more", f"{announced.status}, {announced_peak - before:.1f}")
-    counts.say("200 MB, chunked: status, MB more", f"{chunked.status}, {peak - before:.1f}")
 
 
 async def wrong_keys(stand: Stand, counts: Counts, count: int) -> None:
@@ -231,7 +201,7 @@ async def bad_requests(stand: Stand, counts: Counts, count: int, seed: int) -> N
     if lines > calls:
         counts.bad.append(f"{lines} log lines for {calls} calls")
     counts.say("log lines for the calls so far", f"{lines} for {calls}")
-    await huge(stand, counts)
+    counts.bad += await huge(stand, counts.say)
 
 
 @click.command()

@@ -117,6 +117,24 @@ def processes(parent: int, module: str) -> list[psutil.Process]:
     return found
 
 
+class Peak:
+    """The most memory that one of some processes takes from now on, as the kernel counts it. Linux only."""
+
+    def __init__(self, watched: list[psutil.Process]) -> None:
+        self._before = {process.pid: process.memory_info().rss for process in watched}
+        for pid in self._before:
+            Path(f"/proc/{pid}/clear_refs").write_text("5")  # forget the peak so far
+
+    def more_mib(self) -> float:
+        """Return how much more than at the beginning that was."""
+        return max((self._peak(pid) - rss) / 2**20 for pid, rss in self._before.items())
+
+    @staticmethod
+    def _peak(pid: int) -> int:
+        (kib,) = re.findall(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text("ascii"))
+        return int(kib) * 1024
+
+
 def write_policies(
     folder: Path, failure: str, first_byte_s: float, idle_s: float, tries: Tries = ONE_TRY, policy: str = POLICY
 ) -> Path:

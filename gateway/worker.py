@@ -141,6 +141,23 @@ class Server(uvicorn.Server):
         """Leave signals to `_serve`."""
         yield
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take in what waits in the queue of the listening socket, then stop: closing it would reset those callers."""
+        queues = [listener.dup() for listener in sockets or []]
+        for server in self.servers:
+            server.close()
+        for listener in sockets or []:
+            listener.close()
+        await asyncio.sleep(0)  # the loop lets go of the sockets in its next round; only `queues` hold them then
+        await asyncio.sleep(0)
+        for taken in [each for queue in queues for each in _queued(queue)]:
+            await asyncio.get_running_loop().connect_accepted_socket(self._connection, taken)
+        await super().shutdown(sockets)
+
+    def _connection(self) -> asyncio.Protocol:
+        given = {"config": self.config, "server_state": self.server_state, "app_state": self.lifespan.state}
+        return cast(Callable[..., asyncio.Protocol], self.config.http_protocol_class)(**given)
+
     def stop(self, number: int) -> None:
         """Finish the calls in flight and return; asked twice by the same signal, cut them short.
 
@@ -151,6 +168,16 @@ class Server(uvicorn.Server):
         self.force_exit = number in self._asked
         self._asked.add(number)
         self.should_exit = True
+
+
+def _queued(listener: socket.socket) -> list[socket.socket]:
+    """Return the connections that wait, and close the listening socket."""
+    found = []
+    with listener, contextlib.suppress(BlockingIOError):
+        listener.setblocking(False)
+        while True:
+            found.append(listener.accept()[0])
+    return found
 
 
 def allow_many_files() -> None:

@@ -17,6 +17,8 @@ Headers = Sequence[tuple[bytes, bytes]]
 _T = TypeVar("_T")
 # A call that is answered sooner never pays for the task that waits for the client to leave.
 WATCH_AFTER_S: Final = 0.1
+# A body whose length is not announced can only be refused after so much of it is held. OpenAI's clients announce it.
+UNANNOUNCED_BYTES: Final = 2 * 1024 * 1024
 
 
 class ClientLeft(Exception):
@@ -48,11 +50,14 @@ class Exchange:
         """Return the request body.
 
         Raises:
-            TooLarge: it is longer than `max_bytes` (found before it is all read).
+            TooLarge: it is longer than `max_bytes`, or than `UNANNOUNCED_BYTES` (found before it is all read).
             BadRequest: it did not arrive in time.
             ClientLeft: the client went away while sending.
         """
-        if int(self.headers.get(b"content-length", b"0")) > max_bytes:
+        announced = self.headers.get(b"content-length")
+        if announced is None:
+            max_bytes = min(max_bytes, UNANNOUNCED_BYTES)
+        elif int(announced) > max_bytes:
             raise _too_large(max_bytes)
         message = await self._receive()
         if message["type"] == "http.disconnect":
@@ -151,4 +156,5 @@ class BadRequestTimeout(BadRequest):
 
 
 def _too_large(max_bytes: int) -> TooLarge:
-    return TooLarge(f"The request body may have {max_bytes:,} bytes at most.")
+    hint = " without a Content-Length" if max_bytes == UNANNOUNCED_BYTES else ""
+    return TooLarge(f"The request body may have {max_bytes:,} bytes at most{hint}.")

@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 from gateway.cli import COMMANDS
 from gateway.machine.up import parts
 from gateway.settings import SPECS, load
+from metrics.proof.anchor import anchors_of
 from metrics.record.otel_settings import otlp_settings
 from policy.load import load_tree
 
@@ -52,7 +53,7 @@ def test_every_variable_is_a_setting_or_one_that_is_read(name: str) -> None:
     providers = load_tree(ROOT / "policies").providers.values()
     read = {named for provider in providers for named in (provider.base_url_env, provider.api_key_env)}
     others = {key for key in {**environment(name), **BUILT_IN} if key not in settings | read}
-    assert others <= {"PGPASSWORD"} | {key for key in others if key.startswith("OTEL_")}
+    assert others <= {"PGPASSWORD", "GIT_SSH_COMMAND"} | {key for key in others if key.startswith(("OTEL_", "AWS_"))}
 
 
 def test_what_can_be_set_on_a_laptop_can_be_set_here() -> None:
@@ -140,6 +141,17 @@ def test_secrets_come_from_outside() -> None:
                 assert value is None or value.startswith("${")
     asked = set(WRITTEN_OUT.findall((ROOT / "docker-compose.yml").read_text("utf-8")))
     assert not {name for name in asked if name not in EXAMPLE}
+
+
+def test_the_recorder_gets_all_that_its_anchors_read(tmp_path: Path) -> None:
+    given = environment("recorder")
+    anchored = re.findall(r'get\("((?:AWS|OTEL)_\w+)"', (ROOT / "metrics/proof/anchor_remote.py").read_text("utf-8"))
+    assert len(anchored) >= 7
+    assert set(anchored) <= set(given)
+    assert "GIT_SSH_COMMAND" in given
+    keys = dict.fromkeys((key for key in given if key.startswith("AWS_")), "x")
+    places = "s3:https://s3.example.com/bucket/anchors,otlp:https://collector.example.com:4318/v1/logs"
+    assert len(anchors_of(places, tmp_path, keys)) == 2
 
 
 def test_the_collectors_variable_is_the_one_the_recorder_reads() -> None:

@@ -56,7 +56,8 @@ def test_everything_that_is_copied_reaches_the_build() -> None:
 
 def test_packages_are_pinned_by_hash_and_nothing_is_compiled() -> None:
     assert "--require-hashes --only-binary :all: -r requirements.lock" in BUILD
-    assert "apt-get" not in DOCKERFILE
+    assert "apt-get" not in BUILD
+    assert re.findall(r"apt-get install --yes --no-install-recommends (.+) \\", FINAL) == ["git openssh-client"]
     assert "curl" not in DOCKERFILE
 
 

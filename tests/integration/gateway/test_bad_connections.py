@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from gateway.sockets import SocketLimits
+from gateway.wire.exchange import UNANNOUNCED_BYTES
 from tests.e2e.conftest import Start
 from tests.e2e.wire import completion
-from tests.integration.gateway.raw import ask, connect, head, read_all, reply_of, request, seconds_until_closed
+from tests.integration.gateway.raw import BODY, ask, connect, head, read_all, reply_of, request, seconds_until_closed
 from tests.running_gateway import KEY, Running
 from tests.upstream import Upstream, reply
 
@@ -139,6 +140,18 @@ def test_a_refused_body_is_dropped_and_the_answer_arrives(quick: Running) -> Non
         sock.sendall(b"x" * (1 << 20))
         assert reply_of(sock)[0] == 413
         assert seconds_until_closed(sock) < USUAL_S
+
+
+def test_a_body_without_a_length_is_refused_at_its_own_limit(quick: Running) -> None:
+    piece = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
+    for pieces, wanted in ((UNANNOUNCED_BYTES // 0x10000 - 1, 200), (UNANNOUNCED_BYTES // 0x10000 + 1, 413)):
+        with connect(quick) as sock:
+            sock.sendall(head("transfer-encoding: chunked") + piece * pieces + b"%x\r\n" % len(BODY) + BODY + b"\r\n")
+            sock.sendall(b"0\r\n\r\n")
+            status, _, body = reply_of(sock)
+        assert status == wanted
+    assert "without a Content-Length" in body["error"]["message"]
+    assert ask(quick, request(body=b" " * (UNANNOUNCED_BYTES + 1) + BODY))[0] == 200
 
 
 def test_beyond_its_limit_a_worker_says_when_to_come_back(quick: Running, upstream: Upstream) -> None:

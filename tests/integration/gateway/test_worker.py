@@ -15,6 +15,8 @@ from typing import Any
 import httpx2 as httpx
 import orjson
 import pytest
+import uvicorn
+import uvloop
 from sqlalchemy import update
 
 from benchmarks.servers import free_port
@@ -24,8 +26,12 @@ from gateway.control.snapshots import Source
 from gateway.machine.prepare import control_database
 from gateway.machine.processes import LISTENER_FD
 from gateway.settings import Settings, as_environment, load
+from gateway.sockets import Door, SocketLimits
+from gateway.wire.exchange import Message, Receive, Send
+from gateway.worker import Server
 from policy.load import load_tree
 from tests.e2e.wire import ASK, completion, text_chunks
+from tests.integration.gateway.raw import read_all
 from tests.running_gateway import write_policies
 from tests.upstream import Upstream, reply, running_upstream, stream
 
@@ -205,3 +211,29 @@ def test_a_second_ctrl_c_cuts_calls_short_and_still_records_them(worker: Worker,
     assert b'"code":"interrupted"' in body
     assert worker.process.wait(30) == 0
     assert [end["outcome"] for end in worker.ends()] == ["interrupted"]
+
+
+def test_callers_in_the_queue_of_the_socket_are_answered_at_the_stop() -> None:
+    async def app(_scope: Message, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    async def main() -> list[bytes]:
+        config = uvicorn.Config(
+            app, http=Door(SocketLimits(), lambda _error: app).protocol(), lifespan="off", log_config=None
+        )
+        server, listener = Server(config, 10.0, lambda: None), socket.create_server(("127.0.0.1", 0))
+        config.load()
+        server.lifespan = config.lifespan_class(config)
+        await server.startup([listener])
+        clients = [socket.create_connection(listener.getsockname(), timeout=10) for _ in range(20)]
+        for client in clients:  # the system has made these connections; nobody has accepted them
+            client.sendall(b"GET / HTTP/1.1\r\nhost: sluice\r\nconnection: close\r\n\r\n")
+        await server.shutdown([listener])
+        replies = [read_all(client) for client in clients]
+        for client in clients:
+            client.close()
+        return replies
+
+    replies = uvloop.run(main())
+    assert all(reply.startswith(b"HTTP/1.1 200") and reply.endswith(b"ok") for reply in replies)
