@@ -98,7 +98,7 @@ async def _accepted(route: Route, attempt: Attempt, attempts: Attempts) -> Reply
 
 
 async def _first_bytes(reply: Reply, attempt: Attempt, attempts: Attempts) -> bytes:
-    if not reply.headers.get("content-type", "text/event-stream").startswith("text/event-stream"):
+    if not reply.headers.get("content-type", "text/event-stream").lower().startswith("text/event-stream"):
         raise UpstreamError("The upstream's answer is not an event stream.", code="upstream_invalid_response")
     first = await reply.next()
     attempt.output = first is not None
