@@ -1,6 +1,7 @@
 """Calls any JSON HTTP API that a file describes: see `api_file`."""
 
 import base64
+import hashlib
 import json
 import threading
 import time
@@ -11,7 +12,8 @@ from urllib.parse import quote, urlencode
 
 from automations.connectors.api_file import ApiFile, Auth, Operation
 from automations.connectors.base import Refused, secret
-from automations.connectors.http import Answer, Request, send
+from automations.connectors.http import Answer, Request, is_address, send
+from automations.flow.automation import Pace
 
 
 class Content(NamedTuple):
@@ -26,14 +28,29 @@ _NOTHING: Final = Content(None, None, None)
 
 
 @dataclass(slots=True)
+class OwnPace:
+    """The pace of one process."""
+
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _free_s: dict[str, float] = field(default_factory=dict)
+
+    def wait_s(self, name: str, per_second: float) -> float:
+        """Take the next free moment; return how long it is until then."""
+        with self._lock:
+            now_s = time.monotonic()
+            at_s = max(now_s, self._free_s.get(name, 0.0))
+            self._free_s[name] = at_s + 1 / per_second
+        return at_s - now_s
+
+
+@dataclass(slots=True)
 class Api:
-    """An API as its file describes it; keeps its pace within this process."""
+    """An API as its file describes it. Its pace holds over all workers when its automation names it as `paced`."""
 
     file: ApiFile
     environ: Mapping[str, str] = field(repr=False)
     sleep: Callable[[float], None] = time.sleep
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-    _free_s: float = 0.0
+    pace: Pace = field(default_factory=OwnPace, repr=False)
 
     def call(
         self, operation: str, body: Any = None, key: str | None = None, match: str | None = None, **words: str
@@ -90,13 +107,19 @@ class Api:
         if operation.repeatable is not None:
             repeatable = operation.repeatable
         raw = None if content.body is None else json.dumps(content.body, ensure_ascii=False).encode()
-        url = f"{self._base()}{path}" + (f"?{urlencode(query)}" if query else "")
-        self._pace()
+        base = self._base()
+        url = f"{base}{path}" + (f"?{urlencode(query)}" if query else "")
+        if self.file.per_second is not None:
+            name = hashlib.sha256(f"{self.file.api}\0{base}".encode()).hexdigest()[:40]
+            self.sleep(self.pace.wait_s(name, self.file.per_second))
         return send(Request(operation.method, url, self._headers(content), raw, self.file.timeout_s, repeatable))
 
     def _base(self) -> str:
         named = self.file.base_url_env
-        return (self.file.base_url or secret(self.environ, named or "")).rstrip("/")
+        base = self.file.base_url or secret(self.environ, named or "")
+        if not is_address(base):
+            raise Refused(f"{named or 'base_url'} is no address; it begins with https:// (http:// on this machine)")
+        return base.rstrip("/")
 
     def _headers(self, content: Content) -> dict[str, str]:
         headers = {"accept": "application/json", **self.file.headers}
@@ -109,15 +132,6 @@ class Api:
         if self.file.auth is not None:
             headers[self.file.auth.header] = _signed_in(self.file.auth, self.environ)
         return headers
-
-    def _pace(self) -> None:
-        if self.file.per_second is None:
-            return
-        with self._lock:
-            now_s = time.monotonic()
-            wait_s = max(0.0, self._free_s - now_s)
-            self._free_s = max(now_s, self._free_s) + 1 / self.file.per_second
-        self.sleep(wait_s)
 
 
 def _signed_in(auth: Auth, environ: Mapping[str, str]) -> str:

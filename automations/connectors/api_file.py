@@ -1,5 +1,6 @@
 """The file that describes a JSON HTTP API: addresses, how to sign in, its pace, and its operations."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -97,6 +98,18 @@ def read_api(path: Path) -> ApiFile:
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
         raise BadApiFile("\n".join(_line(path.name, data, each["loc"], each["msg"]) for each in found)) from error
+
+
+def read_named(environ: Mapping[str, str], setting: str) -> ApiFile:
+    """Read the file that a setting names.
+
+    Raises:
+        BadApiFile: there is none, or it describes no API.
+    """
+    try:
+        return read_api(Path(environ[setting]))
+    except OSError as error:
+        raise BadApiFile(f"{setting} names {environ[setting]}, which cannot be read: {error.strerror}") from error
 
 
 def _line(name: str, data: Any, loc: tuple[str | int, ...], message: str) -> str:

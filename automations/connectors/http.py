@@ -10,7 +10,8 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import urllib3
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, LocationParseError, NewConnectionError
+from urllib3.util import parse_url
 
 from automations.connectors.base import LOCAL, Refused, Unavailable, Unsure
 
@@ -47,9 +48,11 @@ def send(request: Request) -> Answer:
         Refused: the peer refused it (4xx), or answered no JSON. Unavailable: it may work later.
         Unsure: it was sent, is not repeatable, and no answer came.
     """
+    if not is_address(request.url):
+        raise Refused("this is no address for a request; one begins with https://")
     parts = urlsplit(request.url)
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOCAL):
-        raise Refused("requests leave this machine over https only")
+        raise Refused(f"requests leave this machine over https only, and {parts.hostname} is asked by {parts.scheme}")
     try:
         status, headers, raw = _exchanged(request)
     except (NewConnectionError, ConnectTimeoutError) as error:
@@ -58,6 +61,15 @@ def send(request: Request) -> Answer:
         told = f"{parts.hostname} broke off ({type(error).__name__})"
         raise (Unavailable(told) if request.repeatable else Unsure(told)) from error
     return Answer(_read(request, status, headers, raw), headers.get("etag"))
+
+
+def is_address(url: str) -> bool:
+    """Say whether a text is an address of HTTP with a host, and a port that can be one."""
+    try:
+        parts = parse_url(url)
+    except LocationParseError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.host)
 
 
 def _exchanged(request: Request) -> tuple[int, Mapping[str, str], bytes]:

@@ -76,9 +76,12 @@ class ImapInbox:
                 yield mailbox.login(user, password, initial_folder=server.folder)
                 mailbox.logout()
         except MailboxLoginError as error:
-            raise Refused("the mail server refused the login") from error
+            raise Refused(
+                f"{server.host} refused the login: see {server.user_env} and {server.password_env}"
+            ) from error
         except (ImapToolsError, imaplib.IMAP4.error, OSError) as error:
-            raise Unavailable(f"the mailbox cannot be read ({type(error).__name__})") from error
+            where = f"{server.folder} at {server.host}:{server.port}"
+            raise Unavailable(f"the mailbox {where} cannot be read ({type(error).__name__})") from error
 
     def _connected(self) -> BaseMailBox:
         host, port, timeout_s = self.server.host, self.server.port, self.server.timeout_s

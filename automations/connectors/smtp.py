@@ -48,7 +48,8 @@ def send_mail(server: SmtpServer, letter: Letter, key: str, environ: Mapping[str
     except smtplib.SMTPResponseException as error:
         raise _said(error.smtp_code) from error
     except (smtplib.SMTPException, OSError) as error:
-        raise Unavailable(f"the mail server cannot be reached ({type(error).__name__})") from error
+        where = f"{server.host}:{server.port}"
+        raise Unavailable(f"the mail server {where} cannot be reached ({type(error).__name__})") from error
     try:
         _hand_in(connection, server.sender, letter.to, raw)
     finally:

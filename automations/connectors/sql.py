@@ -8,11 +8,24 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pydantic import TypeAdapter
-from sqlalchemy import Column, Connection, Engine, Float, MetaData, String, Table, Text, create_engine, select
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    Float,
+    MetaData,
+    String,
+    Table,
+    Text,
+    create_engine,
+    make_url,
+    select,
+)
 from sqlalchemy.exc import (
     DataError,
     DBAPIError,
     IntegrityError,
+    NoSuchModuleError,
     NoSuchTableError,
     ProgrammingError,
     SQLAlchemyError,
@@ -42,12 +55,13 @@ class SqlTable:
     engine: Engine
     name: str
     key: str
+    place: str = "the database"  # what people know it by: the setting that names it
     _table: Table | None = field(default=None, repr=False)
     _noted: bool = False
 
     def empty(self, column: str, after: Any, at_most: int) -> list[dict[str, Any]]:
         """Give rows in which a column is empty, in the order of their keys, beginning after one of them."""
-        with _reported(), self.engine.connect() as conn:
+        with _reported(self.place), self.engine.connect() as conn:
             table = self._reflected(conn)
             wanted = select(table).where(_column(table, column).is_(None)).order_by(table.c[self.key]).limit(at_most)
             if after is not None:
@@ -61,11 +75,11 @@ class SqlTable:
             Refused: no such row, table or column, or a value that does not fit. Unavailable: the database is away.
         """
         self._make_notebook()
-        with _reported(), self.engine.begin() as conn:
+        with _reported(self.place), self.engine.begin() as conn:
             table = self._reflected(conn)
             found = conn.execute(select(table).where(table.c[self.key] == row)).mappings().first()
             if found is None:
-                raise Refused(f"{self.name} has no such row")
+                raise Refused(f"{self.place} has no such row in {self.name}")
             ours, done = self._written_before(conn, row), self._was_done(conn, key)
             free = {c: v for c, v in values.items() if _is_free(found[_column(table, c).name], ours.get(c))}
             why = {"action_key": key, "run": run, "written_s": time.time()}
@@ -93,7 +107,10 @@ class SqlTable:
 
     def _make_notebook(self) -> None:
         if not self._noted:
-            with _reported(), contextlib.suppress(ProgrammingError, IntegrityError):  # another worker was faster
+            with (
+                _reported(self.place),
+                contextlib.suppress(ProgrammingError, IntegrityError),
+            ):  # another worker was faster
                 _NOTES.create(self.engine, checkfirst=True)
             self._noted = True
 
@@ -133,9 +150,25 @@ class SqlRows:
         self._after = rows[-1][self.table.key] if len(rows) == self.at_most else None
 
 
-def engine_of(url: str) -> Engine:
-    """Open a database by its address; connections are made when they are needed."""
-    return create_engine(url, pool_pre_ping=True, hide_parameters=True)
+def engine_of(url: str, setting: str = "the address of the database") -> Engine:
+    """Open a database by its address; connections are made when they are needed.
+
+    Raises:
+        ValueError: it is no address; the sentence names the setting, and does not repeat what may hold a password.
+    """
+    try:
+        address = make_url(url)
+        if address.drivername == "postgresql":  # SQLAlchemy would look for another driver than ours
+            address = address.set(drivername="postgresql+psycopg")
+        return create_engine(address, pool_pre_ping=True, hide_parameters=True)
+    except NoSuchModuleError as error:
+        kind = url.partition(":")[0]
+        raise ValueError(f"{setting} begins with {kind!r}, a kind of database that is not known here") from error
+    except ImportError as error:
+        raise ValueError(f"{setting} needs the package {error.name}, which is not installed") from error
+    except (SQLAlchemyError, ValueError) as error:
+        usual = "sqlite:///customers.db or postgresql+psycopg://user:password@host/database"
+        raise ValueError(f"{setting} is no address of a database; it looks like {usual}") from error
 
 
 def _is_free(stands: Any, ours: str | None) -> bool:
@@ -149,15 +182,19 @@ def _column(table: Table, name: str) -> Column[Any]:
 
 
 @contextlib.contextmanager
-def _reported() -> Iterator[None]:
+def _reported(place: str) -> Iterator[None]:
     """Say what a failure of the database means, without the statement or its values."""
     try:
         yield
     except NoSuchTableError as error:
-        raise Refused("the database has no such table") from error
-    except (IntegrityError, DataError, ProgrammingError) as error:
-        raise Refused(f"the database refused it ({type(error).__name__})") from error
+        raise Refused(f"{place} has no table {error}") from error
+    except IntegrityError as error:
+        raise Refused(f"{place} refused a value: one of its rules is against it") from error
+    except DataError as error:
+        raise Refused(f"{place} refused a value: it does not fit the column") from error
+    except ProgrammingError as error:
+        raise Refused(f"{place} refused the statement: a right or a column is missing") from error
     except DBAPIError as error:
-        raise Unavailable(f"the database is away ({type(error).__name__})") from error
+        raise Unavailable(f"{place} does not answer, or refuses the sign-in") from error
     except SQLAlchemyError as error:
-        raise Refused(f"the database cannot do this ({type(error).__name__})") from error
+        raise Refused(f"{place} cannot do this ({type(error).__name__})") from error

@@ -3,11 +3,10 @@
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Final
 
 from automations.connectors.api import Api
-from automations.connectors.api_file import read_api
+from automations.connectors.api_file import read_named
 from automations.connectors.api_records import ApiRecords, ApiRows
 from automations.connectors.filled import Nowhere, Records
 from automations.connectors.places import signed_hook
@@ -30,7 +29,7 @@ class Written(Shape):
 
 def enrichment(environ: Mapping[str, str]) -> Automation:
     """Build the automation; its how-to page lists the variables that it reads."""
-    records, sources = _records(environ)
+    records, sources, paced = _records(environ)
     made = Automation(
         "crm-enrichment",
         Company,
@@ -38,6 +37,7 @@ def enrichment(environ: Mapping[str, str]) -> Automation:
         limits=Limits(concurrency=2, deadline_s=24 * 3600),
         sources=sources,
         hook=signed_hook(environ, "CRM_HOOK_SECRET", lambda _identity, sent: [Company.model_validate(sent)]),
+        paced=paced,
     )
 
     @made.transform()
@@ -68,15 +68,18 @@ def enrichment(environ: Mapping[str, str]) -> Automation:
     return made
 
 
-def _records(environ: Mapping[str, str]) -> tuple[Records, Sequence[Source]]:
+def _records(environ: Mapping[str, str]) -> tuple[Records, Sequence[Source], Sequence[Api]]:
     """Give the customer database: behind a described API where one is named, else an SQL database."""
-    if file := environ.get("CRM_API"):
-        api = Api(read_api(Path(file)), environ)
-        return ApiRecords(api), [ApiRows(api, Company)]
+    if environ.get("CRM_API"):
+        api = Api(read_named(environ, "CRM_API"), environ)
+        return ApiRecords(api), [ApiRows(api, Company)], [api]
     if url := environ.get("CRM_DATABASE_URL"):
-        table = SqlTable(engine_of(url), environ.get("CRM_TABLE") or "companies", "id")
-        return table, [SqlRows(table, Company, "industry")]
-    return Nowhere("no customer database: set CRM_DATABASE_URL or CRM_API"), []
+        engine = engine_of(url, "CRM_DATABASE_URL")
+        table = SqlTable(
+            engine, environ.get("CRM_TABLE") or "companies", "id", place="the database of CRM_DATABASE_URL"
+        )
+        return table, [SqlRows(table, Company, "industry")], []
+    return Nowhere("no customer database: set CRM_DATABASE_URL or CRM_API"), [], []
 
 
 def _version(company: Company) -> str:

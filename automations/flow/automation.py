@@ -77,6 +77,18 @@ class Source(Protocol):
     def poll(self, offer: Offer) -> None: ...
 
 
+class Pace(Protocol):
+    """Says how long to wait before the next request to a peer of a name that takes so many in a second."""
+
+    def wait_s(self, name: str, per_second: float) -> float: ...
+
+
+class Paced(Protocol):
+    """Something that keeps a pace: a worker gives it one that holds over all workers."""
+
+    pace: Pace
+
+
 class Hook(Protocol):
     """Reads what others send to `/hooks/AUTOMATION` of the worker."""
 
@@ -122,6 +134,7 @@ class Automation:
     limits: Limits = DEFAULT_LIMITS
     sources: Sequence[Source] = ()
     hook: Hook | None = None
+    paced: Sequence[Paced] = ()
     dry_run: bool = False
     steps: list[Step] = field(default_factory=list)
     input_type: TypeAdapter[Any] = field(init=False)

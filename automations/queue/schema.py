@@ -89,6 +89,14 @@ lanes: Final = Table(
     Column("paused_us", BigInteger, nullable=False, server_default="0"),  # nothing is claimed before
 )
 
+# When the next request to an API with a pace may leave, by a digest of its name and address.
+paces: Final = Table(
+    "flow_paces",
+    METADATA,
+    Column("name", String, primary_key=True),
+    Column("free_us", BigInteger, nullable=False),
+)
+
 # Who polls a source now.
 turns: Final = Table(
     "flow_turns",

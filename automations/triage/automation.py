@@ -42,6 +42,7 @@ def triage(environ: Mapping[str, str]) -> Automation:
         limits=Limits(concurrency=4, deadline_s=24 * 3600),
         sources=mail_sources(environ, "TRIAGE"),
         hook=signed_hook(environ, "TRIAGE_HOOK_SECRET", lambda identity, sent: [_posted(identity, sent)]),
+        paced=(tickets,),
     )
 
     @made.ingest()

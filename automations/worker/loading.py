@@ -46,6 +46,8 @@ def _module(file: Path) -> ModuleType:
         if file.resolve().parent.parent == own:
             return importlib.import_module(f"automations.{name}.{file.stem}")
         return _from_file(f"sluice_automation_{name}", file)
+    except ValueError as error:  # a setting or a file of the automation's own, told in a sentence
+        raise CannotLoad(f"{file} cannot be loaded: {error}") from error
     except Exception as error:
         raise CannotLoad(f"{file} cannot be loaded: {type(error).__name__}: {error}") from error
 

@@ -18,6 +18,7 @@ from automations.queue.clock import QueueClock
 from automations.queue.database import open_queue
 from automations.queue.desk import Desk
 from automations.queue.outbox import Outbox
+from automations.queue.paces import SharedPace
 from automations.queue.store import Store
 from automations.worker.access import Access
 from automations.worker.app import Api, create_app
@@ -55,6 +56,8 @@ def run(options: Options, automations: Mapping[str, Automation], listener: socke
     pressure = Pressure(options.slots)
     gateway = HttpGateway(options.gateway_url, options.keys, took=pressure.took)
     engine = Engine(store, gateway, automations)
+    for paced in (each for automation in automations.values() for each in automation.paced):
+        paced.pace = SharedPace(store)
     name = f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}"
     pool = Pool(engine, Relay(Outbox(store), gateway, gateway), name, options.slots, options.lease_s, pressure)
     app = create_app(

@@ -11,7 +11,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
-from automations.connectors.base import bad_shape
+from automations.connectors.base import Refused, Unavailable, bad_shape
 from automations.flow.automation import Automation, Source
 from automations.flow.engine import Engine
 from automations.flow.failures import GatewayAway
@@ -167,6 +167,9 @@ class Pool:
             except (GatewayAway, QueueFull) as error:
                 wait_s = max(away_s, error.after_s)
                 away_s = min(away_s * 2, _AWAY_S[1])
+            except (Refused, Unavailable) as error:  # of a connector, which names nobody
+                _LOG.warning("%s: %s", threading.current_thread().name, error)
+                wait_s, away_s = away_s, min(away_s * 2, _AWAY_S[1])
             except (SQLAlchemyError, OSError) as error:
                 _LOG.warning("%s: %s", threading.current_thread().name, type(error).__name__)
                 wait_s, away_s = away_s, min(away_s * 2, _AWAY_S[1])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from automations.connectors.api import Api
-from automations.connectors.api_file import BadApiFile, read_api
+from automations.connectors.api_file import BadApiFile, read_api, read_named
 from automations.connectors.api_records import ApiRecords, ApiRows
 from automations.connectors.base import Refused, Unavailable, Unsure
 from automations.connectors.http import Request, send
@@ -92,6 +92,19 @@ def test_a_failure_says_whether_anything_was_done(tmp_path: Path) -> None:
             api.call("read", id="1")
     with pytest.raises(Unavailable):
         crm(tmp_path, f"http://127.0.0.1:{free_port()}").call("note", {})
+
+
+@pytest.mark.parametrize("url", ["crm.example.com", "https://", "ftp://crm.example.com", "https://[::1", "https://a:b"])
+def test_a_wrong_address_names_its_setting(tmp_path: Path, url: str) -> None:
+    with pytest.raises(Refused, match=r"^CRM_URL is no address; it begins with https://"):
+        crm(tmp_path, url).call("read", id="1")
+    with pytest.raises(Refused, match="no address"):
+        post_webhook(url, "whsec_" + base64.b64encode(bytes(24)).decode(), "n1", {})
+
+
+def test_a_setting_that_names_no_file_says_so(tmp_path: Path) -> None:
+    with pytest.raises(BadApiFile, match=r"^CRM_API names .*none\.yaml, which cannot be read: No such file"):
+        read_named({"CRM_API": str(tmp_path / "none.yaml")}, "CRM_API")
 
 
 def test_requests_go_where_the_file_says_and_nowhere_else(tmp_path: Path) -> None:

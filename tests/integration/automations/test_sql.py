@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from automations.connectors.base import Refused
+from automations.connectors.base import Refused, Unavailable
 from automations.connectors.sql import SqlRows, SqlTable, engine_of
 from tests.peers import Offered
 from tests.postgres import PostgresServer, postgres_server
@@ -31,7 +31,7 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
         made = engine_of(f"sqlite:///{tmp_path / 'crm.db'}")
     else:
         server: PostgresServer = request.getfixturevalue("postgres_server")
-        made = engine_of(server.new_database().replace("postgresql://", "postgresql+psycopg://"))
+        made = engine_of(server.new_database())
     with made.begin() as conn:
         conn.execute(text(f"CREATE TABLE companies ({COLUMNS})"))
         conn.execute(text(f"INSERT INTO companies VALUES {ROWS}"))
@@ -42,6 +42,28 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
 def stands(engine: Engine, row: int) -> tuple[Any, ...]:
     with engine.connect() as conn:
         return tuple(conn.execute(text(f"SELECT industry, employees FROM companies WHERE id = {row}")).one())
+
+
+WRONG = {
+    "customers.db": "DB is no address of a database; it looks like sqlite:///",
+    "mongodb://ann:secret@db/crm": "DB begins with 'mongodb', a kind of database that is not known here",
+    "mysql://ann:secret@db/crm": "DB needs the package MySQLdb, which is not installed",
+    "postgresql://ann:secret@db:port/crm": "DB is no address of a database",
+}
+
+
+@pytest.mark.parametrize("url", WRONG)
+def test_a_wrong_address_is_told_in_a_sentence_that_names_the_setting(url: str) -> None:
+    with pytest.raises(ValueError, match=r"^DB ") as wrong:
+        engine_of(url, "DB")
+    assert str(wrong.value).startswith(WRONG[url])
+    assert "secret" not in str(wrong.value)
+
+
+@pytest.mark.parametrize("url", ["sqlite:////no/such/folder/crm.db", "postgresql://ann:secret@127.0.0.1:1/crm"])
+def test_a_database_that_is_away_is_told_by_its_setting(url: str) -> None:
+    with pytest.raises(Unavailable, match=r"^the database of DB does not answer, or refuses the sign-in$"):
+        SqlTable(engine_of(url, "DB"), "companies", "id", "the database of DB").empty("industry", None, 1)
 
 
 def test_empty_columns_are_filled_and_full_ones_kept(engine: Engine) -> None:
