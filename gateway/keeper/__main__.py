@@ -86,8 +86,8 @@ def _duties(
     recorder = keeper_client(keys.master, address(settings, "recorder"), database.clock_us)
     retention = RetentionDuty(Retention(database, recorder), database.clock_us)
     return [
-        Duty("activation", 0.1, blocking(Activator(database, settings.policies).look)),
-        Duty("relay", 0.25, relay.pass_on),
+        Duty("activation", 0.2, blocking(Activator(database, settings.policies).look)),
+        Duty("relay", 0.5, relay.pass_on),
         Duty("deadlines", 0.5, blocking(lambda _: reviews.expire(database))),
         Duty("webhooks", 1.0, Webhooks(database, texts, environ, private).deliver),
         Duty("erasures", 1.0, blocking(erasures.look)),

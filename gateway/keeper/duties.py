@@ -72,7 +72,8 @@ class Keeper:
         await asyncio.to_thread(self._tenure.give_up)
 
     async def _hold(self) -> None:
-        await asyncio.to_thread(self._tenure.hold)
+        if self._tenure.is_due:
+            await asyncio.to_thread(self._tenure.hold)
 
     async def _while_held(self, act: Act) -> None:
         if (lease := self._tenure.lease) is not None:
@@ -93,4 +94,5 @@ class Keeper:
                     _log.info("%s works again", duty.name)
                 failing = False
             with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), duty.every_s)
+                async with asyncio.timeout(duty.every_s):
+                    await stop.wait()

@@ -34,8 +34,14 @@ class Tenure:
             return None
         return self._lease
 
+    @property
+    def is_due(self) -> bool:
+        """Whether the lease is to be taken, or to be held for longer because a third of its time is gone."""
+        held = self._lease
+        return held is None or held.expires_us - self._database.clock_us() < self._ttl_s * 2 / 3 * 1_000_000
+
     def hold(self) -> None:
-        """Take the lease, or hold it for longer when a third of its time is gone.
+        """Take the lease or hold it for longer, if that is due.
 
         Raises:
             ControlUnavailable: the present lease is kept until it expires.
@@ -43,7 +49,7 @@ class Tenure:
         held = self.lease
         if held is None:
             self._lease = leases.acquire(self._database, LEASE, self._holder, self._ttl_s)
-        elif held.expires_us - self._database.clock_us() < self._ttl_s * 2 / 3 * 1_000_000:
+        elif self.is_due:
             self._lease = leases.renew(self._database, held, self._ttl_s)
 
     def give_up(self) -> None:

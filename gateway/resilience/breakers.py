@@ -77,9 +77,9 @@ class Breakers:
     def seen(self, providers: Mapping[str, Provider], now_ms: int) -> list[dict[str, Any]]:
         """Describe every breaker that has counted a call."""
         found = []
-        for place in range(0, _SIZE, _SLOT.size):
-            if not _KEY.unpack_from(self._table, place)[0]:
-                continue
+        with memoryview(self._table) as table, table.cast("Q") as words:
+            keys = words[:: _SLOT.size // _KEY.size].tolist()
+        for place in [at * _SLOT.size for at, key in enumerate(keys) if key]:
             state, name = self._state(place), _SLOT.unpack_from(self._table, place)[-1].rstrip(b"\0").decode()
             provider = providers.get(name.partition("/")[0])
             rule = provider.breaker if provider else Breaker()
