@@ -21,6 +21,7 @@ _WRAP = re.compile(r"[ \t]*\r?\n[ \t]*")
 _PIECE = Recognizer("encoded", ENCODED, r"\b[A-Za-z0-9+/_-]{16}", FLOOR, run=r"[A-Za-z0-9+/_=-]")
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2}){8,}\Z")
 _SPLIT = re.compile(r"(?<=[a-z])(?=[A-Z])|[_.-]+")
+_PARTS = 5  # of the scan's automaton: every new sentence is one that it has not met
 _CACHED_FROM = 160  # characters; shorter texts are scanned faster than looked up
 
 
@@ -83,7 +84,7 @@ class Memory:
 @lru_cache(maxsize=8)
 def _scanner(recognizers: tuple[Recognizer, ...]) -> Scanner:
     """Give the scanner of a set of recognizers, compiled once for all policies and tenants that use it."""
-    return Scanner(recognizers)
+    return Scanner(recognizers, _PARTS)
 
 
 class Finder:

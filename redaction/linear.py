@@ -1,6 +1,6 @@
 """The linear-time engine: RE2 over folded ASCII bytes, without the cost of match objects."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import re2
@@ -60,22 +60,36 @@ class Linear:
 
 
 class LinearSet:
-    """Many patterns that are searched for at once."""
+    """Many patterns that are searched for at once.
 
-    __slots__ = ("_set",)
+    Its automaton is built while it reads, a state for each mix of beginnings that it meets. In several `parts` the
+    mixes are fewer and cheaper: text that is unlike all before costs a quarter, text that is like it some more.
+    """
 
-    def __init__(self, patterns: Sequence[str]) -> None:
-        self._set = re2.Set.SearchSet(_options(64))
-        for pattern in patterns:
-            try:
-                self._set.Add(pattern.encode("ascii"))
-            except (re2.error, UnicodeEncodeError) as error:
-                raise PatternError(f"the pattern cannot be used by the linear-time engine: {error}") from error
-        self._set.Compile()
+    __slots__ = ("_parts",)
+
+    def __init__(self, patterns: Sequence[str], parts: int = 1) -> None:
+        order = sorted(range(len(patterns)), key=patterns.__getitem__)  # like beginnings stand together
+        size = max(1, -(-len(order) // parts))
+        self._parts = [_compiled(patterns, order[at : at + size], parts) for at in range(0, len(order), size)]
 
     def hits(self, data: bytes) -> list[int]:
         """Give the numbers of the patterns that match somewhere."""
-        return self._set.Match(data) or []
+        return [numbers[found] for match, numbers in self._parts for found in match(data)]
+
+
+def _compiled(
+    patterns: Sequence[str], numbers: list[int], parts: int
+) -> tuple[Callable[[bytes], list[int]], list[int]]:
+    """Give the search for some of the patterns, and the numbers of what it gives."""
+    found = re2.Set.SearchSet(_options(64 // parts))
+    for number in numbers:
+        try:
+            found.Add(patterns[number].encode("ascii"))
+        except (re2.error, UnicodeEncodeError) as error:
+            raise PatternError(f"the pattern cannot be used by the linear-time engine: {error}") from error
+    found.Compile()
+    return found._set.Match, numbers
 
 
 def _options(megabytes: int) -> Any:

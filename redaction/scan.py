@@ -29,10 +29,9 @@ CAP = 64  # answers: a match still undecided after so many characters is masked 
 class Compiled:
     """A recognizer with its compiled patterns.
 
-    `needs` is the place in the scan of a context
-    without which it finds nothing, or -1; `level` is the
-    best score it can give, in hundredths, above all for secrets, placeholders and encoded pieces; every match
-    `holds` one of these characters, where there are any.
+    `needs` is the number of a context without which it finds nothing, or -1; `level` is the best score it can give,
+    in hundredths, above all for secrets, placeholders and encoded pieces; every match `holds` one of these characters,
+    where there are any.
     """
 
     recognizer: Recognizer
@@ -63,37 +62,36 @@ class Match:
 class Scanner:
     """Compiled recognizers, strongest first; immutable."""
 
-    def __init__(self, recognizers: Iterable[Recognizer]) -> None:
+    def __init__(self, recognizers: Iterable[Recognizer], parts: int = 1) -> None:
         found = sorted(recognizers, key=_strength)
         contexts = tuple(dict.fromkeys(r.context for r in found if r.context))
-        self.compiled = tuple(_compile(r, len(found) + contexts.index(r.context) if r.context else -1) for r in found)
-        self._count = len(found)
+        self.compiled = tuple(_compile(r, contexts.index(r.context) if r.context else -1) for r in found)
         self._reach = max((r.reach for r in found), default=0) + 2
-        self._set = LinearSet([r.source() for r in found] + [f"(?i){context}" for context in contexts])
+        self._set = LinearSet([r.head() for r in found], parts)
+        self._contexts = LinearSet([f"(?i){context}" for context in contexts])
 
     def entities(self, data: bytes) -> list[Entity]:
         """Give the entities of a complete text; a weaker one inside the characters of stronger ones is left out."""
-        hits = self._set.hits(data)
-        if not hits:
-            return []
-        sweep = _Sweep(data)
         if len(data) <= _STEP + _OVERLAP:
-            sweep.step(self._able(hits), 0, len(data))
-            return sweep.found
+            able = self._able(data)
+            return _Sweep(data).step(able, 0, len(data)).found if able else []
+        sweep = _Sweep(data)
         for start in range(0, len(data), _STEP):
             end = min(start + _STEP, len(data))
-            window = data[max(0, start - self._reach) : end + _OVERLAP + AFTER]
-            sweep.step(self._able(self._set.hits(window)), start, end)
+            sweep.step(self._able(data[max(0, start - self._reach) : end + _OVERLAP + AFTER]), start, end)
         return sweep.found
 
     def candidates(self, data: bytes) -> list[Compiled]:
         """Give the recognizers that match somewhere, whatever stands around."""
-        return [self.compiled[index] for index in sorted(self._set.hits(data)) if index < self._count]
+        return [self.compiled[index] for index in sorted(self._set.hits(data))]
 
-    def _able(self, hits: list[int]) -> list[Compiled]:
-        """Give the recognizers that can find something where the set has these hits, strongest first."""
-        own = [self.compiled[index] for index in sorted(hits) if index < self._count]
-        return [c for c in own if c.needs < 0 or c.needs in hits]
+    def _able(self, data: bytes) -> list[Compiled]:
+        """Give the recognizers that can find something in a text, strongest first."""
+        own = self.candidates(data)
+        if not any(compiled.needs >= 0 for compiled in own):
+            return own
+        near = self._contexts.hits(data)
+        return [compiled for compiled in own if compiled.needs < 0 or compiled.needs in near]
 
 
 class _Sweep:
@@ -107,7 +105,7 @@ class _Sweep:
         self._resume: dict[Compiled, int] = {}
         self.found: list[Entity] = []
 
-    def step(self, able: Sequence[Compiled], start: int, until: int) -> None:
+    def step(self, able: Sequence[Compiled], start: int, until: int) -> "_Sweep":
         """Take the matches that begin in [start, until). Only as much of the text is read as they can need."""
         data, covered, resume = self._data, self._covered, self._resume
         near = min(len(data), until + _OVERLAP)
@@ -125,6 +123,7 @@ class _Sweep:
                 at, end = found[group]
                 if at < end and min(covered[at:end]) < level:
                     self._take(Match(compiled, began, at, stop if run else end, stop))
+        return self
 
     def _find(self, codes: bytes) -> tuple[int, int]:
         """Give where the first of some characters stands, and where the last one ends."""

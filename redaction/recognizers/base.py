@@ -42,7 +42,11 @@ class Recognizer:
     answers: bool = True
     reach: int = 60
 
+    def head(self) -> str:
+        """Give the search pattern of where a value begins."""
+        return f"{'(?i)' if self.ignore_case else ''}{self.pattern}"
+
     def source(self) -> str:
         """Give the whole search pattern."""
         tail = f"{self.run}*" if self.run else f"(?:[\\s\\S]*?{self.until}|[\\s\\S]*)" if self.until else ""
-        return f"{'(?i)' if self.ignore_case else ''}{self.pattern}{tail}"
+        return f"{self.head()}{tail}"
