@@ -24,6 +24,7 @@ from dashboard.pages import (
     trust,
     weekly,
 )
+from dashboard.pages.parts import plain
 from dashboard.queue import LiveQueue
 from dashboard.reviews import LiveDesk
 from dashboard.sign_in import COOKIE
@@ -31,8 +32,13 @@ from dashboard.trust import LiveTrust
 from dashboard.weekly import LiveWeekly
 from metrics.client import RecorderClient, RecorderError
 
-# The tables' own download leaves formulas in cells as they are; the pages offer a CSV that does not.
-_OWN_CSV = '<style>button[aria-label="Download as CSV"] {display: none}</style>'
+# The tables' own download leaves formulas in cells as they are; the pages offer a CSV that does not. Wide tables need
+# the room that Streamlit leaves empty around a page.
+_STYLE = """<style>
+button[aria-label="Download as CSV"] {display: none}
+.stMainBlockContainer {padding: 3.5rem 2.5rem 3rem}
+</style>"""
+_SIDEBAR = 230  # pixels
 
 
 def connect(gateway: Gateway, session: str) -> tuple[User, LiveData]:
@@ -46,7 +52,8 @@ def connect(gateway: Gateway, session: str) -> tuple[User, LiveData]:
 
 def main() -> None:
     """Show the chosen page to whoever is signed in."""
-    st.set_page_config(page_title="Sluice", page_icon=str(Path(__file__).with_name("icon.png")), layout="wide")
+    icon = str(Path(__file__).with_name("icon.png"))
+    st.set_page_config("Sluice", icon, layout="wide", initial_sidebar_state=_SIDEBAR)
     gateway = Gateway(os.environ.get("SLUICE_GATEWAY_URL", "http://127.0.0.1:8080"))
     try:
         session = st.context.cookies.get(COOKIE, "")
@@ -81,23 +88,23 @@ def main() -> None:
             },
             expanded=True,
         )
-        st.html(_OWN_CSV)
+        st.html(_STYLE)
         who_is_here(user)
         page.run()
     except SignInRequired:
         st.info("Your session has ended.")
         st.link_button("Sign in", "/sign-in")
     except Refused as error:
-        st.warning(f"{error}", icon=":material/block:")
+        st.warning(plain(str(error)), icon=":material/block:")
     except (GatewayUnreachable, RecorderError) as error:
-        st.error(f"{error}", icon=":material/cloud_off:")
+        st.error(plain(str(error)), icon=":material/cloud_off:")
         st.button("Try again")
 
 
 def who_is_here(user: User) -> None:
     """Say who is signed in, and offer the way out."""
     with st.sidebar:
-        st.caption(f"Signed in as {user.name} ({', '.join(user.roles)}), tenant {user.tenant}")
+        st.caption(plain(f"Signed in as {user.name} ({', '.join(user.roles)}), tenant {user.tenant}"))
         st.link_button("Sign out", "/sign-out", type="tertiary")
 
 

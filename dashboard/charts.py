@@ -21,36 +21,50 @@ SIDES = {"request": "#0072B2", "answer": "#56B4E9", "observed": "#B0B0B0"}
 PLAIN, UPSTREAM = "#0072B2", "#B8C4CE"
 SERIES = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#7A7A7A", "#F0E442"]
 LAYERS = {"orchestration": "#D55E00", "retrieval": "#E69F00", "prompt": "#0072B2", "unknown": "#B0B0B0"}
-HEIGHT = 220
+HEIGHT = 240
 STAGES = ["admit", "bind", "clear", "choose", "invoke", "screen", "score", "judge", "act", "restore", "record"]
 ROW = 28  # height of one row of a ranked chart: room for every label
 AXIS = 60  # what the axis of a chart takes of its height
 AROUND = 130  # what the legend and the axis of a chart take of its height
-NO_OVERLAP = alt.Axis(labelOverlap=False, labelLimit=240)
+NO_OVERLAP = alt.Axis(labelOverlap=False, labelLimit=240, labelFlush=False)
 
 
-def over_time(data: pd.DataFrame, value: str, title: str, by: str | None = None) -> alt.Chart:
-    """Return stacked bars of `value` per `slice_ts`, coloured by a closed vocabulary."""
-    x = alt.X("slice_ts:T", title="UTC", scale=alt.Scale(type="utc"))
-    tips = [alt.Tooltip("slice_ts:T", title="from", format="%d %b %H:%M"), alt.Tooltip(f"{value}:Q", title=title)]
-    chart = alt.Chart(data, height=HEIGHT).mark_bar(color=PLAIN)
+def over_time(data: pd.DataFrame, value: str, title: str, width_s: int, by: str | None = None) -> alt.Chart:
+    """Return stacked bars of `value` per slice of `width_s` from `slice_ts`, coloured by a closed vocabulary."""
+    data = data.groupby(["slice_ts", *([by] if by else [])], as_index=False)[value].sum()
+    top = data.groupby("slice_ts")[value].cumsum()
+    data = data.assign(
+        slice_end=data["slice_ts"] + pd.Timedelta(seconds=width_s * 0.85), top=top, base=top - data[value]
+    )
+    tips = [
+        alt.Tooltip("utcyearmonthdatehoursminutes(slice_ts):T", title="from (UTC)"),
+        alt.Tooltip(f"{value}:Q", title=title, format=",.6~f"),
+    ]
+    chart = alt.Chart(data, height=HEIGHT, title=alt.Title(title, anchor="start", fontWeight="normal")).encode(
+        x=alt.X("slice_ts:T", title=None, scale=alt.Scale(type="utc")),
+        x2="slice_end:T",
+        y=alt.Y("base:Q", title=None, axis=alt.Axis(format="$~r" if value.endswith("_usd") else ",~r")),
+        y2="top:Q",
+        tooltip=tips if by is None else [*tips, alt.Tooltip(f"{by}:N")],
+    )
     if by is None:
-        return chart.encode(x=x, y=alt.Y(f"sum({value}):Q", title=title), tooltip=tips)
+        return chart.mark_rect(color=PLAIN)
     names = sorted(data[by].dropna().unique())
     scale = alt.Scale(domain=names, range=[COLOURS.get(name, "#999999") for name in names])
-    colour = alt.Color(f"{by}:N", scale=scale, legend=alt.Legend(orient="top", title=None))
-    return chart.encode(x=x, y=alt.Y(f"{value}:Q", title=title), color=colour, tooltip=[*tips, alt.Tooltip(f"{by}:N")])
+    return chart.mark_rect().encode(
+        color=alt.Color(f"{by}:N", scale=scale, legend=alt.Legend(orient="top", title=None))
+    )
 
 
 def latency(data: pd.DataFrame) -> alt.LayerChart:
     """Return the median of each stage as a bar and its 95th percentile as a tick: `stage`, `p50_ms`, `p95_ms`."""
-    base = alt.Chart(data, height=ROW * max(4, len(data)))
+    base = alt.Chart(data, height=AXIS + ROW * max(4, len(data)))
     y = alt.Y("stage:N", sort=STAGES, title=None, axis=NO_OVERLAP)
     tips = [alt.Tooltip("stage:N"), *(alt.Tooltip(f"{p}:Q", format=",.3f") for p in ("p50_ms", "p95_ms", "p99_ms"))]
     colour = alt.condition("datum.stage == 'invoke'", alt.value(UPSTREAM), alt.value(PLAIN))
     scale = alt.Scale(type="symlog", constant=0.1)
     title = ["milliseconds (bar: median, tick: 95th percentile;", "grey: waiting for the model)"]
-    axis = alt.Axis(values=[0, 0.1, 1, 10, 100, 1_000, 10_000, 100_000], format=",~g")
+    axis = alt.Axis(values=[0, 0.1, 1, 10, 100, 1_000, 10_000, 100_000], format=",~r")
     x = alt.X("p50_ms:Q", title=title, scale=scale, axis=axis)
     bars = base.mark_bar().encode(x=x, y=y, color=colour, tooltip=tips)
     ticks = base.mark_tick(thickness=3, color="#D55E00").encode(x=alt.X("p95_ms:Q", scale=scale), y=y, tooltip=tips)
@@ -80,8 +94,8 @@ def trend(data: pd.DataFrame, title: str, form: str = ",.2f", by: str | None = N
         *(alt.Tooltip(f"{name}:Q", format=form) for name in ("value", "low", "high")),
         alt.Tooltip("n:Q", format=","),
     ]
-    y = alt.Y("value:Q", title=title, axis=alt.Axis(format=form))
-    base = alt.Chart(data, height=HEIGHT)
+    y = alt.Y("value:Q", title=None, axis=alt.Axis(format=form))
+    base = alt.Chart(data, height=HEIGHT, title=alt.Title(title, anchor="start", fontWeight="normal"))
     if by is not None:
         colour = alt.Color(f"{by}:N", scale=alt.Scale(range=SERIES), legend=alt.Legend(orient="top", title=None))
         line = base.mark_line(point=True).encode(x=x, y=y, color=colour, tooltip=[alt.Tooltip(f"{by}:N"), *tips])

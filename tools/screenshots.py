@@ -1,9 +1,12 @@
-"""Photograph dashboard pages in a real browser: `python tools/screenshots.py SIGN_IN_LINK OUT_DIR [PAGE ...]`."""
+"""Photograph dashboard pages, whole, in a real browser: `python tools/screenshots.py LINK FOLDER [PAGE ...]`."""
 
-import sys
+import io
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
+import click
+from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
@@ -14,6 +17,13 @@ FLAGS = (
     "--disable-component-update",
     "--no-first-run",
 )
+PAGES = (
+    "", "automations", "quality", "cost", "latency", "leverage", "overview?range=Last+28+days",
+    "reviews?state=All", "runs", "calls?range=Last+28+days", "policies?range=Last+28+days", "certificates", "trust",
+    "settings",
+)  # fmt: skip
+WINDOW = 900
+COLOURS = 256  # as many as a page of text and charts needs: a third of the size
 
 
 def settled(page: Page) -> None:
@@ -22,20 +32,48 @@ def settled(page: Page) -> None:
     page.wait_for_timeout(1500)
 
 
-def main(link: str, folder: Path, pages: list[str]) -> None:
-    """Sign in once and photograph each page, whole."""
+def whole(page: Page, width: int) -> bytes:
+    """Make the window as tall as what the page scrolls, and photograph it."""
+    page.set_viewport_size({"width": width, "height": WINDOW})
+    page.wait_for_timeout(300)
+    height = page.evaluate(
+        "Math.max(...[...document.querySelectorAll('[data-testid=stMain]')].map(e => e.scrollHeight))"
+    )
+    page.set_viewport_size({"width": width, "height": max(WINDOW, int(height))})
+    page.wait_for_timeout(800)
+    return page.screenshot()
+
+
+def kept(picture: bytes, path: Path) -> None:
+    """Write a picture with few colours."""
+    Image.open(io.BytesIO(picture)).convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE).save(
+        path, optimize=True
+    )
+
+
+@click.command()
+@click.argument("link")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("pages", nargs=-1)
+@click.option("--width", default=1280, show_default=True)
+@click.option("--scheme", type=click.Choice(["light", "dark"]), default="light", show_default=True)
+def main(link: str, folder: Path, pages: tuple[str, ...], width: int, scheme: Literal["light", "dark"]) -> None:
+    """Sign in once and photograph each page."""
     base = "{0.scheme}://{0.netloc}".format(urlsplit(link))
+    folder.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1440, "height": 1500})
+        page = browser.new_page(viewport={"width": width, "height": WINDOW}, color_scheme=scheme)
         page.goto(link)
         settled(page)
-        for name in pages:
-            page.goto(f"{base}/{name}")
+        for number, asked in enumerate(pages or PAGES):
+            page.goto(f"{base}/{asked}")
             settled(page)
-            page.screenshot(path=folder / f"{name.partition('?')[0] or 'review'}.png", full_page=True)
+            name = asked.partition("?")[0] or "review"
+            taken = folder / f"{name}.png"
+            kept(whole(page, width), folder / f"{name}-{number}.png" if taken.exists() and pages else taken)
         browser.close()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), sys.argv[3:] or ["", "calls"])
+    main()

@@ -3,12 +3,13 @@
 from datetime import datetime
 from urllib.parse import urlencode
 
+import pandas as pd
 import streamlit as st
 
 from dashboard import charts
 from dashboard.data import Data, measured, weeks_of
 from dashboard.pages.figures import figures
-from dashboard.pages.parts import automation_picker, nothing_here, plain, weeks
+from dashboard.pages.parts import automation_picker, csv_download, nothing_here, plain, weeks
 from dashboard.weekly import WeeklyDesk
 from metrics.health.measures import Span
 from metrics.health.movers import week_movement
@@ -32,7 +33,7 @@ def show(desk: WeeklyDesk, data: Data, now: datetime) -> None:
         words, span = weeks(data, now)
     automation = automation_picker(data, span, right)
     if figures(data, span).empty:
-        nothing_here()
+        nothing_here("weeks")
         return
     by_week(data, now, automation)
     what_moved(desk, data, span, automation)
@@ -87,9 +88,12 @@ def by_week(data: Data, now: datetime, automation: str | None) -> None:
     """Show the four measures over the last weeks."""
     st.subheader(f"The last {TREND_WEEKS} weeks")
     span = weeks_of(TREND_WEEKS, now, data.tz)
-    columns = st.columns(2)
+    columns, drawn = st.columns(2), []
     for place, (measure, part, title, form) in enumerate(TRENDS):
         found = measured(data, measure, span, bucket="week", automation=automation)
+        found = found[found["part"] == part]
+        drawn.append(found.assign(measure=title))
         with columns[place % 2]:
-            st.altair_chart(charts.trend(found[found["part"] == part], title, form))
+            st.altair_chart(charts.trend(found, title, form))
+    csv_download(pd.concat(drawn)[["measure", "bucket", "value", "low", "high", "n"]], "measures-by-week")
     st.caption("The band is the 95 % interval. An outcome that comes late changes the week in which its run began.")

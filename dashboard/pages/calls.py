@@ -1,5 +1,6 @@
 """Calls: a filtered list, and one call in full with its stages."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -8,12 +9,28 @@ import streamlit as st
 
 from dashboard import charts
 from dashboard.data import Data, measured
-from dashboard.pages.parts import Filters, choice, csv_download, filters, milliseconds, money, nothing_here, typed
+from dashboard.pages.parts import Filters, choice, filters, milliseconds, money, nothing_here, plain, table, typed
 
 ANY = "any"
 OUTCOMES = [ANY, "ok", "refused", "error", "truncated", "client_disconnected", "interrupted"]
 VERDICTS = [ANY, "pass", "fallback", "hold", "block", "escalate"]
 LIMIT = 500
+_NUMBER, _TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
+_SHOWN: Mapping[str, Any] = {
+    "ts": st.column_config.DatetimeColumn("time (UTC)", format="MM-DD HH:mm:ss", timezone="UTC", width=115),
+    "automation": "automation",
+    "step": "step",
+    "model": "model",
+    "outcome": _TEXT("outcome", width=75),
+    "verdict": _TEXT("verdict", width=65),
+    "entities": _NUMBER("redacted", width=75),
+    "tokens": _NUMBER("tokens", format="localized", width=65),
+    "cost_usd": _NUMBER("cost (USD)", format="%.6f", width=85),
+    "total_ms": _NUMBER("total (ms)", format="%.0f", width=80),
+    "overhead_ms": _NUMBER("added (ms)", format="%.1f", width=85),
+    "run_id": "run",
+    "call_id": "call",
+}
 
 
 def show(data: Data, now: datetime) -> None:
@@ -22,7 +39,7 @@ def show(data: Data, now: datetime) -> None:
     chosen = filters(data, now)
     found = data.query("calls", limit=LIMIT, **chosen.params, **narrower(data, chosen))
     if found.empty:
-        nothing_here()
+        nothing_here("range")
     else:
         listed(found)
     call_id = st.query_params.get("call")
@@ -50,35 +67,8 @@ def listed(found: pd.DataFrame) -> None:
     """Show the calls; choosing a row opens it and keeps it in the URL."""
     found["tokens"] = found["tokens_in"] + found["tokens_out"]
     found["model"] = found["model_answered"].fillna(found["model_requested"])
-    columns = [
-        "ts",
-        "automation",
-        "step",
-        "model",
-        "outcome",
-        "verdict",
-        "entities",
-        "tokens",
-        "cost_usd",
-        "total_ms",
-        "overhead_ms",
-    ]
-    event = st.dataframe(
-        found[[*columns, "call_id"]],
-        hide_index=True,
-        height=360,
-        on_select="rerun",
-        selection_mode="single-row",
-        key="calls",
-        column_config={
-            "ts": st.column_config.DatetimeColumn("time (UTC)", format="MM-DD HH:mm:ss", timezone="UTC"),
-            "cost_usd": st.column_config.NumberColumn("cost (USD)", format="%.6f"),
-            "entities": st.column_config.NumberColumn("redacted"),
-            "total_ms": st.column_config.NumberColumn("total (ms)", format="%.0f"),
-            "overhead_ms": st.column_config.NumberColumn("added (ms)", format="%.2f"),
-        },
-    )
-    csv_download(found[[*columns, "run_id", "call_id"]], "calls")
+    looks: dict[str, Any] = {"on_select": "rerun", "selection_mode": "single-row", "key": "calls", "height": 360}
+    event = table(found[list(_SHOWN)], "calls", column_config=_SHOWN, **looks)
     st.caption(
         f"The newest {LIMIT} calls of this selection. Choose a row to see the call in full."
         if len(found) == LIMIT
@@ -94,27 +84,28 @@ def one(data: Data, call_id: str) -> None:
     found = data.query("call", call_id=call_id)
     st.divider()
     if found.empty:
-        st.warning(f"There is no call {call_id} among your tenant's records.")
+        st.warning(plain(f"There is no call {call_id} among your tenant's records."))
         return
     call = found.iloc[0].to_dict()
-    st.subheader(f"Call {call_id}")
+    st.subheader(plain(f"Call {call_id}"))
     facts(call)
     st.markdown("**Stages**")
     st.altair_chart(charts.waterfall(timeline(call)))
     left, right = st.columns(2)
     with left:
         st.markdown("**Found and rewritten**")
-        table(call["entities"], ["side", "kind", "n"], "Nothing was found in this call.")
+        part("found", call["entities"], ["side", "kind", "n"], "Nothing was found in this call.")
     with right:
         st.markdown("**Attempts at a provider**")
-        table(
+        part(
+            "attempts",
             call["attempts"],
             ["n", "provider", "model", "status", "error_code", "first_byte_ms", "total_ms", "cost_usd"],
             "No provider was asked.",
         )
     if call["outcomes"]:
         st.markdown("**Outcomes**")
-        table(call["outcomes"], ["metric", "value", "word", "source", "corrected"], "")
+        part("outcomes", call["outcomes"], ["metric", "value", "word", "source", "corrected"], "")
     with st.expander("Every recorded field"):
         st.json({name: value for name, value in call.items() if _given(value)}, expanded=False)
 
@@ -152,12 +143,12 @@ def timeline(call: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["stage", "start_ms", "end_ms", "took_ms"])
 
 
-def table(rows: list[dict[str, Any]] | None, columns: list[str], empty: str) -> None:
-    """Show a small table, or say that there is nothing."""
+def part(name: str, rows: list[dict[str, Any]] | None, columns: list[str], empty: str) -> None:
+    """Show a part of a call as a table, or say that there is nothing."""
     if not rows:
         st.caption(empty)
         return
-    st.dataframe(pd.DataFrame(rows)[columns], hide_index=True)
+    table(pd.DataFrame(rows)[columns], f"call-{name}")
 
 
 def _given(value: object) -> bool:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboard import charts
 from dashboard.data import Data
-from dashboard.pages.parts import choice, table
+from dashboard.pages.parts import choice, plain, table
 from metrics.health.confidence.sample import passed_errors
 from metrics.health.confidence.watch import wealth
 
@@ -40,7 +40,7 @@ def show(data: Data, now: datetime) -> None:
 
 def _promise(made: dict[str, Any]) -> None:
     key, state = made["key"], made["state"]
-    about = ", ".join(str(key[part]) for part in ("automation", "step", "prompt", "model") if key[part])
+    about = plain(", ".join(str(key[part]) for part in ("automation", "step", "prompt", "model") if key[part]))
     promise = f"With probability {1 - made['delta']:.0%}, at most {made['alpha']:.1%} of them are wrong."
     says = f"**{state.capitalize()}** for {about}: outputs scoring at least {made['threshold']:.4g} pass. {promise}"
     if state != "in force":
@@ -57,7 +57,11 @@ def _withdrawal(made: dict[str, Any]) -> str:
     if not gone:
         return ""
     at = datetime.fromtimestamp(gone["withdrawn_us"] / 1e6, UTC)
-    why = "its audits showed too many errors" if gone["reason"] == "drift" else f"by hand of {gone['withdrawn_by']}"
+    why = (
+        "its audits showed too many errors"
+        if gone["reason"] == "drift"
+        else plain(f"by hand of {gone['withdrawn_by']}")
+    )
     return f" Withdrawn on {at:%d %b %Y %H:%M} UTC, {why}; only a new certificate takes its place."
 
 
@@ -69,11 +73,11 @@ def _figures(made: dict[str, Any]) -> None:
         ("Outcomes", f"{sample['n']:,}", f"{sample['errors']:,} errors{unanswered}"),
         ("Looks", f"{len(look['used'])} of {len(look['planned'])}", f"at {', '.join(map(str, look['used']))} outcomes"),
         ("Audit rate then", f"{made['window']['audit_rate']:.0%}", f"window {made['window']['id']}"),
-        ("Expires", f"{expires:%d %b}", f"{expires:%Y}; fitted {made['fitted_at'][:10]}, for {made['activated_by']}"),
+        ("Expires", f"{expires:%d %b %y}", f"fitted {made['fitted_at'][:10]}, for {made['activated_by']}"),
     )
     for column, (title, value, note) in zip(st.columns(len(figures)), figures, strict=True):
         column.metric(title, value, border=True)
-        column.caption(note)
+        column.caption(plain(note))
 
 
 def _reliability(made: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard import charts
 from dashboard.data import Data, measured, part, weeks_of
 from dashboard.pages.figures import NOBODY, baselines
-from dashboard.pages.parts import automation_picker, csv_download, money, nothing_here, table, weeks
+from dashboard.pages.parts import NOTHING, automation_picker, csv_download, money, nothing_here, plain, table, weeks
 from metrics.health.measures import Span
 
 TREND_WEEKS = 12
@@ -22,7 +22,7 @@ def show(data: Data, now: datetime) -> None:
         _, span = weeks(data, now)
     automation = automation_picker(data, span, right)
     if not part(measured(data, "cost", span, automation=automation), "total", "n"):
-        nothing_here()
+        nothing_here("weeks")
         return
     headline(data, span, automation)
     by_week(data, now, automation)
@@ -49,21 +49,26 @@ def headline(data: Data, span: Span, automation: str | None) -> None:
         (
             "Spent",
             money(part(cost, "total")),
-            f"and {unpriced:,} answered calls without a known price" if unpriced else "",
+            f"and {unpriced:,} answered calls without a known price" if unpriced else "every answered call has a price",
         ),
         (
             "Per successful output",
             money(part(each, "total")),
             f"{int(part(each, 'total', 'n') or 0):,} known successes",
         ),
-        ("Time saved", f"{hours / 60:,.1f} h" if hours else "-", f"{without:,} successes without a baseline"),
-        ("Return", f"{gain:,.0f} min per $" if gain else "-", "minutes of work for each dollar spent"),
+        ("Time saved", f"{hours / 60:,.1f} h" if hours else NOTHING, f"{without:,} successes without a baseline"),
+        ("Return", _worth(gain) if gain else NOTHING, "of work saved for each dollar spent"),
     )
     for column, (title, value, note) in zip(st.columns(len(shown)), shown, strict=True):
         column.metric(title, value, border=True)
         column.caption(note)
     spent = {name: part(cost, name) or 0.0 for name in PARTS}
-    st.caption("Of what was spent: " + ", ".join(f"{name} {money(usd)}" for name, usd in spent.items()) + ".")
+    said = ", ".join(f"{name} {money(usd)}" for name, usd in spent.items())
+    st.caption(plain(f"Of what was spent: {said}."))
+
+
+def _worth(minutes: float) -> str:
+    return f"{minutes:,.0f} min" if minutes < 120 else f"{minutes / 60:,.0f} h"
 
 
 def by_week(data: Data, now: datetime, automation: str | None) -> None:
@@ -73,7 +78,12 @@ def by_week(data: Data, now: datetime, automation: str | None) -> None:
     left, right = st.columns(2)
     left.altair_chart(charts.trend(found[found["part"] == "total"], "spent (USD)", "$.2f"))
     wasted = found[found["part"].isin(PARTS[1:])]
-    right.altair_chart(charts.trend(wasted, "beside the answers (USD)", "$.4f", by="part"))
+    if wasted["value"].fillna(0).any():
+        right.altair_chart(charts.trend(wasted, "beside the answers (USD)", "$~r", by="part"))
+    else:
+        right.caption("Nothing was spent on failed, retried, judge and shadow calls.")
+    with left:
+        csv_download(found[["bucket", "part", "value", "n", "unknown"]], "cost-by-week")
 
 
 def split(data: Data, span: Span, automation: str | None, by: str, title: str) -> None:

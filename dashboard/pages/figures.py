@@ -23,16 +23,21 @@ _COLUMNS: Mapping[str, tuple[str, str, str]] = {  # measure, part, column
     "per_success_usd": ("cost_per_success", "total", "value"),
     "saved_h": ("time_saved", "saved", "value"),
 }
+_NUMBER, _SHARE = st.column_config.NumberColumn, st.column_config.ProgressColumn
 SHOWN: Mapping[str, Any] = {
-    "calls": st.column_config.NumberColumn("calls", format="localized"),
-    "runs": st.column_config.NumberColumn("runs", format="localized"),
-    "success": st.column_config.ProgressColumn("task success", min_value=0, max_value=1, format="percent"),
-    "known": st.column_config.NumberColumn("known outcomes", format="localized"),
-    "override": st.column_config.NumberColumn("override of seen", format="percent"),
-    "p95_ms": st.column_config.NumberColumn("95 % (ms)", format="%.0f"),
-    "cost_usd": st.column_config.NumberColumn("cost (USD)", format="%.4f"),
-    "per_success_usd": st.column_config.NumberColumn("per success (USD)", format="%.4f"),
-    "saved_h": st.column_config.NumberColumn("hours saved", format="%.1f"),
+    "calls": _NUMBER("calls", format="localized", width=65),
+    "runs": _NUMBER("runs", format="localized", width=65),
+    "success": _SHARE("task success", min_value=0, max_value=1, format="percent", width=140),
+    "known": _NUMBER("of known", format="localized", width=80, help="Runs whose outcome is known."),
+    "override": _NUMBER(
+        "override", format="percent", width=80, help="Outputs that a human changed or rejected, of those one saw."
+    ),
+    "p95_ms": _NUMBER("p95 (ms)", format="localized", width=80, help="95 % of the calls took at most this long."),
+    "cost_usd": _NUMBER("cost (USD)", format="%.4f", width=95),
+    "per_success_usd": _NUMBER(
+        "USD a success", format="%.6f", width=110, help="All that was spent, for each known success."
+    ),
+    "saved_h": _NUMBER("hours saved", format="%.1f", width=95),
 }
 
 
@@ -55,6 +60,7 @@ def rows_of(data: Data, span: Span) -> pd.DataFrame:
                 found[name] = figures[figures["part"] == part].set_index("group")[column].astype(float)
     rows = pd.DataFrame(found).rename_axis("automation").reset_index()
     rows["saved_h"] /= 60
+    rows["p95_ms"] = rows["p95_ms"].round()
     return rows.sort_values("calls", ascending=False)
 
 

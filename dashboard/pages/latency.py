@@ -1,17 +1,19 @@
 """Latency: how long each step takes, how that developed, and where the time goes."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from dashboard import charts
 from dashboard.data import Data, measured, weeks_of
-from dashboard.pages.parts import automation_picker, csv_download, nothing_here, weeks
-from metrics.health.measures import Span
+from dashboard.pages.parts import automation_picker, csv_download, nothing_here, table, weeks
 
 TREND_WEEKS = 12
-ORDER = [f"{what}_p{percent}" for what in ("total", "upstream", "overhead") for percent in (50, 95, 99)]
+PARTS = {"total": "", "upstream": "model ", "overhead": "added "}
+ORDER = {f"{what}_p{percent}": f"{said}p{percent}" for what, said in PARTS.items() for percent in (50, 95, 99)}
 
 
 def show(data: Data, now: datetime) -> None:
@@ -23,22 +25,25 @@ def show(data: Data, now: datetime) -> None:
     automation = automation_picker(data, span, right)
     found = measured(data, "latency", span, by="step", automation=automation)
     if found.empty:
-        nothing_here()
+        nothing_here("weeks")
         return
     by_step(found)
     by_week(data, now, automation)
-    by_stage(data, span, automation)
+    by_stage(data, {"since": span.since_us, "until": span.until_us, "automation": automation})
 
 
 def by_step(found: pd.DataFrame) -> None:
     """Show percentiles of each step."""
     st.subheader("By step (milliseconds)")
     found["step"] = found["group"].fillna("(no step)")
-    shown = found.pivot_table("value", "step", "part").reindex(columns=ORDER)
+    shown = found.pivot_table("value", "step", "part").reindex(columns=list(ORDER)).rename(columns=ORDER).round(1)
     shown.insert(0, "calls", found.groupby("step")["n"].max())
-    st.dataframe(shown.style.format("{:,.1f}", na_rep="-").format("{:,.0f}", subset=["calls"]))
-    csv_download(shown.reset_index(), "latency-by-step")
-    st.caption("`total`: the whole call; `upstream`: waiting for models; `overhead`: the gateway's own share.")
+    number = st.column_config.NumberColumn(format="localized")
+    table(shown.reset_index(), "latency-by-step", column_config=dict.fromkeys(shown.columns, number))
+    st.caption(
+        "p50, p95 and p99: half, 95 % and 99 % of the calls took at most so long; then the part that was waiting for "
+        "models, and what the gateway added."
+    )
 
 
 def by_week(data: Data, now: datetime, automation: str | None) -> None:
@@ -48,16 +53,17 @@ def by_week(data: Data, now: datetime, automation: str | None) -> None:
     steps = measured(data, "latency", span, bucket="week", by="step", automation=automation)
     steps = steps[steps["part"] == "total_p95"].assign(step=steps["group"].fillna("(no step)"))
     whole = measured(data, "latency", span, bucket="week", automation=automation)
-    whole = whole[whole["part"].str.startswith("overhead")]
+    whole = whole[whole["part"].str.startswith("overhead")].assign(percentile=lambda rows: rows["part"].map(ORDER))
     left, right = st.columns(2)
-    left.altair_chart(charts.trend(steps, "95 % of calls (ms)", ",.0f", by="step"))
-    right.altair_chart(charts.trend(whole, "added by Sluice (ms)", ",.1f", by="part"))
+    left.altair_chart(charts.trend(steps, "95 % of calls take at most (ms)", ",.0f", by="step"))
+    right.altair_chart(charts.trend(whole, "added by Sluice (ms)", ",.1f", by="percentile"))
 
 
-def by_stage(data: Data, span: Span, automation: str | None) -> None:
+def by_stage(data: Data, wanted: Mapping[str, Any]) -> None:
     """Show where the time of a call goes."""
     st.subheader("Where the time goes")
-    found = data.query("latency_by_stage", since=span.since_us, until=span.until_us, automation=automation)
+    found = data.query("latency_by_stage", **wanted)
     for percentile in ("p50", "p95", "p99"):
         found[f"{percentile}_ms"] = found[f"{percentile}_us"].astype(float) / 1000
     st.altair_chart(charts.latency(found))
+    csv_download(found[["stage", "calls", "p50_ms", "p95_ms", "p99_ms"]], "latency-by-stage")

@@ -1,9 +1,11 @@
 """Leverage: which workflow is worth automating next, and what those at work save."""
 
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
-from dashboard.pages.parts import csv_download
+from dashboard.pages.parts import plain, table
 from dashboard.weekly import WeeklyDesk
 
 _GRADES = {
@@ -29,23 +31,26 @@ def show(desk: WeeklyDesk) -> None:
         "Leverage is hours a week at stake, times how well the workflow is suited: the mean of its grades, ambiguity "
         "turned round, from 0 to 1. Grades go from 1 to 5 and stand in the automations' files."
     )
-    data = pd.DataFrame(_row(rank) for rank in found)
-    st.dataframe(
+    rows = [_row(rank) for rank in found]
+    data = pd.DataFrame(rows)
+    table(
         data,
-        hide_index=True,
-        width="stretch",
+        "leverage",
         column_config={
             "leverage": st.column_config.ProgressColumn(
-                "leverage (hours a week)", min_value=0, max_value=float(data["leverage"].max()), format="%.1f"
+                "leverage (h a week)", min_value=0, max_value=float(data["leverage"].max()), format="%.1f"
             ),
             "hours": st.column_config.NumberColumn("hours at stake", format="%.1f"),
             "fit": st.column_config.NumberColumn("fit", format="%.2f"),
+            "mend first": None,
         },
     )
-    csv_download(data, "leverage")
+    mend = [f"- {plain(row['workflow'])}: {plain(row['mend first'])}" for row in rows if row["mend first"]]
+    if mend:
+        st.markdown("Mend first:\n" + "\n".join(mend))
 
 
-def _row(rank: dict[str, object]) -> dict[str, object]:
+def _row(rank: dict[str, object]) -> dict[str, Any]:
     grades = rank["grades"]
     assert isinstance(grades, dict)
     mend = rank["mend"]
@@ -55,7 +60,7 @@ def _row(rank: dict[str, object]) -> dict[str, object]:
         "leverage": rank["score"],
         "hours": rank["hours"],
         "fit": rank["fit"],
-        "mend first": "; ".join(mend) if isinstance(mend, list | tuple) else "",
         "runs a week": grades["runs_per_week"],
         **{label: grades[name] for name, label in _GRADES.items()},
+        "mend first": "; ".join(mend) if isinstance(mend, list | tuple) else "",
     }

@@ -9,7 +9,18 @@ import streamlit as st
 from dashboard import charts
 from dashboard.data import Data, measured, part, slice_s
 from dashboard.pages.figures import figures
-from dashboard.pages.parts import Filters, banners, filters, milliseconds, money, nothing_here, share, table
+from dashboard.pages.latency import by_stage
+from dashboard.pages.parts import (
+    Filters,
+    banners,
+    csv_download,
+    filters,
+    milliseconds,
+    money,
+    nothing_here,
+    share,
+    table,
+)
 
 
 def show(data: Data, now: datetime) -> None:
@@ -20,20 +31,21 @@ def show(data: Data, now: datetime) -> None:
     calls = int(part(volume, "calls") or 0)
     banners(data.status(), int(part(volume, "simulated") or 0), calls)
     if not calls:
-        nothing_here()
+        nothing_here("range")
         return
-    headline(data, chosen, volume)
-    over_time(data, chosen)
+    sliced = data.query("calls_over_time", slice_s=slice_s(chosen.hours), **chosen.params)
+    headline(data, chosen, volume, int(sliced.loc[sliced["ending"] == "hold", "calls"].sum()))
+    over_time(chosen, sliced)
     left, right = st.columns(2)
     with left:
-        where_the_time_went(data, chosen)
+        by_stage(data, chosen.params)
     with right:
         what_was_found(data, chosen)
     per_automation(data, chosen)
     policies(data, chosen)
 
 
-def headline(data: Data, chosen: Filters, volume: pd.DataFrame) -> None:
+def headline(data: Data, chosen: Filters, volume: pd.DataFrame, held: int) -> None:
     """Show the figures to read first, in two rows: how calls ended, and what they cost."""
     ended = {name: int(part(volume, name) or 0) for name in ("calls", "runs", "answered", "held", "refused", "failed")}
     calls = ended["calls"]
@@ -45,7 +57,7 @@ def headline(data: Data, chosen: Filters, volume: pd.DataFrame) -> None:
     shown = (
         ("Model calls", f"{calls:,}", f"in {ended['runs']:,} runs; requests that ask no model are not counted"),
         ("Answered", share(ended["answered"] / calls), f"{ended['answered']:,} calls; {left:,} callers left early"),
-        ("Held for review", f"{ended['held']:,}", "wait for a person; their callers got 423"),
+        ("Held for review", f"{held:,}", f"{ended['held']:,} of their callers got 423, the others another answer"),
         ("Refused", f"{ended['refused']:,}", "by a policy, a limit or a key"),
         ("Errors", f"{ended['failed']:,}", f"{ended['failed'] / calls:.1%} of the calls: failed or cut off"),
         ("Cost", money(part(cost, "total")), _unpriced(unpriced)),
@@ -66,23 +78,16 @@ def _unpriced(count: int) -> str:
     return f"and {count:,} answered calls without a known price" if count else "every answered call has a price"
 
 
-def over_time(data: Data, chosen: Filters) -> None:
+def over_time(chosen: Filters, found: pd.DataFrame) -> None:
     """Show calls by how they ended, and cost, over time."""
-    found = data.query("calls_over_time", slice_s=slice_s(chosen.hours), **chosen.params)
+    width = slice_s(chosen.hours)
+    each = {60: "minute", 3600: "hour"}.get(width, "day")
     left, right = st.columns(2)
     left.subheader("Calls by verdict")
-    left.altair_chart(charts.over_time(found, "calls", "calls", by="ending"))
+    left.altair_chart(charts.over_time(found, "calls", f"calls a {each} (UTC)", width, by="ending"))
     right.subheader("Cost")
-    right.altair_chart(charts.over_time(found, "cost_usd", "US dollars"))
-
-
-def where_the_time_went(data: Data, chosen: Filters) -> None:
-    """Show the latency of every stage."""
-    st.subheader("Where the time goes")
-    found = data.query("latency_by_stage", **chosen.params)
-    for percentile in ("p50", "p95", "p99"):
-        found[f"{percentile}_ms"] = found[f"{percentile}_us"].astype(float) / 1000
-    st.altair_chart(charts.latency(found))
+    right.altair_chart(charts.over_time(found, "cost_usd", f"US dollars a {each} (UTC)", width))
+    csv_download(found, "calls-over-time")
 
 
 def what_was_found(data: Data, chosen: Filters) -> None:
@@ -94,6 +99,7 @@ def what_was_found(data: Data, chosen: Filters) -> None:
         return
     found[["side", "kind"]] = found["part"].str.split(" ", n=1, expand=True)
     st.altair_chart(charts.entities(found.rename(columns={"value": "n_found"})))
+    csv_download(found[["side", "kind", "value"]], "redactions")
     st.caption("`observed` counts what a rule under `enforce: observe` would have redacted.")
 
 
@@ -116,7 +122,7 @@ def policies(data: Data, chosen: Filters) -> None:
         "policies",
         column_config={
             "version": st.column_config.TextColumn("version (hash, commit)"),
-            "first_ts": st.column_config.DatetimeColumn("first call", format="YYYY-MM-DD HH:mm:ss"),
+            "first_ts": st.column_config.DatetimeColumn("first call (UTC)", format="YYYY-MM-DD HH:mm:ss"),
             "last_ts": st.column_config.DatetimeColumn("last call", format="distance"),
         },
     )

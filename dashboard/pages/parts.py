@@ -9,15 +9,20 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard.data import RANGES, WHOLE_DAYS_FROM_H, Data, measured, span_of, weeks_of
+from dashboard.data import RANGES, WHOLE_DAYS_FROM_H, Data, measured, part, span_of, weeks_of
 from metrics.health.measures import Span
 from metrics.health.review.weeks import week_span
+from metrics.health.review.words import dollars
 from metrics.record.refusals import QueryError
 
 ALL = "All automations"
+NOTHING = "–"  # what stands where there is no figure
 PROBLEMS_SHOWN = 5
-_MARKS = re.compile(r"([\\`*_{}\[\]()<>#+!|$~:-])")
+_MARKS = re.compile(r"([\\`*{}\[\]<>|$~&]|(?<!\w)_|_(?!\w)|:(?=[a-zA-Z])|^[#+-])")
+_LINKS = re.compile(r"(?i)\b(https?(?=://)|www(?=\.))")  # Streamlit makes links of these, escaped or not
+_ROWS = 25  # a table of no more rows is shown whole
 WEEKS = {"This week": (1, 0), "Last week": (1, 1), "Last 4 weeks": (4, 0), "Last 12 weeks": (12, 0)}  # how many, ago
+_LONGEST = {"weeks": "Last 12 weeks", "range": "Last 28 days"}
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -57,8 +62,15 @@ def automation_picker(data: Data, span: Span, place: Any) -> str | None:
 
 
 def weeks(data: Data, now: datetime) -> tuple[str, Span]:
-    """Show the picker of whole weeks; return what is chosen, which is kept in the URL."""
-    chosen = choice(st, "Weeks", [*WEEKS, *_week_in_url("weeks")], "weeks")
+    """Show the picker of whole weeks; return what is chosen, which is kept in the URL.
+
+    The default is the week that the Review is about, and in a product's first week the one that runs.
+    """
+    if "first_week" not in st.session_state:
+        whole = measured(data, "volume", weeks_of(1, now, data.tz, 1))
+        st.session_state["first_week"] = "Last week" if part(whole, "calls") else "This week"
+    first = str(st.session_state["first_week"])
+    chosen = choice(st, "Weeks", [*WEEKS, *_week_in_url("weeks")], "weeks", first)
     if chosen not in WEEKS:
         return chosen, week_span(chosen, data.tz)
     count, ago = WEEKS[chosen]
@@ -91,20 +103,25 @@ def typed(place: Any, label: str, name: str) -> str:
     return text
 
 
-def table(data: pd.DataFrame, name: str, **looks: Any) -> None:
-    """Show a table, and offer it as CSV."""
-    st.dataframe(data, hide_index=True, **looks)
+def table(data: pd.DataFrame, name: str, **looks: Any) -> Any:
+    """Show a table, and offer it as CSV; return what is chosen in it, if that is asked for."""
+    shown = data.copy()
+    for column in shown.select_dtypes("bool").columns:
+        shown[column] = shown[column].map({True: "yes", False: "no"})
+    height: Any = "content" if len(shown) <= _ROWS else "auto"
+    event = st.dataframe(shown, **({"hide_index": True, "height": height, "placeholder": NOTHING} | looks))
     csv_download(data, name)
+    return event
 
 
 def plain(text: str) -> str:
-    """Return a text so that Markdown shows it as it is: names in it come from callers."""
-    return _MARKS.sub(r"\\\1", text)
+    """Return a text so that Markdown shows it as it is, on one line: names in it come from callers."""
+    return _LINKS.sub("\\1\u2060", _MARKS.sub(r"\\\1", " ".join(text.split())))
 
 
 def share(value: float | None) -> str:
     """Return a share for reading."""
-    return "-" if value is None or pd.isna(value) else f"{value:.1%}"
+    return NOTHING if value is None or pd.isna(value) else f"{value:.1%}"
 
 
 def remember(name: str, value: str | None, default: str | None = None) -> None:
@@ -125,7 +142,7 @@ def banners(status: dict[str, Any], simulated: int, calls: int) -> None:
         )
     problems = policy_problems(status)
     if problems:
-        listed = "\n".join(f"- `{problem}`" for problem in problems[:PROBLEMS_SHOWN])
+        listed = "\n".join(f"- {plain(problem)}" for problem in problems[:PROBLEMS_SHOWN])
         st.error(
             f"The policy folder has mistakes, so the policy before them stays in force:\n{listed}",
             icon=":material/gavel:",
@@ -149,26 +166,28 @@ def money(usd: float | None, unpriced: int = 0) -> str:
     """Return an amount with as many digits as it needs; unknown prices are said, never counted as nothing."""
     if usd is None or pd.isna(usd):
         return "unknown" if unpriced else "$0"
-    text = f"${usd:,.2f}" if usd >= 1 else f"${usd:.4f}" if usd >= 0.0001 or usd == 0 else "<$0.0001"
-    return f"{text} +?" if unpriced else text
+    return f"{dollars(usd)} +?" if unpriced else dollars(usd)
 
 
 def milliseconds(value: float | None) -> str:
     """Return a duration for reading."""
     if value is None or pd.isna(value):
-        return "-"
+        return NOTHING
     if value >= 1000:
         return f"{value / 1000:,.2f} s"
     return f"{value:.1f} ms" if value < 100 else f"{value:.0f} ms"
 
 
-def nothing_here() -> None:
-    """Say what to do when there is nothing to show."""
+def nothing_here(name: str) -> None:
+    """Say what to do when there is nothing to show; `name` is the picker of time that the page has."""
     st.info(
-        "No calls in this range yet. Point a client here: set its base URL to the gateway's `/v1` and its API key to "
-        "one from `sluice keys create`. A call appears within two seconds.",
+        "No calls in this range. Choose a longer one, or point a client here: set its base URL to the gateway's `/v1` "
+        "and its API key to one from `sluice keys create`. A call appears within two seconds.",
         icon=":material/info:",
     )
+    longest = _LONGEST[name]
+    if st.query_params.get(name) != longest:
+        st.button(f"Show the {longest.lower()}", on_click=lambda: st.query_params.update({name: longest}))
 
 
 def csv_download(data: pd.DataFrame, name: str) -> None:

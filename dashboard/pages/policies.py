@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.data import Data
-from dashboard.pages.parts import Filters, banners, filters, money, table
+from dashboard.pages.parts import Filters, banners, filters, money, plain, table
 
 _NANO = 1e9
 _SHORT = 12
@@ -59,7 +59,7 @@ def versions(data: Data, chosen: Filters) -> None:
         "policy-versions",
         column_config={
             "policy_hash": st.column_config.TextColumn("hash"),
-            "first_ts": st.column_config.DatetimeColumn("first call", format="YYYY-MM-DD HH:mm:ss"),
+            "first_ts": st.column_config.DatetimeColumn("first call (UTC)", format="YYYY-MM-DD HH:mm:ss"),
             "last_ts": st.column_config.DatetimeColumn("last call", format="distance"),
         },
     )
@@ -85,7 +85,8 @@ def breakers(status: dict[str, Any]) -> None:
     found = [each for each in status.get("breakers") or [] if each.get("state") != "closed"]
     for each in found:
         since = f"for {each.get('open_s', 0):.0f} s, {each.get('failures_in_a_row', 0)} failures in a row"
-        st.warning(f"Circuit breaker of {each.get('name')}: {each.get('state')} {since}.", icon=":material/bolt:")
+        said = f"Circuit breaker of {each.get('name')}: {each.get('state')} {since}."
+        st.warning(plain(said), icon=":material/bolt:")
     if not found:
         st.caption("All circuit breakers are closed.")
 
@@ -101,14 +102,14 @@ def routing(data: Data, chosen: Filters, state: dict[str, Any]) -> None:
             "splits",
             column_config={
                 "share": st.column_config.ProgressColumn("share of the growing arm", format="percent"),
-                "since": st.column_config.DatetimeColumn("since", format="YYYY-MM-DD HH:mm:ss"),
+                "since": st.column_config.DatetimeColumn("since (UTC)", format="YYYY-MM-DD HH:mm:ss"),
             },
         )
         for move in data.query("events", kind="split.moved", since=chosen.since, limit=10).to_dict("records"):
             body = _body(move)
             moved = f"{body.get('from', 0):.0%} to {body.get('to', 0):.0%}"
             where = f"arm {body.get('arm')} of {body.get('split')}"
-            st.caption(f"{move['ts']:%Y-%m-%d %H:%M}: {where} from {moved}, {body.get('reason')}.")
+            st.caption(plain(f"{move['ts']:%Y-%m-%d %H:%M}: {where} from {moved}, {body.get('reason')}."))
     if candidates := state.get("candidates"):
         st.subheader("What became of candidates' answers (28 days)")
         table(pd.DataFrame(candidates), "candidates")
@@ -145,10 +146,8 @@ def budgets(data: Data, chosen: Filters, state: dict[str, Any]) -> None:
         limit = _amount(str(body.get("unit")), float(body.get("cap", 0)))
         whose = f"{body.get('scope')} {alert.get('automation') or ''}".strip()
         what = "calls are refused" if body.get("refused") else f"{body.get('share', 0):.0%} are spent"
-        st.warning(
-            f"{alert['ts']:%Y-%m-%d %H:%M}: of {limit} a {body.get('period')} ({whose}) {what}.",
-            icon=":material/payments:",
-        )
+        said = f"{alert['ts']:%Y-%m-%d %H:%M}: of {limit} a {body.get('period')} ({whose}) {what}."
+        st.warning(plain(said), icon=":material/payments:")
 
 
 def replays(data: Data, chosen: Filters) -> None:
@@ -169,14 +168,16 @@ def replays(data: Data, chosen: Filters) -> None:
     table(
         found[columns],
         "replays",
-        column_config={"ts": st.column_config.DatetimeColumn("when", format="YYYY-MM-DD HH:mm:ss")},
+        column_config={"ts": st.column_config.DatetimeColumn("when (UTC)", format="YYYY-MM-DD HH:mm:ss")},
     )
     for event, body in zip(found.to_dict("records"), bodies, strict=True):
-        with st.expander(f"{event['ts']:%Y-%m-%d %H:%M} {body.get('revision') or body.get('candidate')}"):
-            rows = body.get("effects") or []
-            st.dataframe(pd.DataFrame(rows), hide_index=True) if rows else st.caption("Nothing would go otherwise.")
+        with st.expander(plain(f"{event['ts']:%Y-%m-%d %H:%M} {body.get('revision') or body.get('candidate')}")):
+            if rows := body.get("effects"):
+                table(pd.DataFrame(rows), f"replay-{event['ts']:%Y%m%d%H%M%S}")
+            else:
+                st.caption("Nothing would go otherwise.")
             for name, calls, reason in body.get("unknown") or []:
-                st.caption(f"Not known for {calls} calls of {name}: {reason}.")
+                st.caption(plain(f"Not known for {calls} calls of {name}: {reason}."))
 
 
 def history(data: Data) -> None:
@@ -193,7 +194,7 @@ def history(data: Data) -> None:
     table(
         found[["ts", "snapshot", "commit", "local changes", "actor"]],
         "activations",
-        column_config={"ts": st.column_config.DatetimeColumn("when", format="YYYY-MM-DD HH:mm:ss")},
+        column_config={"ts": st.column_config.DatetimeColumn("when (UTC)", format="YYYY-MM-DD HH:mm:ss")},
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 from urllib.parse import urlencode
 
 import altair as alt
@@ -11,7 +12,7 @@ import streamlit as st
 from dashboard import charts
 from dashboard.data import Data, frame, measured
 from dashboard.pages.figures import NOBODY
-from dashboard.pages.parts import automation_picker, plain, share, table, weeks
+from dashboard.pages.parts import automation_picker, csv_download, plain, table, weeks
 from metrics.health.measures import Span
 
 RUNS_SHOWN = 200
@@ -19,6 +20,22 @@ MEASURES: Mapping[str, tuple[str, str | None, str]] = {  # layer: measure, group
     "Prompt": ("layer_prompt", "prompt", "prompt version"),
     "Retrieval": ("layer_retrieval", "automation", "automation"),
     "Orchestration": ("layer_orchestration", "automation", "automation"),
+}
+PARTS: Mapping[str, str] = {
+    "valid": "answers that fit their schema", "declined": "answers that the model declined to give",
+    "overridden": "outputs that a human changed or rejected", "hit": "searches that found what was wanted",
+    "precision": "passages found that were wanted", "empty": "searches that found nothing",
+    "failed": "steps that failed", "timeout": "steps that took too long", "again": "steps tried again",
+    "dead": "runs that became dead letters", "duplicates": "effects not made a second time",
+}  # fmt: skip
+_NUMBER = st.column_config.NumberColumn
+_LOOKS: Mapping[str, Any] = {
+    "figure": st.column_config.TextColumn("figure", width=260),
+    "share": _NUMBER("share", format="percent"),
+    "from": _NUMBER("95 % from", format="percent"),
+    "to": _NUMBER("95 % to", format="percent"),
+    "times": _NUMBER("times", format="localized"),
+    "of": _NUMBER("of", format="localized"),
 }
 
 
@@ -45,12 +62,15 @@ def failures(found: pd.DataFrame) -> None:
         return
     counted = found.assign(automation=found["automation"].fillna(NOBODY))
     counted = counted.groupby(["automation", "layer"]).size().reset_index(name="runs")
+    said = []
     for name, rows in counted.groupby("automation"):
         worst = rows.sort_values("runs", ascending=False).iloc[0]
         total = int(rows["runs"].sum())
-        st.markdown(f"- **{plain(str(name))}**: {worst['layer']}, {worst['runs']:,} of {total:,} failed runs")
+        said.append(f"- **{plain(str(name))}**: {worst['layer']}, {worst['runs']:,} of {total:,} failed runs")
+    st.markdown("\n".join(said))
     scale = alt.Scale(domain=list(charts.LAYERS), range=list(charts.LAYERS.values()))
     st.altair_chart(charts.stacked(counted, "runs", "failed runs", "automation", "layer", scale))
+    csv_download(counted, "failures-by-layer")
     st.caption("Each failed run counts once, for the first layer that explains it: orchestration, retrieval, prompt.")
 
 
@@ -63,19 +83,17 @@ def layer(data: Data, span: Span, automation: str | None, title: str) -> None:
     if found.empty:
         st.caption("Nothing of this layer was recorded in these weeks.")
         return
-    found["figure"] = [_figure(row) for row in found.to_dict("records")]
-    found["group"] = found["group"].fillna(NOBODY)
-    table(found.pivot_table("figure", "group", "part", "first").rename_axis(called).reset_index(), measure)
+    shown = pd.DataFrame(
+        {
+            called: found["group"].fillna(NOBODY), "figure": found["part"].map(PARTS), "share": found["value"],
+            "from": found["low"], "to": found["high"], "times": found["k"], "of": found["n"],
+        }
+    )  # fmt: skip
+    table(shown.sort_values(called, kind="stable"), measure, column_config=_LOOKS)
     if title == "Retrieval":
         mean = measured(data, "groundedness", span, automation=automation)
         if mean["n"].sum():
             st.caption(f"Groundedness: {mean['value'].iloc[0]:.2f} on average, of {int(mean['n'].iloc[0]):,} answers.")
-
-
-def _figure(row: Mapping[str, float]) -> str:
-    return (
-        f"{share(row['value'])} ({share(row['low'])} to {share(row['high'])}; {int(row['k']):,} of {int(row['n']):,})"
-    )
 
 
 def runs(found: pd.DataFrame, tz: str) -> None:
@@ -91,7 +109,7 @@ def runs(found: pd.DataFrame, tz: str) -> None:
         newest[["ts", "automation", "layer", "reason", "run_id", "calls"]],
         "failed-runs",
         column_config={
-            "ts": st.column_config.DatetimeColumn("began", format="YYYY-MM-DD HH:mm"),
+            "ts": st.column_config.DatetimeColumn("began (UTC)", format="YYYY-MM-DD HH:mm"),
             "run_id": "run",
             "calls": st.column_config.LinkColumn("calls", display_text="open"),
         },

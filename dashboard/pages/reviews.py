@@ -7,12 +7,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from html import escape
 from typing import Any
+from urllib.parse import urlencode
 
 import pandas as pd
 import streamlit as st
 
 from dashboard.gateway import Refused
-from dashboard.pages.parts import choice, csv_download, remember, typed
+from dashboard.pages.parts import choice, plain, remember, table, typed
 from dashboard.reviews import Json, ReviewDesk
 
 REASONS = ("", "correct", "wrong_facts", "wrong_tone", "incomplete", "policy_breach", "personal_data", "other")
@@ -43,13 +44,15 @@ def queue(desk: ReviewDesk, now: datetime) -> list[Json]:
     given |= {"kind": KINDS[kind], "state": STATES[state]}
     found = desk.queue(**{name: value for name, value in given.items() if value})
     if not found:
-        st.success("Nothing waits for a reviewer.", icon=":material/done_all:")
+        said = "Nothing waits for a reviewer." if state == "Open" else "No review fits this choice."
+        st.success(
+            f"{said} Outputs come here where a policy's confidence bands hold or audit them.",
+            icon=":material/done_all:",
+        )
         return []
     rows = pd.DataFrame([_row(each, now) for each in found])
-    event: Any = st.dataframe(
-        rows, hide_index=True, on_select="rerun", selection_mode="single-row", height=min(38 * (len(found) + 1), 260)
-    )
-    csv_download(rows.assign(review=[each["id"] for each in found]), "reviews")
+    looks: dict[str, Any] = {"on_select": "rerun", "selection_mode": "single-row"}
+    event = table(rows, "reviews", height=min(38 * (len(found) + 1), 260), **looks)
     if selected := event.selection.rows:
         remember("review", str(found[selected[0]]["id"]))
     return found
@@ -60,14 +63,13 @@ def one(desk: ReviewDesk, review_id: str, waiting: list[str]) -> None:
     try:
         review = desk.one(review_id)
     except Refused as error:
-        st.warning(f"{error}")
+        st.warning(plain(str(error)))
         remember("review", None)
         return
-    st.subheader(f"{review['automation'] or 'unnamed'}: {review['rule']}, score {_score(review)}")
-    st.caption(
-        f"`{review['id']}`, call `{review['call_id']}`, policy `{review['policy']}`, "
-        f"for {review['assignee'] or 'anybody'}; at the deadline: {review['at_deadline']}"
-    )
+    st.subheader(plain(f"{review['automation'] or 'unnamed'}: {review['rule']}, score {_score(review)}"))
+    about = f"{review['id']}, policy {review['policy']}, for {review['assignee'] or 'anybody'}"
+    call = f"[call {plain(review['call_id'])}](/calls?{urlencode({'call': review['call_id']})})"
+    st.caption(f"{plain(about)}; {call}; at the deadline: {plain(review['at_deadline'])}")
     left, right = st.columns(2)
     left.markdown("**What was asked**")
     left.html(_box(_asked(review.get("request"))))
@@ -78,7 +80,8 @@ def one(desk: ReviewDesk, review_id: str, waiting: list[str]) -> None:
     if review["state"] == "open":
         decide(desk, review, waiting)
     else:
-        st.info(f"{review['state']} by {review['decided_by']}; the caller gets: {review['output']}.")
+        said = f"{review['state'].capitalize()} by {review['decided_by']}; the caller gets: {review['output']}."
+        st.info(plain(said))
         difference(review.get("text") or "", review.get("edit") or "")
     remarks(desk, review)
 
@@ -131,13 +134,15 @@ def difference(before: str, after: str) -> None:
 def remarks(desk: ReviewDesk, review: Json) -> None:
     """Show comments, scores and, for who may see them, the originals."""
     for note in review.get("comments") or ():
-        st.chat_message("user").write(f"**{note['by']}**: {note['text']}")
+        with st.chat_message("user"):
+            st.caption(plain(note["by"]))
+            st.text(note["text"])
     with st.expander("Scores, findings and originals"):
         if review.get("scores"):
-            st.dataframe(pd.DataFrame(review["scores"]), hide_index=True)
+            table(pd.DataFrame(review["scores"]), "review-scores")
         if review.get("findings"):
             names = ["place", "kind", "start", "end", "action"]
-            st.dataframe(pd.DataFrame(review["findings"], columns=names), hide_index=True)
+            table(pd.DataFrame(review["findings"], columns=names), "review-findings")
         st.caption("Seeing the originals needs the role auditor or admin, and is recorded.")
         if st.button("Show originals", key=f"reveal-{review['id']}"):
             found = _do(lambda: desk.act(str(review["id"]), "reveal"))
@@ -151,7 +156,8 @@ def emergency(desk: ReviewDesk) -> None:
     with st.expander(f"Emergency stop ({len(stopped)} stopped)", expanded=bool(stopped)):
         for each in stopped:
             left, right = st.columns([4, 1])
-            left.error(f"**{each['automation']}** was stopped by {each['by']} at {_time(each['at'])}: all is held.")
+            said = f"{each['automation']} was stopped by {each['by']} at {_time(each['at'])}: all is held."
+            left.error(plain(said))
             if right.button("Start again", key=f"start-{each['automation']}"):
                 _do(lambda name=each["automation"]: desk.start(name))  # type: ignore[misc]
                 st.rerun()
@@ -168,7 +174,7 @@ def _do(act: Callable[[], Any]) -> Any:
     try:
         return act()
     except Refused as error:
-        st.error(f"{error}")
+        st.error(plain(str(error)))
         st.stop()
 
 
@@ -183,7 +189,7 @@ def _next(done: str, waiting: list[str]) -> None:
 def _row(review: Json, now: datetime) -> Json:
     left_s = int(review["deadline_at"] - now.timestamp())
     return {
-        "due in": _span(left_s) if review["state"] == "open" else review["state"],
+        "state": _span(left_s) if review["state"] == "open" else review["state"],
         "risk": f"{review['risk']:.2f}",
         "kind": review["kind"],
         "queue": review["queue"],
@@ -192,6 +198,7 @@ def _row(review: Json, now: datetime) -> Json:
         "score": _score(review),
         "for": review["assignee"] or "anybody",
         "opened": _time(review["opened_at"]),
+        "review": review["id"],
     }
 
 
@@ -199,7 +206,7 @@ def _span(seconds: int) -> str:
     if seconds < 0:
         return "overdue"
     hours, minutes = seconds // 3600, seconds % 3600 // 60
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds % 60} s"
+    return f"due in {hours} h {minutes} min" if hours else f"due in {minutes} min"
 
 
 def _score(review: Json) -> str:

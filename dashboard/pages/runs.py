@@ -3,6 +3,7 @@
 import json
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import pandas as pd
 import streamlit as st
@@ -10,7 +11,7 @@ import streamlit as st
 from dashboard import charts
 from dashboard.data import Data, span_of
 from dashboard.gateway import GatewayUnreachable, Refused
-from dashboard.pages.parts import ALL, choice, csv_download, milliseconds, money, remember, table
+from dashboard.pages.parts import ALL, NOTHING, choice, milliseconds, money, plain, remember, table
 from dashboard.queue import Json, Queue
 
 STATES = {
@@ -49,17 +50,22 @@ LATENCY_HOURS = 24
 def show(queue: Queue, data: Data, now: datetime) -> None:
     """Draw the page."""
     st.title("Runs")
-    try:
-        numbers = queue.now()
-    except GatewayUnreachable as error:
-        st.info(f"{error} Without a worker no automation runs.", icon=":material/cloud_off:")
-        return
-    figures(numbers)
-    found = listed(queue, numbers)
+    found = queued(queue)
     chosen = st.query_params.get("run") or (found[0]["run_id"] if found else None)
     if chosen:
         one(queue, data, str(chosen))
     steps(data, now)
+
+
+def queued(queue: Queue) -> list[Json]:
+    """Show how the queue stands and what is in it; return the runs listed."""
+    try:
+        numbers = queue.now()
+    except GatewayUnreachable as error:
+        st.info(f"{plain(str(error))} Without a worker no automation runs.", icon=":material/cloud_off:")
+        return []
+    figures(numbers)
+    return listed(queue, numbers)
 
 
 def figures(numbers: Json) -> None:
@@ -68,7 +74,7 @@ def figures(numbers: Json) -> None:
     shown = {
         "Open": numbers["open"],
         "Under way here": numbers["busy"],
-        "Oldest waits": _span(numbers["oldest_s"]),
+        "Oldest waits": _span(numbers["oldest_s"]) if numbers["open"] else NOTHING,
         "Wait for a person": numbers["held"],
         "Dead letters": numbers["dead"],
         "Ended within 1 h": ended,
@@ -82,7 +88,7 @@ def figures(numbers: Json) -> None:
     if numbers["ended"]:
         data = pd.DataFrame(numbers["ended"])
         data["slice_ts"] = pd.to_datetime(data["minute_us"], unit="us", utc=True)
-        st.altair_chart(charts.over_time(data, "runs", "runs ended in a minute"))
+        st.altair_chart(charts.over_time(data, "runs", "runs ended in a minute", 60))
 
 
 def listed(queue: Queue, numbers: Json) -> list[Json]:
@@ -93,16 +99,14 @@ def listed(queue: Queue, numbers: Json) -> list[Json]:
     given = {"state": STATES[state], "automation": "" if automation == ALL else automation}
     found = queue.runs(**{name: value for name, value in given.items() if value})
     if not found:
-        st.success("There is nothing here.", icon=":material/done_all:")
+        nobody = "Nothing waits for anybody" if given["state"] in ("dead", "held") else "No run fits this choice"
+        st.success(f"{nobody}. All runs that the worker knows: state All.", icon=":material/done_all:")
         return []
     if given["state"] == "dead" and given["automation"] and right.button(f"Replay all of {automation}"):
         told = queue.replay_all(automation, None)
         st.toast(f"{len(told['replayed'])} run again, {len(told['refused'])} do not.")
     rows = pd.DataFrame([{shown: _cell(run, name) for name, shown in _COLUMNS.items()} for run in found]).fillna("")
-    event: Any = st.dataframe(
-        rows, hide_index=True, on_select="rerun", selection_mode="single-row", height=min(38 * (len(found) + 1), 300)
-    )
-    csv_download(rows, "runs")
+    event = table(rows, "runs", on_select="rerun", selection_mode="single-row", height=min(38 * (len(found) + 1), 300))
     if selected := event.selection.rows:
         remember("run", str(found[selected[0]]["run_id"]))
     return found
@@ -110,18 +114,17 @@ def listed(queue: Queue, numbers: Json) -> list[Json]:
 
 def one(queue: Queue, data: Data, run_id: str) -> None:
     """Show a run, what can be done with it, and its story."""
+    found = data.query("story", run=run_id)
     try:
         run = queue.one(run_id)
-    except Refused as error:
-        st.warning(f"{error}")
-        remember("run", None)
+    except (Refused, GatewayUnreachable) as error:
+        recorded(run_id, found, str(error))
         return
-    st.subheader(f"{run['automation']}: {run['state']}")
+    st.subheader(plain(f"{run['automation']}: {run['state']}"))
     why = f", because of {run['cause']} ({run['layer']}) in {run['step_name']}" if run["state"] == "dead" else ""
-    st.caption(f"`{run_id}`{why}; {run['retries']} retries")
+    st.caption(plain(f"{run_id}{why}; {run['retries']} retries"))
     if (advice := ADVICE.get(run["cause"])) is not None:
         st.info(advice)
-    found = data.query("story", run=run_id)
     story(found)
     if st.button("Show its texts", key=f"texts-{run_id}", help="It is recorded that you read them."):
         texts(queue.content(run_id))
@@ -129,6 +132,18 @@ def one(queue: Queue, data: Data, run_id: str) -> None:
     searches = found[found["kind"] == "retrieval"]
     if not searches.empty:
         wanted(queue, run_id, str(searches["ids"].iloc[-1] or ""))
+
+
+def recorded(run_id: str, found: pd.DataFrame, why: str) -> None:
+    """Show a run that only the ledger knows: its caller is no automation of the worker, or the queue forgot it."""
+    if found.empty:
+        st.warning(plain(why))
+        remember("run", None)
+        return
+    st.subheader(plain(f"Run {run_id}"))
+    calls = urlencode({"range": f"{pd.Timestamp(found['ts_us'].iloc[0], unit='us', tz='UTC'):%G-W%V}", "run": run_id})
+    st.caption(f"From the record; the queue of automations does not have it. [Its calls](/calls?{calls})")
+    story(found)
 
 
 def acting(queue: Queue, run: Json) -> None:
@@ -168,8 +183,15 @@ def story(found: pd.DataFrame) -> None:
     if not timed.empty:
         st.altair_chart(charts.run_waterfall(bars(timed)))
     times = pd.to_datetime(found["ts_us"], unit="us", utc=True).dt.strftime("%m-%d %H:%M:%S.%f").str[:-3]
-    shown = found.assign(ts=times, took=found["duration_ms"].map(milliseconds), cost=_costs(found))
-    table(shown[list(_STORY)].rename(columns=_STORY).fillna(""), "run")
+    shown = found.assign(ts=times, took=found["duration_ms"].map(_took), cost=_costs(found))
+    links = [f"/calls?{urlencode({'call': name})}" if name else "" for name in found["call_id"].fillna("")]
+    open_call = st.column_config.LinkColumn("call", display_text=r"call=(\S+)$")
+    shown = shown[list(_STORY)].rename(columns=_STORY).fillna("").assign(call=links)
+    table(shown, "run", column_config={"call": open_call})
+
+
+def _took(ms: float | None) -> str:
+    return "" if ms is None or pd.isna(ms) else milliseconds(ms)
 
 
 def _costs(found: pd.DataFrame) -> "pd.Series[Any]":
@@ -179,7 +201,7 @@ def _costs(found: pd.DataFrame) -> "pd.Series[Any]":
 
 def wanted(queue: Queue, run_id: str, ids: str) -> None:
     """Show what the search of a run found, and take down what it should have found."""
-    st.caption(f"The search found {ids or 'nothing'}.")
+    st.caption(plain(f"The search found {ids or 'nothing'}."))
     given = st.text_input("It should have found (ids, with spaces between)", key=f"gold-{run_id}").split()
     if st.button("Take this down", key=f"take-gold-{run_id}", disabled=not given):
         _do(queue, run_id, "gold", {"ids": given})
@@ -221,7 +243,7 @@ def _do(queue: Queue, run_id: str, what: str, said: Json) -> None:
     try:
         queue.act(run_id, what, **said)
     except Refused as error:
-        st.warning(f"{error}")
+        st.warning(plain(str(error)))
         return
     st.rerun()
 

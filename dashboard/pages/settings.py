@@ -5,7 +5,7 @@ import streamlit as st
 
 from dashboard.data import Data
 from dashboard.gateway import Refused
-from dashboard.pages.parts import csv_download
+from dashboard.pages.parts import table, typed
 from dashboard.weekly import WeeklyDesk
 
 
@@ -20,10 +20,9 @@ def show(desk: WeeklyDesk, data: Data) -> None:
     except Refused as error:
         st.info(f"{error} Settings are shown to the roles admin and auditor.", icon=":material/lock:")
     else:
-        asked = st.text_input("Search", st.query_params.get("search", ""))
-        st.query_params["search"] = asked
+        asked = typed(st, "Search", "search")
         hits = found[found.astype(str).apply(lambda row: asked.lower() in " ".join(row).lower(), axis=1)]
-        st.dataframe(hits, hide_index=True, width="stretch")
-        csv_download(hits, "settings")
+        wide = {name: st.column_config.TextColumn(name, width="medium") for name in ("name", "value")}
+        table(hits, "settings", column_config=wide)
     st.subheader("This machine")
     st.json(data.status(), expanded=1)

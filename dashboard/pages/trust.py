@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard.pages.parts import remember, table
+from dashboard.pages.parts import plain, remember, table
 from dashboard.trust import Json, TrustDesk
 
 STALE = timedelta(minutes=5)
@@ -37,7 +37,7 @@ def _proof(tree: Json) -> None:
         st.warning("This recorder keeps no audit tree.", icon=":material/gpp_maybe:")
         return
     if tree.get("problem"):
-        st.error(f"Nothing is signed any more: {tree['problem']}.", icon=":material/gpp_bad:")
+        st.error(plain(f"Nothing is signed any more: {tree['problem']}."), icon=":material/gpp_bad:")
     elif not tree["signed"]:
         st.info("The first checkpoint is signed within thirty seconds of the first record.", icon=":material/pending:")
     else:
@@ -71,7 +71,7 @@ def _anchor(name: str, state: Json, tree: Json, now: datetime) -> None:
     behind = tree["signed"] - state["size"]
     said = f"`{name}`: {state['size']:,} records" + (f", {at:%d %b %H:%M} UTC" if at else ", nothing yet")
     if state["problem"]:
-        st.error(f"{said}. {state['problem']}", icon=":material/cloud_off:")
+        st.error(f"{said}. {plain(state['problem'])}", icon=":material/cloud_off:")
     elif behind and (at is None or now - at > STALE):
         st.warning(f"{said}; {behind:,} signed records are not there yet.", icon=":material/hourglass:")
     else:

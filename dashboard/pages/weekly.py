@@ -1,5 +1,6 @@
 """Review: one frozen week as one page, the actions and decisions on it, and the same as a file."""
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from itertools import groupby
@@ -10,10 +11,11 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.gateway import Refused
-from dashboard.pages.parts import choice, csv_download, remember
+from dashboard.pages.parts import choice, csv_download, plain, remember
+from dashboard.pages.parts import table as shown
 from dashboard.weekly import Json, WeeklyDesk
 from metrics.health.review.blocks import Block, Bullets, Grid, Heading, Picture, Text, blocks
-from metrics.health.review.faces import as_html, as_markdown, plain
+from metrics.health.review.faces import as_html, as_markdown
 from metrics.health.review.weeks import last_week
 from metrics.health.review.words import OBJECTIVE_NAMES
 
@@ -82,7 +84,8 @@ def _misses(card: Json) -> bool:
 
 
 def draw(parts: Iterator[Block]) -> None:
-    """Draw blocks; drawings that follow each other stand abreast."""
+    """Draw blocks; drawings that follow each other stand abreast. A table's CSV is called as what it stands under."""
+    under = ""
     for kind, group in groupby(parts, type):
         if kind is Picture:
             pictures = [block for block in group if isinstance(block, Picture)]
@@ -90,10 +93,11 @@ def draw(parts: Iterator[Block]) -> None:
                 column.image(picture.svg.replace("currentColor", _INK))
         else:
             for block in group:
-                one(block)
+                under = block.text if isinstance(block, Heading) else under
+                one(block, under)
 
 
-def one(block: Block) -> None:
+def one(block: Block, under: str) -> None:
     """Draw one block; all text is nothing but text."""
     if isinstance(block, Heading):
         (st.title, st.header, st.subheader)[block.level - 1](plain(block.text))
@@ -107,10 +111,10 @@ def one(block: Block) -> None:
         said = zip(block.texts, links, strict=True)
         st.markdown("\n".join(f"- {plain(text)}{f' [Calls]({link})' if link else ''}" for text, link in said))
     elif isinstance(block, Grid):
-        table(block)
+        table(block, re.sub(r"\W+", "-", under).strip("-").lower())
 
 
-def table(grid: Grid) -> None:
+def table(grid: Grid, name: str) -> None:
     """Draw a table; ids are links to the page that shows them."""
     names = [name or " " for name in grid.columns]
     data = pd.DataFrame(list(grid.rows), columns=names)
@@ -118,7 +122,7 @@ def table(grid: Grid) -> None:
     for column, page, parameter in grid.links:
         data["open"] = [f"/{page}?{urlencode({parameter: value})}" for value in data[column]]
         config["open"] = st.column_config.LinkColumn(" ", display_text="open")
-    st.dataframe(data, hide_index=True, column_config=config, width="stretch")
+    shown(data, name, column_config=config)
 
 
 def enter(desk: WeeklyDesk, document: Json, items: Sequence[Json]) -> None:
@@ -132,8 +136,8 @@ def enter(desk: WeeklyDesk, document: Json, items: Sequence[Json]) -> None:
             "text": text,
             "owner": columns[0].text_input("Owner", max_chars=120),
             "kind": columns[1].selectbox("Kind", ["action", "decision"]),
-            "automation": columns[2].selectbox("Automation", names, index=None),
-            "measure": columns[3].selectbox("Measure it is to move", list(OBJECTIVE_NAMES), index=None),
+            "automation": columns[2].selectbox("Automation", names, index=None, placeholder="all"),
+            "measure": columns[3].selectbox("Measure to move", list(OBJECTIVE_NAMES), index=None, placeholder="none"),
             "due": _day(columns[4].date_input("Due", value=None)),
         }
         if st.form_submit_button("Enter", type="primary"):
@@ -173,7 +177,7 @@ def attempt(act: Any, said: str | None) -> None:
     try:
         act()
     except Refused as error:
-        st.error(f"{error}")
+        st.error(plain(str(error)))
         return
     if said is None:
         st.rerun()

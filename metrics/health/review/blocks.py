@@ -132,7 +132,7 @@ def _agenda(document: Json, items: Sequence[Json]) -> Iterator[Block]:
 def _card(card: Json) -> Iterator[Block]:
     yield Heading(3, card["automation"])
     who = f"{card['purpose']} Owner: {card['owner']}." if card["registered"] else "Not in the registry of automations."
-    saved = f" About {card['saved_minutes'] / 60:.0f} hours of work saved." if card["saved_minutes"] else ""
+    saved = f" About {card['saved_minutes'] / 60:,.1f} h of work saved." if card["saved_minutes"] else ""
     yield Text(f"{who} {card['runs']:,} runs, {card['calls']:,} calls.{saved}", aside=True)
     targets = {each["measure"]: each for each in card["targets"]}
     rows = []

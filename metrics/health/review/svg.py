@@ -8,7 +8,7 @@ from typing import Any
 
 from metrics.health.review.words import shown
 
-_WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 320, 118, 8, 24, 20
+_WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 240, 118, 8, 24, 20
 _LINE, _BAND, _BOUND, _INK = "#0072B2", "#56B4E9", "#D55E00", "#767676"
 Points = Sequence[tuple[str, Mapping[str, Any] | None]]
 
@@ -24,15 +24,17 @@ def trend(title: str, objective: str, points: Points, bound: float | None) -> st
         share = (value - low + pad) / (high - low + 2 * pad)
         return float(round(_HEIGHT - _BOTTOM - share * (_HEIGHT - _TOP - _BOTTOM), 1))
 
-    step = (_WIDTH - 2 * _LEFT - 70) / max(1, len(points) - 1)
+    step = (_WIDTH - 2 * _LEFT - 50) / max(1, len(points) - 1)
     placed = [(round(_LEFT + at * step, 1), figure) for at, (_, figure) in enumerate(points) if figure]
-    parts = [*_intervals(placed, y), *_path(placed, y), *_bound(bound, objective, y)]
+    parts = [*_intervals(placed, y), *_path(placed, y), *_bound(bound, y)]
     last = placed[-1]
     label = shown(objective, last[1]["value"])
     parts.append(_text(last[0] + 8, y(last[1]["value"]) + 4, label, "font-weight='600'"))
     ends = ((points[0][0], _LEFT), (points[-1][0], _LEFT + step * (len(points) - 1) - 34))
     parts += [_text(round(x, 1), _HEIGHT - 5, name, f"fill='{_INK}'") for name, x in ends]
-    head = _text(_LEFT, 13, title.partition(": ")[2] or title, "font-weight='600'")
+    named = escape(title.partition(": ")[2] or title)
+    asked = "" if bound is None else f"<tspan fill='{_BOUND}'>  target {escape(shown(objective, bound))}</tspan>"
+    head = f"<text x='{_LEFT}' y='13'><tspan font-weight='600'>{named}</tspan>{asked}</text>"
     return (
         f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {_WIDTH} {_HEIGHT}' width='{_WIDTH}' height='{_HEIGHT}' "
         f"role='img' font-family='system-ui, sans-serif' font-size='11' fill='currentColor'>"
@@ -60,13 +62,11 @@ def _path(placed: Sequence[tuple[float, Mapping[str, Any]]], y: Any) -> list[str
     return [f"<polyline points='{line}' fill='none' stroke='{_LINE}' stroke-width='1.8'/>", *dots]
 
 
-def _bound(bound: float | None, objective: str, y: Any) -> list[str]:
+def _bound(bound: float | None, y: Any) -> list[str]:
     if bound is None:
         return []
-    at = y(bound)
-    ends = f"x1='{_LEFT}' x2='{_WIDTH - 70}' y1='{at}' y2='{at}'"
-    line = f"<line {ends} stroke='{_BOUND}' stroke-dasharray='4 3' stroke-width='1.2'/>"
-    return [line, _text(_WIDTH - 64, at + 4, f"target {shown(objective, bound)}", f"fill='{_BOUND}' font-size='9'")]
+    ends = f"x1='{_LEFT}' x2='{_WIDTH - 58}' y1='{y(bound)}' y2='{y(bound)}'"
+    return [f"<line {ends} stroke='{_BOUND}' stroke-dasharray='4 3' stroke-width='1.2'/>"]
 
 
 def _text(x: float, y: float, text: str, style: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import floor, log10
 from typing import Any, Final
 
 OBJECTIVE_NAMES: Final[Mapping[str, str]] = {
@@ -24,8 +25,15 @@ def shown(objective: str, value: float | None) -> str:
     if objective in _SHARES:
         return f"{value:.1%}"
     if objective.endswith("_usd"):
-        return f"${value:,.2f}" if value >= 1 else f"${value:.4f}"
+        return dollars(value)
     return seconds(value)
+
+
+def dollars(usd: float) -> str:
+    """Return an amount with as many digits as it needs: two that say something, and four places from a cent on."""
+    if usd == 0 or usd >= 1:
+        return f"${usd:,.2f}" if usd else "$0"
+    return f"${usd:.4f}" if usd >= 0.01 else f"${usd:.{min(8, 1 - floor(log10(abs(usd))))}f}"
 
 
 def seconds(value: float) -> str:

@@ -108,7 +108,8 @@ def busy(simulated: int = 40, status: dict[str, Any] | None = None) -> MemoryDat
             "measure volume": figures(*(_plain("triage", name, n) for name, n in ended.items())),
             "faults": rows(FAULT, FAULT | {"layer": "retrieval", "reason": "search found nothing"}, FAULT),
             "calls_over_time": rows(
-                {"slice_ts_us": TS, "ending": "pass", "calls": 36, "cost_usd": 1.25, "unpriced": 0}
+                {"slice_ts_us": TS, "ending": "pass", "calls": 34, "cost_usd": 1.25, "unpriced": 0},
+                {"slice_ts_us": TS, "ending": "hold", "calls": 4, "cost_usd": 0.0, "unpriced": 0},
             ),
             "latency_by_stage": rows(
                 {"stage": "clear", "calls": 40, "p50_us": 300.0, "p95_us": 800.0, "p99_us": 900.0}

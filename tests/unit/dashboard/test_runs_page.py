@@ -133,7 +133,7 @@ def test_texts_are_shown_only_when_asked_for() -> None:
 
 
 def test_an_empty_queue_says_so() -> None:
-    assert any("nothing here" in block.value for block in shown("quiet").success)
+    assert any("Nothing waits for anybody" in block.value for block in shown("quiet").success)
 
 
 def test_a_run_is_drawn_from_its_first_step_on() -> None:
