@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Final
 
 from metrics.health.compare import Slices, compare, turning
@@ -45,20 +46,26 @@ class Around:
 
     def of(self, change: Change) -> Pairs:
         """Return the fourteen days before and after, of the automations that it is about."""
-        moment = self._moment(change)
+        together = next(each for each in self._moments if change in each)
+        moment = together[0].ts_us
         if moment not in self._looks:
             until_us = min(self.until_us, moment + _AROUND_US)
-            self._looks[moment] = pairs(self.ask, moment - _AROUND_US, moment, until_us, self.automation)
+            about = {each.automation for each in together}
+            only = self.automation if len(about) > 1 else about.pop() or self.automation
+            self._looks[moment] = pairs(self.ask, moment - _AROUND_US, moment, until_us, only)
         found = self._looks[moment]
         return {subject: both for subject, both in found.items() if change.automation in (None, subject.automation)}
 
-    def _moment(self, change: Change) -> int:
-        first_us = self.changes[0].ts_us
+    @cached_property
+    def _moments(self) -> list[list[Change]]:
+        """Return the changes by the activation they are of."""
+        found: list[list[Change]] = []
         for each in self.changes:
-            first_us = each.ts_us if each.ts_us - first_us > _TOGETHER_US else first_us
-            if each == change:
-                break
-        return first_us
+            if found and each.ts_us - found[-1][0].ts_us <= _TOGETHER_US:
+                found[-1].append(each)
+            else:
+                found.append([each])
+        return found
 
 
 @dataclass(frozen=True, slots=True)

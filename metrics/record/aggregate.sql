@@ -22,6 +22,10 @@ WITH fresh AS (
 ), parts AS (
     SELECT tenant, run_id, arg_min(automation, ts_us) AS automation, min(ts_us) AS ts_us, max(end_us) AS end_us,
         count(*) AS calls, count(*) FILTER (outcome <> 'ok') AS failed,
+        count(*) FILTER (outcome IN ('error', 'truncated', 'interrupted')) AS errors,
+        count(*) FILTER (outcome = 'refused' AND error_code IS DISTINCT FROM 'held_for_review') AS refused,
+        count(*) FILTER (verdict IN ('hold', 'fallback', 'block')) AS withheld,
+        coalesce(min(automation) <> max(automation), false) OR count(automation) NOT IN (0, count(*)) AS shared,
         sum(cost_usd) AS cost_usd, count(*) FILTER (cost_usd IS NULL) AS unpriced,
         sum(coalesce(input_tokens, 0) + coalesce(cached_input_tokens, 0) + coalesce(cache_write_tokens, 0)
             + coalesce(output_tokens, 0) + coalesce(reasoning_tokens, 0) + coalesce(audio_input_tokens, 0)
@@ -32,7 +36,7 @@ WITH fresh AS (
         NULL::STRUCT(weight INTEGER, ts_us BIGINT, seq BIGINT) AS success_by
     FROM fresh GROUP BY tenant, run_id
     UNION ALL BY NAME
-    SELECT tenant, run_id, 0 AS calls, 0 AS failed, 0 AS unpriced, 0 AS tokens,
+    SELECT tenant, run_id, 0 AS calls, 0 AS failed, 0 AS errors, 0 AS refused, 0 AS withheld, 0 AS unpriced, 0 AS tokens,
         arg_max(good, said) FILTER (about_success AND good IS NOT NULL) AS success,
         bool_or(coalesce(corrected, false) OR coalesce(metric = 'override' AND good, false)) AS overridden,
         bool_or(source = 'human' OR metric = 'override' OR coalesce(corrected, false)) AS seen,
@@ -40,13 +44,15 @@ WITH fresh AS (
         max(ts_us) AS outcome_ts_us, max(said) FILTER (about_success AND good IS NOT NULL) AS success_by
     FROM facts GROUP BY tenant, run_id
     UNION ALL BY NAME  -- outcomes that came before the end of the call they name stood under the call's id
-    SELECT r.tenant, f.run_id, 0 AS calls, 0 AS failed, 0 AS unpriced, 0 AS tokens,
+    SELECT r.tenant, f.run_id, 0 AS calls, 0 AS failed, 0 AS errors, 0 AS refused, 0 AS withheld, 0 AS unpriced, 0 AS tokens,
         r.success, r.overridden, r.seen, r.outcome_source, r.outcome_ts_us, r.success_by
     FROM runs r JOIN fresh f ON r.tenant = f.tenant AND r.run_id = f.call_id
     WHERE r.calls = 0 AND f.run_id <> f.call_id
 )
 SELECT tenant, run_id, md5_number_lower(tenant || chr(0) || run_id) AS run_hash, any_value(automation) AS automation,
     min(ts_us) AS ts_us, max(end_us) AS end_us, sum(calls)::BIGINT AS calls, sum(failed)::BIGINT AS failed,
+    sum(errors)::BIGINT AS errors, sum(refused)::BIGINT AS refused, sum(withheld)::BIGINT AS withheld,
+    coalesce(bool_or(shared), false) AS shared,
     sum(cost_usd) AS cost_usd, sum(unpriced)::BIGINT AS unpriced, sum(tokens)::BIGINT AS tokens,
     bool_or(simulated) AS simulated, arg_max(success, success_by) AS success, bool_or(overridden) AS overridden,
     bool_or(seen) AS seen, arg_max(outcome_source, success_by) AS outcome_source, max(outcome_ts_us) AS outcome_ts_us,
@@ -67,6 +73,9 @@ UPDATE runs SET
     automation = CASE WHEN new.ts_us IS NULL OR runs.ts_us <= new.ts_us THEN runs.automation ELSE new.automation END,
     ts_us = least(runs.ts_us, new.ts_us), end_us = greatest(runs.end_us, new.end_us),
     calls = runs.calls + new.calls, failed = runs.failed + new.failed,
+    errors = runs.errors + new.errors, refused = runs.refused + new.refused, withheld = runs.withheld + new.withheld,
+    shared = runs.shared OR new.shared
+        OR (runs.calls > 0 AND new.calls > 0 AND runs.automation IS DISTINCT FROM new.automation),
     cost_usd = coalesce(runs.cost_usd + new.cost_usd, runs.cost_usd, new.cost_usd),
     unpriced = runs.unpriced + new.unpriced, tokens = runs.tokens + new.tokens,
     simulated = coalesce(runs.simulated OR new.simulated, runs.simulated, new.simulated),

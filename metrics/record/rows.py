@@ -64,11 +64,16 @@ _CALL_FIELDS: Mapping[str, Callable[[object], Any]] = {
 CALL_COLUMNS = (
     "seq", "call_id", "tenant", "automation", "run_id", "step", "ts_us", "end_us", "subject_ref",
     *_CALL_FIELDS, *BUCKETS, *(f"{stage}_us" for stage in STAGES), "attempts", "prompt", "reused", "judge_usd",
-    "retried_usd", "detail",
+    "retried_usd", "version", "schema_score", "grounding", "marks", "detail",
 )  # fmt: skip
 _FITTING: Mapping[Callable[[object], Any], type] = {_text: str, _flag: bool, _number: float}  # fit as they are
 _FIELDS = tuple((name, _FITTING.get(fit), fit) for name, fit in _CALL_FIELDS.items())
 _COLUMNS = {"call_id", "usage", "stages_us", "attempts", "entities", *_CALL_FIELDS}
+# What few calls have in their detail; whoever asks for it reads the details of those alone.
+_MARKED: Mapping[str, type] = {
+    "tools": list, "would_refuse": list, "minimised": dict, "refused_by": str, "charges": list, "audit": dict,
+}  # fmt: skip
+_DECLINED = {"content_filter", "refusal"}
 _OUTCOME_WORDS = {"success", "failure", "override", "approved", "edited", "rejected", "expired", "released"}
 
 
@@ -143,12 +148,13 @@ def _call_row(seq: int, event: Event, call_id: str, start_us: int, attempts: Seq
     body = event.body
     values, odd = _fitted(body)
     rest = {name: value for name, value in body.items() if name not in _COLUMNS and value is not None}
+    labels = _map(body.get("labels"))
     return (
         seq, call_id, event.tenant, event.automation, event.run or call_id, event.step,
         start_us, event.ts_us, event.subject_ref, *values,
         *_wholes(_map(body.get("usage")), BUCKETS), *_wholes(_map(body.get("stages_us")), STAGES),
-        len(attempts), _text(_map(body.get("labels")).get("prompt")), _text(body.get("reused")),
-        *_beside(attempts), orjson.dumps(rest | odd).decode(),
+        len(attempts), _text(labels.get("prompt")), _text(body.get("reused")), *_beside(attempts),
+        _text(labels.get("version")), *_scored(body.get("scores")), _marks(rest), orjson.dumps(rest | odd).decode(),
     )  # fmt: skip
 
 
@@ -160,6 +166,27 @@ def _beside(attempts: Sequence[Any]) -> tuple[float | None, float | None]:
     again = [item for item in attempts if item.get("purpose") == "escalated"]
     again += [item for item in attempts[:-1] if item.get("error_code") and "purpose" not in item]
     return _spent(judges), _spent(again)
+
+
+def _scored(scores: object) -> tuple[float | None, float | None]:
+    """Return what the scorers `schema` and `grounding` said, each the first of its kind."""
+    found: dict[Any, float | None] = {}
+    for item in _list(scores):
+        if type(item) is dict and type(item.get("kind")) is str:
+            found.setdefault(item["kind"], _number(item.get("score")))
+    return found.get("schema"), found.get("grounding")
+
+
+def _marks(rest: Mapping[str, Any]) -> str | None:
+    """Name what the rest of a body has that few have."""
+    found = [name for name, kind in _MARKED.items() if name in rest and rest[name] and type(rest[name]) is kind]
+    if _list(_map(rest.get("route")).get("observed")):
+        found.append("observed")
+    if _map(rest.get("prompt")).get("decision") == "flag":
+        found.append("flagged")
+    if any(type(word) is str and word in _DECLINED for word in _list(rest.get("finish_reasons"))):
+        found.append("declined")
+    return " ".join(found) or None
 
 
 def _spent(attempts: Sequence[Any]) -> float | None:

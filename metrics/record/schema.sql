@@ -27,6 +27,9 @@ CREATE TABLE IF NOT EXISTS calls (
     score_us BIGINT, judge_us BIGINT, act_us BIGINT, restore_us BIGINT, record_us BIGINT,
     attempts BIGINT, prompt VARCHAR, reused VARCHAR,
     judge_usd DOUBLE, retried_usd DOUBLE,  -- parts of cost_usd: models asked to score; tries that failed
+    version VARCHAR,  -- the automation's own, from its labels
+    schema_score DOUBLE, grounding DOUBLE,  -- what the scorers of these kinds said
+    marks VARCHAR,  -- what detail has that few calls have, as words; null: nothing, so that no detail is read in vain
     detail VARCHAR
 );
 
@@ -61,6 +64,8 @@ CREATE TABLE IF NOT EXISTS contents (event_id VARCHAR, tenant VARCHAR, segment V
 CREATE TABLE IF NOT EXISTS runs (
     run_hash UBIGINT,  -- 64 bits of tenant and run_id: among ten million runs two are alike once in 400,000 ledgers
     tenant VARCHAR, run_id VARCHAR, automation VARCHAR, ts_us BIGINT, end_us BIGINT, calls BIGINT, failed BIGINT,
+    errors BIGINT, refused BIGINT, withheld BIGINT,  -- of its calls: ended badly; refused (not held); answer not passed
+    shared BOOLEAN,  -- calls of more than one automation carried its id
     cost_usd DOUBLE, unpriced BIGINT, tokens BIGINT, simulated BOOLEAN,
     success BOOLEAN,  -- null: not known; human beats judge beats system, then the latest
     overridden BOOLEAN, seen BOOLEAN,  -- a human said something about its output

@@ -3,19 +3,24 @@
 -- param: until int!
 -- param: automation text
 -- A value that a call carries has changed when it was not seen for a day (or never) and the call before it carried another.
-WITH carried AS (
-    SELECT automation, ts_us, unnest([
-        {'what': 'prompt', 'name': split_part(prompt, '@', 1), 'value': prompt},
-        {'what': 'policy', 'name': policy, 'value': policy_hash},
-        {'what': 'model', 'name': coalesce(step, ''), 'value': coalesce(model_answered, model_requested)},
-        {'what': 'price', 'name': provider || '/' || coalesce(model_answered, model_requested), 'value': price_id},
-        {'what': 'code', 'name': 'automation', 'value': json_extract_string(detail, '$.labels.version')}
-    ], recursive := true)
+WITH alike AS (  -- the calls of an hour that carry the same values, so that few rows are told apart by what they carry
+    SELECT automation, prompt, policy, policy_hash, step, coalesce(model_answered, model_requested) AS model, provider,
+        price_id, version, ts_us // 3600000000 AS hour, min(ts_us) AS ts_us, count(*) AS calls
     FROM model_calls
     WHERE tenant = $tenant AND ts_us >= $since - 2592000000000 AND ts_us < $until
         AND ($automation::VARCHAR IS NULL OR automation = $automation)
+    GROUP BY ALL
+), carried AS (
+    SELECT automation, hour, ts_us, calls, unnest([
+        {'what': 'prompt', 'name': split_part(prompt, '@', 1), 'value': prompt},
+        {'what': 'policy', 'name': policy, 'value': policy_hash},
+        {'what': 'model', 'name': coalesce(step, ''), 'value': model},
+        {'what': 'price', 'name': provider || '/' || model, 'value': price_id},
+        {'what': 'code', 'name': 'automation', 'value': version}
+    ], recursive := true)
+    FROM alike
 ), hours AS (
-    SELECT automation, what, name, value, ts_us // 3600000000 AS hour, min(ts_us) AS ts_us, count(*) AS calls
+    SELECT automation, what, name, value, hour, min(ts_us) AS ts_us, sum(calls) AS calls
     FROM carried WHERE value IS NOT NULL GROUP BY ALL
 ), placed AS (
     SELECT *, lag(value) OVER (PARTITION BY automation, what, name ORDER BY ts_us) AS before,

@@ -18,7 +18,7 @@ WITH failed AS (
 ), c AS (
     SELECT run_id, arg_max(outcome, ts_us) FILTER (outcome IS NOT NULL) AS ended, coalesce(step, '') AS step,
         arg_max(error_code, ts_us) AS code, arg_max(verdict, ts_us) AS verdict,
-        bool_or(contains(detail, '"kind":"schema","score":0.0')) AS not_valid
+        bool_or(schema_score = 0) AS not_valid
     FROM model_calls SEMI JOIN failed USING (run_id)
     WHERE tenant = $tenant AND ts_us >= $since - 2678400000000 AND ts_us < $until + 2678400000000
     GROUP BY run_id, step

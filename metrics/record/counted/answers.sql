@@ -1,15 +1,12 @@
 -- One row for each answered or withheld model call: what its answer was like, and whether its run's search found something.
-SELECT {bucket} AS bucket, {groups}, automation, ("schema" = 1)::INT AS valid, ("schema" IS NOT NULL)::INT AS checked, grounding,
-    (contains(detail, '"content_filter"') OR contains(detail, '"refusal"'))::INT AS declined, 1 AS answers,
+SELECT {bucket} AS bucket, {groups}, automation, (schema_score = 1)::INT AS valid,
+    (schema_score IS NOT NULL)::INT AS checked, grounding, coalesce(contains(marks, 'declined'), false)::INT AS declined, 1 AS answers,
     (seen AND NOT coalesce(searched_in_vain, false))::INT AS seen,
     (seen AND NOT coalesce(searched_in_vain, false) AND overridden)::INT AS overridden
 FROM (
-    SELECT c.*, r.seen, r.overridden,
-        list_filter(scores, lambda s: s->>'$.kind' = 'schema')[1]->>'$.score' AS "schema",
-        (list_filter(scores, lambda s: s->>'$.kind' = 'grounding')[1]->>'$.score')::DOUBLE AS grounding
+    SELECT c.*, r.seen, r.overridden
     FROM (
-        SELECT *, CASE WHEN contains(detail, '"scores":[') THEN CAST(json_extract(detail, '$.scores') AS JSON[]) END AS scores
-        FROM model_calls
+        SELECT * FROM model_calls
         WHERE tenant = $tenant AND ts_us >= $since AND ts_us < $until AND verdict IS NOT NULL
             AND ($automation::VARCHAR IS NULL OR automation = $automation)
     ) c LEFT JOIN (

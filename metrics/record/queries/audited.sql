@@ -7,7 +7,7 @@ WITH judged AS (
     SELECT seq, call_id, run_id, end_us, automation, step, confidence, json_extract(detail, '$.audit') AS audit
     FROM calls
     WHERE tenant = $tenant AND ts_us >= $since AND ($automation IS NULL OR automation = $automation::VARCHAR)
-        AND confidence IS NOT NULL AND contains(detail, '"audit":{')
+        AND confidence IS NOT NULL AND contains(marks, 'audit')
 ), audited AS (
     SELECT *, end_us + (audit->>'$.deadline_s')::BIGINT * 1000000 AS deadline_us,
         count(*) OVER (PARTITION BY run_id) AS in_run

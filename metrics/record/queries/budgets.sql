@@ -4,7 +4,7 @@
 WITH charged AS (
     SELECT unnest(CAST(json_extract(detail, '$.charges') AS JSON[])) AS charge
     FROM calls
-    WHERE tenant = $tenant AND ts_us >= $since AND ts_us < $until AND contains(detail, '"charges":[[')
+    WHERE tenant = $tenant AND ts_us >= $since AND ts_us < $until AND contains(marks, 'charges')
 )
 SELECT charge->>'$[0]' AS allowance, (charge->>'$[1]')::BIGINT AS period_ts_us, count(*) AS calls,
     sum((charge->>'$[2]')::BIGINT) AS used

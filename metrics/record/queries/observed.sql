@@ -3,25 +3,23 @@
 -- param: until int = 9223372036854775807
 -- param: automation text
 WITH chosen AS MATERIALIZED (  -- few calls have any of this: the others are not parsed
-    SELECT policy, automation, detail FROM calls
+    SELECT policy, automation, marks, detail FROM calls
     WHERE tenant = $tenant AND ts_us >= $since AND ts_us < $until AND policy IS NOT NULL
         AND ($automation IS NULL OR automation = $automation::VARCHAR)
-        AND (contains(detail, '"tools":[[') OR contains(detail, '"would_refuse":[') OR contains(detail, '"observed":["')
-            OR contains(detail, '"minimised":') OR contains(detail, '"decision":"flag"')
-            OR contains(detail, '"refused_by":'))
+        AND regexp_matches(marks, 'tools|would_refuse|observed|minimised|flagged|refused_by')
 ), tools AS (
     SELECT policy, automation, unnest(CAST(json_extract(detail, '$.tools') AS JSON[])) AS tool
-    FROM chosen WHERE contains(detail, '"tools":[[')
+    FROM chosen WHERE contains(marks, 'tools')
 ), said AS (
     SELECT policy, automation, 'would refuse' AS what,
         unnest(CAST(json_extract(detail, '$.would_refuse') AS VARCHAR[])) AS rule
-    FROM chosen WHERE contains(detail, '"would_refuse":[')
+    FROM chosen WHERE contains(marks, 'would_refuse')
     UNION ALL
     SELECT policy, automation, 'would refuse', 'tools.' || unnest(CAST(json_extract(tool, '$[4]') AS VARCHAR[]))
     FROM tools
     UNION ALL
     SELECT policy, automation, 'would route', 'routing.' || unnest(CAST(json_extract(detail, '$.route.observed') AS VARCHAR[]))
-    FROM chosen WHERE contains(detail, '"observed":["')
+    FROM chosen WHERE contains(marks, 'observed')
     UNION ALL
     SELECT policy, automation, 'would take fields out', 'minimise' FROM chosen
     WHERE json_extract_string(detail, '$.minimised.enforce') = 'observe'

@@ -1,5 +1,6 @@
 """Movers: the sums they rest on against a count by hand, planted changes found and named, quiet traffic left alone."""
 
+import math
 import random
 from collections import defaultdict
 from collections.abc import Callable
@@ -97,33 +98,72 @@ def test_going_back_to_a_version_is_a_change_too(tmp_path: Path) -> None:
 
 
 def test_the_sums_of_movement_are_those_of_a_count_by_hand(tmp_path: Path) -> None:
-    made = traffic(11)
-    book = ledger(tmp_path / "ledger.duckdb", made.events())
-    until = FIRST_US + 20 * DAY_US
+    made, chance = traffic(11), random.Random(11)
+    for call in made.calls:
+        call["run"] = "everyone" if chance.random() < 0.1 else call["run"]  # of three automations and of many days
+    events = list(made.events())
+    chance.shuffle(events)
+    book, until = ledger(tmp_path / "ledger.duckdb", events), FIRST_US + 20 * DAY_US
+    answer = ask(book, "movement", since=FIRST_US, split=FIRST_US + 7 * DAY_US, until=until).dicts()
+    book.close()
     found = {
         tuple(row[name] for name in ("automation", "measure", "step", "late", "slice")):
             [row[name] for name in ("k", "n", "kk", "kn", "nn")]
-        for row in ask(book, "movement", since=FIRST_US, split=FIRST_US + 7 * DAY_US, until=until).dicts()
+        for row in answer if row["measure"] not in ("success", "override")
     }  # fmt: skip
-    book.close()
-    runs: dict[Any, list[tuple[int, int]]] = defaultdict(list)
     calls = [c for c in made.calls if not c["endpoint"].startswith("/") and c["ts_us"] < until]
-    by_run: dict[Any, list[dict[str, Any]]] = defaultdict(list)
+    assert found == {at: pytest.approx(sums, rel=1e-12) for at, sums in by_hand(calls).items()}
+
+
+def by_hand(calls: list[dict[str, Any]]) -> dict[Any, list[float]]:
+    """Add up k, n and their products over runs, the slow and plain way."""
+    runs: dict[Any, list[dict[str, Any]]] = defaultdict(list)
+    steps: dict[Any, list[dict[str, Any]]] = defaultdict(list)
     for call in calls:
-        slice_ = (call["ts_us"] - FIRST_US) // DAY_US
-        by_run[call["automation"], slice_ >= 7, slice_, call["run"] or call["call_id"]].append(call)
-    for (automation, late, slice_, _), members in by_run.items():
-        failed = sum(call["outcome"] == "error" for call in members)
-        runs[automation, "errors", "", late, slice_].append((failed, len(members)))
-    expected = {
+        day = (call["ts_us"] - FIRST_US) // DAY_US
+        at, run = (day >= 7, day), call["run"] or call["call_id"]
+        runs[call["automation"], at, run].append(call)
+        if call["outcome"] not in ("refused", "client_disconnected"):
+            steps[call["automation"], call["step"] or "", at, run].append(call)
+    counted: dict[Any, list[tuple[float, float]]] = defaultdict(list)
+    for (automation, at, _), members in runs.items():
+        kinds = {
+            "errors": [each["outcome"] == "error" for each in members],
+            "refusals": [each["outcome"] == "refused" and each["error_code"] != "held_for_review" for each in members],
+            "withheld": [each["verdict"] == "fallback" for each in members],
+        }
+        for measure, which in kinds.items():
+            counted[automation, measure, "", *at].append((sum(which), len(members)))
+    spent = {run: sum(call["cost_usd"] or 0 for call in members) for run, members in runs.items()}
+    places = ranked([(run[0], usd) for run, usd in spent.items() if usd])
+    for run, usd in spent.items():
+        if usd:
+            counted[run[0], "cost", "", *run[1]].append((places[run[0], slot(usd)], 1))
+    times = ranked([(each[:2], call["total_ms"]) for each, members in steps.items() for call in members])
+    for (automation, step, at, _), members in steps.items():
+        held = [times[(automation, step), slot(call["total_ms"])] for call in members]
+        counted[automation, "latency", step, *at].append((sum(held), len(held)))
+        counted[automation, "slow", step, *at].append((sum(place > 0.95 for place in held), len(held)))
+    return {
         at: [sum(k for k, _ in each), sum(n for _, n in each), sum(k * k for k, _ in each),
              sum(k * n for k, n in each), sum(n * n for _, n in each)]
-        for at, each in runs.items()
+        for at, each in counted.items()
     }  # fmt: skip
-    assert {at: sums for at, sums in found.items() if at[1] == "errors"} == expected
-    ranks = defaultdict(float)
-    for (_automation, measure, step, _late, _slice), sums in found.items():
-        if measure == "latency":
-            ranks[_automation, step, "k"] += sums[0]
-            ranks[_automation, step, "n"] += sums[1]
-    assert all(ranks[a, s, "k"] / ranks[a, s, "n"] == pytest.approx(0.5) for a, s, _ in list(ranks))
+
+
+def slot(value: float) -> int:
+    return math.ceil(math.log(max(value, 0.01)) / math.log(1.02))
+
+
+def ranked(values: list[tuple[Any, float]]) -> dict[Any, float]:
+    """Rank values from 0 to 1 within their groups, by slots of 2 % whose members share the middle of their places."""
+    slots: dict[Any, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    for group, value in values:
+        slots[group][slot(value)] += 1
+    found = {}
+    for group, counts in slots.items():
+        below, total = 0.0, sum(counts.values())
+        for at in sorted(counts):
+            found[group, at] = math.floor(1e6 * (below + counts[at] / 2) / total + 0.5) / 1e6
+            below += counts[at]
+    return found
