@@ -54,6 +54,7 @@ class Settings:
     automations: Path
     worker_slots: int
     worker_lease_s: float
+    worker_nice: int
     webhook_hosts: str
     database_url: str = field(repr=False)
     queue_url: str = field(repr=False)
@@ -217,14 +218,10 @@ SPECS: Final = (
         None,
         "Where commands and dashboard reach the recorder.",
     ),
-    Spec(
-        "SLUICE_WORKER_URL",
-        read.url("SLUICE_WORKER_URL"),
-        None,
-        "Where commands and dashboard reach the automations' worker.",
-    ),
+    Spec("SLUICE_WORKER_URL", read.url("SLUICE_WORKER_URL"), None, "Where commands and dashboard reach the worker."),
     Spec("SLUICE_AUTOMATIONS", read.folder("SLUICE_AUTOMATIONS"), "./automations", "Folder with the automations."),
     Spec("SLUICE_WORKER_SLOTS", read.count("SLUICE_WORKER_SLOTS", 256), "8", "Runs that a worker is at, at once."),
+    Spec("SLUICE_WORKER_NICE", read.count("SLUICE_WORKER_NICE", 19), "15", "Priority of a worker, 19 the lowest."),
     Spec(
         "SLUICE_WORKER_LEASE_S",
         read.seconds("SLUICE_WORKER_LEASE_S"),

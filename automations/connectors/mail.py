@@ -17,11 +17,15 @@ from automations.plain import text_of_html
 MAX_BYTES: Final = 25 * 1024 * 1024
 MAX_CHARS: Final = 100_000
 _MAX_PARTS: Final = 200
+_MAX_DASHES: Final = 10_000  # lines that may begin a part; text has some, too
+_MAX_HEAD: Final = 256 * 1024
+_MAX_DESCRIPTION: Final = 4_000
 _MAX_HEADER: Final = 2_000
 _MAX_RECIPIENTS: Final = 50
 # Codecs that Python knows and no mail program writes; some take quadratic time.
 _NO_TEXT: Final = frozenset({"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape"})
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_DESCRIPTION: Final = re.compile(rb"^content-[a-z-]{1,40}[ \t]*:[^\n]*(?:\n+[ \t][^\n]*)*", re.I | re.M)
 _BLANK_LINES: Final = re.compile(r"\n\s*\n\s*\n+")
 
 
@@ -64,16 +68,26 @@ def read_mail(raw: bytes) -> Mail:
         raise Unreadable("the mail is empty")
     if len(raw) > MAX_BYTES:
         raise Unreadable(f"the mail is larger than {MAX_BYTES} bytes")
-    if raw.lower().count(b"\ncontent-type:") > _MAX_PARTS:
-        raise Unreadable(f"the mail has more than {_MAX_PARTS} parts")
+    _refuse_endless(raw.replace(b"\r", b"\n"))
     try:
         message: Message = message_from_bytes(raw)
         leaves = [part for part in message.walk() if not part.is_multipart()]
+        if not message.keys():
+            raise Unreadable("the mail has no headers")
+        if len(leaves) > _MAX_PARTS:
+            raise Unreadable(f"the mail has more than {_MAX_PARTS} parts")
+        return _mail(message, leaves)
     except RecursionError as error:
-        raise Unreadable("the parts of the mail are nested too deeply") from error
-    if not message.keys():
-        raise Unreadable("the mail has no headers")
-    return _mail(message, leaves)
+        raise Unreadable("the parts or addresses of the mail are nested too deeply") from error
+
+
+def _refuse_endless(lines: bytes) -> None:
+    """Refuse what the parser would take hours or gigabytes for, and no mail program writes."""
+    if lines.lower().count(b"\ncontent-type:") > _MAX_PARTS or lines.count(b"\n--") > _MAX_DASHES:
+        raise Unreadable(f"the mail has more than {_MAX_PARTS} parts")
+    long = (found.end() - found.start() > _MAX_DESCRIPTION for found in _DESCRIPTION.finditer(lines))
+    if any(long) or len(lines.partition(b"\n\n")[0]) > _MAX_HEAD:
+        raise Unreadable("a header of the mail is too long")
 
 
 def mail_or_bad(raw: bytes) -> Mail | Bad:
@@ -110,10 +124,12 @@ def _mail(message: Message, leaves: list[Message]) -> Mail:
 def _header(message: Message, name: str) -> str:
     """Give a header as one line of text, whatever its encoding says."""
     value = message.get(name)
-    if value is None:
-        return ""
+    return "" if value is None else _words(value)
+
+
+def _words(value: str) -> str:
     try:
-        parts = decode_header(value)
+        parts = decode_header(value[: 4 * _MAX_HEADER] if isinstance(value, str) else value)
     except (HeaderParseError, ValueError):
         parts = [(str(value), None)]
     text = "".join(_decoded(part, charset) if isinstance(part, bytes) else part for part, charset in parts)
@@ -143,7 +159,7 @@ def _decoded(raw: bytes, charset: object) -> str:
     for name in (charset, "utf-8"):
         try:
             if isinstance(name, str) and codecs.lookup(name).name.replace("-", "_") not in _NO_TEXT:
-                return raw.decode(name)
+                return raw.decode(name).encode(errors="replace").decode()  # UTF-7 can make half a character
         except (LookupError, ValueError):
             continue
     return raw.decode("cp1252", errors="replace")
@@ -152,7 +168,8 @@ def _decoded(raw: bytes, charset: object) -> str:
 def _attachment(part: Message) -> Attachment:
     payload = part.get_payload(decode=True)
     name = part.get_filename()
-    shown = re.sub(r"[^\w. -]", "_", name if isinstance(name, str) else "")[-120:]
+    plain = _words(name) if isinstance(name, str) else ""  # some programs write it as they write a subject
+    shown = re.sub(r"[^\w. -]", "_", plain)[-120:].rstrip(". ")
     return Attachment(shown, part.get_content_type()[:100], len(payload) if isinstance(payload, bytes) else 0)
 
 

@@ -20,6 +20,8 @@ Industry = Literal[
     "hospitality",
 ]
 _NUMBER: Final = re.compile(r"(?<![\w.,])\d{1,3}(?:[,.' ]\d{3})+(?!\w)|(?<![\w.,])\d+(?!\w)")
+_PLACE: Final = re.compile(r"[^\W\d_][^<>{};=|\\\"$`\x00-\x1f]{0,79}")  # no formula, no markup, no statement
+_MOST_DIGITS: Final = 10
 _DOMAIN: Final = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,}")
 
 
@@ -57,7 +59,7 @@ def facts_of(company: Company, said: Firmographics) -> Facts:
         found["industry"] = said.industry, "notes, read by a model"
     if said.employees and (where := _number_in(known, said.employees)):
         found["employees"] = said.employees, where
-    if said.city and (where := _words_in(known, said.city)):
+    if said.city and _PLACE.fullmatch(said.city) and (where := _words_in(known, said.city)):
         found["city"] = " ".join(said.city.split()), where
     if (domain := _domain(company.website or "")) is not None:
         found["domain"] = domain, "website"
@@ -70,7 +72,8 @@ def facts_of(company: Company, said: Firmographics) -> Facts:
 
 def _number_in(known: dict[str, str], number: int) -> str | None:
     for name, text in known.items():
-        if any(int(re.sub(r"\D", "", each)) == number for each in _NUMBER.findall(text)):
+        written = (re.sub(r"\D", "", each).lstrip("0") for each in _NUMBER.findall(text))
+        if any(len(digits) < _MOST_DIGITS and digits and int(digits) == number for digits in written):
             return name
     return None
 
@@ -82,5 +85,8 @@ def _words_in(known: dict[str, str], words: str) -> str | None:
 
 
 def _domain(website: str) -> str | None:
-    host = (urlsplit(website if "//" in website else f"//{website}").hostname or "").removeprefix("www.")
+    try:
+        host = (urlsplit(website if "//" in website else f"//{website}").hostname or "").removeprefix("www.")
+    except ValueError:  # no address that anybody could open
+        return None
     return host if _DOMAIN.fullmatch(host) else None

@@ -1,6 +1,7 @@
 """Qualification summary: notes of calls and forms become a summary, a score and a next step, posted to the CRM."""
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
@@ -12,10 +13,15 @@ from automations.connectors.webhook import post_webhook
 from automations.flow.automation import Automation, Limits
 from automations.flow.run import Run
 from automations.flow.signals import Finished
+from automations.plain import one_spelling, speaks_to_a_model
 from automations.prompts import Shape, messages, model_name
 
 PROMPT: Final = "qualify@1"
 Line = Annotated[str, StringConstraints(max_length=2000)]
+_NO_CALLS: Final = re.compile(
+    r"\b(do not|don.?t|never|stop) (call|contact|phone|ring)(ing)?\b|\bunsubscribe\b|\bopt(ed|s)?[ -]out\b"
+    r"|\btake (me|us|him|her|them) off\b|\bnicht (mehr )?anrufen\b"
+)
 _LEAST: Final = {"hot": 60, "warm": 30, "cold": 0}
 
 
@@ -42,7 +48,9 @@ class Qualification(Shape):
 
 
 class Summary(Shape):
-    """What the account team gets. `check`: interest and score do not go together, so somebody should look."""
+    """What the account team gets. `check`: somebody should look, for interest and score do not go together, or the
+    notes speak to a model.
+    """
 
     id: str
     account: str | None
@@ -83,8 +91,8 @@ def qualification(environ: Mapping[str, str]) -> Automation:
             id=run.input.id,
             account=run.input.account,
             qualification=said,
-            next="none" if run.input.opted_out else next_step(said),
-            check=said.score < _LEAST[said.interest] or (said.interest == "cold" and said.score > 50),
+            next="none" if run.input.opted_out or _NO_CALLS.search(one_spelling(run.input.notes)) else next_step(said),
+            check=_odd(said) or speaks_to_a_model(one_spelling(run.input.notes)),
             run=run.id,
         )
 
@@ -95,6 +103,11 @@ def qualification(environ: Mapping[str, str]) -> Automation:
         return summary.next
 
     return made
+
+
+def _odd(said: Qualification) -> bool:
+    """Tell whether interest and score do not go together."""
+    return said.score < _LEAST[said.interest] or (said.interest == "cold" and said.score > 50)
 
 
 def next_step(said: Qualification) -> Literal["call_today", "call_this_week", "send_material", "none"]:

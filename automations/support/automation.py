@@ -15,9 +15,11 @@ from automations.flow.run import Run
 from automations.flow.signals import Finished
 from automations.prompts import Shape, messages, model_name
 from automations.retrieval.index import KnowledgeBase
-from automations.support.citing import Source, cited, marked
+from automations.support.citing import Source, cited, marked, unmarked
 
 PROMPT: Final = "support-draft@1"
+_MOST_CHARS: Final = 12_000  # of a ticket, so that what was found stands in the prompt as well
+_MOST_SUBJECT: Final = 500
 _ARTICLES: Final = Path(__file__).with_name("articles")
 
 Address = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,64}@[A-Za-z0-9.-]{1,255}$")]
@@ -76,7 +78,7 @@ def support(environ: Mapping[str, str]) -> Automation:
         """Draft from what was found; without anything a person answers."""
         if not found.sources:
             raise Finished("nothing_found")
-        words = f"Ticket:\n{run.input.text}\n\nContext:\n{marked(found.sources)}"
+        words = f"Ticket:\n{unmarked(run.input.text[:_MOST_CHARS])}\n\nContext:\n{marked(found.sources)}"
         return run.ask(model_name(environ), messages(PROMPT, words, environ), temperature=0.3, logprobs=True)
 
     @made.decide()
@@ -87,7 +89,7 @@ def support(environ: Mapping[str, str]) -> Automation:
         run.note("retrieval.cited", ids=list(used.ids), unknown=used.unknown)
         titles = dict.fromkeys(each.title for each in sources if each.id in used.ids)
         below = "\n\nSources: " + "; ".join(titles) if titles else ""
-        subject = run.input.subject or "Your question"
+        subject = " ".join(run.input.subject.split())[:_MOST_SUBJECT] or "Your question"
         return Reply(
             to=run.input.customer,
             subject=subject if subject.lower().startswith("re:") else f"Re: {subject}",

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 _SENTENCE: Final = re.compile(r"(?<=[.!?])\s+")
 _MARK: Final = re.compile(r"[ \t]*\[([a-z][a-z0-9_.\-]{0,63})\]")
+_FORGED: Final = re.compile(r"^[ \t]*(Ticket|Context)[ \t]*:", re.I | re.M)
 
 
 class Source(NamedTuple):
@@ -28,6 +29,11 @@ def marked(sources: Sequence[Source]) -> str:
     """Write passages with the mark of their source at each sentence."""
     lines = [f"[{each.id}] {sentence}" for each in sources for sentence in _SENTENCE.split(each.text) if sentence]
     return "\n".join(lines)
+
+
+def unmarked(words: str) -> str:
+    """Write a stranger's words so that nothing in them looks like a mark, or like what was found."""
+    return _FORGED.sub(r"\1 :", _MARK.sub(r" (\1)", words))
 
 
 def cited(draft: str, sources: Sequence[Source]) -> Cited:

@@ -4,6 +4,7 @@ import re
 from typing import Final, Literal, get_args
 
 from automations.connectors.mail import Mail
+from automations.plain import one_spelling, speaks_to_a_model
 from automations.prompts import Shape
 
 Category = Literal["billing", "technical", "account", "delivery", "sales", "cancellation", "complaint", "privacy"]
@@ -22,16 +23,14 @@ QUEUES: Final[dict[Category, Queue]] = {
 }
 # Law gives these a deadline, so no model may sort them elsewhere.
 _PRIVACY: Final = re.compile(
-    r"\b(gdpr|dsgvo|right to be forgotten|(delete|erase|copy of|export) (all )?(of )?my (personal )?data)\b", re.I
+    r"\b(gdpr|dsgvo|right to be forgotten|(delete|erase|copy of|export) (all )?(of )?my (personal )?data"
+    r"|meine (personenbezogenen )?daten (zu )?löschen|lösch\w* (sie |bitte |alle )*meine\b.{0,20}\bdaten)\b"
 )
-# Words that speak to a model and not to us: a person reads such a message.
-_ORDERS: Final = re.compile(
-    r"\b(ignore|disregard|forget) (all |any |the |your )*(previous |prior |above |earlier |system )?"
-    r"(instructions?|prompts?|rules)"
-    r"|\b(you are now|act as|new instructions?:|system prompt|developer mode|jailbreak)\b|<\|?(im_start|system)\|?>",
+_DANGEROUS: Final = re.compile(
+    r"\.(exe|scr|pif|com|cpl|bat|cmd|jse?|vb[es]|ws[fh]|hta|ps1|reg|jar|msi|appx|iso|img|vhdx?|lnk|s?html?|svg"
+    r"|docm|dotm|xls[mb]|xlam|xll|pptm|one)$",
     re.I,
 )
-_DANGEROUS: Final = re.compile(r"\.(exe|scr|com|bat|cmd|js|vbs|ps1|jar|msi|iso|lnk|html?|docm|xlsm)$", re.I)
 
 
 class Sorted(Shape):
@@ -52,10 +51,10 @@ class Routing(Shape):
 
 def route(mail: Mail, said: Sorted) -> Routing:
     """Decide about a message."""
-    words = f"{mail.subject}\n{mail.text}"
+    words = one_spelling(f"{mail.subject}\n{mail.text}")
     if any(_DANGEROUS.search(each.name) for each in mail.attachments):
         return Routing(**dict(said) | {"queue": "security", "because": "dangerous_attachment"})
-    if _ORDERS.search(words):
+    if speaks_to_a_model(words):
         return Routing(category=said.category, priority="normal", queue="front-desk", because="speaks_to_a_model")
     if _PRIVACY.search(words):
         return Routing(category="privacy", priority="high", queue="data-protection", because="privacy_words")

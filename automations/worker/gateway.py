@@ -36,12 +36,12 @@ class NotTaken(Exception):
 
 @dataclass(slots=True)
 class HttpGateway:
-    """Blocking and thread-safe. `keys` are the API keys by automation; `took` hears how long it takes to open a key."""
+    """Blocking and thread-safe. `keys` are API keys by automation; `heard` hears how long the gateway waits, in us."""
 
     base_url: str
     keys: Mapping[str, str]
     timeout_s: float = 15.0
-    took: Callable[[float], None] = lambda _seconds: None
+    heard: Callable[[float], None] = lambda _wait_us: None
     _http: urllib3.PoolManager = field(default_factory=lambda: urllib3.PoolManager(maxsize=16, retries=False))
     _clients: dict[str, OpenAI] = field(default_factory=dict)
     _open: "OrderedDict[str, tuple[float, bytes]]" = field(default_factory=OrderedDict)
@@ -74,9 +74,8 @@ class HttpGateway:
 
     def open_key(self, automation: str, run_id: str, wrapped: str) -> bytes:
         """Ask for a run's key: each time, so that an erasure is seen at once."""
-        began_s = time.monotonic()
         answer = self._ask(automation, "POST", "/v1/run-keys/open", {"run": run_id, "wrapped": wrapped})
-        self.took(time.monotonic() - began_s)
+        self.heard(answer.get("wait_us", 0))
         key = base64.b64decode(answer["key"])
         self._remember(run_id, key)
         return key

@@ -54,7 +54,7 @@ def run(options: Options, automations: Mapping[str, Automation], listener: socke
     database = open_queue(options.queue_url, options.slots + 6)
     store = Store(database, QueueClock(database))
     pressure = Pressure(options.slots)
-    gateway = HttpGateway(options.gateway_url, options.keys, took=pressure.took)
+    gateway = HttpGateway(options.gateway_url, options.keys, heard=pressure.heard)
     engine = Engine(store, gateway, automations)
     for paced in (each for automation in automations.values() for each in automation.paced):
         paced.pace = SharedPace(store)

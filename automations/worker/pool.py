@@ -59,6 +59,7 @@ class Pool:
     stopping: threading.Event = field(default_factory=threading.Event)
     wake: threading.Event = field(default_factory=threading.Event)
     worn: bool = False
+    _rest_until_s: float = 0.0
     _busy: dict[str, Lease] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _threads: list[threading.Thread] = field(default_factory=list)
@@ -101,6 +102,8 @@ class Pool:
     def _fill(self, slots: ThreadPoolExecutor) -> float:
         """Take as many runs as there are free slots; return how long to wait for more."""
         self.wake.clear()
+        if (rest_s := self._rest_until_s - time.monotonic()) > 0:
+            return rest_s
         free = (self.pressure.allowed if self.pressure else self.slots) - len(self._busy)
         leases = self.engine.claim(self.name, free, self.lease_s) if free > 0 else []
         with self._lock:
@@ -112,6 +115,7 @@ class Pool:
         return 0.0
 
     def _advance(self, lease: Lease) -> None:
+        began_s = time.monotonic()
         try:
             self.engine.advance(lease)
         except LeaseLost:
@@ -119,8 +123,11 @@ class Pool:
         except Exception as error:  # noqa: BLE001 - the lease ends, and another worker takes the run
             _LOG.error("the run %s could not be written (%s)", lease.run_id, type(error).__name__)
         finally:
+            now_s = time.monotonic()
             with self._lock:
                 self._busy.pop(lease.run_id, None)
+                if self.pressure:
+                    self._rest_until_s = now_s + self.pressure.rest_s(now_s - began_s)
             self.wake.set()
 
     def _renew(self) -> float:

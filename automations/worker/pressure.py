@@ -1,26 +1,28 @@
-"""Back-pressure: a worker is at fewer runs while the gateway answers slowly, so that live calls stay quick."""
+"""Back-pressure: a worker does less while the gateway waits for the processor, so that live calls stay quick."""
 
 import threading
 from dataclasses import dataclass, field
 from typing import Final
 
-_SLOW: Final = 3.0  # times the usual answer
-_GRACE_S: Final = 0.015
-_DRIFT: Final = 1.002  # the usual time grows by so much with each answer, lest one lucky answer count for ever
-_LESS: Final = 0.5
-_MORE: Final = 0.1  # so that in balance one answer of six is slow
+_ALWAYS_US: Final = 200.0  # a gateway that waits less than this is not crowded
+_TIMES_USUAL: Final = 4.0
+_DRIFT: Final = 1.01  # the usual wait grows by so much with each answer: a machine may be crowded by others for long
+_LESS: Final = 0.85
+_MORE: Final = 1.03  # so that in balance one answer of six tells of a crowd
+_LEAST: Final = 0.4
+_LONGEST_REST_S: Final = 0.15  # whatever others do to the machine, runs go on
 
 
 @dataclass(slots=True)
 class Pressure:
-    """How many runs one worker may be at, from 1 to `most`.
+    """How many runs one worker may be at, up to `most`; below one it is a share of the time, and the rest is rest.
 
-    It looks at requests that ask no model, for a slow model says nothing about the gateway.
+    Each answer of the gateway that opens a run's key says how long the gateway's calls wait for a processor.
     """
 
     most: int
     _allowed: float = field(init=False)
-    _usual_s: float = field(default=float("inf"), init=False)
+    _usual_us: float = field(default=float("inf"), init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -29,11 +31,15 @@ class Pressure:
     @property
     def allowed(self) -> int:
         """Return how many runs may be under way now."""
-        return int(self._allowed)
+        return max(1, int(self._allowed))
 
-    def took(self, seconds: float) -> None:
-        """Take note of how long the gateway took to answer."""
+    def heard(self, wait_us: float) -> None:
+        """Take note of how long the gateway waits for the processor."""
         with self._lock:
-            self._usual_s = min(seconds, self._usual_s * _DRIFT)
-            slow = seconds > self._usual_s * _SLOW + _GRACE_S
-            self._allowed = min(max(1.0, self._allowed + (-_LESS if slow else _MORE)), float(self.most))
+            self._usual_us = min(wait_us, self._usual_us * _DRIFT + 1)
+            crowded = wait_us > _ALWAYS_US + _TIMES_USUAL * self._usual_us
+            self._allowed = min(max(_LEAST, self._allowed * (_LESS if crowded else _MORE)), float(self.most))
+
+    def rest_s(self, took_s: float) -> float:
+        """Return how long to begin nothing after a run that took so long."""
+        return min(took_s * (1 / self._allowed - 1), _LONGEST_REST_S) if self._allowed < 1 else 0.0

@@ -26,7 +26,6 @@ from policy.load import load_tree
 from policy.problems import PolicyErrors
 
 KEYS_FILE: Final = "worker.keys"
-_NICE: Final = 5  # live calls go first where gateway and worker share a machine
 
 
 @click.command(
@@ -60,7 +59,7 @@ def worker(host: str | None, port: str | None, tenant: str) -> None:
     options = main.Options(
         settings.queue_url, address(settings, "gateway"), keys, settings.worker_slots, settings.worker_lease_s
     )
-    os.nice(_NICE)
+    os.nice(settings.worker_nice)  # live calls go first where gateway and worker share a machine
     main.run(options, automations, open_listener(settings, "worker"))
 
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 
 from gateway import errors
 from gateway.admission import KeyHolder
+from gateway.crowding import Crowding
 from gateway.errors import BadRequest, Gone, RecordDown
 from gateway.intake import MAX_ITEMS, identifier, known_only, label, word
 from gateway.pipeline import Pipeline
@@ -24,7 +25,7 @@ _GONE: Final = "The key of this run was destroyed by an erasure or at the end of
 
 def router(pipeline: Pipeline, keys: RunKeys) -> APIRouter:
     """Build the routes."""
-    routes = APIRouter(tags=["runs"])
+    routes, crowding = APIRouter(tags=["runs"]), Crowding()
 
     @routes.post("/v1/run-keys")
     async def make(request: Request) -> dict[str, Any]:
@@ -59,7 +60,8 @@ def router(pipeline: Pipeline, keys: RunKeys) -> APIRouter:
             raise Gone(_GONE) from error
         except sqlite3.Error as error:
             raise RecordDown(_AWAY) from error
-        return {"object": "run_key", "run": run, "key": base64.b64encode(key).decode(), **_whose(holder)}
+        opened = {"run": run, "key": base64.b64encode(key).decode(), "wait_us": crowding.wait_us()}
+        return {"object": "run_key", **opened, **_whose(holder)}
 
     @routes.post("/v1/permits")
     async def permit(request: Request) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from automations.connectors import mail
 from automations.connectors.base import Bad
 from automations.connectors.mail import MAX_CHARS, Unreadable, mail_or_bad, read_mail
+from automations.plain import text_of_html
 
 
 def written(text: str = "Where is my parcel?", **headers: str) -> EmailMessage:
@@ -101,6 +102,40 @@ def test_the_same_mail_has_the_same_id_and_no_other_has() -> None:
     first = read_mail(written(Message_ID="<1@x>").as_bytes())
     assert first.id == read_mail(written(Message_ID="<1@x>").as_bytes()).id
     assert first.id != read_mail(written("Something else", Message_ID="<1@x>").as_bytes()).id
+
+
+HUGE = 300_000
+ENDLESS = {
+    "a quoted parameter": b'From: a@b.c\nContent-Type: text/plain; x="' + b";" * HUGE + b"\n\nhi",
+    "one in many lines": b"From: a@b.c\nContent-Type: text/plain" + b";\r x=1" * HUGE + b"\n\nhi",
+    "a subject": b"From: a@b.c\nSubject: " + b"=?a?q?" * HUGE + b"\n\nhi",
+    "an address": b"From: " + b"(" * HUGE + b"\n\nhi",
+    "a short address": b"From: " + b"(" * 1500 + b"\n\nhi",
+    "parts without a head": b"From: a@b.c\nContent-Type: multipart/mixed; boundary=b\n\n" + b"--b\n\n" * HUGE,
+}
+
+
+@pytest.mark.parametrize("raw", ENDLESS.values(), ids=ENDLESS)
+def test_what_a_parser_would_take_hours_for_is_refused_at_once(raw: bytes) -> None:
+    assert isinstance(mail_or_bad(raw), Bad)
+
+
+@pytest.mark.parametrize("piece", ["<!--", "<a ", "<a b='", "<script>", "</script ", "<!", "&#1", "<style", "<a\n"])
+def test_html_made_to_take_long_is_read_in_one_pass(piece: str) -> None:
+    raw = b"From: a@b.c\nContent-Type: text/html\n\n<p>Hello</p>" + piece.encode() * HUGE
+    assert read_mail(raw).text.startswith("Hello")
+
+
+def test_what_no_reader_sees_is_no_text() -> None:
+    page = "<head><title>T</title></head><p>A &lt;b&gt; 1 < 2<!-- no <p>x --><script>if (a<b) '<style>'</SCRIPT ><br/>C"
+    assert text_of_html(page + "&#99999999999;<template>no</template>") == "A <b> 1 < 2\nC\ufffd"
+
+
+def test_half_a_character_and_a_hidden_name_of_an_attachment() -> None:
+    head = b"From: a@b.c\nContent-Disposition: attachment; filename="
+    assert read_mail(b"From: a@b.c\nContent-Type: text/plain; charset=utf-7\n\n+2AA- hi").text == "? hi"
+    assert read_mail(head + b'"=?utf-8?b?ZXZpbC5leGU=?="\n\nx').attachments[0].name == "evil.exe"
+    assert read_mail(head + b'"evil.exe. ."\n\nx').attachments[0].name == "evil.exe"
 
 
 @example(b"From: =?utf-8?b?AAAA=?=\nDate: x\n\n")

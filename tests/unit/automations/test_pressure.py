@@ -1,27 +1,30 @@
-"""Back-pressure of a worker: fewer runs while the gateway is slower than usual, all of them once it is not."""
+"""Back-pressure of a worker: fewer runs while the gateway waits for the processor, all of them once it does not."""
 
 from itertools import repeat
 
 from automations.worker.pressure import Pressure
 
 
-def told(pressure: Pressure, *times: float) -> int:
-    for seconds in times:
-        pressure.took(seconds)
+def told(pressure: Pressure, *waits_us: float) -> int:
+    for wait_us in waits_us:
+        pressure.heard(wait_us)
     return pressure.allowed
 
 
-def test_a_gateway_that_slows_down_gets_less_and_one_that_is_quick_again_gets_all() -> None:
+def test_a_crowded_gateway_gets_less_and_one_that_waits_no_more_gets_all() -> None:
     pressure = Pressure(8)
-    assert told(pressure, *repeat(0.004, 50)) == 8
-    assert told(pressure, *repeat(0.2, 10)) < 5
-    assert told(pressure, *repeat(0.2, 100)) == 1
-    assert told(pressure, *repeat(0.004, 100)) == 8
+    assert told(pressure, *repeat(25, 50)) == 8
+    assert pressure.rest_s(1.0) == 0
+    assert told(pressure, *repeat(2000, 10)) < 5
+    assert told(pressure, *repeat(2000, 30)) == 1
+    assert 0 < pressure.rest_s(0.1) <= 0.15
+    assert pressure.rest_s(60.0) == 0.15
+    assert told(pressure, *repeat(25, 150)) == 8
 
 
-def test_a_gateway_far_away_is_not_taken_for_a_slow_one() -> None:
-    assert told(Pressure(8), *repeat(0.3, 200)) == 8
+def test_a_machine_that_others_crowd_for_long_is_taken_for_usual() -> None:
+    assert told(Pressure(4), 25, *repeat(3000, 5000)) == 4
 
 
-def test_what_was_unusually_quick_once_is_forgotten() -> None:
-    assert told(Pressure(4), 0.0001, *repeat(0.1, 5000)) == 4
+def test_a_gateway_that_cannot_tell_is_not_taken_for_crowded() -> None:
+    assert told(Pressure(8), *repeat(0, 200)) == 8
