@@ -228,6 +228,9 @@ class Pipeline:
             while (events := await live.read()) is not None:
                 if events:
                     await http.write(events)
+                    if http.behind:
+                        del events  # nothing is held for a slow client but what it was sent
+                        await http.caught_up()
             judged = await self._verdict(live.so_far(), watch)
         self._audit(judged, watch)
         released = act(judged, watch.notes)

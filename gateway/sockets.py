@@ -15,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from gateway.errors import BadHttp, GatewayError, HeadTooLarge, Overloaded
 from gateway.wire import headers
-from gateway.wire.exchange import App
+from gateway.wire.exchange import FLOW, App
 
 # How much of an answer waits before and in the system for a client that reads slowly; its own limits are far higher.
 _UNSENT: Final = getattr(socket, "TCP_NOTSENT_LOWAT", None)
@@ -121,6 +121,7 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        cast(Any, self.scope)[FLOW] = self.flow
         self._state = State.HEAD
 
     def on_headers_complete(self) -> None:

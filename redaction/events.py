@@ -63,11 +63,12 @@ class EventScreen:
     def _text(self, event: dict[str, Any], choice: dict[str, Any]) -> tuple[ScreenedBody, ...]:
         """Screen the usual event: one piece of text, and nothing else."""
         root = ("choices", choice["index"])
-        self._templates[root] = event
         clean, reply = self._piece(choice["delta"]["content"], root, "content")
         if not clean and not reply:
+            self._templates[root] = event
             return ()
         screened = {**event, "choices": [{**choice, "delta": {"content": clean}}]}
+        self._templates[root] = screened
         if clean == reply:
             return (ScreenedBody(screened, screened),)
         return (ScreenedBody(screened, {**event, "choices": [{**choice, "delta": {"content": reply}}]}),)

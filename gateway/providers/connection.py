@@ -15,8 +15,9 @@ from gateway.errors import UpstreamError, UpstreamTimeout
 MAX_REPLY_BYTES: Final = 128 * 1024 * 1024
 READ_BYTES: Final = 16 * 1024  # what one read brings; held several times over on its way to a slow client
 _FIRST_BYTES: Final = 8 * 1024  # and at first, until it is known that the client keeps up
-_AHEAD_BYTES: Final = 2 * 1024  # and while the client does not
-_UNREAD_BYTES: Final = 4 * 1024  # read ahead of a slow client, beside that
+_AHEAD_BYTES: Final = 1024  # and while the client does not
+_UNREAD_BYTES: Final = 4 * 1024  # taken at once, beside that
+_UNWANTED_BYTES: Final = 512  # and while nobody waits for it
 _MAX_HEAD_BYTES: Final = 256 * 1024
 _KEPT_ALIVE_S: Final = 15.0
 _ANY_ZIP: Final = 47  # tells zlib to see by itself whether data is gzip or zlib
@@ -127,7 +128,7 @@ class Reply:
             self._parts.append(part)
             self._unread += len(part)
             self._wake()
-        return self._unread > _UNREAD_BYTES
+        return self._unread > (_UNREAD_BYTES if self.waiter is not None else _UNWANTED_BYTES)
 
     def end(self, error: UpstreamError | None = None) -> None:
         """End the reply; the connection is not ours any more."""
@@ -140,7 +141,7 @@ class Reply:
         return b"content-length" in known or b"transfer-encoding" in known
 
     def _taken(self) -> None:
-        if self._unread > _UNREAD_BYTES and self._connection is not None:
+        if self._unread > _UNWANTED_BYTES and self._connection is not None:
             self._connection.resume()
         self._unread = 0
 

@@ -41,6 +41,7 @@ class Live:
         self._first: bytes | None = first
         self._tail: list[bytes] = []
         self._done = self._said_done = self._ended = False
+        self._broken: UpstreamError | None = None
         self.screened_ns = self.shown = 0
 
     async def read(self) -> bytes | None:
@@ -114,7 +115,7 @@ class Live:
             data = await self._next()
             if data is None:
                 self._done = True
-            events = [event for payload in self._reader.feed(data or b"") for event in self._event(payload)]
+            events = self._decoded(self._reader.feed(data or b""))
             return [*events, *self._speech.end(self._said_done)] if self._done and self._speech else events
         except sse.EventTooLong:
             raise self._failed(UpstreamError("An event is too long.", code="upstream_invalid_response")) from None
@@ -122,7 +123,21 @@ class Live:
             self._failed(error)
             raise
 
+    def _decoded(self, payloads: list[bytes]) -> list[Json]:
+        """Decode events; what came before a broken one is the caller's, however the bytes were split."""
+        events: list[Json] = []
+        try:
+            for payload in payloads:
+                events += self._event(payload)
+        except UpstreamError as error:
+            if not events:
+                raise
+            self._broken = error
+        return events
+
     async def _next(self) -> bytes | None:
+        if self._broken is not None:
+            raise self._broken
         first, self._first = self._first, None
         if first is not None:
             return first or None

@@ -15,6 +15,7 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 Headers = Sequence[tuple[bytes, bytes]]
 
 _T = TypeVar("_T")
+FLOW: Final = "sluice.flow"  # the key of the scope under which a connection tells whether its client keeps up
 # A call that is answered sooner never pays for the task that waits for the client to leave.
 WATCH_AFTER_S: Final = 0.1
 # A body whose length is not announced can only be refused after so much of it is held. OpenAI's clients announce it.
@@ -29,12 +30,12 @@ class Exchange:
     """The HTTP side of one call. When the client leaves, `gone` turns true and the governing task is cancelled."""
 
     __slots__ = (
-        "_receive", "_send", "_timer", "_watcher", "address", "gone", "headers", "method", "path", "started",
+        "_flow", "_receive", "_send", "_timer", "_watcher", "address", "gone", "headers", "method", "path", "started",
         "waited_ns",
     )  # fmt: skip
 
     def __init__(self, scope: Message, receive: Receive, send: Send) -> None:
-        self._receive, self._send = receive, send
+        self._receive, self._send, self._flow = receive, send, scope.get(FLOW)
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
@@ -122,6 +123,18 @@ class Exchange:
         """Send a part of the stream; waits while the client reads slowly."""
         before = perf_counter_ns()
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        self.waited_ns += perf_counter_ns() - before
+
+    @property
+    def behind(self) -> bool:
+        """Whether the client has not taken what it was sent; a further part would only wait in memory."""
+        return self._flow is not None and self._flow.write_paused
+
+    async def caught_up(self) -> None:
+        """Wait until the client is no longer behind."""
+        before = perf_counter_ns()
+        if self._flow is not None:
+            await self._flow.drain()
         self.waited_ns += perf_counter_ns() - before
 
     async def keep_alive_while(

@@ -222,6 +222,23 @@ def malformed_stream() -> ScriptedReply:
     return ScriptedReply(200, [raw_stream()[:300], b"data: {not json}\n\n"], SSE)
 
 
+def malformed_in_one_piece() -> ScriptedReply:
+    return ScriptedReply(200, [raw_stream()[: raw_stream().index(b"data: [DONE]")] + b"data: {not json}\n\n"], SSE)
+
+
+def test_what_came_before_a_broken_event_is_given_however_it_was_split(live: Snapshot) -> None:
+    (raw,) = malformed_in_one_piece().chunks
+    texts = set()
+    for size in (1, 40, 10_000):
+        reply = ScriptedReply(200, [raw[at : at + size] for at in range(0, len(raw), size)], SSE)
+        said = asked(live, ScriptedProvider([reply]), MemoryJournal(), request(stream=True)).body
+        good, _, end = said.partition(b'data: {"error"')
+        texts.add(read_text(good))
+        assert b'"code":"upstream_invalid_response"' in end
+        assert b"[DONE]" not in said
+    assert texts == {"Write to <EMAIL_ADDRESS> now."}
+
+
 def cut_stream() -> ScriptedReply:
     return ScriptedReply(200, [raw_stream()[:300]], SSE)
 
@@ -237,10 +254,11 @@ def alive() -> list[object]:
         (lambda: ScriptedReply(200, [raw_stream()], SSE), 200),
         (cut_stream, 200),
         (malformed_stream, 200),
+        (malformed_in_one_piece, 200),
         (lambda: json_reply({"error": {"message": "no"}}, 400), 400),
         (lambda: UpstreamTimeout("The upstream did not answer in time."), 504),
     ],
-    ids=["whole", "streamed", "cut", "malformed", "refused", "silent"],
+    ids=["whole", "streamed", "cut", "malformed", "in one piece", "refused", "silent"],
 )
 def test_the_texts_of_a_call_are_freed_when_it_ends(reply: Callable[[], Any], status: int, live: Snapshot) -> None:
     provider = ScriptedProvider([first := reply()])
