@@ -2,7 +2,8 @@
 
 The traffic is made up (synthetic): runs of one to four calls in three steps, fewer on weekends, with outcomes, costs
 and times that are alike within a run and differ from day to day by more than chance. A quarter is thirteen looks, one
-at the end of each week, each compared with the four weeks before it, as the weekly review does.
+at the end of each week: the week against the four weeks before it, and the days around each change in it, as the weekly
+review does. The changes are planted at any moment and have no effect.
 """
 
 import sys
@@ -16,19 +17,20 @@ import click
 import numpy as np
 
 from metrics.health.compare import Slices
-from metrics.health.moved import Subject
-from metrics.health.movers import movers
+from metrics.health.moved import Change, Subject
+from metrics.health.movers import after_changes, movers
 
 T = TypeVar("T")
-WEEKS, BEFORE, LOOK = 17, 28, 7
+WEEKS, BEFORE, LOOK, AROUND = 17, 28, 7, 14
 STEPS = ("classify", "draft", "check")
+NO_EFFECT = Change(0, None, "prompt", "draft", "3", "4", None)
 
 
 @dataclass
 class Traffic:
     """Columns of runs and of their calls."""
 
-    day: np.ndarray
+    at: np.ndarray  # in days
     known: np.ndarray
     success: np.ndarray
     seen: np.ndarray
@@ -54,7 +56,7 @@ def made(chance: np.random.Generator, per_day: int, from_day: int = 10_000, drop
     slow = chance.normal(0, 0.3, len(day))[run] + chance.normal(0, 0.05, len(days))[day][run]
     bad = chance.beta(0.1, 4, len(day))[run]
     return Traffic(
-        day, chance.random(len(day)) < 0.7, success, chance.random(len(day)) < 0.2,
+        day + chance.beta(4, 4, len(day)), chance.random(len(day)) < 0.7, success, chance.random(len(day)) < 0.2,
         ~success & (chance.random(len(day)) < 0.6),
         np.exp(chance.normal(-4, 0.8, len(day))) * calls, run, chance.integers(0, 3, len(run)),
         chance.random(len(run)) < bad, chance.random(len(run)) < 0.04,
@@ -78,15 +80,26 @@ def sums(day: np.ndarray, cluster: np.ndarray, k: np.ndarray, n: np.ndarray) -> 
     return Slices(*(np.bincount(at, each, len(used)) for each in (ks, ns, ks * ks, ks * ns, ns * ns)))
 
 
-def pairs(traffic: Traffic, look: int) -> dict[Subject, tuple[Slices, Slices]]:
+def week(traffic: Traffic, look: int) -> dict[Subject, tuple[Slices, Slices]]:
     """Compare the week that begins on a day with the four weeks before."""
-    inside = (traffic.day >= look - BEFORE) & (traffic.day < look + LOOK)
-    late, runs = traffic.day >= look, np.arange(len(traffic.day))
+    return pairs(traffic, look - BEFORE, look, look + LOOK)
+
+
+def around(traffic: Traffic, moment: float, look: int) -> dict[Subject, tuple[Slices, Slices]]:
+    """Compare the days after a change, up to the end of the week, with the fourteen before it."""
+    return pairs(traffic, moment - AROUND, moment, min(look + LOOK, moment + AROUND))
+
+
+def pairs(traffic: Traffic, since: float, split: float, until: float) -> dict[Subject, tuple[Slices, Slices]]:
+    """Compare what lies before and after a moment, by stretches of 24 hours from `since`, as `movement` does."""
+    inside = (traffic.at >= since) & (traffic.at < until)
+    late, runs = traffic.at >= split, np.arange(len(traffic.at))
+    day = np.floor(traffic.at - since).astype(int)
     found: dict[Subject, tuple[Slices, Slices]] = {}
 
     def add(measure: str, step: str, cluster: np.ndarray, value: np.ndarray, keep: np.ndarray) -> None:
         both = (keep & ~late[cluster], keep & late[cluster])
-        parts = [sums(traffic.day[cluster[m]], cluster[m], value[m].astype(float), np.ones(m.sum())) for m in both]
+        parts = [sums(day[cluster[m]], cluster[m], value[m].astype(float), np.ones(m.sum())) for m in both]
         found[Subject("a", measure, step)] = (parts[0], parts[1])
 
     def ranked(measure: str, step: str, cluster: np.ndarray, value: np.ndarray, keep: np.ndarray) -> np.ndarray:
@@ -107,46 +120,48 @@ def pairs(traffic: Traffic, look: int) -> dict[Subject, tuple[Slices, Slices]]:
     return found
 
 
-def quiet(seed: int, per_day: int) -> list[str]:
-    """Return what was said to have moved in a quarter in which nothing did."""
-    traffic = made(np.random.default_rng(seed), per_day)
-    looks = range(BEFORE, 7 * WEEKS, 7)
-    return [mover.subject.measure for look in looks for mover in movers(pairs(traffic, look))[0]]
+def quiet(seed: int, per_day: int, changes: int) -> list[str]:
+    """Return what was said to have moved in a quarter in which nothing did, by the week or at a change."""
+    chance = np.random.default_rng(seed)
+    traffic, told = made(chance, per_day), []
+    for look in range(BEFORE, 7 * WEEKS, 7):
+        moments = look + chance.random(changes) * LOOK
+        found = {mover.subject for mover in movers(week(traffic, look))[0]}
+        told += [subject.measure for subject in found]
+        at = after_changes([(NO_EFFECT, around(traffic, moment, look)) for moment in moments])
+        told += [f"{mover.subject.measure} at a change" for mover in at if mover.subject not in found]
+    return told
 
 
 def planted(seed: int, per_day: int) -> tuple[bool, float]:
     """Let success fall by what is said to be visible; return whether it was seen, and how much that was."""
     look, subject = 7 * (WEEKS - 1), Subject("a", "success", "")
-    visible = movers(pairs(made(np.random.default_rng(seed), per_day), look))[1][subject]
+    visible = movers(week(made(np.random.default_rng(seed), per_day), look))[1][subject]
     traffic = made(np.random.default_rng(seed + 10**6), per_day, look, visible)
-    return any(mover.subject == subject and mover.worse for mover in movers(pairs(traffic, look))[0]), visible
+    return any(mover.subject == subject and mover.worse for mover in movers(week(traffic, look))[0]), visible
 
 
-def _quiet(given: tuple[int, int]) -> list[str]:
-    return quiet(*given)
-
-
-def _planted(given: tuple[int, int]) -> tuple[bool, float]:
-    return planted(*given)
-
-
-def spread(work: Callable[[tuple[int, int]], T], quarters: int, per_day: int) -> list[T]:
+def spread(work: Callable[..., T], quarters: int, *given: int) -> list[T]:
     with Pool(2) as pool:
-        return pool.map(work, [(seed, per_day) for seed in range(quarters)], chunksize=5)
+        return pool.starmap(work, [(seed, *given) for seed in range(quarters)], chunksize=5)
 
 
 @click.command()
 @click.option("--quarters", default=1000, show_default=True)
 @click.option("--runs", default=60, show_default=True, help="Runs on a working day.")
-def main(quarters: int, runs: int) -> None:
+@click.option("--changes", default=1, show_default=True, help="Changes without an effect in each week.")
+def main(quarters: int, runs: int, changes: int) -> None:
     """Exit 1 when more than one false mover a quarter is to be expected."""
     began = time.monotonic()
-    false = spread(_quiet, quarters, runs)
+    false = spread(quiet, quarters, runs, changes)
     each = sum(map(len, false)) / quarters
-    click.echo(f"{quarters} quarters without a change, {runs} runs a working day: {each:.2f} false movers a quarter")
+    click.echo(
+        f"{quarters} quarters in which nothing moved, {runs} runs a working day, {changes} changes a week without an "
+        f"effect: {each:.2f} false movers a quarter"
+    )
     named = [name for found in false for name in found]
     click.echo(f"by measure: { {name: named.count(name) for name in sorted(set(named))} }")
-    seen = spread(_planted, max(20, quarters // 5), runs)
+    seen = spread(planted, max(20, quarters // 5), runs)
     size = sum(visible for _, visible in seen) / len(seen)
     share = sum(hit for hit, _ in seen) / len(seen)
     click.echo(f"a fall of success by what is said to be visible ({size:.1%}) was seen in {share:.0%}")

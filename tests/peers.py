@@ -58,12 +58,14 @@ def _known(_server: SMTP, _session: Session, _envelope: Envelope, _mechanism: st
 
 @contextlib.contextmanager
 def smtp_server(**options: Any) -> Iterator[Postbox]:
-    """Run an SMTP server on a free port; with `auth_required=True` it wants a name and a password."""
+    """Run an SMTP server on a free port; with `auth_required=True` it wants a name and a password.
+
+    It speaks TLS from the start with `ssl_context`, and after STARTTLS with `tls_context`.
+    """
     postbox = Postbox()
     port = free_port()
-    server = Controller(
-        postbox, hostname="127.0.0.1", port=port, authenticator=_known, auth_require_tls=False, **options
-    )
+    given = {"hostname": "127.0.0.1", "port": port, "authenticator": _known, "auth_require_tls": False}
+    server = Controller(postbox, **given | options)
     server.start()
     try:
         postbox.port = port

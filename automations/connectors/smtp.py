@@ -47,6 +47,8 @@ def send_mail(server: SmtpServer, letter: Letter, key: str, environ: Mapping[str
         connection = _connected(server, environ)
     except smtplib.SMTPResponseException as error:
         raise _said(error.smtp_code) from error
+    except ssl.SSLCertVerificationError as error:
+        raise Unavailable("the mail server's certificate is not trusted or not for its name") from error
     except (smtplib.SMTPException, OSError) as error:
         where = f"{server.host}:{server.port}"
         raise Unavailable(f"the mail server {where} cannot be reached ({type(error).__name__})") from error

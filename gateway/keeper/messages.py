@@ -30,6 +30,14 @@ MAIL, HOOK = "mailto:", "webhook:"
 _SMTP_S: Final = 20
 _PORTS: Final = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 _HERE: Final = ("localhost", "127.0.0.1", "::1")
+_SENTENCES: Final[Mapping[str, str]] = {
+    "smtp_unset": "SLUICE_SMTP_URL names no mail server",
+    "smtp_password_unencrypted": "its password would leave unencrypted; use smtps:// or smtp+starttls://",
+    "smtp_certificate": "the mail server's certificate is not trusted or not for its name; SSL_CERT_FILE may name "
+    "the authority that signed it",
+    "SMTPNotSupportedError": "the mail server does not offer STARTTLS",
+    "SMTPAuthenticationError": "the mail server does not take the name and the password in SLUICE_SMTP_URL",
+}
 _log = logging.getLogger("gateway.keeper")
 
 
@@ -64,7 +72,8 @@ class Messenger:
             status = await self._try(message)
             sent = status.startswith("2")
             if not sent:
-                _log.warning("a message to %s was not sent: %s", message.channel.partition(":")[0], status)
+                why = _SENTENCES.get(status, status)
+                _log.warning("a message to %s was not sent: %s", message.channel.partition(":")[0], why)
             await asyncio.to_thread(alerts.note, self.database, message, status, sent=sent)
         return len(due)
 
@@ -77,6 +86,8 @@ class Messenger:
             return await self._hook(message.channel.removeprefix(HOOK), f"*{said.subject}*\n{said.text}")
         except Unusable as error:
             return error.cause
+        except ssl.SSLCertVerificationError:
+            return "smtp_certificate" if message.channel.startswith(MAIL) else "certificate"
         except (smtplib.SMTPException, aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             return type(error).__name__
 

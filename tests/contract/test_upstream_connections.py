@@ -1,7 +1,6 @@
 """What upstreams do to connections, and what becomes of the replies: over real sockets, some of them with TLS."""
 
 import asyncio
-import datetime
 import gc
 import gzip
 import socket
@@ -11,14 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from gateway.errors import UpstreamError, UpstreamTimeout
 from gateway.providers.connection import READ_BYTES, Connection, Patience
 from gateway.providers.http import Connections, Origin
+from tests.certificates import self_signed
 from tests.upstream import Upstream, reply, running_upstream
 
 ZIPPED = gzip.compress(b"to the end of the connection")
@@ -239,23 +235,7 @@ def test_origins_are_read_from_base_urls() -> None:
 
 
 def test_tls_is_spoken_and_certificates_are_checked(tmp_path: Path) -> None:
-    key, name = (
-        ec.generate_private_key(ec.SECP256R1()),
-        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")]),
-    )
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
-        .not_valid_before(now).not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), False)
-        .sign(key, hashes.SHA256())
-    )  # fmt: skip
-    pem = tmp_path / "both.pem"
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    pem.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
+    pem = self_signed(tmp_path / "both.pem", "localhost")
     trusting = ssl.create_default_context(cafile=str(pem))
 
     async def main() -> None:

@@ -1,6 +1,7 @@
 """The weekly review on its way to people: over a real SMTP server and to a real webhook, tried again, never twice."""
 
 import asyncio
+import ssl
 from collections.abc import Iterator
 from email.message import Message
 from pathlib import Path
@@ -18,6 +19,7 @@ from gateway.keeper.messages import Messenger, Post
 from gateway.keeper.weekly import ReviewBuilder
 from gateway.sealer import Sealer
 from metrics.record.master import MasterKey
+from tests.certificates import self_signed
 from tests.contract.control.clock import Clock
 from tests.peers import PASSWORD, USER, Postbox, free_port, http_target, smtp_server
 from tests.unit.metrics.test_review_faces import document
@@ -106,13 +108,56 @@ def test_a_mail_server_that_was_away_or_said_no_gets_the_same_mail_later(databas
     assert len(postbox.letters) == 1
 
 
+def secured(way: str, pem: Path) -> dict[str, Any]:
+    """Give what makes the server speak TLS: from the start, or after STARTTLS, without which it takes nothing."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(pem)
+    if way == "smtps":
+        return {"ssl_context": context, "auth_required": True}
+    return {"tls_context": context, "require_starttls": True, "auth_required": True, "auth_require_tls": True}
+
+
+@pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")  # the server calls TLS from the start so
+@pytest.mark.parametrize("way", ["smtps", "smtp+starttls"])
+def test_a_mail_leaves_over_tls_to_a_server_whose_certificate_holds(
+    way: str, database: Database, lease: Lease, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    pem = self_signed(tmp_path / "server.pem", "localhost")
+    frozen(database, lease, "mailto:ops@example.com")
+    with smtp_server(**secured(way, pem)) as postbox:
+        signed = f"{way}://{USER}:{PASSWORD}@localhost:{postbox.port}"
+        send(database, lease, signed)
+        assert "certificate is not trusted or not for its name" in caplog.text  # nobody has vouched for it yet
+        monkeypatch.setenv("SSL_CERT_FILE", str(pem))
+        caplog.clear()
+        send(database, lease, signed.replace("localhost", "127.0.0.1"))
+        assert "certificate is not trusted or not for its name" in caplog.text
+        send(database, lease, signed.replace(PASSWORD, "wrong"))
+        assert "does not take the name and the password" in caplog.text
+        assert not postbox.letters
+        send(database, lease, signed)
+    assert [letter["To"] for letter in postbox.letters] == ["ops@example.com"]
+    assert PASSWORD not in caplog.text
+
+
+def test_a_server_that_offers_no_starttls_gets_nothing(
+    database: Database, lease: Lease, caplog: pytest.LogCaptureFixture
+) -> None:
+    frozen(database, lease, "mailto:ops@example.com")
+    with smtp_server() as postbox:
+        send(database, lease, f"smtp+starttls://{USER}:{PASSWORD}@127.0.0.1:{postbox.port}")
+    assert "does not offer STARTTLS" in caplog.text
+    assert not postbox.letters
+
+
 @pytest.mark.parametrize("server", [None, "smtp://ann:secret@mail.example.com:25"])
 def test_without_a_server_or_a_safe_way_to_it_nothing_leaves(
     database: Database, lease: Lease, server: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     frozen(database, lease, "mailto:ops@example.com")
     send(database, lease, server)
-    assert any(word in caplog.text for word in ("smtp_unset", "smtp_password_unencrypted"))
+    assert any(word in caplog.text for word in ("names no mail server", "would leave unencrypted"))
     assert "secret@" not in caplog.text
 
 
