@@ -41,6 +41,7 @@ _STREET_TOO = (
     r"|Viaduct|Views?|Villages?|Ville|Vista|Walks?|Wall|Ways?|Wells?)"
 )
 _WORD = r"[A-Z][A-Za-z'.-]{1,14}"
+_ORDINAL = r"\d{1,3}(?:st|nd|rd|th)"
 _YEARLESS = r"[13-9]\d{3}|2[1-9]\d\d|\d{5})[A-Za-z]?"
 _HOUSE = rf"(?:\d{{1,3}}|{_YEARLESS}"
 _HOUSE_TOO = rf"(?:\d{{2,3}}|{_YEARLESS}"
@@ -103,7 +104,8 @@ RECOGNIZERS = (
     Recognizer(
         "email_in_words",
         "EMAIL_ADDRESS",
-        r"\b\w[\w.+-]{0,39} at \w[\w-]{0,30}(?: dot \w[\w-]{0,20}){0,2} dot (?:com|org|net|edu|gov|io|co|de|fr|uk)\b",
+        r"\b\w[\w.+-]{0,39}(?: (?:dot|underscore|dash) \w[\w-]{0,20}){0,2} at \w[\w-]{0,30}"
+        r"(?: dot \w[\w-]{0,20}){0,2} dot (?:com|org|net|edu|gov|io|co|de|fr|uk)\b",
         0.7,
         ignore_case=True,
         answers=False,
@@ -158,6 +160,9 @@ RECOGNIZERS = (
         reach=40,
     ),
     Recognizer(
+        "phone_russia", "PHONE_NUMBER", rf"\b8 ?\(\d{{3}}\) ?\d{{3}}(?:[ -]?\d\d){{2}}{_EXT}", 0.6, joints=JOINTS
+    ),
+    Recognizer(
         "phone_brazil",
         "PHONE_NUMBER",
         rf"(?:\(\d{{2}}\)|\b\d{{2}}) ?9?\d{{4}}-\d{{4}}{_EXT}",
@@ -178,13 +183,13 @@ RECOGNIZERS = (
     Recognizer(
         "street_number_first",
         "STREET_ADDRESS",
-        rf"\b{_HOUSE}(?:[-/]\d{{1,4}})? (?:[NSEW]{{1,2}}\.? )?(?:{_WORD} ){{1,2}}(?i:{_STREET})\b\.?",
+        rf"\b{_HOUSE}(?:[-/]\d{{1,4}})? (?:[NSEW]{{1,2}}\.? )?(?:(?:{_WORD}|{_ORDINAL}) ){{1,2}}(?i:{_STREET})\b\.?",
         0.75,
     ),
     Recognizer(
         "street_number_first_too",
         "STREET_ADDRESS",
-        rf"\b{_HOUSE_TOO}(?:[-/]\d{{1,4}})? (?:[NSEW]{{1,2}}\.? )?(?:{_WORD} ){{1,2}}{_STREET_TOO}\b\.?",
+        rf"\b{_HOUSE_TOO}(?:[-/]\d{{1,4}})? (?:[NSEW]{{1,2}}\.? )?(?:(?:{_WORD}|{_ORDINAL}) ){{1,2}}{_STREET_TOO}\b\.?",
         0.75,
     ),
     Recognizer(

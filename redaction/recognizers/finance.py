@@ -8,7 +8,7 @@ _CARD_WORDS = (
     r"|pan|karte|kreditkarte|carte|tarjeta|carta|cartao)\b"
 )
 _ACCOUNT_WORDS = (
-    r"\b(?:account|acct|a/c|konto|kontonummer|compte|cuenta|conto|rekening|bank|checking|savings|deposit"
+    r"\b(?:account|acct?|a/c|konto|kontonummer|compte|cuenta|conto|rekening|bank|checking|savings|deposit"
     r"|beneficiary)\b"
 )
 

@@ -1,5 +1,8 @@
 """Recognizers of the group identity: social security, passports, licences, national numbers of twelve countries."""
 
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
 from redaction.recognizers import checks, national
 from redaction.recognizers.base import JOINTS, Recognizer
 
@@ -7,9 +10,11 @@ _SSN_WORDS = (
     r"\b(?:ssn|ssns|soc(?:ial)?(?: sec(?:urity)?)?|social security|itin|tin|tax ?(?:payer)? ?id\w*"
     r"|taxpayer)\b"
 )
+_RIGHT_BEFORE = 30  # characters between a number and its name
+_NEAR_MISS = 0.58  # below a telephone number that is called one
 _IS = r"[\"' :=#.]{0,3}(?:(?:is|no|nr|number|num|id|code|card)\b[\"' :=#.]{0,3}){0,2}"
 
-RECOGNIZERS = (
+_FOUND = (
     Recognizer("ssn_dashed", "US_SSN", r"\b\d{3}-\d{2}-\d{4}\b", 0.85, check=checks.ssn, joints=JOINTS),
     Recognizer(
         "ssn_spaced",
@@ -59,6 +64,7 @@ RECOGNIZERS = (
         ignore_case=True,
         check=checks.two_digits,
     ),
+    Recognizer("license_ontario", "DRIVER_LICENSE", r"\b[A-Z]\d{4}-\d{5}-\d{5}\b", 0.7, joints=JOINTS),
     Recognizer(
         "nhs_spaced",
         "UK_NHS",
@@ -83,6 +89,16 @@ RECOGNIZERS = (
         "nino", "UK_NINO", r"\b[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d{2} ?\d{2} ?\d{2} ?[A-D]\b", 0.75, joints=JOINTS
     ),
     Recognizer(
+        "nino_near_word",
+        "UK_NINO",
+        r"\b[A-Z]{2} ?\d{2} ?\d{2} ?\d{2} ?[A-D]\b",
+        0.1,
+        context=r"\b(?:ni|nino|national insurance)\b",
+        near=0.7,
+        joints=JOINTS,
+        reach=_RIGHT_BEFORE,
+    ),
+    Recognizer(
         "ppsn",
         "IE_PPSN",
         r"\b\d{7}[A-W][A-IW]?\b",
@@ -97,6 +113,8 @@ RECOGNIZERS = (
         "FR_NIR",
         r"\b[1278] ?\d{2} ?(?:0[1-9]|1[0-2]|[2-9]\d) ?(?:\d{2}|2[AB]) ?\d{3} ?\d{3} ?\d{2}\b",
         0.8,
+        context=r"\b(?:nir|insee|secu|securite sociale)\b",
+        near=0.9,
         check=national.nir,
         joints=JOINTS,
     ),
@@ -155,6 +173,8 @@ RECOGNIZERS = (
         "IT_FISCAL_CODE",
         r"\b[A-Z]{6}[0-9L-V]{2}[A-EHLMPR-T][0-9L-V]{2}[A-Z][0-9L-V]{3}[A-Z]\b",
         0.9,
+        context=r"\b(?:c\.?f\.?|cod(?:ice)?\.? ?fisc\w*)\b",
+        near=0.95,
         ignore_case=True,
         check=national.fiscal_code,
     ),
@@ -185,7 +205,15 @@ RECOGNIZERS = (
     Recognizer(
         "cpf_plain", "BR_CPF", r"\b\d{11}\b", 0.2, context=r"\bcpf\b", near=0.85, check=national.cpf, joints=JOINTS
     ),
-    Recognizer("cnpj", "BR_CNPJ", r"\b\d{2}\.?\d{3}\.?\d{3}/\d{4}-?\d{2}\b", 0.8, check=national.cnpj),
+    Recognizer(
+        "cnpj",
+        "BR_CNPJ",
+        r"\b\d{2}\.?\d{3}\.?\d{3}/\d{4}-?\d{2}\b",
+        0.8,
+        context=r"\bcnpj\b",
+        near=0.9,
+        check=national.cnpj,
+    ),
     Recognizer(
         "cnpj_plain", "BR_CNPJ", r"\b\d{14}\b", 0.1, context=r"\bcnpj\b", near=0.85, check=national.cnpj, joints=JOINTS
     ),
@@ -249,3 +277,15 @@ RECOGNIZERS = (
         check=checks.two_digits,
     ),
 )
+
+
+def _near_misses(recognizers: Sequence[Recognizer]) -> Iterator[Recognizer]:
+    """Give recognizers of numbers that stand right behind their own name: people mistype them, and still mean them."""
+    known = {one.kind for one in recognizers if one.check is None and one.context}
+    for one in recognizers:
+        if one.check is not None and one.context and one.kind not in known:
+            name = f"{one.name}_near_miss"
+            yield replace(one, name=name, score=0.1, near=_NEAR_MISS, check=checks.two_digits, reach=_RIGHT_BEFORE)
+
+
+RECOGNIZERS = (*_FOUND, *_near_misses(_FOUND))

@@ -221,7 +221,7 @@ _GENERIC = (
     Recognizer(
         "assignment",
         "SECRET",
-        r"(?:api[_-]?key|apikey|secret(?:[_-]?(?:access|api|client|signing))?(?:[_-]?key)?|access[_-]?key"
+        r"(?:api[ _-]?key|secret(?:[ _-]?(?:access|api|client|signing))?(?:[ _-]?key)?|access[ _-]?key"
         r"|(?:access|auth|refresh|api|id|bot|deploy)[_-]?token"
         r"|client[_-]?secret|encryption[_-]?key|signing[_-]?key|private[_-]?key"
         r"|(?:master|storage|shared|webhook|hmac|jwt|subscription)[_-]?key)(?:[_-](?:base|value|prod|dev|test|live|\d))?[\"']?\s{0,2}(?::=|=>|=|:)\s{0,2}[\"']?([^\s\"',;(){}\[\]<>$]{8})",

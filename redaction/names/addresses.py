@@ -1,0 +1,52 @@
+"""What the model takes for an address and is none: labels with their numbers, such as `Ticket 88231, VIN 1HG...`."""
+
+import re
+from typing import Final
+
+_SIGNS: Final = " \t\r#:.-"
+_ITEMS: Final = re.compile(r"[,;|\n]+")
+# A number and a street, or an ordinal. A postcode with letters, or a state and its postcode. Five digits alone.
+_HOUSE_FIRST: Final = re.compile(
+    r"\d.*?[^\w-](?!(?i:fax|tel|ext)\b)(?:[^\W\d_]{3}|(?:bis|ter|[NSEW]) \d|\d+(?:st|nd|rd|th)\b)"
+)
+_POSTCODE: Final = re.compile(
+    r"[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}\Z|[A-Z]\d[A-Z] ?\d[A-Z]\d\Z|.*\b[A-Z]{2} \d{5}(?:-\d{4})?\Z"
+)
+_BARE: Final = re.compile(r"\d{5}")
+# What stands before the first number, and the letters that the number begins with.
+_WORDS: Final = re.compile(r"(\D*?)[^\W\d_]*(?:\d.*)?\Z", re.DOTALL)
+# Words that a number of something else than a house follows.
+_LABEL: Final = re.compile(
+    r"(?i)(?:[\w-]+ )?(?:\w+-)?(?:account|article|batch|build|call|case|chapter|claim|code|contract|customer|cve|error"
+    r"|fax|figure|floor|id|invoice|issue|item|job|level|line|lot|mobile|model|no|nr|number|order|page|parcel|part|payment"
+    r"|phone|po|port|position|quote|ref|reference|release|request|room|row|section|serial|shipment|sku|step|table|tel"
+    r"|ticket|tracking|transaction|unit|version|volume|week)"
+)
+_CODES: Final = re.compile(r"(?:[A-Z]{2,5}|[a-z][A-Z]{1,4})(?:[ -][A-Z]{1,5})?")
+_ORDINAL: Final = re.compile(
+    r"(?:st|nd|rd|th)\b(?: (?:st(?:reet)?|ave(?:nue)?|r(?:oa)?d|blvd|dr(?:ive)?|lane|ln|pl(?:ace)?|c(?:our)?t)\b)?",
+    re.IGNORECASE,
+)
+_LONG: Final = re.compile(r"\d(?:[ ./-]?\d){6,}")  # no house has such a number
+
+
+def is_address(text: str) -> bool:
+    """Say whether some part of a text can stand in an address; labels and their numbers cannot, nor numbers alone."""
+    return _BARE.fullmatch(text) is not None or any(_is_place(item.strip(_SIGNS)) for item in _ITEMS.split(text))
+
+
+def end_of_address(text: str, end: int) -> int:
+    """Return where an address ends of which the model left out the rest of an ordinal: `W 29` of `W 29th St`."""
+    rest = _ORDINAL.match(text, end) if text[end - 1].isdigit() else None
+    return rest.end() if rest else end
+
+
+def _is_place(item: str) -> bool:
+    if _POSTCODE.match(item) or _HOUSE_FIRST.match(item):
+        return True
+    rest, long = _LONG.subn("", item)
+    if long and len(rest.split()) < 2:
+        return False
+    found = _WORDS.match(rest if any(map(str.isdigit, rest)) else f"{rest} 0")
+    words = found[1].strip(_SIGNS) if found else ""
+    return bool(words) and not (_LABEL.fullmatch(words) or _CODES.fullmatch(words))
