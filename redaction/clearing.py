@@ -4,14 +4,13 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from types import MappingProxyType
 
-from redaction import placeholders
 from redaction.find import Finder
 from redaction.operators import substitute
 from redaction.placeholders import Minter
-from redaction.resolve import resolve
-from redaction.rules import Rule, RuleBook
+from redaction.plans import Place, Plan, Planner
+from redaction.rules import RuleBook
 from redaction.targets import link_at
-from redaction.types import Blocked, Entity, Finding, Media, ValueHash, Vault
+from redaction.types import Blocked, Entity, Finding, Media, Vault
 
 _LAST_PIECES = 9  # what is looked at for an address that a value stands in
 _SEAM = 64  # characters on each side of a seam between text parts in which a split value is looked for
@@ -26,11 +25,12 @@ class Clearing:
         book: RuleBook,
         minter: Minter,
         avoid: frozenset[str] = frozenset(),
-        named: Mapping[str, Sequence[Entity]] = MappingProxyType({}),
+        named: Mapping[str, tuple[Entity, ...]] = MappingProxyType({}),
     ) -> None:
         self._finder = finder
         self._book = book
         self._minter = minter
+        self._planner = Planner(book, minter)
         self._avoid = avoid
         self.vault = Vault()
         self.findings: list[Finding] = []
@@ -42,13 +42,22 @@ class Clearing:
     def text(self, value: str, site: str, hint: str) -> str:
         """Give what one string becomes."""
         self.chars += len(value)
-        found = self._find(value, hint)
-        return self._rewrite(value, site, found)[0] if found else value
+        seen = self._finder.seen(value, hint)
+        named = self._named.get(value, ())
+        if not seen.entities and not named:
+            return value
+        role = site.partition(":")[0]
+        plan = seen.plans.get(role)
+        if plan is None or plan.named != named:
+            plan = seen.plans[role] = self._planner.plan(value, role, seen.entities, named)
+        return self._rewrite(value, site, plan)[0]
 
     def word(self, value: str, site: str) -> str:
         """Give what an identifier becomes; only patterns are looked for."""
-        found = self._finder.cached(value, "")
-        return self._rewrite(value, site, list(found))[0] if found else value
+        found = self._finder.seen(value, "").entities
+        return (
+            self._rewrite(value, site, self._planner.plan(value, site.partition(":")[0], found))[0] if found else value
+        )
 
     def parts(self, values: list[str], site: str) -> list[str]:
         """Give what neighbouring text parts become; a value split over a seam goes to the part where it begins."""
@@ -59,11 +68,14 @@ class Clearing:
         found: list[Entity] = []
         seams = [0]
         for value in values:
-            found += (_shift(entity, seams[-1]) for entity in self._find(value, ""))
+            both = (*self._finder.seen(value, "").entities, *self._named.get(value, ()))
+            found += (_shift(entity, seams[-1]) for entity in both)
             seams.append(seams[-1] + len(value))
         for seam in seams[1:-1]:
             found += self._over(whole, seam, found)
-        return self._rewrite(whole, site, found, seams[1:-1]) if found else values
+        if not found:
+            return values
+        return self._rewrite(whole, site, self._planner.plan(whole, site.partition(":")[0], found), seams[1:-1])
 
     def media(self, value: str, kind: str, site: str) -> None:
         """Do with media as the policy says."""
@@ -83,23 +95,24 @@ class Clearing:
                 break
         return across
 
-    def _find(self, value: str, hint: str) -> list[Entity]:
-        found = self._finder.cached(value, hint)
-        return [*found, *named] if (named := self._named.get(value)) else list(found)
-
-    def _rewrite(self, value: str, site: str, found: list[Entity], seams: Sequence[int] = ()) -> list[str]:
+    def _rewrite(self, value: str, site: str, plan: Plan, seams: Sequence[int] = ()) -> list[str]:
         """Write the pieces of `value` between seams, with what stands for the found entities."""
-        kept = self._enforced(value, site, found)
-        if not kept:
+        self.literals.update(value[start:end] for start, end in plan.literals)
+        self.findings += [
+            Finding(site, kind, start, end, score, recognizer, action)
+            for (kind, start, end, score, recognizer), action in plan.noted
+        ]
+        if not plan.places:
             return [value] if not seams else _cut(value, seams)
         pieces: list[str] = []
         out: list[str] = []
         done = 0
         borders = [*seams, len(value)]
         has_links = "://" in value
-        for entity, rule in kept:
+        for place in plan.places:
+            entity = place.entity
             done = _copy(value, done, entity.start, borders, out, pieces)
-            mark = self._stand_in(value[entity.start : entity.end], entity.kind, rule)
+            mark = self._stand_in(value[entity.start : entity.end], place)
             if has_links and (link := link_at("".join(out[-_LAST_PIECES:]))):
                 self.vault.links.add(link + mark)
             out.append(mark)
@@ -107,53 +120,15 @@ class Clearing:
         _copy(value, done, len(value), borders, out, pieces)
         return [*pieces, "".join(out)]
 
-    def _enforced(self, value: str, site: str, found: list[Entity]) -> list[tuple[Entity, Rule]]:
-        """Judge entities by their rules, note each as a finding, and give those that are to be rewritten."""
-        role = site.partition(":")[0]
-        acting: list[Entity] = []
-        allowed = self._book.allowed(value)
-        for entity in found:
-            if entity.kind == placeholders.KIND:
-                self.literals.add(value[entity.start : entity.end])
-                continue
-            if allowed and any(start <= entity.start and entity.end <= end for start, end in allowed):
-                continue
-            rule = self._book.rule(role, entity.kind)
-            if rule is None or rule.operator == "keep" or entity.score < rule.min_score or rule.observe:
-                self._note(
-                    entity, site, "observe" if rule and rule.observe and entity.score >= rule.min_score else "keep"
-                )
-            else:
-                acting.append(entity)
-                self._refuse(entity, rule, site)
-        kept = [
-            (entity, rule)
-            for entity in resolve(acting, value)
-            if (rule := self._book.rule(role, entity.kind)) is not None
-        ]
-        for entity, rule in kept:
-            self._note(entity, site, rule.operator)
-        return kept
-
-    def _refuse(self, entity: Entity, rule: Rule, site: str) -> None:
-        """Refuse the call for a blocked value, also where another label would win the overlap."""
-        if rule.operator == "block":
-            self._note(entity, site, "block")
-            raise Blocked(entity.kind, site.partition(":")[0])
-
-    def _note(self, entity: Entity, site: str, action: str) -> None:
-        self.findings.append(
-            Finding(site, entity.kind, entity.start, entity.end, entity.score, entity.recognizer, action)
-        )
-
-    def _stand_in(self, value: str, kind: str, rule: Rule) -> str:
-        self.vault.hmacs.append(ValueHash(kind, self._minter.digest(kind, value)))
-        if rule.operator != "pseudonym":
-            return substitute(rule, kind, value, self._minter)
-        for attempt in range(64):
-            mark = self._minter.placeholder(kind, value, attempt)
+    def _stand_in(self, value: str, place: Place) -> str:
+        self.vault.hmacs.append(place.hash)
+        kind, mark = place.entity.kind, place.mark
+        if not mark:
+            return substitute(place.rule, kind, value, self._minter)
+        for attempt in range(1, 64):
             if mark not in self._avoid and self.vault.values.setdefault(mark, value) == value:
                 return mark
+            mark = self._minter.placeholder(kind, value, attempt)
         raise AssertionError("no free placeholder in 64 attempts")
 
 

@@ -7,9 +7,11 @@ import re
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from typing import Generic, NamedTuple, TypeVar
 
 from redaction import placeholders
 from redaction.normalise import MAX_DEPTH, Normaliser
+from redaction.plans import Plan
 from redaction.recognizers.base import Recognizer
 from redaction.scan import ENCODED, FLOOR, Scanner
 from redaction.types import Entity
@@ -52,12 +54,15 @@ def _decoded(value: str) -> str | None:
 _URL_SAFE = str.maketrans("-_", "+/")
 
 
-class Memory:
+Kept = TypeVar("Kept")
+
+
+class Memory(Generic[Kept]):
     """What was found in texts seen before: bounded, keyed by a keyed hash, and holding offsets only."""
 
     def __init__(self, key: bytes, entries: int = 4096, entities: int = 65_536) -> None:
         self._key = hashlib.sha256(b"sluice memory" + key).digest()
-        self._known: OrderedDict[bytes, tuple[Entity, ...]] = OrderedDict()
+        self._known: OrderedDict[bytes, tuple[Kept, int]] = OrderedDict()
         self._entries = entries
         self._room = entities
 
@@ -66,19 +71,27 @@ class Memory:
         data = f"{hint}\0{text}".encode("utf-8", "surrogatepass")
         return hashlib.blake2b(data, digest_size=16, key=self._key).digest()
 
-    def get(self, key: bytes) -> tuple[Entity, ...] | None:
+    def get(self, key: bytes) -> Kept | None:
         """Give what was found, or None."""
         found = self._known.get(key)
-        if found is not None:
-            self._known.move_to_end(key)
-        return found
+        if found is None:
+            return None
+        self._known.move_to_end(key)
+        return found[0]
 
-    def put(self, key: bytes, found: tuple[Entity, ...]) -> None:
-        """Keep what was found, forgetting the oldest."""
-        self._known[key] = found
-        self._room -= len(found)
+    def put(self, key: bytes, found: Kept, entities: int) -> None:
+        """Keep what was found, so many entities, forgetting the oldest."""
+        self._known[key] = found, entities
+        self._room -= entities
         while len(self._known) > self._entries or (self._room < 0 and len(self._known) > 1):
-            self._room += len(self._known.popitem(last=False)[1])
+            self._room += self._known.popitem(last=False)[1][1]
+
+
+class Seen(NamedTuple):
+    """What is known of a text: its entities, and what was planned for it by the role of its site."""
+
+    entities: Sequence[Entity]
+    plans: dict[str, Plan]
 
 
 @lru_cache(maxsize=8)
@@ -91,20 +104,20 @@ class Finder:
     """Finds entities with the built-in and a policy's own recognizers."""
 
     def __init__(self, recognizers: Iterable[Recognizer], key: bytes) -> None:
-        self._memory = Memory(key)
+        self._memory: Memory[Seen] = Memory(key)
         self._normaliser = Normaliser()
         self._scanner = _scanner((*recognizers, placeholders.WRITTEN, _PIECE))
 
-    def cached(self, text: str, hint: str) -> Sequence[Entity]:
-        """Give the entities of `text`, from memory where it was seen before."""
+    def seen(self, text: str, hint: str) -> Seen:
+        """Give what is known of `text`, from memory where it was seen before; the caller may add plans."""
         if len(text) < _CACHED_FROM:
-            return self.find(text, hint)
+            return Seen(self.find(text, hint), {})
         key = self._memory.key(text, hint)
-        found = self._memory.get(key)
-        if found is None:
-            found = tuple(self.find(text, hint))
-            self._memory.put(key, found)
-        return found
+        seen = self._memory.get(key)
+        if seen is None:
+            seen = Seen(self.find(text, hint), {})
+            self._memory.put(key, seen, len(seen.entities))
+        return seen
 
     def find(self, text: str, hint: str = "", depth: int = 0) -> list[Entity]:
         """Give the entities of `text`, offsets into it; placeholders in it are entities of the kind PLACEHOLDER.

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from policy.blocks_redaction import NamesMode, Redaction
 from redaction.detect import Detector, DetectorDown
 from redaction.find import Memory
+from redaction.names.spread import occurrences
 from redaction.types import Entity, RedactionFailed
 
 _SPREAD = frozenset({"PERSON", "ORGANIZATION"})
 _SHORTEST = 4  # characters of a name that is looked for elsewhere
 _MOST_NAMES = 500
+Names = tuple[Entity, ...]
 _LETTER = re.compile(r"[^\W\d_]{2}")
 
 
@@ -45,13 +47,13 @@ class NameFinder:
         self._detector = detector
         self._block = block
         self._level = level
-        self._memory = Memory(b"names" + key)
+        self._memory: Memory[Names] = Memory(b"names" + key)
 
-    async def one(self, text: str) -> Sequence[Entity]:
+    async def one(self, text: str) -> Names:
         """Give the entities of one text by itself; raises as `find` does."""
         return (await self.find([text]))[text]
 
-    async def find(self, texts: Sequence[str]) -> dict[str, Sequence[Entity]]:
+    async def find(self, texts: Sequence[str]) -> dict[str, Names]:
         """Give the entities of each text; raises RedactionFailed when the policy blocks on failure."""
         keys = {text: self._memory.key(text, "") for text in texts}
         found = {text: known for text in texts if (known := self._memory.get(keys[text])) is not None}
@@ -59,7 +61,7 @@ class NameFinder:
         if missing:
             for text, entities in zip(missing, await self._ask(missing), strict=True):
                 found[text] = tuple(entities)
-                self._memory.put(keys[text], tuple(entities))
+                self._memory.put(keys[text], found[text], len(entities))
         return spread(found)
 
     async def _ask(self, texts: Sequence[str]) -> Sequence[Sequence[Entity]]:
@@ -79,7 +81,7 @@ def _spaced(text: str) -> str:
     return text.replace("\\n", " \n").replace("\\r", "  ").replace("\\t", "  ") if "\\" in text else text
 
 
-def spread(found: Mapping[str, Sequence[Entity]]) -> dict[str, Sequence[Entity]]:
+def spread(found: Mapping[str, Names]) -> dict[str, Names]:
     """Add, in every text, the places where a name stands that was found in another one."""
     names: dict[str, Entity] = {}
     for text, entities in found.items():
@@ -89,16 +91,28 @@ def spread(found: Mapping[str, Sequence[Entity]]) -> dict[str, Sequence[Entity]]
                 names.setdefault(value, entity)
     if not names or len(found) == 1:
         return dict(found)
-    anywhere = re.compile(rf"\b(?:{'|'.join(re.escape(name) for name in sorted(names, key=len, reverse=True))})\b")
-    return {text: (*entities, *_elsewhere(text, entities, anywhere, names)) for text, entities in found.items()}
+    longest_first = sorted(names.items(), key=lambda name: -len(name[0]))
+    return {text: _elsewhere(text, entities, longest_first) for text, entities in found.items()}
 
 
-def _elsewhere(
-    text: str, known: Sequence[Entity], anywhere: re.Pattern[str], names: Mapping[str, Entity]
-) -> list[Entity]:
-    taken = {(entity.start, entity.end) for entity in known}
-    return [
-        Entity(names[found[0]].kind, found.start(), found.end(), names[found[0]].score, "names:spread")
-        for found in anywhere.finditer(text)
-        if found.span() not in taken
-    ]
+def _elsewhere(text: str, known: Names, names: Sequence[tuple[str, Entity]]) -> Names:
+    """Give the entities of a text, and further ones where names stand that none of them covers."""
+    exact = {(entity.start, entity.end) for entity in known}
+    again: list[Entity] = []
+    taken = bytearray()
+    for name, entity in names:
+        for start, end in occurrences(text, name):
+            if (start, end) in exact:
+                continue
+            taken = taken or _covered(len(text), known)
+            if not all(taken[start:end]):
+                taken[start:end] = b"\1" * (end - start)
+                again.append(Entity(entity.kind, start, end, entity.score, "names:spread"))
+    return (*known, *again) if again else known
+
+
+def _covered(size: int, known: Names) -> bytearray:
+    taken = bytearray(size)
+    for entity in known:
+        taken[entity.start : entity.end] = b"\1" * (entity.end - entity.start)
+    return taken

@@ -1,6 +1,6 @@
 """The redactor: rewrites requests before they leave and screens answers before they are shown."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -97,7 +97,7 @@ class Redactor:
         rule = self._book.rule(ANSWER, kind)
         return rule is not None and rule.operator != "keep"
 
-    async def _named(self, body: dict[str, Any]) -> Mapping[str, Sequence[Entity]]:
+    async def _named(self, body: dict[str, Any]) -> Mapping[str, tuple[Entity, ...]]:
         if self._names is None:
             return {}
         collector = Collector()
@@ -105,7 +105,7 @@ class Redactor:
         return await self._names.find(list(collector.texts))
 
     def _pass(
-        self, body: dict[str, Any], avoid: frozenset[str], named: Mapping[str, Sequence[Entity]]
+        self, body: dict[str, Any], avoid: frozenset[str], named: Mapping[str, tuple[Entity, ...]]
     ) -> tuple[Clearing, dict[str, Any]]:
         clearing = Clearing(self._finder, self._book, self._minter, avoid, named)
         return clearing, Walk(clearing).request(body)

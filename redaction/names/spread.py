@@ -1,7 +1,7 @@
 """Find further occurrences of names already found in the same document."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from redaction.types import Entity
@@ -59,7 +59,7 @@ def spread(text: str, seen: Seen, found: Sequence[Entity], plain: frozenset[str]
         taken[entity.start : entity.end] = b"\1" * (entity.end - entity.start)
     again = _people(text, frozenset(seen.people), plain) if seen.people else []
     for value, kind in seen.values:
-        again += _value(text, value, kind)
+        again += (Entity(kind, start, end, _SURE, RECOGNIZER) for start, end in occurrences(text, value))
     return [entity for entity in again if not any(taken[entity.start : entity.end])]
 
 
@@ -78,12 +78,11 @@ def _starts_sentence(text: str, at: int) -> bool:
     return not before or before[-1] in ".!?\n"
 
 
-def _value(text: str, value: str, kind: str) -> list[Entity]:
-    out = []
+def occurrences(text: str, value: str) -> Iterator[tuple[int, int]]:
+    """Give where a value stands in a text, not as a part of longer words."""
     start = text.find(value)
     while start >= 0:
         end = start + len(value)
         if not text[start - 1 : start].isalnum() and not text[end : end + 1].isalnum():
-            out.append(Entity(kind, start, end, _SURE, RECOGNIZER))
+            yield start, end
         start = text.find(value, end)
-    return out

@@ -31,6 +31,7 @@ class Pool:
         self._turns = Turns()
         self._tasks: list[asyncio.Task[None]] = []
         self._children: set[Child] = set()
+        self._idle: list[Child] = []  # the last one to be freed is taken first: its memory is warm
 
     def start(self) -> None:
         """Begin to start the processes; returns at once."""
@@ -73,69 +74,45 @@ class Pool:
         loop = asyncio.get_running_loop()
         jobs = [Job(message, due, loop.create_future()) for message in messages]
         self._turns.put(jobs)
+        self._hand_out()
         try:
-            replies = await asyncio.gather(*(job.reply for job in jobs))
+            replies = [await jobs[0].reply] if len(jobs) == 1 else await asyncio.gather(*(job.reply for job in jobs))
         finally:
             for job in jobs:
                 job.reply.cancel()
         for reply in replies:
             if "error" in reply:
                 raise DetectorDown(f"a recognizer failed: {reply['error']}")
-        return list(replies)
+        return replies
+
+    def _hand_out(self) -> None:
+        """Give jobs to the processes that have none."""
+        while self._idle and (job := self._turns.take()) is not None:
+            limit_s = max(job.due - asyncio.get_running_loop().time(), self._least_s)
+            self._idle.pop().run(job, limit_s)
+
+    def _free(self, child: Child) -> None:
+        self._idle.append(child)
+        self._hand_out()
 
     async def _keep_one(self) -> None:
         failures = 0
         while True:
             await asyncio.sleep(_BACK_OFF_S[min(failures, len(_BACK_OFF_S) - 1)])
             try:
-                child = await Child.start(self._program)
+                child = await Child.start(self._program, self._free)
             except DetectorDown:
                 failures += 1
                 continue
             failures = 0
             self._children.add(child)
+            self._free(child)
             try:
-                await self._feed(child)
+                await child.gone()
             finally:
                 self._children.discard(child)
+                self._idle = [other for other in self._idle if other is not child]
                 await child.end()
-
-    async def _feed(self, child: Child) -> None:
-        """Give the child one job after the other, until it is lost."""
-        gone = asyncio.create_task(child.gone())
-        try:
-            while (job := await self._next(gone)) is not None:
-                if not job.reply.done() and not await self._run(child, job):
-                    return
-        finally:
-            gone.cancel()
-
-    async def _next(self, gone: asyncio.Task[None]) -> Job | None:
-        """Wait for a job, or for the end of the child."""
-        get = asyncio.create_task(self._turns.get())
-        try:
-            await asyncio.wait({get, gone}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            get.cancel()
-        if not gone.done():
-            return get.result()
-        if get.done() and not get.cancelled():
-            self._turns.put_back(get.result())
-        return None
-
-    async def _run(self, child: Child, job: Job) -> bool:
-        """Run one job; False when the child can no longer be used."""
-        limit_s = max(job.due - asyncio.get_running_loop().time(), self._least_s)
-        try:
-            async with asyncio.timeout(limit_s):
-                job.resolve(await child.ask({**job.message, "limit_s": limit_s}))
-        except TimeoutError:
-            job.fail(TimeoutError("a detector process was killed at the deadline"))
-            return False
-        except (OSError, EOFError):
-            job.fail(DetectorDown("a detector process died"))
-            return False
-        return True
 
 
 def _texts(group: Sequence[Piece]) -> list[str]:

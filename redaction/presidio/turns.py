@@ -31,26 +31,20 @@ class Turns:
 
     def __init__(self) -> None:
         self._requests: deque[deque[Job]] = deque()
-        self._waiting = asyncio.Semaphore(0)
 
     def put(self, jobs: Iterable[Job]) -> None:
         """Add the jobs of one request."""
         request = deque(jobs)
         if request:
             self._requests.append(request)
-        for _ in range(len(request)):
-            self._waiting.release()
 
-    def put_back(self, job: Job) -> None:
-        """Make a job the next one again."""
-        self._requests.appendleft(deque((job,)))
-        self._waiting.release()
-
-    async def get(self) -> Job:
-        """Wait for a job and take it."""
-        await self._waiting.acquire()
-        request = self._requests.popleft()
-        job = request.popleft()
-        if request:
-            self._requests.append(request)
-        return job
+    def take(self) -> Job | None:
+        """Take the next job that somebody still waits for."""
+        while self._requests:
+            request = self._requests.popleft()
+            job = request.popleft()
+            if request:
+                self._requests.append(request)
+            if not job.reply.done():
+                return job
+        return None
