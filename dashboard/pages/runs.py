@@ -45,30 +45,31 @@ ADVICE = {
     "restored": "It was open when a backup was made that was restored, and may have gone on since. Look, then replay.",
 }
 LATENCY_HOURS = 24
+HELD_CODE = "held_for_review"  # a call that waits for a reviewer is refused for now
 
 
 def show(queue: Queue, data: Data, now: datetime) -> None:
     """Draw the page."""
     st.title("Runs")
-    found = queued(queue)
+    found = queued(queue, now)
     chosen = st.query_params.get("run") or (found[0]["run_id"] if found else None)
     if chosen:
         one(queue, data, str(chosen))
     steps(data, now)
 
 
-def queued(queue: Queue) -> list[Json]:
+def queued(queue: Queue, now: datetime) -> list[Json]:
     """Show how the queue stands and what is in it; return the runs listed."""
     try:
         numbers = queue.now()
     except GatewayUnreachable as error:
         st.info(f"{plain(str(error))} Without a worker no automation runs.", icon=":material/cloud_off:")
         return []
-    figures(numbers)
+    figures(numbers, now)
     return listed(queue, numbers)
 
 
-def figures(numbers: Json) -> None:
+def figures(numbers: Json, now: datetime) -> None:
     """Show how the queue stands."""
     ended = sum(each["runs"] for each in numbers["ended"])
     shown = {
@@ -86,7 +87,8 @@ def figures(numbers: Json) -> None:
     if numbers["events_refused"]:
         st.error(f"The gateway refused {numbers['events_refused']:,} events; they are missing in the ledger.")
     if numbers["ended"]:
-        data = pd.DataFrame(numbers["ended"])
+        hour = [{"minute_us": int(now.timestamp() - ago_s) // 60 * 60_000_000, "runs": 0} for ago_s in (3540, 0)]
+        data = pd.DataFrame([*hour, *numbers["ended"]])  # the whole hour, or one minute would fill the picture
         data["slice_ts"] = pd.to_datetime(data["minute_us"], unit="us", utc=True)
         st.altair_chart(charts.over_time(data, "runs", "runs ended in a minute", 60))
 
@@ -214,7 +216,8 @@ def bars(timed: pd.DataFrame) -> pd.DataFrame:
     model = began["model_answered"].fillna("model")
     what = began["step"].fillna("").where(began["kind"] == "step.end", model)
     took = took_ms.map(milliseconds)
-    label = took.where(began["status"] == "ok", took + ", " + began["status"].astype(str))
+    status = began["status"].astype(str).where(began["cause"] != HELD_CODE, "held")
+    label = took.where(status == "ok", took + ", " + status)
     made = {"what": [f"{n + 1}. {name}" for n, name in enumerate(what)], "kind": began["kind"], "label": label}
     return pd.DataFrame(
         {**made, "start_ms": start_ms, "end_ms": start_ms + took_ms, "took_ms": took_ms, "status": began["status"]}

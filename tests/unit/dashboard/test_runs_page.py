@@ -143,3 +143,8 @@ def test_a_run_is_drawn_from_its_first_step_on() -> None:
     assert list(drawn["start_ms"].round()) == [0.0, 5.0]
     assert list(drawn["end_ms"].round()) == [95.0, 85.0]
     assert list(drawn["label"]) == ["95.0 ms", "80.0 ms"]
+
+
+def test_a_call_that_waits_for_a_reviewer_is_drawn_as_held() -> None:
+    timed = STORY[STORY["kind"] == "call.end"].assign(status="refused", cause="held_for_review")
+    assert list(bars(timed)["label"]) == ["80.0 ms, held"]
