@@ -17,12 +17,13 @@ PHONE_WORDS = (
 # Words that say a number counts or names something else.
 _NUMBER_OF = (
     r"\b(?:part|sku|order|invoice|ref(?:erence)?|ticket|article|item|serial|batch|lot|model|case|id"
-    r"|no|number)\b"
+    r"|no|number|tracking|shipment|parcel|ups|fedex|dhl)\b"
 )
 # An extension, or the name of the line tied to the number: 555-0132-Office.
 _EXT = r"(?: ?(?:x|ext\.?) ?\d{1,5}|-(?i:office|fax|mobile|cell|home|work|desk|direct|main)\b|\b)"
 _SEP = r"[ ./()-]{0,2}"
 _TRUNK = r"(?:\(0\d{1,4}\)[ ./-]{0,3}|\b0\d{1,4}[ ./-]{1,3})\d{2,8}(?:[ ./-]{1,3}\d{2,8}){0,3}"
+_DOT = r"(?:dot|punkt|punto|point)"
 _MAIL_WORDS = r"\b(?:e-?mail|mail|mailto|contact|address|adresse|correo)\b"
 _STREET = (
     r"(?:street|st|road|rd|avenue|ave|boulevard|blvd|lane|ln|terrace|highway|hwy|parkway|pkwy|crescent|gardens"
@@ -104,8 +105,8 @@ RECOGNIZERS = (
     Recognizer(
         "email_in_words",
         "EMAIL_ADDRESS",
-        r"\b\w[\w.+-]{0,39}(?: (?:dot|underscore|dash) \w[\w-]{0,20}){0,2} at \w[\w-]{0,30}"
-        r"(?: dot \w[\w-]{0,20}){0,2} dot (?:com|org|net|edu|gov|io|co|de|fr|uk)\b",
+        rf"\b\w[\w.+-]{{0,39}}(?: (?:{_DOT}|underscore|dash) \w[\w-]{{0,20}}){{0,2}} (?:at|arroba) \w[\w-]{{0,30}}"
+        rf"(?: {_DOT} \w[\w-]{{0,20}}){{0,2}} {_DOT} (?:com|org|net|edu|gov|io|co|de|fr|uk|es|it)\b",
         0.7,
         ignore_case=True,
         answers=False,
@@ -162,13 +163,7 @@ RECOGNIZERS = (
     Recognizer(
         "phone_russia", "PHONE_NUMBER", rf"\b8 ?\(\d{{3}}\) ?\d{{3}}(?:[ -]?\d\d){{2}}{_EXT}", 0.6, joints=JOINTS
     ),
-    Recognizer(
-        "phone_brazil",
-        "PHONE_NUMBER",
-        rf"(?:\(\d{{2}}\)|\b\d{{2}}) ?9?\d{{4}}-\d{{4}}{_EXT}",
-        0.5,
-        joints=JOINTS,
-    ),
+    Recognizer("phone_brazil", "PHONE_NUMBER", rf"(?:\(\d\d\)|\b\d\d) ?9?\d{{4}}-\d{{4}}{_EXT}", 0.5, joints=JOINTS),
     Recognizer(
         "phone_near_word",
         "PHONE_NUMBER",

@@ -61,3 +61,11 @@ def not_a_word_for_nothing(value: str) -> bool:
 def passwordish(value: str) -> bool:
     """Say whether the word after "the password is" can be the password: not a plain lower-case word."""
     return not stands_for_nothing(value) and (any(not c.isalpha() for c in value.rstrip(".!?")) or _two_cases(value))
+
+
+def surely_passwordish(value: str) -> bool:
+    """Say whether a word right behind "password" is one: letters with digits and signs, or many of them."""
+    value = value.rstrip(".!?:")
+    digits, letters = sum(map(str.isdigit, value)), sum(map(str.isalpha, value))
+    varied = _two_cases(value) or digits + letters < len(value) or len(value) > 8
+    return passwordish(value) and digits > 0 and letters > 0 and varied

@@ -133,6 +133,15 @@ RECOGNIZERS = (
     Recognizer("ethereum", "CRYPTO", r"\b0x[0-9a-fA-F]{40}\b", 0.8, check=eth),
     Recognizer("bitcoin_segwit", "CRYPTO", r"\b(?:bc1|tb1)[ac-hj-np-z02-9]{25,59}\b", 0.8),
     Recognizer(
+        "litecoin",
+        "CRYPTO",
+        r"\b[LM][a-km-zA-HJ-NP-Z1-9]{26,33}\b",
+        0.1,
+        context=r"\b(?:ltc|litecoin|wallet|crypto)\b",
+        near=0.8,
+        check=checks.four_digits,
+    ),
+    Recognizer(
         "bitcoin",
         "CRYPTO",
         r"\b[13][a-km-zA-HJ-NP-Z1-9]{25,34}\b",

@@ -64,6 +64,15 @@ _FOUND = (
         ignore_case=True,
         check=checks.two_digits,
     ),
+    Recognizer(
+        "ssn_last_four",
+        "US_SSN",
+        rf"\blast (?:4|four)(?: digits)?(?: of)?(?: [a-z]{{2,5}})? (?:ssn|social(?: security)?){_IS}(\d{{4}})\b",
+        0.7,
+        group=1,
+        ignore_case=True,
+    ),
+    Recognizer("license_uk", "DRIVER_LICENSE", r"\b[A-Z9]{5}\d[0156]\d[0-3]\d\d[A-Z9]{2}\d?[A-Z0-9]{2,3}\b", 0.7),
     Recognizer("license_ontario", "DRIVER_LICENSE", r"\b[A-Z]\d{4}-\d{5}-\d{5}\b", 0.7, joints=JOINTS),
     Recognizer(
         "nhs_spaced",

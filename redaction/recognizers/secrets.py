@@ -1,13 +1,17 @@
 """Recognizers of the group secrets: keys and tokens by their published formats, then by what stands before them."""
 
 from redaction.recognizers import entropy
-from redaction.recognizers.base import Recognizer
+from redaction.recognizers.base import Check, Recognizer
 
 _W = r"[\w-]"
 
 
 def _token(name: str, kind: str, pattern: str, run: str = "", score: float = 0.95) -> Recognizer:
     return Recognizer(name, kind, pattern, score, run=run)
+
+
+def _password(name: str, pattern: str, run: str, check: Check | None, score: float = 0.85) -> Recognizer:
+    return Recognizer(name, "PASSWORD", pattern, score, group=1, run=run, ignore_case=True, check=check)
 
 
 _CLOUD = (
@@ -231,53 +235,35 @@ _GENERIC = (
         ignore_case=True,
         check=entropy.tokenish,
     ),
-    Recognizer(
+    _password(
         "password",
-        "PASSWORD",
         r"(?:passw(?:or)?d|passwd|passphrase|passcode|pwd|passwort|contrasena|mot de passe"
         r"|kennwort)[\"']?\s{0,2}(?::=|=>|=|:)\s{0,2}[\"']?([^\s\"',;<>\[\]]{4})",
-        0.85,
-        group=1,
-        run=r"[^\s\"',;<>]",
-        ignore_case=True,
-        check=entropy.not_a_word_for_nothing,
+        r"[^\s\"',;<>]",
+        entropy.not_a_word_for_nothing,
     ),
-    Recognizer(
+    _password(
         "password_quoted",
-        "PASSWORD",
         r"(?:passw(?:or)?d|passphrase|pwd)[\"']?\s{0,2}[:=]\s{0,2}[\"']([^\"'\n]{4,38})[\"']",
-        0.85,
-        group=1,
-        ignore_case=True,
-        check=entropy.not_a_word_for_nothing,
+        "",
+        entropy.not_a_word_for_nothing,
     ),
-    Recognizer(
+    _password(
         "password_is",
-        "PASSWORD",
         r"\b(?:password|passcode|passphrase|pin(?: code)?|pwd) (?:is|was|to) [\"'`]?([^\s\"'`,;<>\[\]]{4})",
+        r"[^\s\"'`,;<>]",
+        entropy.passwordish,
         0.7,
-        group=1,
-        run=r"[^\s\"'`,;<>]",
-        ignore_case=True,
-        check=entropy.passwordish,
     ),
-    Recognizer(
-        "pin",
-        "PASSWORD",
-        r"\bpin(?: code| number| no)?[\"']?[ :=#]{1,4}(?:is\b[ :]{1,2})?(\d{4,8})\b",
+    _password(
+        "password_then",
+        r"\b(?:password|passcode|passphrase|pwd|pass|pw):? [\"'`]?([^\s\"'`,;<>\[\]]{6})",
+        r"[^\s\"'`,;<>]",
+        entropy.surely_passwordish,
         0.7,
-        group=1,
-        ignore_case=True,
     ),
-    Recognizer(
-        "curl_user",
-        "PASSWORD",
-        r"\bcurl\b[^\n|;]{0,20} -u ?[\"']?[\w.@-]{1,20}:([^\s\"'@]{4})",
-        0.85,
-        group=1,
-        run=r"[^\s\"']",
-        ignore_case=True,
-    ),
+    _password("pin", r"\bpin(?: code| number| no)?[\"']?[ :=#]{1,4}(?:is\b[ :]{1,2})?(\d{4,8})\b", "", None, 0.7),
+    _password("curl_user", r"\bcurl\b[^\n|;]{0,20} -u ?[\"']?[\w.@-]{1,20}:([^\s\"'@]{4})", r"[^\s\"']", None),
     Recognizer(
         "high_entropy",
         "SECRET",

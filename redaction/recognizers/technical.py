@@ -60,8 +60,8 @@ RECOGNIZERS = (
         "plate",
         "LICENSE_PLATE",
         r"\b(?i:licen[cs]e plate|number ?plate|plate|(?:vehicle |car )?reg(?:istration)? (?:no|plate|number)"
-        r"|kennzeichen|kenteken|immatriculation|plaque|matricula|targa)(?i: (?:no|nr|number))?\b"
-        r"[\"' :=#.]{1,4}(?:is\b[ :]{1,2})?"
+        r"|vehicle registration|vrm|kennzeichen|kenteken|immatriculation|plaque|matricula|targa)(?i: (?:no|nr|number))?"
+        r"\b[\"' :=#.]{1,4}(?:is\b[ :]{1,2})?"
         r"([A-Z0-9]{1,7}(?:[ -][A-Z0-9]{1,5}){0,2}|[a-z]{0,3}\d[a-z0-9]{2,6})\b",
         0.7,
         group=1,
