@@ -257,7 +257,7 @@ _GENERIC = (
     ),
     _password(
         "password_then",
-        r"\b(?:password|passcode|passphrase|pwd|pass|pw):? [\"'`]?([^\s\"'`,;<>\[\]]{6})",
+        r"\b(?:(?:password|passcode|passphrase|pwd|pw):?|pass:) [\"'`]?([^\s\"'`,;<>\[\]]{6})",
         r"[^\s\"'`,;<>]",
         entropy.surely_passwordish,
         0.7,
