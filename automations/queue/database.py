@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, literal, make_url, select, text, true
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateColumn
 
-from automations.queue.schema import METADATA
+from automations.queue.schema import METADATA, lanes, runs
 
 _BUSY_S: Final = 20
 _PRAGMAS: Final = ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON")
@@ -71,6 +71,9 @@ def open_queue(address: str, connections: int = 10) -> QueueDatabase:
             conn.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
         METADATA.create_all(conn)
         _add_columns(conn)
+        known = select(runs.c.tenant, runs.c.automation, literal(0), literal(0)).distinct().where(true())
+        adding = database.insert(lanes).from_select(["tenant", "automation", "window_us", "started"], known)
+        conn.execute(adding.on_conflict_do_nothing())  # a queue of before lanes were made with their first run
     return database
 
 
