@@ -23,7 +23,7 @@ import psutil
 from benchmarks.hostile_requests import KEY, chat
 from benchmarks.rawhttp import Reply, ask
 from benchmarks.servers import free_port, python, started, wait_ready
-from benchmarks.stand import SLUICE, ended_calls, environment_of, processes, say, write_policies
+from benchmarks.stand import SLUICE, Tries, ended_calls, environment_of, processes, say, write_policies
 
 GRACE_S = 2.0
 STREAMS, HUNG = 50, 20
@@ -107,7 +107,7 @@ def how_it_ended(reply: Reply) -> str:
         return "complete"
     if b'"code":"interrupted"' in reply.body:
         return "interrupted"
-    return "cut"
+    return "failed" if reply.openai_error else "cut"  # an explicit error: the upstream took too long, say
 
 
 def stops(site: Site, cycles: int) -> None:
@@ -244,7 +244,7 @@ async def overload(site: Site, more: int) -> None:
 def site_of(folder: Path) -> Iterator[Site]:
     upstream = free_port()
     with started(python("benchmarks.faulty_upstream", str(upstream)), upstream):
-        policies = write_policies(folder / "policies", "block", 60, 60)
+        policies = write_policies(folder / "policies", "block", 60, 60, Tries(connect_s=10.0))
         yield Site(folder, environment_of(folder, policies, upstream))
 
 
@@ -255,7 +255,7 @@ def audit(site: Site) -> None:
         wait_ready(recorder, "/readyz")
         time.sleep(4)
     known = ended_calls(site.folder / "data" / "ledger.duckdb")
-    wanted = {"complete": "ok", "interrupted": "interrupted", "refused": "refused"}
+    wanted = {"complete": "ok", "interrupted": "interrupted", "refused": "refused", "failed": "error"}
     missing = [call for call in site.calls if call not in known]
     wrong = [
         (end, known[call][0]) for call, end in site.calls.items() if call in known and known[call][0] != wanted.get(end)

@@ -12,10 +12,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 import click
-import psutil
 
 from benchmarks.campaign_inputs import tally
+from benchmarks.fault_leavers import leavers
 from benchmarks.fault_stores import stores
+from benchmarks.fault_streams import Tell, everywhere, mistakes, stalls
 from benchmarks.faulty_upstream import BODIES, STREAMS, events
 from benchmarks.hostile_requests import chat
 from benchmarks.rawhttp import Reply, ask
@@ -24,6 +25,7 @@ from benchmarks.stand import Stand, ended_calls, standing
 FINISHES = (b'"finish_reason":"stop"', b'"finish_reason":"length"')
 # Odd, but complete: passed on as they are.
 COMPLETE = frozenset({"list-usage-body"})
+WELL = frozenset({"bytewise", "odd"})  # what may be recorded as ok
 LIMIT_S = 1.0  # first byte and idle time-outs of the campaign's providers
 SLACK_S = 0.6
 
@@ -128,51 +130,24 @@ async def storm(stand: Stand, counts: Counts, clients: int) -> None:
     counts.say("429 storm", f"{clients}: {tally(replies)}; retry-after passed on {obeyed}")
 
 
-def established(stand: Stand, upstream: int) -> int:
-    """Count the workers' connections to the upstream."""
-    return sum(
-        found.status == psutil.CONN_ESTABLISHED and bool(found.raddr) and found.raddr.port == upstream
-        for worker in stand.workers()
-        for found in worker.net_connections("tcp")
-    )
-
-
-async def leavers(stand: Stand, counts: Counts, each: int) -> None:
-    """Leave before the reply, before the first event and in the stream; no connection to the upstream may stay."""
-    await asyncio.sleep(16)  # connections that are kept for reuse end after 15 s
-    upstream = int(stand.environment["SLUICE_BENCH_BASE_URL"].split(":")[2].split("/")[0])
-    for name, model, stay_s in (
-        ("before the reply", "hang", 0.3),
-        ("in the stream", "stall", 0.3),
-        ("in the stream, words", "words-1000-10", 0.5),
-    ):
-        replies = await asyncio.gather(*(ask(stand.port, chat(model=model, stream=True), stay_s) for _ in range(each)))
-        for reply in replies:
-            counts.note("left", reply)
-        await asyncio.sleep(1.9)
-        left = established(stand, upstream)
-        if left:
-            counts.bad.append(f"client left {name}: {left} connections to the upstream 2 s later")
-        counts.say(f"clients that left {name}", f"{each}; upstream connections 2 s later: {left}")
-
-
 async def upstreams(stand: Stand, counts: Counts, scale: float, seed: int) -> None:
     await scripted(stand, counts)
     await cuts(stand, counts, int(200 * scale), seed)
     await splits(stand, counts)
+    tell = Tell(counts.say, counts.note, counts.bad)
+    await everywhere(stand, tell)
+    await mistakes(stand, tell, int(1000 * scale))
+    await stalls(stand, tell, int(100 * scale), LIMIT_S)
     await unreachable(stand, counts, int(100 * scale))
     await long_line(stand, counts)
     await storm(stand, counts, int(200 * scale))
-    await leavers(stand, counts, int(50 * scale))
     await asyncio.sleep(2)
 
 
 def audit(stand: Stand, counts: Counts) -> None:
     known = ended_calls(stand.ledger)
     missing = [name for call, name in counts.calls.items() if call not in known]
-    unexpected = [
-        call for call in counts.calls if known.get(call, ("",))[0] == "ok" and counts.calls[call] != "bytewise"
-    ]
+    unexpected = [call for call in counts.calls if known.get(call, ("",))[0] == "ok" and counts.calls[call] not in WELL]
     if missing or unexpected:
         counts.bad.append(f"without a record: {missing[:5]}; recorded as ok: {unexpected[:5]}")
     counts.say("calls with an id; without a record", f"{len(counts.calls)}; {len(missing)}")
@@ -196,6 +171,8 @@ def main(scale: float, seed: int, outage_s: float, only: str | None, rows: tuple
             stand.server.process.wait(60)
             audit(stand, counts)
             counts.say("tracebacks in the logs", traces)
+            counts.bad += [f"{traces} tracebacks"] if traces else []
+        counts.bad += leavers(int(100 * scale), seed, counts.say)
     if only != "upstreams":
         counts.bad += stores(outage_s, counts.say, rows)
     counts.say("what should not have happened", len(counts.bad))

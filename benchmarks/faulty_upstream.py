@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 import httptools
 import orjson
 
+from benchmarks import malformed
 from benchmarks.payload import answer_body, stream_events
 
 SSE = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -154,6 +155,12 @@ async def hang(to: Connection, _rest: str, _stream: bool) -> None:
     await asyncio.sleep(FOREVER_S)
 
 
+async def wait(to: Connection, rest: str, _stream: bool) -> None:
+    """Answer after so many seconds."""
+    await asyncio.sleep(float(rest))
+    await to.send(whole(answer_body(1)))
+
+
 def broken(transport: asyncio.Transport) -> None:
     """Close with a reset."""
     given = transport.get_extra_info("socket")
@@ -208,6 +215,31 @@ async def bytewise(to: Connection, rest: str, _stream: bool) -> None:
     to.transport.close()
 
 
+async def made(to: Connection, rest: str, _stream: bool) -> None:
+    """Send a stream with seeded mistakes: whole, or in pieces of so many bytes."""
+    number, size = (int(part) for part in rest.split("-"))
+    body = malformed.made(number).body
+    await to.send(PLAIN_SSE)
+    for at in range(0, len(body), size or len(body)):
+        await to.send(body[at : at + (size or len(body))])
+    to.transport.close()
+
+
+async def twice(to: Connection, rest: str, _stream: bool) -> None:
+    """Send a stream in two pieces, cut at this byte."""
+    body, at = b"".join(events()), int(rest)
+    await to.send(PLAIN_SSE + body[:at])
+    await asyncio.sleep(0.002)
+    await to.send(body[at:])
+    to.transport.close()
+
+
+async def mute(to: Connection, _rest: str, _stream: bool) -> None:
+    """Send a few words at once and then nothing more."""
+    await to.send(SSE + chunk(b"".join(events()[:4])))
+    await asyncio.sleep(FOREVER_S)
+
+
 async def long(to: Connection, rest: str, _stream: bool) -> None:
     """Send one event of so many MiB that never ends, in pieces of a packet."""
     await to.send(PLAIN_SSE + b"data: ")
@@ -237,12 +269,16 @@ async def tokens(to: Connection, rest: str, _stream: bool) -> None:
 Act = Callable[[Connection, str, bool], Awaitable[None]]
 ACTS: dict[str, Act] = {
     "hang": hang,
+    "wait": wait,
     "echo": echo,
     "reset": reset,
     "stall": stall,
     "words": words,
     "cut": cut,
     "bytewise": bytewise,
+    "made": made,
+    "twice": twice,
+    "mute": mute,
     "long": long,
     "flood": flood,
     "tokens": tokens,

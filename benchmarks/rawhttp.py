@@ -18,6 +18,7 @@ class Reply:
     body: bytes = b""
     seconds: float = 0.0
     complete: bool = False
+    came: list[float] = field(default_factory=list)  # when each part of the body did
 
     @property
     def call_id(self) -> str | None:
@@ -36,6 +37,7 @@ class Reply:
 
     def on_body(self, body: bytes) -> None:
         self.body += body
+        self.came.append(time.perf_counter())
 
     def on_message_complete(self) -> None:
         self.complete = True

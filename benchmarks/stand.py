@@ -40,6 +40,7 @@ schema: 1
 providers:
   bench: {{base_url_env: SLUICE_BENCH_BASE_URL, api_key_env: SLUICE_BENCH_KEY, {TIMES}}}
   dead: {{base_url: "http://127.0.0.1:1/v1", {TIMES}}}
+  silent: {{base_url_env: SLUICE_BENCH_SILENT_URL, {TIMES}}}
   nowhere: {{base_url: "http://sluice.invalid/v1", {TIMES}}}
 """
 
