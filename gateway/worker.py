@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Generator, MutableMapping
 from functools import partial
@@ -43,6 +44,7 @@ _KEEP_ALIVE_S: Final = 75
 # How often a new worker looks for policies before it serves without: it says so to its callers then.
 _LOOKS: Final = 40
 _LOOK_S: Final = 0.05
+_SWITCH_S: Final = 0.0003
 
 
 def main() -> None:
@@ -110,6 +112,7 @@ async def _serve(app: Gateway, listener: socket.socket, parts: Parts, serves: Ca
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, server.stop, number)
     tune_garbage_collection()
+    share_the_interpreter()
     await server.serve(sockets=[listener])
     # Calls that were cut short at the deadline, or now, still write their records.
     left = list(server.server_state.tasks)
@@ -192,6 +195,11 @@ def tune_garbage_collection() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 50)
+
+
+def share_the_interpreter() -> None:
+    """Give the event loop the interpreter back soon while a thread looks through a long request."""
+    sys.setswitchinterval(_SWITCH_S)
 
 
 if __name__ == "__main__":

@@ -55,9 +55,10 @@ class Clearing:
     def word(self, value: str, site: str) -> str:
         """Give what an identifier becomes; only patterns are looked for."""
         found = self._finder.seen(value, "").entities
-        return (
-            self._rewrite(value, site, self._planner.plan(value, site.partition(":")[0], found))[0] if found else value
-        )
+        if not found:
+            return value
+        plan = self._planner.plan(value, site.partition(":")[0], found)
+        return self._rewrite(value, site, plan)[0]
 
     def parts(self, values: list[str], site: str) -> list[str]:
         """Give what neighbouring text parts become; a value split over a seam goes to the part where it begins."""
@@ -66,16 +67,24 @@ class Clearing:
         whole = "".join(values)
         self.chars += len(whole)
         found: list[Entity] = []
-        seams = [0]
+        reaching: list[Entity] = []  # those behind which nothing but white space stands so far
+        seams: list[int] = []
+        at = edge = 0
         for value in values:
+            if at:
+                seams.append(at)
+                over = self._over(whole, at, reaching)
+                found += over
+                reaching += over
             both = (*self._finder.seen(value, "").entities, *self._named.get(value, ()))
-            found += (_shift(entity, seams[-1]) for entity in both)
-            seams.append(seams[-1] + len(value))
-        for seam in seams[1:-1]:
-            found += self._over(whole, seam, found)
+            own = [_shift(entity, at) for entity in both]
+            found += own
+            edge = at + len(value.rstrip()) if value.strip() else edge
+            at += len(value)
+            reaching = [entity for entity in (*reaching, *own) if entity.end >= edge]
         if not found:
             return values
-        return self._rewrite(whole, site, self._planner.plan(whole, site.partition(":")[0], found), seams[1:-1])
+        return self._rewrite(whole, site, self._planner.plan(whole, site.partition(":")[0], found), seams)
 
     def media(self, value: str, kind: str, site: str) -> None:
         """Do with media as the policy says."""
@@ -84,10 +93,11 @@ class Clearing:
             raise Blocked("MEDIA", site)
         self.media_parts.append(Media(site, kind, len(value)))
 
-    def _over(self, whole: str, seam: int, found: Sequence[Entity]) -> list[Entity]:
+    def _over(self, whole: str, seam: int, reaching: Sequence[Entity]) -> list[Entity]:
         """Give what goes over a seam; a long value, such as a private key, from where it began to where it ends."""
-        begun = [one.start for one in found if one.start < seam and not whole[one.end : seam].strip()]
-        start = min((max(0, seam - _SEAM), *begun))
+        if any(entity.end > seam for entity in reaching):
+            return []  # found at a seam before
+        start = min((max(0, seam - _SEAM), *(entity.start for entity in reaching)))
         for end in (seam + _SEAM, len(whole)):
             window = [_shift(entity, start) for entity in self._finder.find(whole[start:end])]
             across = [entity for entity in window if entity.start < seam < entity.end]

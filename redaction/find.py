@@ -4,12 +4,17 @@ import base64
 import binascii
 import hashlib
 import re
+import threading
+import time
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from copy import copy
 from functools import lru_cache
 from typing import Generic, NamedTuple, TypeVar
 
 from redaction import placeholders
+from redaction.aside import NEVER, check
 from redaction.normalise import MAX_DEPTH, Normaliser
 from redaction.plans import Plan
 from redaction.recognizers.base import Recognizer
@@ -58,13 +63,17 @@ Kept = TypeVar("Kept")
 
 
 class Memory(Generic[Kept]):
-    """What was found in texts seen before: bounded, keyed by a keyed hash, and holding offsets only."""
+    """What was found in texts seen before: bounded, keyed by a keyed hash, and holding offsets only.
+
+    Threads may share it.
+    """
 
     def __init__(self, key: bytes, entries: int = 4096, entities: int = 65_536) -> None:
         self._key = hashlib.sha256(b"sluice memory" + key).digest()
         self._known: OrderedDict[bytes, tuple[Kept, int]] = OrderedDict()
         self._entries = entries
         self._room = entities
+        self._putting = threading.Lock()
 
     def key(self, text: str, hint: str) -> bytes:
         """Give the key of a text."""
@@ -76,15 +85,17 @@ class Memory(Generic[Kept]):
         found = self._known.get(key)
         if found is None:
             return None
-        self._known.move_to_end(key)
+        with suppress(KeyError):  # another thread may have forgotten it
+            self._known.move_to_end(key)
         return found[0]
 
     def put(self, key: bytes, found: Kept, entities: int) -> None:
         """Keep what was found, so many entities, forgetting the oldest."""
-        self._known[key] = found, entities
-        self._room -= entities
-        while len(self._known) > self._entries or (self._room < 0 and len(self._known) > 1):
-            self._room += self._known.popitem(last=False)[1][1]
+        with self._putting:
+            self._known[key] = found, entities
+            self._room -= entities
+            while len(self._known) > self._entries or (self._room < 0 and len(self._known) > 1):
+                self._room += self._known.popitem(last=False)[1][1]
 
 
 class Seen(NamedTuple):
@@ -107,6 +118,13 @@ class Finder:
         self._memory: Memory[Seen] = Memory(key)
         self._normaliser = Normaliser()
         self._scanner = _scanner((*recognizers, placeholders.WRITTEN, _PIECE))
+        self._due = NEVER
+
+    def until(self, limit_s: float) -> "Finder":
+        """Give a finder with the same memory that raises RedactionFailed once so much time has passed."""
+        limited = copy(self)
+        limited._due = time.monotonic() + limit_s
+        return limited
 
     def seen(self, text: str, hint: str) -> Seen:
         """Give what is known of `text`, from memory where it was seen before; the caller may add plans."""
@@ -131,8 +149,9 @@ class Finder:
                 for e in self.find(lead + text)
                 if e.start >= len(lead)
             ]
+        check(self._due)
         view = self._normaliser.view(text)
-        found = self._scanner.entities(view.data)
+        found = self._scanner.entities(view.data, self._due)
         if not found:
             return found
         if view.passes:

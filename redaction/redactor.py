@@ -8,6 +8,7 @@ from policy.blocks_redaction import Redaction
 from policy.rules import SITES
 from redaction import placeholders
 from redaction.answers import answer_engine
+from redaction.aside import Aside, is_long
 from redaction.clearing import Clearing
 from redaction.custom import own_recognizers
 from redaction.detect import Detector
@@ -38,6 +39,7 @@ class Redactor:
         recognizers = (*own_recognizers(rules), *optional, *BUILT_IN)
         self._finder = Finder(recognizers, tenant_key)
         self._answers = answer_engine(tuple(r for r in recognizers if self._acts_on(r.kind)))
+        self._aside = Aside()
         self._names = self._answer_names = None
         if detector is not None and (rules.names != "off" or rules.presidio):
             self._names = NameFinder(detector, rules, rules.names, tenant_key)
@@ -50,10 +52,13 @@ class Redactor:
         `stored` holds placeholders and values of the conversation that the request goes on with; they are restored too.
         Raises Blocked when a rule refuses a value, RedactionFailed when something cannot be looked at.
         """
-        named = await self._named(body)
-        clearing, cleared = self._pass(body, frozenset(), named)
-        if clearing.literals & set(clearing.vault.values) - set(stored):
-            clearing, cleared = self._pass(body, frozenset(clearing.literals - set(stored)), named)
+        if is_long(body):
+            named = await self._names.find(await self._aside.run(lambda: _texts(body))) if self._names else {}
+            finder = self._finder.until(self._block.timeout_ms / 1000)
+            clearing, cleared = await self._aside.run(lambda: self._passes(finder, body, stored, named))
+        else:
+            named = await self._names.find(_texts(body)) if self._names else {}
+            clearing, cleared = self._passes(self._finder, body, stored, named)
         clearing.vault.values.update(stored)
         clearing.vault.json_mode = _asks_for_json(body)
         return Cleared(cleared, tuple(clearing.findings), clearing.vault, clearing.chars, tuple(clearing.media_parts))
@@ -97,18 +102,23 @@ class Redactor:
         rule = self._book.rule(ANSWER, kind)
         return rule is not None and rule.operator != "keep"
 
-    async def _named(self, body: dict[str, Any]) -> Mapping[str, tuple[Entity, ...]]:
-        if self._names is None:
-            return {}
-        collector = Collector()
-        Walk(collector).request(body)
-        return await self._names.find(list(collector.texts))
-
-    def _pass(
-        self, body: dict[str, Any], avoid: frozenset[str], named: Mapping[str, tuple[Entity, ...]]
+    def _passes(
+        self, finder: Finder, body: dict[str, Any], stored: Mapping[str, str], named: Mapping[str, tuple[Entity, ...]]
     ) -> tuple[Clearing, dict[str, Any]]:
-        clearing = Clearing(self._finder, self._book, self._minter, avoid, named)
-        return clearing, Walk(clearing).request(body)
+        """Rewrite a request, and once more where the caller wrote what would be a placeholder of ours."""
+        clearing = Clearing(finder, self._book, self._minter, frozenset(), named)
+        cleared = Walk(clearing).request(body)
+        if clearing.literals & set(clearing.vault.values) - set(stored):
+            clearing = Clearing(finder, self._book, self._minter, frozenset(clearing.literals - set(stored)), named)
+            cleared = Walk(clearing).request(body)
+        return clearing, cleared
+
+
+def _texts(body: dict[str, Any]) -> list[str]:
+    """Give the texts of a request in which names may stand."""
+    collector = Collector()
+    Walk(collector).request(body)
+    return list(collector.texts)
 
 
 def _asks_for_json(body: dict[str, Any]) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from policy.kinds import GROUPS
 from redaction import placeholders
+from redaction.aside import NEVER, check
 from redaction.linear import ANYWHERE, Linear, LinearSet
 from redaction.pattern import needs_one_of
 from redaction.recognizers.base import Recognizer
@@ -70,13 +71,17 @@ class Scanner:
         self._set = LinearSet([r.head() for r in found], parts)
         self._contexts = LinearSet([f"(?i){context}" for context in contexts])
 
-    def entities(self, data: bytes) -> list[Entity]:
-        """Give the entities of a complete text; a weaker one inside the characters of stronger ones is left out."""
+    def entities(self, data: bytes, due: float = NEVER) -> list[Entity]:
+        """Give the entities of a complete text; a weaker one inside the characters of stronger ones is left out.
+
+        Raises RedactionFailed when `due` (monotonic seconds) passes.
+        """
         if len(data) <= _STEP + _OVERLAP:
             able = self._able(data)
             return _Sweep(data).step(able, 0, len(data)).found if able else []
         sweep = _Sweep(data)
         for start in range(0, len(data), _STEP):
+            check(due)
             end = min(start + _STEP, len(data))
             sweep.step(self._able(data[max(0, start - self._reach) : end + _OVERLAP + AFTER]), start, end)
         return sweep.found

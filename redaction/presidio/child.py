@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from redaction.detect import DetectorDown
 from redaction.presidio.frames import LENGTH, MAX_BYTES, decode, encode
@@ -65,15 +65,15 @@ class Child(asyncio.SubprocessProtocol):
 
     async def end(self) -> None:
         """Kill the process and wait for its end."""
+        self._ready.cancel()
         self._transport.close()
         await self._closed.wait()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the pipes of the process that was started."""
-        assert isinstance(transport, asyncio.SubprocessTransport)
-        stdin = transport.get_pipe_transport(0)
-        assert isinstance(stdin, asyncio.WriteTransport)
-        self._transport, self._stdin = transport, stdin
+        # By protocol, not by class: uvloop's transports are none of asyncio's.
+        self._transport = cast(asyncio.SubprocessTransport, transport)
+        self._stdin = cast(asyncio.WriteTransport, self._transport.get_pipe_transport(0))
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         """Take what the process wrote: the answer to its job."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import uvloop
 
 from redaction.detect import DetectorDown
 from redaction.presidio.frames import Query
@@ -32,7 +33,7 @@ def with_pool(work: Callable[[Pool], Awaitable[None]], processes: int = 1, progr
             pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
         ]
 
-    asyncio.run(main())
+    uvloop.run(main())  # as gateway workers do
 
 
 async def pid_of(pool: Pool, text: str = "hello", deadline_s: float = 60.0) -> int:

@@ -381,3 +381,32 @@ def test_a_blocked_kind_blocks_also_where_a_name_is_guessed_over_it() -> None:
     beside, card = resolve(found, "Acme 4111 1111 1111 1111")
     assert (beside.kind, beside.start, beside.end) == ("LOCATION", 0, 4)
     assert (card.kind, card.start, card.end) == ("CREDIT_CARD", 5, 24)
+
+
+LONG = "\n".join(f"ask user{n}@example.com about 4111 1111 1111 {n:04}" for n in range(600))
+
+
+def test_a_long_request_is_cleared_like_a_short_one_while_others_go_on(redactor: Redactor) -> None:
+    async def main() -> tuple[str, int]:
+        clearing = asyncio.create_task(redactor.clear(chat(LONG), "chat.completions"))
+        turns = 0
+        while not clearing.done():
+            await asyncio.sleep(0)
+            turns += 1
+        return (await clearing).body["messages"][0]["content"], turns
+
+    text, turns = asyncio.run(main())
+    assert text.split("\n") == [cleared_text(redactor, line) for line in LONG.split("\n")]
+    assert turns > 3  # one that is cleared on the event loop takes two
+
+
+def test_a_request_that_takes_too_long_is_refused() -> None:
+    with pytest.raises(RedactionFailed):
+        clear(make(timeout_ms=1), chat(LONG * 10))
+
+
+def test_thousands_of_parts_are_looked_at_once(redactor: Redactor) -> None:
+    texts = [f"{n} ask user{n}@exam" if n % 2 else f"ple.com, user{n}@example.com " for n in range(2_000)]
+    body = {"messages": [{"role": "user", "content": [{"type": "text", "text": text} for text in texts]}]}
+    parts = clear(redactor, body).body["messages"][0]["content"]
+    assert not [part for part in parts[1:-1] if "user" in part["text"] or "ple.com" in part["text"]]
