@@ -1,7 +1,8 @@
 """Ten million calls made up by DuckDB itself, for the ledger's benchmark.
 
 400 days, three tenants, 24 automations, a quarter of the calls in runs of three. Six automations are judged by scorers;
-every run reports its steps, and of three automations its searches; what a policy held waits for a reviewer.
+every run reports its steps, and of three automations its searches; what a policy held waits for a reviewer. In the
+last whole week one automation becomes slow, one dear, one fails more often and one succeeds less often.
 """
 
 from collections.abc import Iterator
@@ -14,13 +15,15 @@ DAY_US: Final = 86_400_000_000
 DAYS: Final = 400
 FIRST_US: Final = 1_735_689_600_000_000  # 2025-01-01
 LAST_WEEK: Final = "2026-W05"  # the last whole one
+STORY_US: Final = FIRST_US + 390 * DAY_US  # its Monday
 _CALLS: Final = """
 INSERT INTO calls BY NAME
 WITH made AS (
     SELECT range AS i, (hash(range) % 1000)::BIGINT AS die, (hash(range + 7) % 997)::BIGINT AS other,
         $first_us + range * $apart_us AS at_us,
         range // 72 * 72 || '-' || range % 24 AS three,  -- calls that follow each other
-        (hash(three) % 1000)::BIGINT AS run_die
+        (hash(three) % 1000)::BIGINT AS run_die, CASE WHEN at_us >= $story_us THEN i % 24 END AS story,
+        CASE WHEN story = 9 THEN 900 ELSE 970 END AS well
     FROM range($from, $upto)
 )
 SELECT 2 * i + 2 AS seq, 'call_' || printf('%014x%016x', at_us, i) AS call_id,
@@ -31,17 +34,20 @@ SELECT 2 * i + 2 AS seq, 'call_' || printf('%014x%016x', at_us, i) AS call_id,
     at_us AS ts_us, at_us + 900000 + die * 2000 AS end_us,
     'key_' || i % 24 AS key_id, 'team-' || i % 6 AS team, 'production' AS environment,
     'chat.completions' AS endpoint, die % 2 = 0 AS stream,
-    CASE WHEN die < 970 THEN 200 WHEN die < 985 THEN 403 ELSE 502 END AS status,
-    CASE WHEN die < 970 THEN 'ok' WHEN die < 985 THEN 'refused' ELSE 'error' END AS outcome,
-    CASE WHEN die < 970 THEN NULL WHEN die < 985 THEN 'content_blocked' ELSE 'upstream_unavailable' END AS error_code,
+    CASE WHEN die < well THEN 200 WHEN die BETWEEN 970 AND 984 THEN 403 ELSE 502 END AS status,
+    CASE WHEN die < well THEN 'ok' WHEN die BETWEEN 970 AND 984 THEN 'refused' ELSE 'error' END AS outcome,
+    CASE WHEN die < well THEN NULL WHEN die BETWEEN 970 AND 984 THEN 'content_blocked'
+        ELSE 'upstream_unavailable' END AS error_code,
     'policy-' || i % 24 % 5 AS policy, printf('%012x', i * 40 // $calls) AS policy_hash,
     printf('%064x', i * 40 // $calls) AS snapshot, printf('%040x', i * 40 // $calls) AS git_commit, false AS dirty,
     'model-' || i % 24 % 7 AS model_requested,
     CASE WHEN die % 20 = 0 THEN 'model-9' ELSE 'model-' || i % 24 % 7 END AS model_answered,
     'provider-' || i % 3 AS provider,
     false AS simulated, false AS usage_estimated,
-    CASE WHEN other < 990 THEN 0.0001 * (1 + other) END AS cost_usd, 'price-' || i % 24 % 7 AS price_id,
-    900 + die * 2.0 + other / 997.0 AS total_ms, 898 + die * 2.0 AS upstream_ms, 2 + other / 997.0 AS overhead_ms,
+    CASE WHEN other < 990 THEN 0.0001 * (1 + other) * CASE WHEN story = 7 THEN 1.6 ELSE 1 END END AS cost_usd,
+    'price-' || i % 24 % 7 || CASE WHEN story = 7 THEN '-new' ELSE '' END AS price_id,
+    900 + die * 2.0 + other / 997.0 + CASE WHEN story = 5 THEN 800 ELSE 0 END AS total_ms,
+    898 + die * 2.0 + CASE WHEN story = 5 THEN 800 ELSE 0 END AS upstream_ms, 2 + other / 997.0 AS overhead_ms,
     200 + die * 0.5 AS ttft_ms,
     CASE WHEN other < 950 THEN 'pass' WHEN other < 980 THEN 'hold' ELSE 'fallback' END AS verdict,
     other / 997.0 AS confidence, die % 3 AS restored, 0 AS unknown_placeholders, 2000 + die AS request_chars,
@@ -75,8 +81,10 @@ _REST: Final = (
         automation, run_id, step, key_id, NULL, 'meta/2025-01-01/worker-1-000001.jsonl', seq * 1000, NULL
         FROM calls, (VALUES (0), (1)) l(last) WHERE seq > $since""",
     """INSERT INTO outcomes SELECT seq, call_id || '.o', tenant, automation, end_us + 60000000, call_id, NULL,
-        'success', (seq % 10 > 0)::INT, NULL, CASE WHEN seq % 3 = 0 THEN 'human' ELSE 'system' END, false
-        FROM calls WHERE seq > $since AND seq % 20 = 0""",
+        'success',
+        (seq % 100 >= CASE WHEN automation = 'automation-11' AND ts_us >= $story_us THEN 30 ELSE 10 END)::INT,
+        NULL, CASE WHEN seq % 3 = 0 THEN 'human' ELSE 'system' END, false
+        FROM calls WHERE seq > $since AND hash(seq) % 20 = 0""",
     """INSERT INTO events SELECT seq, call_id || '.s', 'step.end', end_us, tenant, automation, run_id, step,
         NULL, NULL, NULL, NULL, '{"step_kind":"prompt","status":"'
         || CASE WHEN outcome = 'ok' THEN 'ok' ELSE 'failed","cause":"timeout' END
@@ -107,10 +115,11 @@ def add(ledger: Ledger, begin: int, end: int, calls: int) -> None:
     """Write the calls from `begin` to `end`, of so many in the 400 days."""
     db = ledger.cursor()
     db.begin()
-    numbers = {"from": begin, "upto": end, "calls": calls, "apart_us": DAYS * DAY_US // calls, "first_us": FIRST_US}
+    numbers = {"from": begin, "upto": end, "calls": calls, "apart_us": DAYS * DAY_US // calls}
+    numbers |= {"first_us": FIRST_US, "story_us": STORY_US}
     db.execute(_CALLS, numbers)
     for statement in _REST:
-        db.execute(statement, {"since": 2 * begin})
+        db.execute(statement, {"since": 2 * begin} | ({"story_us": STORY_US} if "$story_us" in statement else {}))
     db.execute("UPDATE facts SET number = ? WHERE name = 'seq'", [2 * end])
     db.commit()
     db.close()

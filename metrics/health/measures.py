@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from metrics.client import Table
-from metrics.record.calendar import DAY_US, bucket_sql, day_bucket_sql, whole_days
+from metrics.record.calendar import DAY_US, LATEST_US, bucket_sql, day_bucket_sql, whole_days
 from metrics.record.counted import BY_DAY, GROUPS, days_sql, rows_sql
-from metrics.record.queries import Parameter, Prepared, check
+from metrics.record.queries import Parameter, Prepared, Question, check
 from metrics.record.refusals import QueryError
 
 Ask = Callable[..., Table]  # a named question and its parameters
@@ -22,6 +22,8 @@ _HEAD: Final = re.compile(r"^-- (name|question|unit|definition|rows): (.+)$", re
 _Z: Final = 1.959964
 BUCKETS: Final = ("day", "week")
 _EXACT_DAYS: Final = 35  # percentiles of longer ranges come from the histograms of days
+_WEEK_DAYS: Final = 8  # and those of stages from the histograms of ranges longer than a week, however long its days
+_STAGES: Final = _FOLDER / "days" / "latency_by_stage.sql"
 _LISTED: Final = """SELECT row[1] AS measure, row[2] AS name, row[3] AS question, row[4] AS unit, row[5] AS definition
 FROM (SELECT unnest($rows::VARCHAR[][]) AS row)"""
 
@@ -127,6 +129,41 @@ class MeasureQuestion:
             return counted, measure.sql, {"since": since, "until": until}
         bound: dict[str, object] = {"first": str(days[0]), "last": str(days[1])}
         return days_sql(measure.rows, day_bucket_sql(bucket), by), measure.by_days or measure.sql, bound
+
+
+@dataclass(frozen=True, slots=True)
+class StagesQuestion:
+    """A question about stages of calls; whole days, if there are more than a week of them, answer from their totals."""
+
+    rows: Question
+    zone: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Return its name."""
+        return self.rows.name
+
+    @property
+    def question(self) -> str:
+        """Return it in words."""
+        return self.rows.question
+
+    @property
+    def parameters(self) -> Mapping[str, Parameter]:
+        """Return what it takes."""
+        return self.rows.parameters
+
+    def prepare(self, tenant: str, given: Mapping[str, Any]) -> Prepared:
+        """Check what is given and choose the statement. Raises `QueryError` with a sentence."""
+        asked = self.rows.prepare(tenant, given)
+        since, until = (int(str(asked.values[name])) for name in ("since", "until"))
+        if self.zone is None or until - since <= _WEEK_DAYS * DAY_US or until > LATEST_US:
+            return asked
+        days = whole_days(self.zone, since, until)
+        if days is None:
+            return asked
+        bound = {name: asked.values[name] for name in ("tenant", "automation")}
+        return Prepared(_STAGES.read_text(), {**bound, "first": str(days[0]), "last": str(days[1])})
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from metrics.record.refusals import QueryError
 
 DAY_US: Final = 86_400_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_EARLIEST_US, _LATEST_US = 0, 4_102_444_800_000_000  # 1970 to 2100
+_EARLIEST_US, LATEST_US = 0, 4_102_444_800_000_000  # 1970 to 2100
 _MOST_DAYS: Final = 30 * 366
 
 
@@ -68,7 +68,7 @@ def offset_us(tz: ZoneInfo, at_us: int) -> int:
 def transitions(tz: str, since_us: int, until_us: int) -> tuple[tuple[int, int], ...]:
     """Return (moment, offset from then on) for a range, the first at its begin. Raises `QueryError`."""
     there, at = zone(tz), max(since_us, _EARLIEST_US)
-    end = min(until_us, _LATEST_US)
+    end = min(until_us, LATEST_US)
     if end - at > _MOST_DAYS * DAY_US:
         raise QueryError("a range with days or weeks has at most 30 years")
     found = [(at, offset_us(there, at))]

@@ -10,10 +10,21 @@ import duckdb
 
 from metrics.record.calendar import bucket_sql, midnight_us
 from metrics.record.counted import KINDED, keyed_sql
+from metrics.record.rows import STAGES
 
 _KEYS: Final = ("day", "tenant", "automation", "dim", "key")
 _AT_ONCE: Final = 31
 _SLOTS: Final = "histogram(ceil(ln(greatest({0}_ms, 0.01)) / ln(1.02))::INTEGER) FILTER (refused = 0 AND abandoned = 0)"
+_STAGES: Final = f"""INSERT INTO day_stages BY NAME
+    SELECT bucket::DATE AS day, $tenant AS tenant, automation, stage, count(*) AS calls, sum(us)::BIGINT AS total_us,
+        histogram(ceil(ln(greatest(us, 1)) / ln(1.02))::INTEGER) AS slots
+    FROM (
+        SELECT {{bucket}} AS bucket, automation, unnest([
+            {", ".join(f"{{{{'stage': '{stage}', 'us': {stage}_us}}}}" for stage in STAGES)}], recursive := true)
+        FROM model_calls
+        WHERE tenant = $tenant AND ts_us >= $since AND ts_us < $until AND outcome <> 'interrupted'
+            AND ($automation::VARCHAR IS NULL OR automation = $automation)
+    ) WHERE us IS NOT NULL GROUP BY ALL"""  # noqa: S608
 _TIMES: Final = ("total", "upstream", "overhead")
 _NOT_SUMMED: Final = {"total_ms", "upstream_ms", "overhead_ms", "ttft_ms", "bucket", "automation", "dim", "key"}
 
@@ -49,7 +60,7 @@ class Days:
         since, until = midnight_us(self.zone, first), midnight_us(self.zone, last)
         bound = {"tenant": tenant, "since": since, "until": until, "automation": None}
         day = bucket_sql(self.zone, since, until, "day")
-        for table in ("days", "day_kinds"):
+        for table in ("days", "day_kinds", "day_stages"):
             self._db.execute(f"DELETE FROM {table} WHERE tenant = ? AND day >= ? AND day < ?", [tenant, first, last])  # noqa: S608
         for rows, sums in self._columns.items():
             self._insert("days", rows, day, sums, bound)
@@ -57,6 +68,7 @@ class Days:
             refused = "refused, " if rows == "endings" else ""
             sums = f"'{rows}' AS rows, kind, {refused}sum(n) AS n, sum(times) AS times"
             self._insert("day_kinds", rows, day, sums, bound)
+        self._db.execute(_STAGES.format(bucket=day), bound)
 
     def _insert(self, table: str, rows: str, day: str, sums: str, bound: dict[str, object]) -> None:
         counted = f"SELECT bucket::DATE AS day, $tenant AS tenant, automation, dim, key, {sums}"

@@ -19,6 +19,9 @@ DELETE FROM days d WHERE d.day <= (SELECT max(make_timestamp(ts_us))::DATE FROM 
 DELETE FROM day_kinds d WHERE d.day <= (SELECT max(make_timestamp(ts_us))::DATE FROM ended)
     AND NOT EXISTS (SELECT 1 FROM calls c WHERE c.tenant = d.tenant AND make_timestamp(c.ts_us)::DATE = d.day
         AND c.automation IS NOT DISTINCT FROM d.automation);
+DELETE FROM day_stages d WHERE d.day <= (SELECT max(make_timestamp(ts_us))::DATE FROM ended)
+    AND NOT EXISTS (SELECT 1 FROM calls c WHERE c.tenant = d.tenant AND make_timestamp(c.ts_us)::DATE = d.day
+        AND c.automation IS NOT DISTINCT FROM d.automation);
 DELETE FROM runs r WHERE coalesce(r.end_us, r.outcome_ts_us, r.ts_us) <= (SELECT max(ts_us) FROM ended)
     AND NOT EXISTS (SELECT 1 FROM calls c WHERE c.tenant = r.tenant AND coalesce(c.run_id, c.call_id) = r.run_id);
 

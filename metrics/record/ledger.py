@@ -14,7 +14,7 @@ from metrics.record.events import Event
 from metrics.record.order import Entry
 from metrics.record.rows import Rows, id_hash, is_posted
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 _SQL = Path(__file__).parent
 _CONFIG: Mapping[str, str] = {
     "autoinstall_known_extensions": "false",

@@ -94,6 +94,12 @@ CREATE TABLE IF NOT EXISTS day_kinds (
     refused BIGINT, n BIGINT, times BIGINT
 );
 
+-- The same of how long the stages of calls took.
+CREATE TABLE IF NOT EXISTS day_stages (
+    day DATE, tenant VARCHAR, automation VARCHAR, stage VARCHAR, calls BIGINT, total_us BIGINT,
+    slots MAP(INTEGER, UBIGINT)  -- calls by the logarithm of their microseconds to the base 1.02
+);
+
 CREATE TABLE IF NOT EXISTS segments (segment VARCHAR PRIMARY KEY, read_to BIGINT, done BOOLEAN);
 
 CREATE TABLE IF NOT EXISTS facts (name VARCHAR PRIMARY KEY, number BIGINT, text VARCHAR);

@@ -49,11 +49,10 @@ WITH failed AS (
         max(unknown) AS unknown
     FROM e GROUP BY run_id
 ), reviews_say AS (
-    SELECT k.run_id, bool_or(v.body->>'$.state' = 'expired') AS expired
+    SELECT DISTINCT k.run_id, true AS expired
     FROM events v JOIN model_calls k ON k.tenant = $tenant AND k.call_id = v.body->>'$.call_id'
-    WHERE v.tenant = $tenant AND v.kind = 'review.decided' AND v.ts_us >= $since
+    WHERE v.tenant = $tenant AND v.kind = 'review.decided' AND v.body->>'$.state' = 'expired' AND v.ts_us >= $since
         AND k.ts_us >= $since - 2678400000000 AND k.ts_us < $until + 2678400000000
-    GROUP BY k.run_id
 )
 SELECT f.run_id, f.automation, f.ts_us,
     CASE WHEN machinery IS NOT NULL OR broken IS NOT NULL OR expired THEN 'orchestration'

@@ -66,7 +66,10 @@ def scorecards(ask: Ask, span: Span, inputs: Inputs, names: list[str], trend: Fi
     back = {v.group: v.value for v in evaluate(ask, "return_on_cost", span, **known)}
     volume = evaluate(ask, "volume", span, by="automation")
     counts = {(v.group, v.part): int(v.value or 0) for v in volume}
-    cards = []
+    cards, standing = [], {}
+    for over in {each["over"] for entry in registry.values() for each in entry.get("rollback") or ()}:
+        since_us = span.until_us - seconds_of(over) * 1_000_000
+        standing[over] = figures(ask, Span(since_us, span.until_us, span.tz))
     for name in [*sorted(registry), *sorted(seen - set(registry))]:
         entry = registry.get(name, {})
         now, before = trend.get((names[-1], name), {}), trend.get((names[-2], name), {})
@@ -76,7 +79,7 @@ def scorecards(ask: Ask, span: Span, inputs: Inputs, names: list[str], trend: Fi
         card |= {"figures": _figures(now), "before": _figures(before)}
         card["trend"] = {week: _figures(trend.get((week, name), {})) for week in names}
         card |= {"targets": bounds(entry.get("targets") or (), now)}
-        card |= {"rollback": _rollback(ask, span, name, entry.get("rollback") or ())}
+        card |= {"rollback": _rollback(standing, name, entry.get("rollback") or ())}
         card |= {"saved_minutes": saved.get(name), "minutes_per_usd": back.get(name)}
         cards.append(card)
     return cards
@@ -136,15 +139,9 @@ def figures_of(document: Mapping[str, Any]) -> Json:
     }
 
 
-def _rollback(ask: Ask, span: Span, automation: str, criteria: Iterable[Mapping[str, Any]]) -> list[Json]:
+def _rollback(standing: Mapping[str, Figures], automation: str, criteria: Iterable[Mapping[str, Any]]) -> list[Json]:
     """Judge each criterion over its own stretch of time up to the week's end."""
-    found = []
-    for each in criteria:
-        over_us = seconds_of(each["over"]) * 1_000_000
-        stretch = Span(span.until_us - over_us, span.until_us, span.tz)
-        standing = figures(ask, stretch, automation=automation).get((None, automation), {})
-        found += bounds([each], standing)
-    return found
+    return [row for each in criteria for row in bounds([each], standing[each["over"]].get((None, automation), {}))]
 
 
 def _mover(mover: Mover, tz: str) -> Json:

@@ -21,5 +21,6 @@ SELECT s.automation, coalesce(c.model_answered, c.model_requested) AS model, s.s
     avg(s.answer_chars) AS shadow_chars, avg(c.answer_chars) FILTER (s.outcome = 'ok') AS answer_chars,
     min_by(s.call_id, coalesce(word_overlap, 1)) AS least_alike
 FROM copies s JOIN calls c ON c.tenant = $tenant AND c.call_id = s.call_id
+    AND c.ts_us >= $since - 86400000000 AND c.ts_us < $until AND EXISTS (FROM copies)
 GROUP BY ALL
 ORDER BY copies DESC, shadow

@@ -74,6 +74,7 @@ def _call(chance: random.Random, number: int, days: int) -> dict[str, Any]:
         "usage": {"input_tokens": chance.randrange(100), "cached_input_tokens": 3, "output_tokens": 7},
         "attempts": [{"n": 1, "cost_usd": 0.125, "purpose": "verifier"}, {"n": 2, "cost_usd": 0.25}],
         "verdict": chance.choice(["pass", "fallback", None]), "retry_count": chance.randrange(2),
+        "stages_us": {"admit": 20 + number % 50, "clear": 100 + number * 7 % 900, "invoke": number * 7919 % 900_000},
         "entities": {"request": {} if control else {"PERSON": chance.randrange(1, 4)}},
     }  # fmt: skip
 

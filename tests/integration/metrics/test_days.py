@@ -87,6 +87,21 @@ def test_long_ranges_have_percentiles_within_two_percent(tmp_path: Path) -> None
     book.close()
 
 
+def test_stages_of_long_ranges_come_from_days_too(tmp_path: Path) -> None:
+    events = list(traffic(6).events())
+    random.Random(6).shuffle(events)
+    book, span = ledger(tmp_path / "ledger.duckdb", events, zone=ZONE), {"since": LONG.since_us, "until": LONG.until_us}
+    for automation in (None, "a1"):
+        wanted = {**span, "automation": automation} if automation else span
+        exact, rough = (ask(book, "latency_by_stage", days_of=zone, **wanted) for zone in (None, ZONE))
+        assert exact.columns == rough.columns
+        assert [row[0] for row in exact.rows] == [row[0] for row in rough.rows] == ["admit", "clear", "invoke"]
+        for said, about in zip(exact.dicts(), rough.dicts(), strict=True):
+            assert (about["calls"], about["total_us"]) == (said["calls"], said["total_us"])
+            assert about["p50_us"] == pytest.approx(said["p50_us"], rel=0.03)
+    book.close()
+
+
 def test_days_that_follow_each_other_are_counted_together() -> None:
     days = [date(2026, 1, 1) + timedelta(days=n) for n in (0, 1, 2, 5, 6)]
     assert list(stretches([("a", day) for day in days] + [("b", days[0])])) == [
