@@ -46,7 +46,7 @@ class Failure:
 def failure_of(error: BaseException, kind: str) -> Failure:
     """Say what an exception means for a step of a kind."""
     layer = {"prompt": "prompt", "retrieve": "retrieval"}.get(kind, "orchestration")
-    detail = f"{type(error).__name__}: {error}"[:2000]
+    detail = f"{type(error).__name__}: {error}"[:2000].encode(errors="replace").decode()  # half a character has no JSON
     if isinstance(error, APIStatusError):
         return _of_status(error, detail)
     if isinstance(error, (GatewayAway, RetryLater)):

@@ -6,7 +6,7 @@ from typing import Any
 
 from automations.flow.automation import Step
 from automations.flow.failures import Failure
-from automations.flow.progress import Progress
+from automations.flow.progress import Given, Progress
 from automations.queue.actions import settle
 from automations.queue.sealing import RunKey
 from automations.queue.store import DEAD, DONE, ERASED, QUEUED, Event, Lease, Store, move, pause, post
@@ -52,7 +52,7 @@ class Logbook:
             words["retry_after_s"] = round(wait_s, 1)
         self.say("step.end", words, {"detail": failure.detail} if failure else None, step.name)
 
-    def passed(self, step: Step, output: Any, steps: int) -> bool:
+    def passed(self, step: Step, output: Given, steps: int) -> bool:
         """Keep what a step gave; True: the next of so many steps is on, False: the run has ended with this one."""
         assert self.progress is not None
         self.progress.add(step, output)

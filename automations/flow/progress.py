@@ -1,13 +1,26 @@
 """What a run has behind it: the input and what its steps gave, sealed in the queue and typed in memory."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from automations.flow.automation import Automation, Step
 from automations.queue.sealing import RunKey
 from automations.queue.store import Lease
+
+
+class Given(NamedTuple):
+    """What a step gave: typed, and as it is stored."""
+
+    output: Any
+    raw: Any
+
+
+def checked(step: Step, output: Any) -> Given:
+    """Check what a step gave against its type, and that it can be stored."""
+    typed = step.gives.validate_python(output)
+    return Given(typed, orjson.loads(step.gives.dump_json(typed)))
 
 
 @dataclass(slots=True)
@@ -33,10 +46,9 @@ class Progress:
         subject = automation.subject(given)
         return cls(given, subject if subject and subject.strip() else None, outputs, kept["raw"], kept["held"])
 
-    def add(self, step: Step, output: Any) -> None:
+    def add(self, step: Step, given: Given) -> None:
         """Remember what a step gave."""
-        self.outputs[step.name] = output
-        self.raw[step.name] = orjson.loads(step.gives.dump_json(output))
+        self.outputs[step.name], self.raw[step.name] = given
         self.held = {}
 
     def before(self, steps: list[Step], at: int) -> Any:

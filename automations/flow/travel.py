@@ -12,7 +12,7 @@ from automations.flow.failures import Failure, GatewayAway, failure_of
 from automations.flow.gateway import Gateway
 from automations.flow.logbook import Logbook
 from automations.flow.model import GatewayModel, Labels
-from automations.flow.progress import Progress
+from automations.flow.progress import Given, Progress, checked
 from automations.flow.retry import MOST_LOSSES, Dead, Tried, after
 from automations.flow.run import Run
 from automations.flow.signals import Duplicate, Finished, Held
@@ -94,14 +94,14 @@ class Journey:
             return _LATE
         return _LOST if self.log.lease.losses >= MOST_LOSSES else None
 
-    def _tried(self, step: Step, dispatch: Dispatch | None) -> Any:
+    def _tried(self, step: Step, dispatch: Dispatch | None) -> Given:
         log = self.log
         assert log.progress is not None
         given = log.progress.before(self.automation.steps, log.lease.step)
         run = self._run(step, log.progress)
         if dispatch is not None:
             run.action_key = dispatch.begin(given)
-        output = step.gives.validate_python(within(step.timeout_s, lambda: step.work(run, given)))
+        output = checked(step, within(step.timeout_s, lambda: step.work(run, given)))
         for kind, body in run.noted:
             log.say(kind, {}, body, step.name)
         return output

@@ -64,6 +64,10 @@ def greeting(target: Target, *, takes_key: bool = True, limits: Limits | None = 
             raise Finished("not_needed")
         if text == "poison":
             raise ValueError("poisoned")
+        if text == "half an error":
+            raise ValueError("\udcff")
+        if text == "half an answer":
+            return Letter("someone@example.com", "\ud83d")
         run.note("choice", length=len(text))
         return Letter("someone@example.com", text)
 

@@ -97,6 +97,19 @@ def test_a_failing_step_is_tried_again_later_and_then_is_a_dead_letter(
     assert told(engine)[-1] == ("dead_letter", "choose")
 
 
+@pytest.mark.parametrize("text", ["half an error", "half an answer"])
+def test_what_cannot_be_stored_fails_its_step_and_not_its_worker(
+    text: str, engine_of: Build, target: Target, clock: Clock
+) -> None:
+    engine = engine_of(greeting(target))
+    (run_id,) = begin(engine, Note("n1", text))
+    for _ in range(3):
+        engine.drain()
+        clock.advance(60)
+    found = row(engine, run_id)
+    assert (found.state, found.cause, found.attempts, found.losses) == ("dead", "error", 3, 0)
+
+
 def test_a_fatal_step_is_not_tried_again(engine_of: Build, target: Target) -> None:
     engine = engine_of(greeting(target))
     (run_id,) = begin(engine, Note("n1", "bad"))
