@@ -1,6 +1,6 @@
 # One list of habits. `make run` and `make test` do their own set-up; see README.md for the plain lines behind them.
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check format lint types imports policy lock lock-others bench bench-redaction bench-peers bench-ledger campaign-kill campaign-inputs campaign-faults campaign-drain campaign-soak campaign-retries campaign-clients campaign-policies campaign-worker campaign-burst campaign-holds campaign-trust campaign-bundles bench-export campaign-movers campaign-stories clean sbom campaign-canary
+.PHONY: help run demo test check format lint types imports policy lock lock-others bench bench-redaction bench-peers bench-ledger campaign-kill campaign-inputs campaign-faults campaign-drain campaign-soak campaign-otlp campaign-retries campaign-clients campaign-policies campaign-worker campaign-burst campaign-holds campaign-trust campaign-bundles bench-export campaign-movers campaign-stories clean sbom campaign-canary
 
 UPSTREAM ?= simulated
 BIN := .venv/bin
@@ -80,6 +80,10 @@ campaign-drain: ## stop and replace gateways under load; slow readers, overload 
 campaign-soak: ## ten minutes of mixed calls; memory and descriptors must stay flat (ARGS="--minutes 60" for longer)
 	@tools/install.sh dev
 	@$(BIN)/python -m benchmarks.campaign_soak $(ARGS)
+
+campaign-otlp: ## calls while the OpenTelemetry collector refuses, hangs, is slow or is gone; count spans and what calls wait (12 minutes; ARGS="--minutes 3")
+	@tools/install.sh dev
+	@$(BIN)/python -m benchmarks.campaign_otlp $(ARGS)
 
 campaign-policies: ## budgets and limits in a race and through kill -9, bad policy files, reloads under load, evil patterns (12 minutes; ARGS="--reloads 100": 4)
 	@tools/install.sh dev

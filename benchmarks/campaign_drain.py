@@ -21,6 +21,7 @@ import click
 import psutil
 
 from benchmarks.hostile_requests import KEY, chat
+from benchmarks.overload import overload, pressure
 from benchmarks.rawhttp import Reply, ask
 from benchmarks.servers import free_port, python, started, wait_ready
 from benchmarks.stand import SLUICE, Tries, ended_calls, environment_of, processes, say, write_policies
@@ -28,7 +29,7 @@ from benchmarks.stand import SLUICE, Tries, ended_calls, environment_of, process
 GRACE_S = 2.0
 STREAMS, HUNG = 50, 20
 FIRST_READERS, READER_KIB = 50, 64
-ROWS = ("stops", "rolling", "readers", "overload")
+ROWS = ("stops", "rolling", "readers", "overload", "pressure")
 
 
 @dataclass
@@ -211,35 +212,6 @@ def slow_reader(port: int, body: bytes) -> socket.socket:
     return sock
 
 
-async def overload(site: Site, more: int) -> None:
-    """Fill the one worker with calls that hang, then ask for more."""
-    hung = [asyncio.create_task(ask(site.port, chat(model="hang"), 60)) for _ in range(1100)]
-    for _ in range(200):
-        await asyncio.sleep(0.1)
-        if (await ask(site.port, chat())).status == 503:
-            break
-    refused = [await ask(site.port, chat()) for _ in range(more)]
-    alive = await ask(site.port, b"GET /healthz HTTP/1.1\r\nhost: sluice\r\n\r\n")
-    for task in hung:
-        task.cancel()
-    await asyncio.gather(*hung, return_exceptions=True)
-    for _ in range(100):
-        after = await ask(site.port, chat())
-        if after.status == 200:
-            break
-        await asyncio.sleep(0.1)
-    times = sorted(reply.seconds for reply in refused)
-    told = sum(reply.status == 503 and reply.headers.get("retry-after") == "1" for reply in refused)
-    p99_ms = times[int(len(times) * 0.99)] * 1e3
-    if told < more or alive.status != 200 or after.status != 200:
-        site.bad.append(f"overload: {told} of {more} told, health {alive.status}, after it {after.status}")
-    if p99_ms > 50:
-        site.bad.append(f"overload: p99 {p99_ms:.0f} ms")
-    for reply in refused:
-        site.note("refused", reply)
-    say("refused while 1,000 calls hang in one worker", f"{told} of {more} with Retry-After; p99 {p99_ms:.1f} ms")
-
-
 @contextmanager
 def site_of(folder: Path) -> Iterator[Site]:
     upstream = free_port()
@@ -265,6 +237,11 @@ def audit(site: Site) -> None:
     say("calls with an id; without a record", f"{len(site.calls)}; {len(missing)}")
 
 
+def note(site: Site, refused: list[Reply]) -> None:
+    for reply in refused:
+        site.note("refused", reply)
+
+
 def loaded(site: Site, act: Callable[[subprocess.Popen[bytes]], None]) -> None:
     """Run something against a gateway of one worker."""
     process = gateway(site, SLUICE_WORKERS="1", SLUICE_GRACE_S="1")
@@ -280,8 +257,9 @@ def loaded(site: Site, act: Callable[[subprocess.Popen[bytes]], None]) -> None:
 @click.option("--cycles", default=100, show_default=True, help="Stops under load.")
 @click.option("--rounds", default=10, show_default=True, help="Rolling restarts.")
 @click.option("--readers", default=100, show_default=True, help="Slow readers.")
+@click.option("--pressure", "seconds", default=60.0, show_default=True, help="Seconds at ten times what fits.")
 @click.option("--row", "rows", multiple=True, type=click.Choice(ROWS), default=ROWS, help="Only these rows.")
-def main(cycles: int, rounds: int, readers: int, rows: tuple[str, ...]) -> None:
+def main(cycles: int, rounds: int, readers: int, seconds: float, rows: tuple[str, ...]) -> None:
     """Stop and replace gateways and print the counts; exit 1 when something happened that should not."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -298,7 +276,9 @@ def main(cycles: int, rounds: int, readers: int, rows: tuple[str, ...]) -> None:
             for model in ("tokens-10", "flood-10"):
                 loaded(site, lambda process, model=model: asyncio.run(slow_readers(site, process, readers, model)))
         if "overload" in rows:
-            loaded(site, lambda _process: asyncio.run(overload(site, 200)))
+            loaded(site, lambda _process: note(site, asyncio.run(overload(site.port, 200, site.bad))))
+        if "pressure" in rows:
+            loaded(site, lambda process: asyncio.run(pressure(site.port, workers(process)[0], seconds, site.bad)))
         audit(site)
     say("what should not have happened", len(site.bad))
     say("seconds", f"{time.monotonic() - began:.0f}")

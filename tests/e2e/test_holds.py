@@ -268,6 +268,28 @@ def test_background_the_response_is_polled(open_office: Open, upstream: Upstream
     assert client.responses.retrieve(going_on.id).error.code == "rejected_by_reviewer"  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("action", ["edit", "reject"])
+def test_a_held_background_response_is_followed_to_its_decision(
+    open_office: Open, upstream: Upstream, action: str
+) -> None:
+    office = open_office("reply: error")
+    whole = response(message("Short."))
+    upstream.default = lambda _request: stream({"type": "response.completed", "response": whole}, done=False)
+    deciding = office.soon(action, {"text": "Dear Ann,"} if action == "edit" else {})
+    client = office.client()
+    events: Any = list(client.responses.create(model="gpt-test", input="x", background=True, stream=True))
+    deciding.join()
+    final = events[-1].response
+    if action == "edit":
+        assert (final.status, final.output_text) == ("completed", "Dear Ann,")
+    else:
+        assert (events[-1].type, final.error.code) == ("response.failed", "rejected_by_reviewer")
+    assert "Short." not in str(events)
+    assert [event.sequence_number for event in events] == list(range(len(events)))
+    assert list(client.responses.retrieve(final.id, stream=True)) == events
+    assert len(upstream.received) == 1
+
+
 def test_a_fallback_is_streamed_as_a_response(open_office: Open, upstream: Upstream) -> None:
     office = open_office("reply: fallback, template: wait")
     whole = response(message("Short."))

@@ -173,6 +173,34 @@ def test_a_stream_that_never_finished_is_an_error(delivery: str, upstream: Upstr
     assert cut.value.code == "upstream_truncated"
 
 
+@BOTH
+def test_a_background_response_is_followed_and_joined_again(
+    delivery: str, upstream: Upstream, translating: Start
+) -> None:
+    def answer(request: Received) -> list[Step]:
+        said = [chunk({"content": piece}) for piece in ("Sent ", "to ", mark(request), ", not bob@example.com.")]
+        head, *steps = stream(*said, chunk({}, "stop"), usage_chunk())
+        return [head, *(each for step in steps for each in (0.02, step))]
+
+    upstream.default = answer
+    with new_client(translating(delivery)) as client:
+        found: Any = list(client.responses.create(model="gpt-test", input=ASK, background=True, stream=True))
+        final = found[-1].response
+        assert list(client.responses.retrieve(final.id, stream=True)) == found
+        assert list(client.responses.retrieve(final.id, stream=True, starting_after=2)) == found[3:]
+    assert (upstream.received[-1].path, len(upstream.received)) == ("/v1/chat/completions", 1)
+    assert [event.type for event in found[:3]] == ["response.created", "response.queued", "response.in_progress"]
+    text = "Sent to ann@example.com, not <EMAIL_ADDRESS>."
+    assert "".join(event.delta for event in found if event.type == "response.output_text.delta") == text
+    assert (final.status, final.output_text, final.background) == ("completed", text, True)
+
+
+def test_a_background_response_that_is_cut_fails_for_who_follows_it(upstream: Upstream, client: openai.OpenAI) -> None:
+    upstream.scripts.append(stream(chunk({"content": "Hello the"}), done=False))
+    found: Any = list(client.responses.create(model="gpt-test", input="Hi.", background=True, stream=True))
+    assert (found[-1].type, found[-1].response.error.code) == ("response.failed", "upstream_truncated")
+
+
 def test_a_conversation_goes_on(upstream: Upstream, client: openai.OpenAI) -> None:
     upstream.default = lambda request: reply(completion({"content": f"Sent to {mark(request)}."}))
     first = client.responses.create(model="gpt-test", input=ASK)

@@ -2,6 +2,7 @@
 
 import gzip
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,11 +19,12 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 @dataclass
 class Collector:
-    """What arrived. `status` is what requests are answered with; while `hang` is set they are not answered."""
+    """What arrived. `status` is what requests are answered with, after `slow_s`; while `hang` is set they are not."""
 
     url: str = ""
     status: int = 200
     hang: bool = False
+    slow_s: float = 0.0
     raw: bytes = b""
     spans: list[Span] = field(default_factory=list)
     metrics: dict[str, Metric] = field(default_factory=dict)
@@ -65,6 +67,7 @@ class _Handler(BaseHTTPRequestHandler):
             collector.released.wait(60)
             self.close_connection = True
             return
+        time.sleep(collector.slow_s)
         collector.headers = {name.lower(): value for name, value in self.headers.items()}
         if collector.status == 200:
             collector.take(self.path, gzip.decompress(body) if self.headers.get("content-encoding") else body)
@@ -77,11 +80,11 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def collecting() -> Iterator[Collector]:
-    """Run a collector until the test ends."""
-    collector = Collector()
+def collecting(collector: Collector | None = None, port: int = 0) -> Iterator[Collector]:
+    """Run a collector until the block ends."""
+    collector = collector or Collector()
     handler = type("Handler", (_Handler,), {"collector": collector})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
         server.daemon_threads = True
         collector.url = f"http://127.0.0.1:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
