@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import altair as alt
 import pandas as pd
 
+from metrics.health.measures import Span
+
 COLOURS = {
     "pass": "#009E73",
     "fallback": "#56B4E9",
@@ -26,10 +28,14 @@ STAGES = ["admit", "bind", "clear", "choose", "invoke", "screen", "score", "judg
 ROW = 28  # height of one row of a ranked chart: room for every label
 AXIS = 60  # what the axis of a chart takes of its height
 AROUND = 130  # what the legend and the axis of a chart take of its height
+DAY_S = 86_400
+_DAYS = alt.Axis(tickCount=alt.TimeIntervalStep("day", 1), format="%d %b", labelOverlap=True)
 NO_OVERLAP = alt.Axis(labelOverlap=False, labelLimit=240, labelFlush=False)
 
 
-def over_time(data: pd.DataFrame, value: str, title: str, width_s: int, by: str | None = None) -> alt.Chart:
+def over_time(
+    data: pd.DataFrame, value: str, title: str, width_s: int, by: str | None = None, span: Span | None = None
+) -> alt.Chart:
     """Return stacked bars of `value` per slice of `width_s` from `slice_ts`, coloured by a closed vocabulary."""
     data = data.groupby(["slice_ts", *([by] if by else [])], as_index=False)[value].sum()
     top = data.groupby("slice_ts")[value].cumsum()
@@ -41,7 +47,7 @@ def over_time(data: pd.DataFrame, value: str, title: str, width_s: int, by: str 
         alt.Tooltip(f"{value}:Q", title=title, format=",.6~f"),
     ]
     chart = alt.Chart(data, height=HEIGHT, title=alt.Title(title, anchor="start", fontWeight="normal")).encode(
-        x=alt.X("slice_ts:T", title=None, scale=alt.Scale(type="utc")),
+        x=alt.X("slice_ts:T", title=None, scale=_of(span), axis=_DAYS if width_s >= DAY_S else alt.Axis()),
         x2="slice_end:T",
         y=alt.Y("base:Q", title=None, axis=alt.Axis(format="$~r" if value.endswith("_usd") else ",~r")),
         y2="top:Q",
@@ -56,6 +62,13 @@ def over_time(data: pd.DataFrame, value: str, title: str, width_s: int, by: str 
     )
 
 
+def _of(span: Span | None) -> alt.Scale:
+    """Return the whole stretch of time as a scale, so that empty hours show."""
+    if span is None:
+        return alt.Scale(type="utc")
+    return alt.Scale(type="utc", domain=[span.since_us / 1000, span.until_us / 1000])
+
+
 def latency(data: pd.DataFrame) -> alt.LayerChart:
     """Return the median of each stage as a bar and its 95th percentile as a tick: `stage`, `p50_ms`, `p95_ms`."""
     base = alt.Chart(data, height=AXIS + ROW * max(4, len(data)))
@@ -67,7 +80,9 @@ def latency(data: pd.DataFrame) -> alt.LayerChart:
     axis = alt.Axis(values=[0, 0.1, 1, 10, 100, 1_000, 10_000, 100_000], format=",~r")
     x = alt.X("p50_ms:Q", title=title, scale=scale, axis=axis)
     bars = base.mark_bar().encode(x=x, y=y, color=colour, tooltip=tips)
-    ticks = base.mark_tick(thickness=3, color="#D55E00").encode(x=alt.X("p95_ms:Q", scale=scale), y=y, tooltip=tips)
+    ticks = base.mark_tick(thickness=3, color="#D55E00", opacity=1).encode(
+        x=alt.X("p95_ms:Q", scale=scale), y=y, tooltip=tips
+    )
     return bars + ticks
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from dashboard.gateway import Gateway
+from dashboard.gateway import Gateway, Refused
 
 Json = dict[str, Any]
 
@@ -92,7 +92,10 @@ class MemoryQueue:
 
     def one(self, run_id: str) -> Json:
         """Return one."""
-        return next(each for each in self.found if each["run_id"] == run_id)
+        found = next((each for each in self.found if each["run_id"] == run_id), None)
+        if found is None:
+            raise Refused(f"There is no run {run_id}.")
+        return found
 
     def content(self, run_id: str) -> Json:
         """Return its texts."""

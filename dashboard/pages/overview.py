@@ -81,12 +81,12 @@ def _unpriced(count: int) -> str:
 def over_time(chosen: Filters, found: pd.DataFrame) -> None:
     """Show calls by how they ended, and cost, over time."""
     width = slice_s(chosen.hours)
-    each = {60: "minute", 3600: "hour"}.get(width, "day")
+    each = {60: "a minute", 3600: "an hour"}.get(width, "a day")
     left, right = st.columns(2)
     left.subheader("Calls by verdict")
-    left.altair_chart(charts.over_time(found, "calls", f"calls a {each} (UTC)", width, by="ending"))
+    left.altair_chart(charts.over_time(found, "calls", f"calls {each} (UTC)", width, "ending", chosen.span))
     right.subheader("Cost")
-    right.altair_chart(charts.over_time(found, "cost_usd", f"US dollars a {each} (UTC)", width))
+    right.altair_chart(charts.over_time(found, "cost_usd", f"US dollars {each} (UTC)", width, span=chosen.span))
     csv_download(found, "calls-over-time")
 
 

@@ -19,8 +19,9 @@ from dashboard.reviews import Json, ReviewDesk
 REASONS = ("", "correct", "wrong_facts", "wrong_tone", "incomplete", "policy_breach", "personal_data", "other")
 KINDS = {"Holds and audits": "", "Holds": "hold", "Audits": "audit"}
 STATES = {"Open": "open", "All": "any"}
+FEW = 6  # reviews that are listed whole
 _MARK = re.compile(r"\[[A-Z][A-Z0-9_]{1,31}_[a-z2-9]{6}\]|&lt;[A-Z][A-Z0-9_]+&gt;")
-_BOX = "white-space: pre-wrap; overflow-wrap: anywhere; border: 1px solid #d5d9e0; border-radius: 6px; padding: 12px"
+_BOX = "white-space: pre-wrap; overflow-wrap: anywhere; border: 1px solid #8888; border-radius: 6px; padding: 12px"
 
 
 def show(desk: ReviewDesk, now: datetime) -> None:
@@ -52,7 +53,7 @@ def queue(desk: ReviewDesk, now: datetime) -> list[Json]:
         return []
     rows = pd.DataFrame([_row(each, now) for each in found])
     looks: dict[str, Any] = {"on_select": "rerun", "selection_mode": "single-row"}
-    event = table(rows, "reviews", height=min(38 * (len(found) + 1), 260), **looks)
+    event = table(rows, "reviews", height="content" if len(found) <= FEW else 260, **looks)
     if selected := event.selection.rows:
         remember("review", str(found[selected[0]]["id"]))
     return found

@@ -44,7 +44,7 @@ ADVICE = {
     "unreadable": "The automation changed and takes other inputs now. Replay it with another input.",
     "restored": "It was open when a backup was made that was restored, and may have gone on since. Look, then replay.",
 }
-LATENCY_HOURS = 24
+LATENCY_HOURS, FEW = 24, 7  # runs that are listed whole
 HELD_CODE = "held_for_review"  # a call that waits for a reviewer is refused for now
 
 
@@ -87,10 +87,9 @@ def figures(numbers: Json, now: datetime) -> None:
     if numbers["events_refused"]:
         st.error(f"The gateway refused {numbers['events_refused']:,} events; they are missing in the ledger.")
     if numbers["ended"]:
-        hour = [{"minute_us": int(now.timestamp() - ago_s) // 60 * 60_000_000, "runs": 0} for ago_s in (3540, 0)]
-        data = pd.DataFrame([*hour, *numbers["ended"]])  # the whole hour, or one minute would fill the picture
+        data = pd.DataFrame(numbers["ended"])
         data["slice_ts"] = pd.to_datetime(data["minute_us"], unit="us", utc=True)
-        st.altair_chart(charts.over_time(data, "runs", "runs ended in a minute", 60))
+        st.altair_chart(charts.over_time(data, "runs", "runs ended in a minute (UTC)", 60, span=span_of(1, now, "UTC")))
 
 
 def listed(queue: Queue, numbers: Json) -> list[Json]:
@@ -108,7 +107,9 @@ def listed(queue: Queue, numbers: Json) -> list[Json]:
         told = queue.replay_all(automation, None)
         st.toast(f"{len(told['replayed'])} run again, {len(told['refused'])} do not.")
     rows = pd.DataFrame([{shown: _cell(run, name) for name, shown in _COLUMNS.items()} for run in found]).fillna("")
-    event = table(rows, "runs", on_select="rerun", selection_mode="single-row", height=min(38 * (len(found) + 1), 300))
+    event = table(
+        rows, "runs", on_select="rerun", selection_mode="single-row", height="content" if len(found) <= FEW else 300
+    )
     if selected := event.selection.rows:
         remember("run", str(found[selected[0]]["run_id"]))
     return found

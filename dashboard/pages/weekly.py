@@ -22,7 +22,7 @@ from metrics.health.review.words import OBJECTIVE_NAMES
 _ABREAST = 4
 _CARDS = 8
 _MOVED, _ALL = "Those that moved or miss a target", "All automations"
-_INK = "#667085"  # readable on light and on dark
+_INK = {"dark": "#d0d5dd", "light": "#475467"}  # of what is written in drawings
 
 
 def show(desk: WeeklyDesk, now: datetime) -> None:
@@ -88,9 +88,10 @@ def draw(parts: Iterator[Block]) -> None:
     under = ""
     for kind, group in groupby(parts, type):
         if kind is Picture:
+            ink = _INK[st.context.theme.type or "light"]
             pictures = [block for block in group if isinstance(block, Picture)]
             for column, picture in zip(st.columns(max(len(pictures), _ABREAST)), pictures, strict=False):
-                column.image(picture.svg.replace("currentColor", _INK))
+                column.image(picture.svg.replace("currentColor", ink))
         else:
             for block in group:
                 under = block.text if isinstance(block, Heading) else under

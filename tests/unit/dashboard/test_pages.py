@@ -106,6 +106,21 @@ def test_health_pages_show_figures_and_say_what_to_do_without_any(name: str) -> 
     assert not empty.dataframe
 
 
+def test_pages_over_weeks_begin_with_the_week_that_the_review_is_about() -> None:
+    app = run(health_page, "cost busy")
+    assert app.selectbox[0].value == "Last week"
+    assert run(health_page, "cost empty").selectbox[0].value == "This week"
+    app.selectbox[0].set_value("This week").run()
+    assert app.query_params["weeks"] == "This week"
+
+
+def test_an_empty_page_leads_to_a_longer_range() -> None:
+    app = run(health_page, "cost empty")
+    app.button[0].click().run()
+    assert app.selectbox[0].value == "Last 12 weeks"
+    assert not app.button
+
+
 def test_quality_names_the_layer_that_costs_most_and_leads_to_the_runs() -> None:
     app = run(health_page, "quality busy")
     assert any("prompt, 2 of 3 failed runs" in line.value for line in app.markdown)

@@ -132,6 +132,13 @@ def test_texts_are_shown_only_when_asked_for() -> None:
     assert any("ValueError" in block.value for block in app.code)
 
 
+def test_a_run_that_only_the_record_knows_is_shown_and_leads_to_its_calls() -> None:
+    app = shown("quiet", run="[x](https://evil.example)")
+    assert app.subheader[0].value == r"Run \[x\](https⁠://evil.example)"
+    assert any("/calls?range=2026-W39&run=%5Bx%5D" in each.value for each in app.caption)
+    assert "/calls?call=call_1" in app.dataframe[0].value["call"].tolist()
+
+
 def test_an_empty_queue_says_so() -> None:
     assert any("Nothing waits for anybody" in block.value for block in shown("quiet").success)
 
