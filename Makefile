@@ -1,6 +1,6 @@
 # One list of habits. `make run` and `make test` do their own set-up; see README.md for the plain lines behind them.
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check format lint types imports policy lock lock-others bench bench-redaction bench-peers bench-ledger campaign-kill campaign-inputs campaign-faults campaign-drain campaign-soak campaign-otlp campaign-retries campaign-clients campaign-policies campaign-worker campaign-burst campaign-holds campaign-trust campaign-bundles bench-export campaign-movers campaign-stories clean sbom campaign-canary
+.PHONY: help run demo test check format lint types imports policy lock lock-others bench bench-redaction bench-splits bench-stalls bench-peers bench-ledger campaign-kill campaign-inputs campaign-faults campaign-drain campaign-soak campaign-otlp campaign-retries campaign-clients campaign-policies campaign-worker campaign-burst campaign-holds campaign-trust campaign-bundles bench-export campaign-movers campaign-stories clean sbom campaign-canary
 
 UPSTREAM ?= simulated
 BIN := .venv/bin
@@ -60,6 +60,14 @@ bench-ledger: ## the dashboard's questions on ten million made-up calls (8 minut
 bench-redaction: ## public leak benchmark through a gateway, chunk-invariance on our streams (15 minutes)
 	@tools/install.sh dev
 	@$(BIN)/python -m benchmarks.campaign_leaks $(ARGS)
+
+bench-splits: ## every specimen of every kind in all its two- and three-part splits, with the public tool (15 minutes)
+	@tools/install.sh dev
+	@$(BIN)/python -m benchmarks.campaign_leaks --only splits --longest 100000 $(ARGS)
+
+bench-stalls: ## hostile requests of 200 kB: how long they hold up the other requests of their worker (1 minute)
+	@tools/install.sh dev
+	@$(BIN)/python -m benchmarks.stalls
 
 campaign-kill: ## kill -9 gateway workers and the recorder under load; count what is lost
 	@tools/install.sh dev

@@ -105,15 +105,18 @@ def specimens() -> Iterator[tuple[str, Vault]]:
     yield f"Dear {' or '.join(vault.values)} **bye**", vault
 
 
-def invariance(packages: Path, rounds: int) -> tuple[int, int]:
-    """Check every specimen with `chunk-invariance`; give how many, and how many splits."""
+def invariance(packages: Path, rounds: int, longest: int = LONGEST_FOR_THREE_PARTS) -> tuple[int, int]:
+    """Check every specimen with `chunk-invariance`, those up to `longest` in all three-part splits too.
+
+    Gives how many specimens there were, and how many splits.
+    """
     site.addsitedir(str(packages))
     check: Callable[..., int] = importlib.import_module("chunk_invariance").assert_chunk_invariant
     redactor, rnd = Redactor(Redaction(), b"k" * 32), random.Random(7)
     count = splits = 0
     for text, vault in specimens():
         streams, wholes = _filters(redactor, vault)
-        parts: Sequence[Any] = [2, 3] if len(text) <= LONGEST_FOR_THREE_PARTS else [2]
+        parts: Sequence[Any] = [2, 3] if len(text) <= longest else [2]
         splits += sum(check(streams, wholes, text, splits=part) for part in parts)
         count += 1
     texts = [text for text, _ in specimens()]
@@ -134,15 +137,16 @@ def _filters(redactor: Redactor, vault: Vault) -> tuple[Callable[[Iterable[str]]
 @click.option("--seeds", default=3, help="Random seeds for each oracle of version 2.")
 @click.option("--iterations", default=20)
 @click.option("--random-splits", "rounds", default=1000)
+@click.option("--longest", default=LONGEST_FOR_THREE_PARTS, help="Longest text that is cut in all three-part ways.")
 @click.option("--only", type=click.Choice(["leaks", "splits"]), default=None)
-def main(seeds: int, iterations: int, rounds: int, only: str | None) -> None:
+def main(seeds: int, iterations: int, rounds: int, longest: int, only: str | None) -> None:
     python = python_of(REQUIREMENTS)
     good = True
     if only != "splits":
         good = leaks(python.parent, seeds, iterations)
     if only != "leaks":
         packages = next((python.parent.parent / "lib").glob("python*/site-packages"))
-        count, splits = invariance(packages, rounds)
+        count, splits = invariance(packages, rounds, longest)
         say("chunk-invariance: texts, splits alike", f"{count} + {rounds}, {splits}")
     raise SystemExit(0 if good else 1)
 
