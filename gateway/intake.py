@@ -25,6 +25,7 @@ from redaction.redactor import Redactor
 from redaction.types import Blocked, Cleared, RedactionFailed
 
 MAX_ITEMS: Final = 1000
+_AT_ONCE: Final = 4
 OTHER: Final = "other"  # the kind of an event whose own word for it had to be sealed
 _ID: Final = re.compile(r"[A-Za-z0-9_.:\-]{1,128}")
 _WORD: Final = re.compile(r"[a-z][a-z0-9_.\-]{0,63}")
@@ -90,7 +91,7 @@ class Intake:
         reports = [read(_item(item, plural, n), f"{plural}[{n}].") for n, item in enumerate(items)]
         if check is not None:
             await check(reporter, [(f"{plural}[{n}].", report) for n, report in enumerate(reports)])
-        return {"object": "list", "data": await asyncio.gather(*(self._record(reporter, each) for each in reports))}
+        return {"object": "list", "data": await self._recorded(reporter, reports)}
 
     def _reporter(self, holder: KeyHolder) -> Reporter:
         try:
@@ -98,6 +99,15 @@ class Intake:
         except Ungoverned as error:
             raise errors.Ungoverned("No policy governs this API key, so nothing is recorded for it.") from error
         return Reporter(holder, bound, self.pipeline.redactors.of(bound, holder.facts.tenant).redactor)
+
+    async def _recorded(self, reporter: Reporter, reports: Sequence[Report]) -> list[Json]:
+        """Record many, a few at a time: a long list would hold up the calls of everybody else in this process."""
+        under_way: list[asyncio.Task[Json]] = []
+        for each in reports:
+            under_way.append(asyncio.create_task(self._record(reporter, each)))
+            if len(under_way) % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return await asyncio.gather(*under_way)
 
     async def _record(self, reporter: Reporter, report: Report) -> Json:
         facts, clean = reporter.holder.facts, reporter.redactor.clear_label

@@ -12,7 +12,7 @@ from automations.flow.gateway import Erased, Gateway, Json
 from automations.queue.outbox import Outbox, Waiting
 from automations.queue.sealing import Damaged, RunKey
 
-BATCH: Final = 200
+BATCH: Final = 50  # more at once would take the gateway longer than a live call takes
 _CODE: Final = re.compile(r"\d{3} ([a-z_]{1,64}):")
 _LEASE_S: Final = 60.0
 

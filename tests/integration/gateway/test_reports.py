@@ -1,5 +1,7 @@
 """Outcomes and events that callers report: checked, recorded once per id, texts sealed."""
 
+import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from gateway.intake import Intake
 from gateway.providers.scripted import ScriptedProvider
 from gateway.routes import events, outcomes, redact
 from metrics.client import Known
+from metrics.record.commits import Commit, OnFailure
 from metrics.record.content import Content
 from metrics.record.events import Event, encode
 from metrics.record.journal import MemoryJournal
@@ -86,6 +89,35 @@ def test_a_list_is_recorded_in_order(client: TestClient, journal: MemoryJournal)
     answer = client.post("/v1/outcomes", json={"outcomes": items}).json()
     assert [item["id"] for item in answer["data"]] == [f"o-{n}" for n in range(20)]
     assert len(journal.committed) == 20
+
+
+class TurnsCounted(MemoryJournal):
+    """Notes in which turn of the event loop each record was written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.turn = 0
+        self.turns: list[int] = []
+
+    def begin_counting(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.turn += 1
+        if len(self.turns) < 20:
+            loop.call_soon(self.begin_counting, loop)
+
+    async def commit(self, event: Event, content: Content | None, *, on_failure: OnFailure = "block") -> Commit:
+        if not self.turn:
+            self.begin_counting(asyncio.get_running_loop())
+        self.turns.append(self.turn)
+        return await super().commit(event, content, on_failure=on_failure)
+
+
+def test_a_long_list_lets_others_take_turns(tmp_path: Path) -> None:
+    journal = TurnsCounted()
+    governed = pipeline(snapshot(tmp_path), ScriptedProvider([]), journal)
+    app = create_app(governed, [events.router(Intake(governed, lambda tenant, name: f"{tenant}-{hash(name):x}"))])
+    with TestClient(app, headers={"authorization": f"Bearer {KEY.decode()}"}) as client:
+        client.post("/v1/events", json={"events": [EVENT | {"id": f"e-{n}"} for n in range(20)]})
+    assert max(Counter(journal.turns[:20]).values()) <= 4
 
 
 WRONG: Any = [
