@@ -127,7 +127,7 @@ def price(stand: Stand) -> None:
     """Put prices in force, without which no budget can be kept."""
     prices = ", ".join(PRICE.replace("NAME", name) for name in ("bench", "silent"))
     (stand.folder / "policies" / "prices.yaml").write_text(f"schema: 1\nprices: [{prices}]\n")
-    while asyncio.run(ask(stand.port, chat(model="words-10-5"), 20)).status == 403:
+    while asyncio.run(ask(stand.port, chat(model="silent/m"), 20)).status == 403:  # it leaves no connection behind
         time.sleep(0.1)
 
 

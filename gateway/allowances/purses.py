@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final
 
 from gateway.control.budgets import Allowance, AllowanceStore, Settled, Wish
@@ -35,6 +36,20 @@ class Purse:
     denied_until_us: int = 0
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
+    def reserve(self, need: int) -> bool:
+        """Set aside what one call may use, if there is so much."""
+        if self.left < need:
+            return False
+        self.left -= need
+        self.open += 1
+        return True
+
+    def unwanted(self, need: int, leasing: "asyncio.Task[bool]") -> None:
+        """Take back what was set aside for a call that has left."""
+        if not leasing.cancelled() and leasing.exception() is None and leasing.result():
+            self.left += need
+            self.open -= 1
+
 
 class Purses:
     """All allowances of one worker; used from its event loop only, while the store works in threads."""
@@ -43,6 +58,7 @@ class Purses:
         self._store, self._clock_us, self._tidy_s = store, clock_us, tidy_s
         self._owing = asyncio.Event()
         self._purses: dict[Allowance, Purse] = {}
+        self._leasing: set[asyncio.Task[bool]] = set()
 
     async def reserve(self, allowance: Allowance, wish: Wish) -> bool:
         """Set aside what a call may use; tell whether the ceiling allowed it.
@@ -52,11 +68,7 @@ class Purses:
         """
         purse = self._purses.setdefault(allowance, Purse())
         purse.idle, purse.wish = False, wish
-        if purse.left < wish.need and not await self._fill(allowance, purse, wish):
-            return False
-        purse.left -= wish.need
-        purse.open += 1
-        return True
+        return purse.reserve(wish.need) or await self._fill(allowance, purse, wish)
 
     def settle(self, allowance: Allowance, reserved: int, used: int) -> None:
         """Replace what was set aside by what was used."""
@@ -117,30 +129,46 @@ class Purses:
 
     async def close(self) -> None:
         """Give everything back."""
+        await asyncio.gather(*self._leasing, return_exceptions=True)
         try:
             await self.tidy(everything=True)
         except ControlError:
             _LOG.warning("allowances were not given back; they count as spent until they are reconciled")
 
     async def _fill(self, allowance: Allowance, purse: Purse, wish: Wish) -> bool:
-        """Lease enough for this call, and for those that wait behind it if there is plenty."""
+        """Lease and reserve enough for this call; of a caller that leaves meanwhile it is kept, to be given back."""
         purse.waiting += wish.need
+        leasing = asyncio.create_task(self._lease(allowance, purse, wish))
+        self._leasing.add(leasing)
+        leasing.add_done_callback(self._leased)
         try:
-            async with purse.lock:
-                short = wish.need - purse.left
-                if short <= 0:
-                    return True
-                if purse.denied <= short and self._clock_us() < purse.denied_until_us:
-                    return False
-                ask = replace(wish, need=short, block=max(wish.block, purse.waiting))
-                grant = await asyncio.to_thread(self._store.take, allowance, ask)
-                purse.left += grant.granted
-                purse.taken = grant.taken
-                if not grant.granted:  # a caller that does not stop asking must not keep the database busy
-                    purse.denied, purse.denied_until_us = short, self._clock_us() + _DENIED_US
-                return purse.left >= wish.need
+            return await asyncio.shield(leasing)
+        except asyncio.CancelledError:
+            leasing.add_done_callback(partial(purse.unwanted, wish.need))
+            raise
         finally:
             purse.waiting -= wish.need
+
+    def _leased(self, leasing: asyncio.Task[bool]) -> None:
+        self._leasing.discard(leasing)
+        if not leasing.cancelled():
+            leasing.exception()  # seen, also when the caller has left
+
+    async def _lease(self, allowance: Allowance, purse: Purse, wish: Wish) -> bool:
+        """Lease enough for one call, and for those that wait behind it if there is plenty, and reserve it."""
+        async with purse.lock:
+            if purse.reserve(wish.need):
+                return True
+            short = wish.need - purse.left
+            if purse.denied <= short and self._clock_us() < purse.denied_until_us:
+                return False
+            ask = replace(wish, need=short, block=max(wish.block, purse.waiting))
+            grant = await asyncio.to_thread(self._store.take, allowance, ask)
+            purse.left += grant.granted
+            purse.taken = grant.taken
+            if not grant.granted:  # a caller that does not stop asking must not keep the database busy
+                purse.denied, purse.denied_until_us = short, self._clock_us() + _DENIED_US
+            return purse.reserve(wish.need)
 
     async def _give_back(self, allowance: Allowance, purse: Purse, *, all_of_it: bool) -> None:
         async with purse.lock:

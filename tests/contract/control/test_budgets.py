@@ -67,6 +67,31 @@ def test_alerts_follow_what_was_spent_and_not_what_is_leased(database: Database,
     assert (state.taken, state.spent, state.alerted) == (81, 81, 0.8)
 
 
+def test_a_caller_that_leaves_while_a_lease_is_taken_does_not_take_it_along(store: AllowanceStore) -> None:
+    began, go_on = threading.Event(), threading.Event()
+
+    class Slow(MemoryStore):
+        def take(self, allowance: Allowance, wish: Wish) -> Any:
+            began.set()
+            go_on.wait(10)
+            return store.take(allowance, wish)
+
+        def give_back(self, allowance: Allowance, amount: int, settled: Any = None) -> None:
+            store.give_back(allowance, amount, settled)
+
+    async def play() -> None:
+        purses = Purses(Slow(), lambda: 0)
+        call = asyncio.create_task(purses.reserve(DAY, Wish(10, 50, 100)))
+        assert await asyncio.to_thread(began.wait, 10)
+        call.cancel()
+        await asyncio.wait([call])
+        go_on.set()
+        await purses.close()
+
+    asyncio.run(play())
+    assert store.take(DAY, Wish(100, 1, 100)).granted == 100
+
+
 def test_a_refused_call_says_that_the_budget_is_used_up(database: Database, clock: Clock) -> None:
     store = ControlStore(database, "w1")
     store.take(DAY, Wish(95, 1, 100, alerts=(0.5, 1.0)))
