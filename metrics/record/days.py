@@ -15,16 +15,19 @@ from metrics.record.rows import STAGES
 _KEYS: Final = ("day", "tenant", "automation", "dim", "key")
 _AT_ONCE: Final = 31
 _SLOTS: Final = "histogram(ceil(ln(greatest({0}_ms, 0.01)) / ln(1.02))::INTEGER) FILTER (refused = 0 AND abandoned = 0)"
+_SUMMED: Final = ", ".join(
+    f"{{{{'stage': '{stage}', 'calls': count({stage}_us), 'total_us': sum({stage}_us)::BIGINT, 'slots': "
+    f"histogram(ceil(ln(greatest({stage}_us, 1)) / ln(1.02))::INTEGER) FILTER ({stage}_us IS NOT NULL)}}}}"
+    for stage in STAGES
+)
 _STAGES: Final = f"""INSERT INTO day_stages BY NAME
-    SELECT bucket::DATE AS day, $tenant AS tenant, automation, stage, count(*) AS calls, sum(us)::BIGINT AS total_us,
-        histogram(ceil(ln(greatest(us, 1)) / ln(1.02))::INTEGER) AS slots
-    FROM (
-        SELECT {{bucket}} AS bucket, automation, unnest([
-            {", ".join(f"{{{{'stage': '{stage}', 'us': {stage}_us}}}}" for stage in STAGES)}], recursive := true)
-        FROM model_calls
-        WHERE tenant = $tenant AND ts_us >= $since AND ts_us < $until AND outcome <> 'interrupted'
-            AND ($automation::VARCHAR IS NULL OR automation = $automation)
-    ) WHERE us IS NOT NULL GROUP BY ALL"""  # noqa: S608
+    SELECT * EXCLUDE (bucket), bucket::DATE AS day, $tenant AS tenant FROM (
+        SELECT bucket, automation, unnest(stages, recursive := true) FROM (
+            SELECT {{bucket}} AS bucket, automation, [{_SUMMED}] AS stages FROM model_calls
+            WHERE tenant = $tenant AND ts_us >= $since AND ts_us < $until AND outcome <> 'interrupted'
+                AND ($automation::VARCHAR IS NULL OR automation = $automation)
+            GROUP BY ALL)
+    ) WHERE calls > 0"""  # noqa: S608
 _TIMES: Final = ("total", "upstream", "overhead")
 _NOT_SUMMED: Final = {"total_ms", "upstream_ms", "overhead_ms", "ttft_ms", "bucket", "automation", "dim", "key"}
 

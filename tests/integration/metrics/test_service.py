@@ -100,6 +100,9 @@ async def every_kind(journal: FileJournal) -> None:
         await journal.commit(
             Event(f"step_{tenant}", "step.end", TS, tenant, f"{tenant}_triage", f"{tenant}_run", "classify", body=step)
         )
+        dead = {"cause": "timeout", "layer": "orchestration"}
+        who = (tenant, f"{tenant}_triage", f"{tenant}_dead", "send")
+        await journal.commit(Event(f"dead_{tenant}", "dead_letter", TS, *who, body=dead))
         await journal.commit(Event(f"note_{tenant}", "policy.activated", TS, tenant, f"{tenant}_triage"))
         bad = {"outcome": "error", "error_code": "upstream_error", "total_ms": 20.0, "policy": f"{tenant}_policy"}
         await journal.commit(end(f"{tenant}_2", TS, tenant, run=f"{tenant}_bad", **bad))
