@@ -101,7 +101,7 @@ class Clearing:
         for end in (seam + _SEAM, len(whole)):
             window = [_shift(entity, start) for entity in self._finder.find(whole[start:end])]
             across = [entity for entity in window if entity.start < seam < entity.end]
-            if not any(entity.end >= end for entity in across):
+            if not any(_is_open(whole, entity.end, end) for entity in across):
                 break
         return across
 
@@ -140,6 +140,11 @@ class Clearing:
                 return mark
             mark = self._minter.placeholder(kind, value, attempt)
         raise AssertionError("no free placeholder in 64 attempts")
+
+
+def _is_open(whole: str, at: int, end: int) -> bool:
+    """Say whether a value that ends at an offset might go on where the window ends: marks at its end are no part."""
+    return at >= end or not whole[at:end].strip(" .,:;\n")
 
 
 def _copy(value: str, done: int, until: int, borders: list[int], out: list[str], pieces: list[str]) -> int:

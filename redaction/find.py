@@ -7,7 +7,7 @@ import re
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from copy import copy
 from functools import lru_cache
@@ -25,7 +25,10 @@ _SHORTEST = 16
 _MOST_PARTS = 16  # separators of a path after which encoded text may begin
 _SEPARATOR = re.compile(r"[/_.-]+")
 _WRAP = re.compile(r"[ \t]*\r?\n[ \t]*")
+# Words written letter by letter: `j o h n @ ...`.
+_SPACED = Recognizer("spaced", ENCODED, r"\b\w(?: [\w@.+-]){9,63}\b", FLOOR)
 _PIECE = Recognizer("encoded", ENCODED, r"\b[A-Za-z0-9+/_-]{16}", FLOOR, run=r"[A-Za-z0-9+/_=-]")
+_BASE32 = re.compile(r"(?:[A-Z2-7]{16,}|[a-z2-7]{16,})\Z")
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2}){8,}\Z")
 _SPLIT = re.compile(r"(?<=[a-z])(?=[A-Z])|[_.-]+")
 _PARTS = 5  # of the scan's automaton: every new sentence is one that it has not met
@@ -33,7 +36,7 @@ _CACHED_FROM = 160  # characters; shorter texts are scanned faster than looked u
 
 
 def decode_piece(value: str) -> str | None:
-    """Decode hexadecimal or base64 text, perhaps behind a path; None when that gives no readable text."""
+    """Decode hexadecimal, base64 or base32 text, perhaps behind a path; None when that gives no readable text."""
     text = _decoded(value)
     cuts = () if text is not None else [found.end() for found in _SEPARATOR.finditer(value)][:_MOST_PARTS]
     for cut in cuts:
@@ -45,15 +48,26 @@ def decode_piece(value: str) -> str | None:
 
 def _decoded(value: str) -> str | None:
     piece = value.rstrip("=")
+    text = _read(bytes.fromhex, piece) if _HEX.match(piece) else _read(_from_base64, piece)
+    return _read(_from_base32, piece.upper()) if text is None and _BASE32.match(piece) else text
+
+
+def _read(decode: Callable[[str], bytes], piece: str) -> str | None:
+    """Decode a piece to text in UTF-8 or UTF-16; None when that gives no readable text."""
     try:
-        if _HEX.match(piece):
-            raw = bytes.fromhex(piece)
-        else:
-            raw = base64.b64decode(piece.translate(_URL_SAFE) + "=" * (-len(piece) % 4), validate=True)
-        text = raw.decode("utf-8")
+        raw = decode(piece)
+        text = raw.decode("utf-16-le" if raw[1:2] == b"\0" else "utf-16-be" if raw[:1] == b"\0" else "utf-8")
     except (binascii.Error, ValueError):
         return None
     return text if all(char.isprintable() or char in "\r\n\t" for char in text) else None
+
+
+def _from_base64(piece: str) -> bytes:
+    return base64.b64decode(piece.translate(_URL_SAFE) + "=" * (-len(piece) % 4), validate=True)
+
+
+def _from_base32(piece: str) -> bytes:
+    return base64.b32decode(piece + "=" * (-len(piece) % 8))
 
 
 _URL_SAFE = str.maketrans("-_", "+/")
@@ -117,7 +131,7 @@ class Finder:
     def __init__(self, recognizers: Iterable[Recognizer], key: bytes) -> None:
         self._memory: Memory[Seen] = Memory(key)
         self._normaliser = Normaliser()
-        self._scanner = _scanner((*recognizers, placeholders.WRITTEN, _PIECE))
+        self._scanner = _scanner((*recognizers, placeholders.WRITTEN, _SPACED, _PIECE))
         self._due = NEVER
 
     def until(self, limit_s: float) -> "Finder":
@@ -163,14 +177,19 @@ class Finder:
     def _opened(self, text: str, found: list[Entity], depth: int) -> list[Entity]:
         plain = [entity for entity in found if entity.kind is not ENCODED]
         if depth < MAX_DEPTH:
-            encoded = sorted((e for e in found if e.kind is ENCODED), key=lambda entity: entity.start)
+            pieces = sorted((e for e in found if e.kind is ENCODED), key=lambda entity: entity.start)
+            encoded = [piece for piece in pieces if piece.recognizer != _SPACED.name]
             for piece in (*encoded, *_wrapped(text, encoded)):
-                plain += self._inside(text, piece, depth)
+                decoded = decode_piece(_WRAP.sub("", text[piece.start : piece.end]))
+                plain += self._inside(decoded, piece, depth)
+            for piece in pieces:
+                letters = text[piece.start : piece.end]
+                if piece.recognizer == _SPACED.name and not letters.replace(" ", "").isdigit():
+                    plain += self._inside(letters.replace(" ", ""), piece, depth)
         return plain
 
-    def _inside(self, text: str, piece: Entity, depth: int) -> list[Entity]:
+    def _inside(self, decoded: str | None, piece: Entity, depth: int) -> list[Entity]:
         """Give the encoded piece as a whole under the kind found inside it; parts of it cannot be cut out."""
-        decoded = decode_piece(_WRAP.sub("", text[piece.start : piece.end]))
         within = self.find(decoded, depth=depth + 1) if decoded else []
         if not within:
             return []

@@ -14,13 +14,13 @@ _GONE = re.compile(rb"\x7f+")
 # Backslashes are doubled with every JSON in which an escape is wrapped.
 _ESCAPE = re.compile(
     rb"%[0-9A-Fa-f]{2}|&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,9});"
-    rb"|\\{1,8}(?:u[0-9A-Fa-f]{4}|u\{[0-9A-Fa-f]{1,6}\}|x[0-9A-Fa-f]{2}|[nrt])"
+    rb"|\\{1,8}(?:u[0-9A-Fa-f]{4}|u\{[0-9A-Fa-f]{1,6}\}|x[0-9A-Fa-f]{2}|[0-3][0-7]{2}(?![0-9])|[nrt])"
 )
 _JSON_ESCAPE = re.compile(_ESCAPE.pattern + rb'|\\["\\/bf]')
 # What may still become an escape when more text comes.
 _OPEN_ESCAPE = re.compile(
     rb"(?:%[0-9A-Fa-f]?|&(?:#?[A-Za-z0-9]{0,9})"
-    rb"|\\{1,8}(?:u[0-9A-Fa-f]{0,3}|u\{[0-9A-Fa-f]{0,6}|x[0-9A-Fa-f]?)?)\Z"
+    rb"|\\{1,8}(?:u[0-9A-Fa-f]{0,3}|u\{[0-9A-Fa-f]{0,6}|x[0-9A-Fa-f]?|[0-3][0-7]{0,2})?)\Z"
 )
 _SIMPLE = {ord("n"): b"\n", ord("r"): b"\n", ord("t"): b" ", ord("b"): b" ", ord("f"): b" "}
 
@@ -155,7 +155,7 @@ def _decode(escape: bytes) -> bytes | None:
     name = escape.lstrip(b"\\") or b"\\"
     if len(name) == 1:
         return _SIMPLE.get(name[0], name)
-    code = int(name[1:].strip(b"{}"), 16)
+    code = int(name, 8) if name.isdigit() else int(name[1:].strip(b"{}"), 16)
     return _folded(chr(code)) if code <= sys.maxunicode else None
 
 

@@ -45,6 +45,11 @@ DISGUISES = {
     "base64 in a data url": f"data:text/plain;base64,{b64(TEXT)}",
     "base64, very long": b64("nothing here, go on. " * 5000 + TEXT),
     "hexadecimal": TEXT.encode().hex(),
+    "base32": base64.b32encode(TEXT.encode()).decode(),
+    "base32 in small letters": base64.b32encode(TEXT.encode()).decode().lower().rstrip("="),
+    "base64 of utf-16": base64.b64encode(TEXT.encode("utf-16-le")).decode(),
+    "octal escapes": "".join(f"\\{ord(char):03o}" for char in TEXT),
+    "letter by letter": f"write to {' '.join(MAIL)} soon",
     "full width": "".join(chr(ord(char) + 0xFEE0) if "!" <= char <= "~" else char for char in TEXT),
     "zero width": "\u200b".join(TEXT),
     "soft hyphens": "\u00ad".join(TEXT),
@@ -81,7 +86,9 @@ def test_a_request_does_not_carry_a_disguised_value(redactor: Redactor, name: st
 
 # Long encoded text in prose is not looked into in answers: it begins no match that a stream could wait for.
 IN_ANSWERS = {
-    name: text for name, text in DISGUISES.items() if not name.startswith(("base64", "hexadecimal", "percent twice"))
+    name: text
+    for name, text in DISGUISES.items()
+    if not name.startswith(("base", "hexadecimal", "percent twice", "letter by letter"))
 }
 
 
