@@ -30,6 +30,16 @@ LEVELS = {
 _SIGN_SHARE = 0.5
 _NO_DOUBT_SHARE = 0.9
 _NAME_FLAGS = frozenset("FfLl")
+# Words of greetings, sign-offs and labels in ten languages: capitalised beside names, and nobody's name.
+_COURTESIES = """
+dear regards rgds sincerely cheers thanks hello hallo bonjour bonsoir cordialement madame monsieur sehr geehrte
+geehrter geehrten mit freundlichen freundliche grüße grüßen grüsse grüssen gruß gruss viele ihr ihre ihren ihrem
+euer eure estimado estimada estimados saludos atentamente cordiales prezado prezada abs abraços atenciosamente
+cumprimentos gentile egregio cordiali saluti distinti szanowny szanowna szanowni pozdrawiam pozdrowienia geachte
+groet groeten vriendelijke hartelijke hej hälsningar vänliga hilsen venlig adres adresse anschrift address dirección
+direccion endereço endereco indirizzo sécu kundenservice serviceteam
+"""
+_COURTESY = frozenset(form for word in _COURTESIES.split() for form in (word, word.capitalize()))
 _CODE = re.compile(r"[A-Za-z0-9+/=_-]{16,}")
 _DOMAIN = re.compile(r"(?:https?://|www\.|@)[\w.-]+")
 _TURN = re.compile(r"(?<=[0-9])[A-Za-z]|(?<=[A-Za-z])[0-9]")
@@ -77,7 +87,7 @@ class NamesModel:
         needed = np.array([1.0, *(least[label] for label in self._weights.labels[1:])], np.float32)
         for i in np.nonzero(names >= needed[likely])[0].tolist():
             word = tokens.words[i]
-            if names[i] >= _SIGN_SHARE or word.isalnum():
+            if (names[i] >= _SIGN_SHARE or word.isalnum()) and word not in _COURTESY:
                 label = self._weights.labels[likely[i]]
                 yield _Token(tokens.starts[i], tokens.ends[i], label, float(names[i]), word)
 

@@ -100,3 +100,16 @@ def test_offsets_and_scores_are_sound_for_any_text(names: Names, text: str) -> N
         assert end <= entity.start < entity.end <= len(text)
         assert 0.5 <= entity.score <= 1
         end = entity.end
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Mit freundlichen Grüßen\n\nIhr Serviceteam",
+        "Ihre Bestellung ist da. Gruß",
+        "Abs,",
+        "Kind regards,\nThe Customer Care Team",
+    ],
+)
+def test_greetings_and_sign_offs_name_nobody(names: Names, text: str) -> None:
+    assert names.find(text, "balanced") == []
