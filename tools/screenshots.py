@@ -23,7 +23,6 @@ PAGES = (  # of the demo; the settings without folders of this machine
     "settings?search=seconds",
 )  # fmt: skip
 WINDOW = 900
-COLOURS = 256  # as many as a page of text and charts needs: a third of the size
 
 
 def settled(page: Page) -> None:
@@ -46,10 +45,9 @@ def whole(page: Page, width: int) -> bytes:
 
 
 def kept(picture: bytes, path: Path) -> None:
-    """Write a picture with few colours."""
-    Image.open(io.BytesIO(picture)).convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE).save(
-        path, optimize=True
-    )
+    """Write a picture with 256 colours: less than half the size, and nobody sees a difference."""
+    few = Image.open(io.BytesIO(picture)).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    few.save(path, optimize=True)
 
 
 @click.command()
@@ -67,12 +65,11 @@ def main(link: str, folder: Path, pages: tuple[str, ...], width: int, scheme: Li
         page = browser.new_page(viewport={"width": width, "height": WINDOW}, color_scheme=scheme)
         page.goto(link)
         settled(page)
-        for number, asked in enumerate(pages or PAGES):
+        for asked in pages or PAGES:
             page.goto(f"{base}/{asked}")
             settled(page)
             name = asked.partition("?")[0] or "review"
-            taken = folder / f"{name}.png"
-            kept(whole(page, width), folder / f"{name}-{number}.png" if taken.exists() and pages else taken)
+            kept(whole(page, width), folder / f"{name}.png")
         browser.close()
 
 
