@@ -25,7 +25,7 @@ from policy.load import load_tree
 _HOUR_US: Final = DAY_US // 24
 _BEFORE_US: Final = 5 * WEEK_US  # so long that no review compares with it
 _VALID: Final = timedelta(days=365)
-_FIRST_TRIAGE: Final = 720  # runs in the week before the first: enough to certify by, whatever the seed
+_FIRST_TRIAGE: Final = 720  # runs in the week before the first: enough to certify by with most seeds
 _LOOKS: Final = (10, 12, 14, 16)  # hours at which reviewers look
 _SLOWER: Final = 4.0
 _DEARER: Final = (
