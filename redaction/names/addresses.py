@@ -1,6 +1,7 @@
 """What the model takes for an address and is none: labels with their numbers, such as `Ticket 88231, VIN 1HG...`."""
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 _SIGNS: Final = " \t\r#:.-"
@@ -23,9 +24,9 @@ _LABEL: Final = re.compile(
     r"|ticket|tracking|transaction|unit|version|volume|week)"
 )
 _CODES: Final = re.compile(r"(?:[A-Z]{2,5}|[a-z][A-Z]{1,4})(?:[ -][A-Z]{1,5})?")
-_ORDINAL: Final = re.compile(
-    r"(?:st|nd|rd|th)\b(?: (?:st(?:reet)?|ave(?:nue)?|r(?:oa)?d|blvd|dr(?:ive)?|lane|ln|pl(?:ace)?|c(?:our)?t)\b)?",
-    re.IGNORECASE,
+_ORDINALS: Final = frozenset({"st", "nd", "rd", "th"})
+_STREETS: Final = frozenset(
+    {"st", "street", "ave", "avenue", "rd", "road", "blvd", "dr", "drive", "ln", "lane", "pl", "place", "ct", "court"}
 )
 _LONG: Final = re.compile(r"\d(?:[ ./-]?\d){6,}")  # no house has such a number
 
@@ -35,10 +36,11 @@ def is_address(text: str) -> bool:
     return _BARE.fullmatch(text) is not None or any(_is_place(item.strip(_SIGNS)) for item in _ITEMS.split(text))
 
 
-def end_of_address(text: str, end: int) -> int:
-    """Return where an address ends of which the model left out the rest of an ordinal: `W 29` of `W 29th St`."""
-    rest = _ORDINAL.match(text, end) if text[end - 1].isdigit() else None
-    return rest.end() if rest else end
+def rest_of_ordinal(words: Sequence[str], at: int) -> int:
+    """Return how many words behind a number the model may have left out: two behind the 29 of `W 29 th St`."""
+    if not words[at].isdigit() or words[at + 1 : at + 2] == [] or words[at + 1].lower() not in _ORDINALS:
+        return 0
+    return 2 if at + 2 < len(words) and words[at + 2].lower() in _STREETS else 1
 
 
 def _is_place(item: str) -> bool:

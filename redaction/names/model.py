@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from redaction.names.addresses import is_address, rest_of_ordinal
 from redaction.names.crf import marginals
 from redaction.names.gazetteer import Gazetteer
 from redaction.names.scorer import Scorer
@@ -75,21 +76,42 @@ class NamesModel:
         tokens = tokenize(text)
         if not tokens.words:
             return []
-        kept = _outside(text, self._kept(text, tokens, least))
+        shares = marginals(self._scorer(text, tokens), self._weights.transitions)
+        kept = self._addressed(text, tokens, shares, self._kept(text, tokens, shares, least))
         return [
             _span(part) for run in _runs(kept, text) if not all(map(self._technical, run)) for part in _split(run, text)
         ]
 
-    def _kept(self, text: str, tokens: Tokens, least: Thresholds) -> Iterator[_Token]:
-        shares = marginals(self._scorer(text, tokens), self._weights.transitions)
+    def _kept(self, text: str, tokens: Tokens, shares: np.ndarray, least: Thresholds) -> list[_Token]:
         names = 1.0 - shares[:, 0]
         likely = shares[:, 1:].argmax(axis=1) + 1
         needed = np.array([1.0, *(least[label] for label in self._weights.labels[1:])], np.float32)
+        found = []
         for i in np.nonzero(names >= needed[likely])[0].tolist():
             word = tokens.words[i]
             if (names[i] >= _SIGN_SHARE or word.isalnum()) and word not in _COURTESY:
                 label = self._weights.labels[likely[i]]
-                yield _Token(tokens.starts[i], tokens.ends[i], label, float(names[i]), word)
+                found.append(_Token(tokens.starts[i], tokens.ends[i], label, float(names[i]), word))
+        return list(_outside(text, found))
+
+    def _addressed(self, text: str, tokens: Tokens, shares: np.ndarray, kept: list[_Token]) -> list[_Token]:
+        """Take back what cannot be an address, and add what is left out of one.
+
+        Every level judges the longest run that any level sees, so that a stronger one never hides less.
+        """
+        if not any(token.label == "ADDR" for token in kept):
+            return kept
+        widest = self._kept(text, tokens, shares, LEVELS["paranoid"])
+        parts = [part for run in _runs(widest, text) for part in _split(run, text) if part[0].label == "ADDR"]
+        none = {t.start for part in parts if not is_address(text[part[0].start : part[-1].end]) for t in part}
+        found = {token.start: token for token in kept if token.label != "ADDR" or token.start not in none}
+        places = {start: at for at, start in enumerate(tokens.starts)}
+        for token in [token for token in found.values() if token.label == "ADDR"]:
+            at = places[token.start]
+            for i in range(at + 1, at + 1 + rest_of_ordinal(tokens.words, at)):
+                start = tokens.starts[i]
+                found.setdefault(start, token._replace(start=start, end=tokens.ends[i], word=tokens.words[i]))
+        return [found[start] for start in sorted(found)]
 
     def _technical(self, token: _Token) -> bool:
         """Say whether a token is technical; a word that is also a name (Ruby) only when the model is in doubt."""

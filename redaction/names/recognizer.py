@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator, Sequence
 from importlib.resources import as_file, files
 
-from redaction.names.addresses import end_of_address, is_address
 from redaction.names.gazetteer import load_gazetteer
 from redaction.names.model import LEVELS, NamesModel
 from redaction.names.weights import read_weights
@@ -39,15 +38,8 @@ class Names:
             return []
         least = LEVELS[level]
         found = [
-            Entity(
-                KINDS[label],
-                start,
-                _end(text, end, label),
-                _score(share, least[label]),
-                _RECOGNIZERS.get(label, "names"),
-            )
+            Entity(KINDS[label], start, end, _score(share, least[label]), _RECOGNIZERS.get(label, "names"))
             for start, end, label, share in self._model.spans(text, least)
-            if label != "ADDR" or is_address(text[start:end])
         ]
         return [*found, *_postcodes(text, found)]
 
@@ -62,10 +54,6 @@ def _postcodes(text: str, found: Sequence[Entity]) -> Iterator[Entity]:
         for match, shift in ((_POSTCODE_AFTER.match(text, place.end), 0), (before, since)):
             if match is not None and not _YEAR.fullmatch(match[1]):
                 yield Entity("POSTCODE", match.start(1) + shift, match.end(1) + shift, place.score, "names.postcode")
-
-
-def _end(text: str, end: int, label: str) -> int:
-    return end_of_address(text, end) if label == "ADDR" else end
 
 
 def _score(share: float, least: float) -> float:

@@ -99,11 +99,12 @@ async def ask(product: Product, count: int, **body: Any) -> Counter[int]:
     return statuses
 
 
-def calls(product: Product, at_least: int) -> list[dict[str, Any]]:
-    """Return the recorded calls, waiting for that many."""
+def calls(product: Product, at_least: int, model: str | None = None) -> list[dict[str, Any]]:
+    """Return the recorded calls, or those that asked for a model, waiting for that many."""
     found: list[dict[str, Any]] = []
     for _ in range(100):
-        found = json.loads(product.sluice("calls", "list", "--limit", "5000", "--json"))
+        listed = json.loads(product.sluice("calls", "list", "--limit", "5000", "--json"))
+        found = [call for call in listed if model in (None, call["model_requested"])]
         if len(found) >= at_least:
             break
         time.sleep(0.1)
@@ -174,9 +175,8 @@ def test_a_shadow_answers_nobody_and_is_compared(product: Product, policies: Pat
     plain = LOWER.replace("routing: {candidates: [{model: simulated-large}]}", rules)
     (policies / "default.yaml").write_text(plain)
     in_force(product, before)
-    known = {call["call_id"] for call in calls(product, 0)}
-    assert asyncio.run(ask(product, 1)) == {200: 1}
-    (call,) = (each for each in calls(product, len(known) + 1) if each["call_id"] not in known)
+    assert asyncio.run(ask(product, 1, model="shadowed")) == {200: 1}
+    (call,) = calls(product, 1, "shadowed")
     assert call["model_answered"] == "simulated-small"
     shown = ""
     for _ in range(100):

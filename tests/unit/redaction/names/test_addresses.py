@@ -2,7 +2,7 @@
 
 import pytest
 
-from redaction.names.addresses import end_of_address, is_address
+from redaction.names.addresses import is_address, rest_of_ordinal
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,10 @@ def test_streets_places_and_postcodes_are(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("begun", "rest"), [("221 W 29", "th St"), ("40", "th street"), ("Dorpsstraat 8", ""), ("Mill Ln", "")]
+    ("words", "rest"),
+    [("29 th St ,", 2), ("40 th street", 2), ("3 rd floor", 1), ("Dorpsstraat 8", 0), ("8 ,", 0), ("th St", 0)],
 )
-def test_an_ordinal_is_taken_whole(begun: str, rest: str) -> None:
-    assert end_of_address(f"{begun}{rest}, next", len(begun)) == len(begun + rest)
+def test_an_ordinal_is_taken_whole(words: str, rest: int) -> None:
+    found = words.split()
+    number = next((at for at, word in enumerate(found) if word.isdigit()), 0)
+    assert rest_of_ordinal(found, number) == rest
