@@ -134,6 +134,7 @@ def measure() -> tuple[list[Row], float, float]:
         for _, server, _ in servers:
             wait_ready(server.port, "/readyz")
             drive(Load(server.port, 500, 8, key=KEY, first=900_000))
+            server.settle()
         with Progress(console=Console(stderr=True)) as progress:
             task = progress.add_task("rounds", total=ROUNDS * len(servers))
             for number in range(ROUNDS):

@@ -103,6 +103,7 @@ def measured(subject: Subject, folder: Path, upstream: int, numbers: Numbers) ->
     """Return the figures of every row of one server."""
     rows: dict[str, Figures] = {}
     with standing(subject, folder, upstream) as (server, recorder, cold_start_s):
+        server.settle()
         for row in subject.rows:
             fresh = row == "cold"
             drive(Load(server.port, 200, 8, key=KEY, first=numbers.take(200), fresh=fresh))

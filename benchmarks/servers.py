@@ -48,6 +48,11 @@ def wait_ready(port: int, path: str, *, seconds: float = 60) -> None:
     raise TimeoutError(f"nothing ready on port {port}{path} after {seconds} s")
 
 
+_LOOK_S = 0.5
+_LOOKS = 40
+_RESTS = 0.1  # of a core
+
+
 @dataclass(frozen=True)
 class Server:
     """A started program and its port."""
@@ -66,6 +71,17 @@ class Server:
             times = process.cpu_times()
             total += times.user + times.system
         return total * 1e6
+
+    def settle(self) -> None:
+        """Wait until the whole tree is at rest: what starts behind the first answer is not the cost of a call."""
+        before = self.cpu_us()
+        for _ in range(_LOOKS):
+            time.sleep(_LOOK_S)
+            now = self.cpu_us()
+            if now - before < _RESTS * _LOOK_S * 1e6:
+                return
+            before = now
+        raise TimeoutError("the server does not come to rest")
 
     def memory_mb(self) -> dict[str, float]:
         """Resident memory of the largest process, and of the tree, in MiB."""
