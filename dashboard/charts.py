@@ -29,6 +29,8 @@ ROW = 28  # height of one row of a ranked chart: room for every label
 AXIS = 60  # what the axis of a chart takes of its height
 AROUND = 130  # what the legend and the axis of a chart take of its height
 DAY_S = 86_400
+_WHOLE = alt.Axis(tickMinStep=1)
+_HOURS = alt.Axis(format="%H:%M", labelOverlap=True)
 _DAYS = alt.Axis(tickCount=alt.TimeIntervalStep("day", 1), format="%d %b", labelOverlap=True)
 NO_OVERLAP = alt.Axis(labelOverlap=False, labelLimit=240, labelFlush=False)
 
@@ -47,7 +49,7 @@ def over_time(
         alt.Tooltip(f"{value}:Q", title=title, format=",.6~f"),
     ]
     chart = alt.Chart(data, height=HEIGHT, title=alt.Title(title, anchor="start", fontWeight="normal")).encode(
-        x=alt.X("slice_ts:T", title=None, scale=_of(span), axis=_DAYS if width_s >= DAY_S else alt.Axis()),
+        x=alt.X("slice_ts:T", title=None, scale=_of(span), axis=_DAYS if width_s >= DAY_S else _HOURS),
         x2="slice_end:T",
         y=alt.Y("base:Q", title=None, axis=alt.Axis(format="$~r" if value.endswith("_usd") else ",~r")),
         y2="top:Q",
@@ -93,7 +95,7 @@ def entities(data: pd.DataFrame) -> alt.Chart:
         alt.Chart(data, height=AROUND + ROW * data["kind"].nunique())
         .mark_bar()
         .encode(
-            x=alt.X("n_found:Q", title="values found"),
+            x=alt.X("n_found:Q", title="values found", axis=_WHOLE),
             y=alt.Y("kind:N", sort="-x", title=None, axis=NO_OVERLAP),
             color=alt.Color("side:N", scale=scale, legend=alt.Legend(orient="top", title=None)),
             tooltip=["kind:N", "side:N", alt.Tooltip("n_found:Q", title="values")],
@@ -127,7 +129,7 @@ def stacked(data: pd.DataFrame, value: str, title: str, y: str, by: str, scale: 
         alt.Chart(data, height=AROUND + ROW * data[y].nunique())
         .mark_bar()
         .encode(
-            x=alt.X(f"sum({value}):Q", title=title),
+            x=alt.X(f"sum({value}):Q", title=title, axis=_WHOLE if value == "runs" else alt.Axis()),
             y=alt.Y(f"{y}:N", sort="-x", title=None, axis=NO_OVERLAP),
             color=colour,
             tooltip=[alt.Tooltip(f"{y}:N"), alt.Tooltip(f"{by}:N"), alt.Tooltip(f"sum({value}):Q", format=",.4f")],
