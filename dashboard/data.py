@@ -71,8 +71,13 @@ class LiveData:
 
 
 def frame(table: Table) -> pd.DataFrame:
-    """Return an answer as a data frame; every `*ts_us` column gets a UTC time beside it, named without `_us`."""
+    """Return an answer as a data frame; every `*ts_us` column gets a UTC time beside it, named without `_us`.
+
+    A missing text stays None, which is false: pandas makes it NaN, which is true, as soon as one row has a text.
+    """
     found = pd.DataFrame(table.rows, columns=list(table.columns))
+    for column in found.select_dtypes("str"):
+        found[column] = found[column].astype(object).where(found[column].notna(), None)
     for column in [c for c in found.columns if c.endswith("ts_us")]:
         found[column.removesuffix("_us")] = pd.to_datetime(found[column], unit="us", utc=True)
     return found

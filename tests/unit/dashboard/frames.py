@@ -115,7 +115,7 @@ def busy(simulated: int = 40, status: dict[str, Any] | None = None) -> MemoryDat
                 {"stage": "clear", "calls": 40, "p50_us": 300.0, "p95_us": 800.0, "p99_us": 900.0}
             ),
             "entities": rows({"side": "request", "kind": "EMAIL_ADDRESS", "n": 12, "calls": 9}),
-            "policies": rows(POLICY),
+            "policies": rows(POLICY, POLICY | {"git_commit": None}),
             "calls": rows(CALL),
             "call": rows(FULL),
             "observed": rows(OBSERVED),
