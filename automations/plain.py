@@ -10,6 +10,9 @@ _HIDDEN: Final = frozenset({"head", "template"})
 _BREAKS: Final = frozenset({"p", "br", "div", "tr", "li", "h1", "h2", "h3", "h4"})
 _TAG: Final = re.compile(r"<(?=[a-zA-Z/!?])(/?)([a-zA-Z][a-zA-Z0-9]{0,30})?")
 _NO_NUMBER: Final = re.compile(r"&#(?:\d{8,}|[xX][0-9a-fA-F]{7,});?")
+_CONTROL: Final = re.compile(
+    r"(\\\\)|\\u00[01][0-9a-f]|\\[bf]|\x7f"
+)  # as JSON writes them; tabs and line breaks it writes otherwise
 # Words that speak to a model and not to us: a person reads such a text.
 _ORDERS: Final = re.compile(
     r"\b(ignore|disregard|forget) (all |any |the |your |of )*(previous |prior |above |earlier |system )?"
@@ -51,6 +54,11 @@ def _behind(page: str, tag: re.Match[str], name: str) -> int:
         closing = _RAW[name].search(page, at)
         return len(page) if closing is None else closing.end()
     return at
+
+
+def without_controls(text: str) -> str:
+    """Give compact JSON without the control characters in its texts; tabs and line breaks stay."""
+    return _CONTROL.sub(r"\1", text)
 
 
 def one_spelling(text: str) -> str:

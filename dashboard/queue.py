@@ -84,7 +84,7 @@ class MemoryQueue:
         numbers = {state: sum(of.get(state, 0) for of in states.values()) for state in ("dead", "held")}
         told: Json = {"open": len(self.found) - numbers["dead"], "oldest_s": 75.0, "busy": 1, "events_waiting": 0}
         ended = [{"automation": "triage", "state": "done", "minute_us": 1_790_000_000_000_000, "runs": 4}]
-        return {**numbers, **told, "events_refused": 0, "automations": states, "ended": ended}
+        return {**numbers, **told, "events_refused": 0, "automations": states, "ended": ended, "sources": []}
 
     def runs(self, **filters: str) -> list[Json]:
         """List the runs."""

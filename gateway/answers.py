@@ -137,13 +137,10 @@ class SealedAnswers:
             act(tx)
 
     def _claim(self, tenant: str, item: sealed.SealedItem) -> Known | None:
-        found = sealed.get(self.database, tenant, item.kind, item.item_id)
         with self.database.write() as tx:
-            if found is None:
-                sealed.remove_expired(tx, tenant, item.kind, item.item_id)
-                if sealed.put(tx, tenant, item):
-                    return None
-        return self._opened(tenant, found or sealed.get(self.database, tenant, item.kind, item.item_id))
+            if sealed.take(tx, tenant, item):
+                return None
+        return self._opened(tenant, sealed.get(self.database, tenant, item.kind, item.item_id))
 
     def _item(self, tenant: str, kind: str, name: str, known: Known, seconds: float) -> sealed.SealedItem:
         nonce = secrets.token_bytes(_NONCE_BYTES)

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from automations.connectors.base import Bad, bad_shape, offer_all, tell_refused
+from automations.connectors.base import Bad, Unavailable, bad_shape, offer_all, tell_refused
 from automations.connectors.mail import Mail, mail_or_bad
 from automations.flow.automation import Offer
 
@@ -43,9 +43,13 @@ class Folder:
     name: str = "folder"
 
     def poll(self, offer: Offer) -> None:
-        """Offer the rows of every file that waits."""
+        """Offer the rows of every file that waits.
+
+        Raises:
+            Unavailable: there is no such folder yet.
+        """
         if not self.path.is_dir():
-            return
+            raise Unavailable(f"there is no folder {self.path.absolute()}; files are taken from it once it is there")
         for path in sorted(self.path.iterdir()):
             if self._is_wanted(path):
                 with _locked(path) as raw:

@@ -12,6 +12,7 @@ from automations.flow.gateway import Erased, Gateway
 from automations.flow.logbook import Logbook
 from automations.flow.progress import Progress
 from automations.flow.travel import Journey
+from automations.plain import without_controls
 from automations.queue.sealing import RunKey
 from automations.queue.store import CANCELLED, ERASED, Lane, Lease, NewRun, Pace, Store, queued_id
 
@@ -151,9 +152,8 @@ class _Checked(NamedTuple):
 
 def _checked(automation: Automation, given: Any) -> _Checked:
     """Check an input before anything is stored of it: what cannot be worked on is refused, and never waits."""
-    typed = automation.input_type.validate_python(given)
-    raw = automation.input_type.dump_json(typed)
-    if len(raw) > automation.limits.max_input_bytes:
+    typed, text = typed_input(automation, given)
+    if len(text.encode()) > automation.limits.max_input_bytes:
         raise TooLarge(f"an input of {automation.name} has more than {automation.limits.max_input_bytes} bytes")
     try:
         key, subject = automation.key(typed), automation.subject(typed)
@@ -165,7 +165,20 @@ def _checked(automation: Automation, given: Any) -> _Checked:
     subject = subject if subject and subject.strip() else None
     if subject is not None and len(subject) > MOST_SUBJECT:
         raise BadInput(f"the subject of an input of {automation.name} has more than {MOST_SUBJECT} characters")
-    return _Checked(raw.decode(), key, subject)
+    return _Checked(text, key, subject)
+
+
+def typed_input(automation: Automation, given: Any) -> tuple[Any, str]:
+    """Return an input of the automation's type and its JSON, without control characters.
+
+    Raises:
+        pydantic.ValidationError: it does not fit.
+    """
+    shape = automation.input_type
+    typed = shape.validate_python(given)
+    written = shape.dump_json(typed).decode()
+    text = without_controls(written)
+    return (typed if text == written else shape.validate_json(text)), text
 
 
 def new_run_id() -> str:

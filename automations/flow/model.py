@@ -71,8 +71,8 @@ class GatewayModel:
 
     def embed(self, model: str, texts: list[str]) -> list[list[float]]:
         """Return the embeddings of texts."""
-        client = self.client_of().with_options(timeout=self.time_left_s())
-        found = client.embeddings.create(model=model, input=texts, extra_headers=self.labels.headers())
+        made, headers = self.client_of().embeddings, self.labels.headers()
+        found = made.create(model=model, input=texts, extra_headers=headers, timeout=self.time_left_s())
         return [each.embedding for each in found.data]
 
     def _answer(self, model: str, messages: list[Any], options: dict[str, Any]) -> ChatCompletion:
@@ -81,9 +81,9 @@ class GatewayModel:
         if number in self.held:
             return self._released(self.held[number])
         headers = {**self.labels.headers(), "idempotency-key": quote(f"{self.once}.{number}")}
-        client = self.client_of().with_options(timeout=self.time_left_s())
+        options.setdefault("timeout", self.time_left_s())
         try:
-            answer: ChatCompletion = client.chat.completions.create(
+            answer: ChatCompletion = self.client_of().chat.completions.create(
                 model=model, messages=messages, stream=False, extra_headers=headers, **options
             )
         except APIStatusError as error:

@@ -105,4 +105,5 @@ turns: Final = Table(
     Column("owner", String, nullable=False),
     Column("until_us", BigInteger, nullable=False),
     Column("next_us", BigInteger, nullable=False),
+    Column("trouble", String),  # why the last poll gave nothing, in a sentence that names nobody
 )

@@ -22,6 +22,16 @@ class Turns:
         with self.store.database.write() as conn:
             conn.execute(update(turns).where(turns.c.owner == self.owner).values(until_us=until_us))
 
+    def tell(self, name: str, trouble: str | None) -> bool:
+        """Keep what hinders a source, None: nothing does; tell whether that is news."""
+        differs = turns.c.trouble.is_distinct_from(trouble)
+        with self.store.database.read() as conn:
+            if conn.execute(select(turns.c.name).where(turns.c.name == name, differs)).first() is None:
+                return False
+        with self.store.database.write() as conn:
+            conn.execute(update(turns).where(turns.c.name == name).values(trouble=trouble))
+        return True
+
     def mine(self, name: str, every_s: float) -> bool:
         """Take the turn if it is due and nobody else has it."""
         now_us = self.store.clock_us()
@@ -36,3 +46,9 @@ class Turns:
             taking = update(turns).where(turns.c.name == name, turns.c.next_us <= now_us, free)
             later = {"until_us": now_us + int(self.lease_s * 1e6), "next_us": now_us + int(every_s * 1e6)}
             return conn.execute(taking.values(owner=self.owner, **later)).rowcount == 1
+
+
+def troubles(store: Store) -> dict[str, str]:
+    """Return what hinders sources, by their names."""
+    with store.database.read() as conn:
+        return {row.name: row.trouble for row in conn.execute(select(turns).where(turns.c.trouble.is_not(None)))}

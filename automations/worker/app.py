@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Final
 
 import orjson
@@ -22,6 +22,8 @@ from automations.worker.access import Access, Forbidden, NotSignedIn, key_of
 from automations.worker.bodies import Answer, Bounded, Gold, Inputs, Many, Reason, Replay, Wanted
 from automations.worker.gateway import HttpGateway, KeyRefused
 from automations.worker.numbers import prometheus, queue_now
+from automations.worker.polling import hindered
+from automations.worker.pressure import Intake
 from automations.worker.reading import Reading
 
 DECIDERS: Final = ("reviewer", "policy_owner", "admin")
@@ -38,6 +40,7 @@ class Api:
     busy: Callable[[], int]
     allowed: Callable[[], int]
     wake: Callable[[], None]
+    intake: Intake = field(default_factory=Intake)
 
     @property
     def desk(self) -> Desk:
@@ -101,7 +104,7 @@ def _intake(api: Api) -> APIRouter:
         inputs = body.get("inputs") if isinstance(body, dict) else None
         if not isinstance(inputs, list) or not 1 <= len(inputs) <= 1000:
             raise ValueError("'inputs' must be a list of 1 to 1000 inputs.")
-        return _told(await run_in_threadpool(_from_caller, api, key, name, inputs))
+        return _told(await api.intake.take(lambda: _from_caller(api, key, name, inputs)))
 
     @routes.post("/hooks/{name}", status_code=202)
     async def hook(name: str, request: Request) -> dict[str, Any]:
@@ -110,7 +113,7 @@ def _intake(api: Api) -> APIRouter:
         if reader is None:
             raise Unknown(f"{name} has no hook")
         inputs = await run_in_threadpool(reader.read, dict(request.headers), await request.body())
-        return _told(await run_in_threadpool(_with_own_key, api, api.engine, name, inputs))
+        return _told(await api.intake.take(lambda: _with_own_key(api, api.engine, name, inputs)))
 
     return routes
 
@@ -125,7 +128,8 @@ def _looking(api: Api) -> APIRouter:
         now = queue_now(
             api.desk.depth(by.tenant), Outbox(api.engine.store).counts(by.tenant), api.engine.store.clock_us()
         )
-        return now | {"busy": api.busy(), "allowed": api.allowed(), "ended": api.desk.throughput(by.tenant, 60)}
+        here = {"busy": api.busy(), "allowed": api.allowed(), "ended": api.desk.throughput(by.tenant, 60)}
+        return now | here | {"sources": hindered(api.engine, by.tenant)}
 
     @routes.get("/runs")
     def listed(query: Annotated[Wanted, Query()], by: Who = viewer) -> dict[str, Any]:

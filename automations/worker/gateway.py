@@ -80,11 +80,17 @@ class HttpGateway:
         self._remember(run_id, key)
         return key
 
-    def recent_key(self, automation: str, run_id: str, wrapped: str) -> bytes:
-        """Return a run's key that was seen in the last seconds, or ask for it."""
+    def recent_keys(self, automation: str, wrapped: Mapping[str, str]) -> dict[str, bytes]:
+        """Return keys of runs that were seen in the last seconds, and ask for the others at once."""
+        since_s = time.monotonic() - _KEPT_S
         with self._lock:
-            at_s, key = self._open.get(run_id, (0.0, b""))
-        return key if time.monotonic() - at_s < _KEPT_S and key else self.open_key(automation, run_id, wrapped)
+            seen = {run: self._open[run] for run in wrapped if run in self._open}
+        keys = {run: key for run, (at_s, key) in seen.items() if at_s > since_s}
+        missing = [{"run": run, "wrapped": each} for run, each in wrapped.items() if run not in keys]
+        if missing:
+            answer = self._ask(automation, "POST", "/v1/run-keys/open", {"runs": missing})
+            keys |= {each["run"]: base64.b64decode(each["key"]) for each in answer["data"] if each["key"] is not None}
+        return keys
 
     def permit(self, automation: str, run_id: str, action: str, arguments: Json | None) -> Permit:
         """Ask the policy."""

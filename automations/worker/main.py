@@ -25,7 +25,7 @@ from automations.worker.app import Api, create_app
 from automations.worker.gateway import HttpGateway
 from automations.worker.loading import CannotLoad, load_automations
 from automations.worker.pool import Pool
-from automations.worker.pressure import Pressure
+from automations.worker.pressure import Intake, Pressure
 from automations.worker.relay import Relay
 
 __all__ = ("CannotLoad", "Options", "load_automations", "run")
@@ -60,9 +60,9 @@ def run(options: Options, automations: Mapping[str, Automation], listener: socke
         paced.pace = SharedPace(store)
     name = f"{socket.gethostname()[:40]}-{os.getpid()}-{secrets.token_hex(4)}"
     pool = Pool(engine, Relay(Outbox(store), gateway, gateway), name, options.slots, options.lease_s, pressure)
-    app = create_app(
-        Api(engine, gateway, Access(gateway.me), lambda: pool.busy, lambda: pressure.allowed, pool.wake.set)
-    )
+    access, intake = Access(gateway.me), Intake(pressure.pause_s)
+    api = Api(engine, gateway, access, lambda: pool.busy, lambda: pressure.allowed, pool.wake.set, intake)
+    app = create_app(api)
     pool.start()
     threading.Thread(target=_tidy, args=(Desk(store), pool.stopping), name="tidy", daemon=True).start()
     try:

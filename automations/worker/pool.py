@@ -11,7 +11,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
-from automations.connectors.base import Refused, Unavailable, bad_shape
+from automations.connectors.base import bad_shape
 from automations.flow.automation import Automation, Source
 from automations.flow.engine import Engine
 from automations.flow.failures import GatewayAway
@@ -19,6 +19,7 @@ from automations.flow.within import STEP_THREAD
 from automations.queue.store import Lease, LeaseLost, QueueFull
 from automations.queue.turns import Turns
 from automations.worker.gateway import NotTaken
+from automations.worker.polling import Polling, place_of
 from automations.worker.pressure import Pressure
 from automations.worker.relay import Relay
 
@@ -149,7 +150,10 @@ class Pool:
             self.wake.set()
 
     def _relay(self) -> float:
-        return 0.0 if self.relay.once() else _LOOK_S
+        began_s = time.monotonic()
+        if not self.relay.once():
+            return _LOOK_S
+        return self.pressure.pause_s(time.monotonic() - began_s) if self.pressure else 0.0
 
     def _polling(self, automation: Automation, source: Source, turns: Turns) -> Callable[[], float]:
         def offer(given: Sequence[Any]) -> list[str | None]:
@@ -157,12 +161,7 @@ class Pool:
             self.wake.set()
             return whys
 
-        def poll() -> float:
-            if turns.mine(f"{automation.name}/{source.name}", source.every_s):
-                source.poll(offer)
-            return min(source.every_s, 5.0)
-
-        return poll
+        return Polling(source, place_of(automation, source), turns, offer).once
 
     def _again(self, work: Callable[[], float]) -> None:
         """Do something until the end; what goes wrong is said in a word, and tried again after a while."""
@@ -174,9 +173,6 @@ class Pool:
             except (GatewayAway, QueueFull) as error:
                 wait_s = max(away_s, error.after_s)
                 away_s = min(away_s * 2, _AWAY_S[1])
-            except (Refused, Unavailable) as error:  # of a connector, which names nobody
-                _LOG.warning("%s: %s", threading.current_thread().name, error)
-                wait_s, away_s = away_s, min(away_s * 2, _AWAY_S[1])
             except (SQLAlchemyError, OSError) as error:
                 _LOG.warning("%s: %s", threading.current_thread().name, type(error).__name__)
                 wait_s, away_s = away_s, min(away_s * 2, _AWAY_S[1])

@@ -8,7 +8,7 @@ from typing import Any, Final
 import orjson
 
 from automations.flow.automation import Automation
-from automations.flow.engine import Engine
+from automations.flow.engine import Engine, typed_input
 from automations.queue.actions import UNKNOWN
 from automations.queue.desk import SHOWN, Desk, NoRun, NotPossible, Who, Wish
 from automations.queue.sealing import RunKey
@@ -54,11 +54,11 @@ class Reading:
         automation = self.engine.automation(row["automation"])
         sealed = None
         if given is not None:
-            key, checked = self._key(row), automation.input_type.validate_python(given)
+            key, (checked, text) = self._key(row), typed_input(automation, given)
             before = automation.input_type.validate_json(key.open("input", row["input_sealed"]))
             if automation.key(checked) != automation.key(before):
                 raise NotPossible("The edited input has another business key; start a new run for it.")
-            sealed = key.seal("input", automation.input_type.dump_json(checked).decode())
+            sealed = key.seal("input", text)
         self._desk.replay(by, run_id, automation.limits.deadline_s, sealed)
 
     def replay_many(self, by: Who, ids: Sequence[str], wish: Wish) -> dict[str, Any]:

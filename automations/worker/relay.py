@@ -2,13 +2,13 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
 from automations.flow.failures import GatewayAway
-from automations.flow.gateway import Erased, Gateway, Json
+from automations.flow.gateway import Gateway, Json
 from automations.queue.outbox import Outbox, Waiting
 from automations.queue.sealing import Damaged, RunKey
 
@@ -18,9 +18,11 @@ _LEASE_S: Final = 60.0
 
 
 class KeySource(Protocol):
-    """Opens keys of runs; one that was open a moment ago is not asked for again."""
+    """Opens keys of runs, by their wrapped forms; one that was open a moment ago is not asked for again."""
 
-    def recent_key(self, automation: str, run_id: str, wrapped: str) -> bytes: ...
+    def recent_keys(self, automation: str, wrapped: Mapping[str, str]) -> Mapping[str, bytes]:
+        """Return the keys by run; those that are destroyed are missing."""
+        ...
 
 
 @dataclass(slots=True)
@@ -52,7 +54,9 @@ class Relay:
 
     def _posted(self, automation: str, events: Sequence[Waiting]) -> list[tuple[Waiting, str | None]]:
         """Hand events over; of what the gateway refuses its texts are left out, so that what happened is known."""
-        told = [self._event(each) for each in events]
+        wrapped = {each.run_id: each.wrapped for each in events if each.texts_sealed and each.wrapped}
+        keys = self.keys.recent_keys(automation, wrapped) if wrapped else {}
+        told = [_event(each, keys.get(each.run_id)) for each in events]
         refusals = self.gateway.post(automation, told)
         for at, why in enumerate(refusals):
             if why is not None:
@@ -61,23 +65,24 @@ class Relay:
                 refusals[at] = self.gateway.post(automation, [bare])[0] and why
         return list(zip(events, refusals, strict=True))
 
-    def _event(self, waiting: Waiting) -> Json:
-        at = datetime.fromtimestamp(waiting.ts_us / 1e6, UTC).isoformat()
-        event: Json = {"id": waiting.event_id, "kind": waiting.kind, "ts": at, "run": waiting.run_id}
-        event |= {"step": waiting.step} if waiting.step else {}
-        texts = self._texts(waiting)
-        subject = texts.pop("subject", None)
-        return event | ({"subject": subject} if subject else {}) | {"body": {**waiting.words, **texts}}
 
-    def _texts(self, waiting: Waiting) -> Json:
-        """Open the texts of an event; what is erased stays so, and the event goes without."""
-        if waiting.texts_sealed is None or waiting.wrapped is None:
-            return {}
-        try:
-            key = self.keys.recent_key(waiting.automation, waiting.run_id, waiting.wrapped)
-            return dict(RunKey(waiting.run_id, key).open(waiting.event_id, waiting.texts_sealed))
-        except (Erased, Damaged):
-            return {}
+def _event(waiting: Waiting, key: bytes | None) -> Json:
+    at = datetime.fromtimestamp(waiting.ts_us / 1e6, UTC).isoformat()
+    event: Json = {"id": waiting.event_id, "kind": waiting.kind, "ts": at, "run": waiting.run_id}
+    event |= {"step": waiting.step} if waiting.step else {}
+    texts = _texts(waiting, key)
+    subject = texts.pop("subject", None)
+    return event | ({"subject": subject} if subject else {}) | {"body": {**waiting.words, **texts}}
+
+
+def _texts(waiting: Waiting, key: bytes | None) -> Json:
+    """Open the texts of an event; what is erased stays so, and the event goes without."""
+    if waiting.texts_sealed is None or key is None:
+        return {}
+    try:
+        return dict(RunKey(waiting.run_id, key).open(waiting.event_id, waiting.texts_sealed))
+    except Damaged:
+        return {}
 
 
 def _by_automation(waiting: Iterable[Waiting]) -> dict[str, list[Waiting]]:

@@ -82,6 +82,8 @@ def figures(numbers: Json, now: datetime) -> None:
     }
     for column, (name, value) in zip(st.columns(len(shown)), shown.items(), strict=True):
         column.metric(name, value)
+    for each in numbers["sources"]:
+        st.warning(plain(f"{each['automation']} takes nothing from its {each['source']}: {each['why']}."))
     if numbers["events_waiting"]:
         st.caption(f"{numbers['events_waiting']:,} events are not in the ledger yet.")
     if numbers["events_refused"]:

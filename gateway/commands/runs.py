@@ -216,6 +216,8 @@ def queue(*, as_json: bool) -> None:
     print_facts({name: value for name, value in found.items() if not isinstance(value, (dict, list))})
     rows = [(name, state, n) for name, states in found["automations"].items() for state, n in states.items()]
     print_table(("automation", "state", "runs"), rows)
+    for each in found["sources"]:
+        click.echo(f"{each['automation']} takes nothing from its {each['source']}: {each['why']}.")
 
 
 @runs.command(

@@ -5,14 +5,15 @@ One table serves holds, background responses, idempotency replies, conversation 
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, RowMapping, and_, delete, not_, or_, select, text
+from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.control import schema
-from gateway.control.database import Database, Write, insert_new, upsert
+from gateway.control.database import Database, Write, insert_new
 from gateway.control.errors import ControlUnavailable
 from gateway.control.legal_holds import kept
 from metrics.proof.erasure import Target
@@ -34,16 +35,36 @@ class SealedItem:
     automation: str | None = None
 
 
+def _storing(new: "postgresql.Insert | sqlite.Insert", *, expired: bool) -> Any:
+    """Return the statement that stores an item in place of another one; built once: each call would pay for it."""
+    fresh = {column.name: new.excluded[column.name] for column in schema.sealed.columns}
+    gone = schema.sealed.c.expires_us <= new.excluded.created_us if expired else None
+    return new.on_conflict_do_update(index_elements=schema.sealed.primary_key, set_=fresh, where=gone)
+
+
+_INSERTS: Final[Mapping[str, "postgresql.Insert | sqlite.Insert"]] = {
+    "postgresql": postgresql.insert(schema.sealed),
+    "sqlite": sqlite.insert(schema.sealed),
+}
+_REPLACING: Final = {name: _storing(new, expired=False) for name, new in _INSERTS.items()}
+_TAKING: Final = {
+    name: _storing(new, expired=True).returning(schema.sealed.c.item_id) for name, new in _INSERTS.items()
+}
+
+
 def put(tx: Write, tenant: str, item: SealedItem) -> bool:
     """Store an item unless its id is taken; tell whether it was stored."""
     return insert_new(tx, schema.sealed, _row(tx, tenant, item))
 
 
+def take(tx: Write, tenant: str, item: SealedItem) -> bool:
+    """Store an item unless its id is taken by one that has not expired; tell whether it was stored."""
+    return tx.conn.execute(_TAKING[tx.conn.dialect.name], _row(tx, tenant, item)).first() is not None
+
+
 def replace(tx: Write, tenant: str, item: SealedItem) -> None:
     """Store an item, in place of the one with its id if there is one."""
-    row = _row(tx, tenant, item)
-    stored = upsert(tx.conn, schema.sealed).values(row)
-    tx.execute(stored.on_conflict_do_update(index_elements=["tenant", "kind", "item_id"], set_=row))
+    tx.conn.execute(_REPLACING[tx.conn.dialect.name], _row(tx, tenant, item))
 
 
 def get(database: Database, tenant: str, kind: str, item_id: str) -> SealedItem | None:
@@ -77,12 +98,6 @@ def remove_parts(tx: Write, tenant: str, kind: str, item_id: str) -> None:
     """Delete all that belongs to an item."""
     table = schema.sealed
     tx.execute(delete(table).where(table.c.tenant == tenant, table.c.kind == kind, _belongs(item_id)))
-
-
-def remove_expired(tx: Write, tenant: str, kind: str, item_id: str) -> None:
-    """Delete an item that has expired and was not swept yet."""
-    table = schema.sealed
-    tx.execute(delete(table).where(_is(tenant, kind, item_id), table.c.expires_us <= tx.now_us))
 
 
 def sweep(tx: Write, holds: Sequence[LegalHold] = ()) -> int:

@@ -3,7 +3,8 @@
 import asyncio
 import base64
 import sqlite3
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
 
 from fastapi import APIRouter, Request
 
@@ -16,9 +17,10 @@ from gateway.pipeline import Pipeline
 from gateway.requests import body_of, key_holder
 from gateway.run_keys import KeyGone, RunKeys, Wanted, expires_us
 from gateway.wire.body import parse
-from policy.model import Bound, Ungoverned
+from policy.model import Bound, Facts, Ungoverned
 from policy.tool_rules import decide_tool
 
+Read = TypeVar("Read")
 _AWAY: Final = "The key store cannot be used now; try again."
 _GONE: Final = "The key of this run was destroyed by an erasure or at the end of its retention; nothing can open it."
 
@@ -32,7 +34,7 @@ def router(pipeline: Pipeline, keys: RunKeys) -> APIRouter:
         """Make a key for each run of a list; what a run stores is sealed under it."""
         holder, bound, body = await _asked(request, pipeline)
         known_only(body, ("runs",), "")
-        wanted = _runs(body.get("runs"))
+        wanted = _items(body.get("runs"), _run)
         days, now_us = bound.policy.retention.automation.days, pipeline.desk.clock_us()
         try:
             made = await asyncio.to_thread(keys.make, holder.facts, wanted, days, now_us)
@@ -47,21 +49,21 @@ def router(pipeline: Pipeline, keys: RunKeys) -> APIRouter:
 
     @routes.post("/v1/run-keys/open")
     async def open_(request: Request) -> dict[str, Any]:
-        """Open a run's key; 410 once it is destroyed."""
+        """Open a run's key, 410 once it is destroyed; or that of each run of a list, null where it is destroyed."""
         holder, _, body = await _asked(request, pipeline)
-        known_only(body, ("run", "wrapped"), "")
-        run, wrapped = identifier(body, "run", ""), label(body, "wrapped", "")
-        if wrapped is None:
-            raise BadRequest("'wrapped' must be what /v1/run-keys gave.", param="wrapped")
-        assert run is not None
+        many = "runs" in body
+        known_only(body, ("runs",) if many else ("run", "wrapped"), "")
+        wrapped = _items(body["runs"], _wrapped) if many else [_wrapped(body, "")]
         try:
-            key = await asyncio.to_thread(keys.open, holder.facts, run, wrapped)
-        except KeyGone as error:
-            raise Gone(_GONE) from error
+            opened = await asyncio.to_thread(_opened, keys, holder.facts, wrapped)
         except sqlite3.Error as error:
             raise RecordDown(_AWAY) from error
-        opened = {"run": run, "key": base64.b64encode(key).decode(), "wait_us": crowding.wait_us()}
-        return {"object": "run_key", **opened, **_whose(holder)}
+        whose = {**_whose(holder), "wait_us": crowding.wait_us()}
+        if many:
+            return {"object": "list", **whose, "data": opened}
+        if opened[0]["key"] is None:
+            raise Gone(_GONE)
+        return {"object": "run_key", **opened[0], **whose}
 
     @routes.post("/v1/permits")
     async def permit(request: Request) -> dict[str, Any]:
@@ -88,19 +90,41 @@ async def _asked(request: Request, pipeline: Pipeline) -> tuple[KeyHolder, Bound
         raise errors.Ungoverned("No policy governs this API key, so nothing may run under it.") from error
 
 
-def _runs(items: object) -> list[Wanted]:
+def _items(items: object, read: Callable[[dict[str, Any], str], Read]) -> list[Read]:
     if not isinstance(items, list) or not 1 <= len(items) <= MAX_ITEMS:
         raise BadRequest(f"'runs' must be a list of 1 to {MAX_ITEMS} objects.", param="runs")
-    return [_run(item, f"runs[{n}].") for n, item in enumerate(items)]
+    for n, item in enumerate(items):
+        if not isinstance(item, dict):
+            raise BadRequest(f"'runs[{n}]' must be an object.", code="invalid_type", param=f"runs[{n}]")
+    return [read(item, f"runs[{n}].") for n, item in enumerate(items)]
 
 
-def _run(item: object, where: str) -> Wanted:
-    if not isinstance(item, dict):
-        raise BadRequest(f"'{where[:-1]}' must be an object.", code="invalid_type", param=where[:-1])
+def _run(item: dict[str, Any], where: str) -> Wanted:
     known_only(item, ("run", "subject"), where)
     name = identifier(item, "run", where)
     assert name is not None
     return Wanted(name, label(item, "subject", where))
+
+
+def _wrapped(item: dict[str, Any], where: str) -> tuple[str, str]:
+    known_only(item, ("run", "wrapped"), where)
+    run, wrapped = identifier(item, "run", where), label(item, "wrapped", where)
+    if wrapped is None:
+        raise BadRequest(f"'{where}wrapped' must be what /v1/run-keys gave.", param=f"{where}wrapped")
+    assert run is not None
+    return run, wrapped
+
+
+def _opened(keys: RunKeys, facts: Facts, wrapped: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
+    """Open keys; None stands for what is destroyed."""
+    found: list[dict[str, Any]] = []
+    for run, each in wrapped:
+        try:
+            key = base64.b64encode(keys.open(facts, run, each)).decode()
+        except KeyGone:
+            key = None
+        found.append({"run": run, "key": key})
+    return found
 
 
 def _whose(holder: KeyHolder) -> dict[str, Any]:

@@ -126,6 +126,9 @@ class KeyStore:
 
     def subject_key(self, tenant: str, subject: str) -> tuple[str, Key]:
         """Return a subject's random reference and key, made at first use."""
+        known = self.find_subject(tenant, subject)
+        if known and (key := self._made((tenant, known, "", ""))):
+            return known, key
         with self.transaction():
             known = self.find_subject(tenant, subject)
             ref = known or f"sub_{secrets.token_hex(16)}"
@@ -220,17 +223,22 @@ class KeyStore:
 
     def _key(self, tenant: str, subject_ref: str, retention_class: str, day: str) -> Key:
         scope = (tenant, subject_ref, retention_class, day)
-        sql = """SELECT key_id, wrapped FROM keys
-                 WHERE tenant = ? AND subject_ref = ? AND retention_class = ? AND day = ?"""
+        if key := self._made(scope):  # without the lock that others write under
+            return key
         with self.transaction():
-            row = self._one(sql, scope)
-            if row:
-                return self._unwrap(row[0], row[1])
+            if key := self._made(scope):
+                return key
             key_id, secret = f"k_{secrets.token_hex(12)}", secrets.token_bytes(KEY_BYTES)
             sql = """INSERT INTO keys (key_id, tenant, subject_ref, retention_class, day, created_us, wrapped)
                      VALUES (?, ?, ?, ?, ?, ?, ?)"""
             self._db.execute(sql, (key_id, *scope, self._clock(), self._wrap(key_id, secret)))
             return Key(key_id, AESGCM(secret))
+
+    def _made(self, scope: tuple[str, str, str, str]) -> Key | None:
+        sql = """SELECT key_id, wrapped FROM keys
+                 WHERE tenant = ? AND subject_ref = ? AND retention_class = ? AND day = ?"""
+        row = self._one(sql, scope)
+        return self._unwrap(row[0], row[1]) if row else None
 
     def _wrap(self, key_id: str, secret: bytes) -> bytes:
         nonce = secrets.token_bytes(12)

@@ -1,6 +1,7 @@
 """Events on their way to the ledger, on SQLite and PostgreSQL: nothing lost, nothing in the open, no key twice."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from automations.flow.automation import Automation
 from automations.flow.engine import Engine
 from automations.flow.failures import GatewayAway
-from automations.flow.gateway import Json, MemoryGateway
+from automations.flow.gateway import Erased, Json, MemoryGateway
 from automations.queue.outbox import Outbox
 from automations.worker.relay import Relay
 from tests.contract.automations.greeting import Note, Target, greeting
@@ -19,14 +20,18 @@ Build = Callable[[Automation], Engine]
 
 @dataclass
 class Keys:
-    """Opens keys by the gateway; counts how often."""
+    """Opens keys by the gateway; remembers which."""
 
     gateway: MemoryGateway
     opened: list[str] = field(default_factory=list)
 
-    def recent_key(self, automation: str, run_id: str, wrapped: str) -> bytes:
-        self.opened.append(run_id)
-        return self.gateway.open_key(automation, run_id, wrapped)
+    def recent_keys(self, automation: str, wrapped: Mapping[str, str]) -> dict[str, bytes]:
+        found = {}
+        for run_id, each in wrapped.items():
+            with suppress(Erased):
+                self.opened.append(run_id)
+                found[run_id] = self.gateway.open_key(automation, run_id, each)
+        return found
 
 
 def relay(engine: Engine, gateway: MemoryGateway) -> Relay:

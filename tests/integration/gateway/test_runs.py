@@ -87,6 +87,9 @@ def test_an_erased_subject_takes_its_runs_keys_along(client: TestClient, keystor
     gone = client.post("/v1/run-keys/open", json={"run": "run_a", "wrapped": first["wrapped"]})
     assert (gone.status_code, gone.json()["error"]["code"]) == (410, "erased")
     assert client.post("/v1/run-keys/open", json={"run": "run_a", "wrapped": unlabelled["wrapped"]}).status_code == 200
+    both = [{"run": "run_a", "wrapped": each["wrapped"]} for each in (first, unlabelled)]
+    opened = client.post("/v1/run-keys/open", json={"runs": both}).json()["data"]
+    assert [each["key"] for each in opened] == [None, unlabelled["key"]]
 
 
 def test_the_end_of_retention_takes_keys_along(client: TestClient, keystore: KeyStore) -> None:
@@ -98,6 +101,7 @@ def test_the_end_of_retention_takes_keys_along(client: TestClient, keystore: Key
 @pytest.mark.parametrize("body", [{"runs": []}, {"runs": "run_a"}, {"runs": ["run_a"]}, {"runs": [{"run": "a b"}]}])
 def test_bad_requests_are_told(client: TestClient, body: dict[str, Any]) -> None:
     assert client.post("/v1/run-keys", json=body).status_code == 400
+    assert client.post("/v1/run-keys/open", json=body).status_code == 400
 
 
 @pytest.mark.parametrize("wrapped", ["", "v1", "v1..", "v2.k_1.abc", "v1.k_unknown.AAAA", "v1.k.!!"])

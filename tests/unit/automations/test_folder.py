@@ -88,4 +88,3 @@ def test_what_is_unfinished_hidden_a_link_or_in_other_hands_is_left_alone(tmp_pa
         fcntl.flock(held, fcntl.LOCK_EX)
         assert polled(source) == []
     assert len(polled(source)) == 1
-    assert polled(Folder(tmp_path / "missing", ".jsonl", json_lines(Row))) == []

@@ -142,6 +142,13 @@ def test_what_a_search_should_have_found_is_recorded(client: TestClient, engine:
     assert [(each.run_id, each.words) for each in told] == [(run, {"ids": ["returns.2"], "by": "usr_reviewer"})]
 
 
+def test_no_text_keeps_control_characters(client: TestClient) -> None:
+    posted(client, "a\0b\x1b[2J\x08\x0c\x7f c:\\\\u0007\n\td")
+    (run,) = (each["run_id"] for each in client.get("/runs", headers=by("sess-reviewer")).json()["data"])
+    kept = client.get(f"/runs/{run}/content", headers=by("sess-reviewer")).json()["input"]
+    assert kept == {"id": "n-ab[2J c:\\\\u0007\n\td", "text": "ab[2J c:\\\\u0007\n\td", "person": None}
+
+
 def test_a_hook_takes_what_is_signed(client: TestClient) -> None:
     assert client.post("/hooks/greeting", content=b"h1").status_code == 401
     assert client.post("/hooks/greeting", content=b"h1", headers={"x-word": "please"}).status_code == 202
