@@ -48,6 +48,7 @@ _MOMENTS = ("created", "_at", "_tokens", "_ms", "index", "seed")
 _LEAST_NUMBER = 10**8
 _JSON_SOURCE = frozenset({"arguments", "partial_json"})
 _DEPTH = 64
+_SMALL = frozenset({type(None), bool, int})  # values that say nothing, unless a number is long
 
 
 def _is_answer(site: str, key: str) -> bool:
@@ -83,8 +84,7 @@ class Channels:
         if self._told is not None and (told := self._told.get((*self._manner(site, key), value))) is not None:
             return told
         channel = self.open(site, key)
-        channel.feed(value)
-        channel.close()
+        channel.complete(value)
         clean, reply = channel.writer.take()
         pair = (value if clean == value else clean), (value if reply == value else reply)
         if self._told is not None:
@@ -172,16 +172,22 @@ class Channels:
     def _dict(self, node: dict[str, Any], site: str, depth: int) -> Pair:
         clean: dict[str, Any] = {}
         reply: dict[str, Any] = {}
+        same = same_reply = True  # whether nothing changed so far: this runs on every object of every answer
         if (kind := node.get("type")) is not None and any(word in str(kind) for word in _THINKING):
             site = f"{site}.reasoning"
         for key, value in node.items():
-            if key == "logprobs" and value is not None:
-                clean[key] = reply[key] = None
-            else:
-                name, shown = self.key(key, site)
-                clean[name], reply[shown] = self.field(key, value, site, depth)
-        if node.get("logprobs") is not None:
-            self._logprobs(node, clean, reply)
+            one = other = value
+            name, shown = (key, key) if _PLAIN_KEY.match(key) else self.key(key, site)
+            if key == "logprobs":
+                one = other = None
+            elif value.__class__ not in _SMALL or (value.__class__ is int and abs(value) >= _LEAST_NUMBER):
+                one, other = self.field(key, value, site, depth)
+            clean[name], reply[shown] = one, other
+            same = same and one is value and name is key
+            same_reply = same_reply and other is value and shown is key
+        if node.get("logprobs") is None:
+            return (node if same else clean), (node if same_reply else reply)
+        self._logprobs(node, clean, reply)
         return _dict(node, clean), _dict(node, reply)
 
     def _logprobs(self, node: dict[str, Any], clean: dict[str, Any], reply: dict[str, Any]) -> None:

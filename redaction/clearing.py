@@ -107,11 +107,9 @@ class Clearing:
 
     def _rewrite(self, value: str, site: str, plan: Plan, seams: Sequence[int] = ()) -> list[str]:
         """Write the pieces of `value` between seams, with what stands for the found entities."""
-        self.literals.update(value[start:end] for start, end in plan.literals)
-        self.findings += [
-            Finding(site, kind, start, end, score, recognizer, action)
-            for (kind, start, end, score, recognizer), action in plan.noted
-        ]
+        if plan.literals:
+            self.literals.update(value[start:end] for start, end in plan.literals)
+        self.findings += [Finding(site, *entity, action) for entity, action in plan.noted]
         if not plan.places:
             return [value] if not seams else _cut(value, seams)
         pieces: list[str] = []

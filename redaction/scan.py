@@ -1,6 +1,5 @@
 """Find entities in a view: one linear scan says which recognizers can match, and those look closer."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -20,7 +19,8 @@ FLOOR = 0.2  # findings below this score are nothing at all
 AFTER = 30  # how far behind a match context is looked for, in requests
 # What nearly every value holds, so that a pattern that needs it is looked for around it only.
 _HELD = (b"@", b"0123456789")
-_ANY = {codes: re.compile(b"[%b]" % codes) for codes in _HELD}
+_SHOWN = {codes: bytes(0x30 if code in codes else 0x20 for code in range(256)) for codes in _HELD}
+_MARKS_BEHIND = frozenset(b" .,:;\n")
 _STEP = 2048  # long texts are looked at in steps, so that each recognizer reads only where it can match
 _OVERLAP = 160  # no match but a long one is wider
 CAP = 64  # answers: a match still undecided after so many characters is masked to the end of its run
@@ -47,6 +47,7 @@ class Compiled:
     level: int
     holds: bytes
     is_run: bool
+    group: int
 
 
 @dataclass(slots=True)
@@ -118,29 +119,34 @@ class _Sweep:
             first, last = self._places.get(compiled.holds) or self._find(compiled.holds)
             since = max(start, resume.get(compiled, 0), first - _OVERLAP)
             border = len(data) if compiled.is_long else min(near, last + _OVERLAP)
-            begins, group, level, run = min(until, last), compiled.recognizer.group, compiled.level, compiled.is_run
+            begins = min(until, last)
+            if since >= begins:
+                continue
+            match, group, level = compiled.search.match, compiled.group, compiled.level
             while since < begins:
-                found = compiled.search.match(ANYWHERE, data, since, border)
+                found = match(ANYWHERE, data, since, border)
                 began, stop = found[0]
                 if not 0 <= began < begins:
                     break
                 resume[compiled] = since = stop if stop > began else stop + 1
                 at, end = found[group]
                 if at < end and min(covered[at:end]) < level:
-                    self._take(Match(compiled, began, at, stop if run else end, stop))
+                    self._take(Match(compiled, began, at, stop if compiled.is_run else end, stop))
         return self
 
     def _find(self, codes: bytes) -> tuple[int, int]:
         """Give where the first of some characters stands, and where the last one ends."""
-        first, last = _ANY[codes].search(self._data), _ANY[codes].search(self._data[::-1])
-        self._places[codes] = place = (first.start(), len(self._data) - last.start()) if first and last else (0, 0)
+        shown = self._data.translate(_SHOWN[codes])
+        self._places[codes] = place = max(0, shown.find(b"0")), shown.rfind(b"0") + 1
         return place
 
     def _take(self, match: Match) -> None:
-        entity = _judge_whole(match, self._data)
+        end = settle(match, self._data)
+        entity = judge(match, end, self._data, AFTER) if end > match.start else None
         if entity is not None:
-            level = 255 if match.compiled.level == 255 and entity.score > FLOOR else int(entity.score * 100)
-            self._covered[entity.start : entity.end] = bytes((level,)) * (entity.end - entity.start)
+            _, start, end, score, _ = entity
+            level = 255 if match.compiled.level == 255 and score > FLOOR else int(score * 100)
+            self._covered[start:end] = bytes((level,)) * (end - start)
             self.found.append(entity)
 
 
@@ -150,11 +156,6 @@ def _best(recognizer: Recognizer) -> int:
 
 def _strength(recognizer: Recognizer) -> tuple[bool, bool, float]:
     return recognizer.kind != placeholders.KIND, recognizer.kind not in SECRETS, -max(recognizer.score, recognizer.near)
-
-
-def _judge_whole(match: Match, data: bytes) -> Entity | None:
-    end = settle(match, data)
-    return judge(match, end, data, AFTER) if end > match.start else None
 
 
 def matches(compiled: Compiled, data: bytes, since: int) -> Iterator[Match]:
@@ -169,16 +170,16 @@ def settle(match: Match, data: bytes) -> int:
     compiled = match.compiled
     if compiled.confirm is not None:
         return match.start + max(0, compiled.confirm.here(data[match.start : match.end]))
-    end = match.end
-    while end > match.start and data[end - 1] in b" .,:;\n":
+    end, start = match.end, match.start
+    while end > start and data[end - 1] in _MARKS_BEHIND:
         end -= 1
     return end
 
 
 def judge(match: Match, end: int, data: bytes, after: int = 0) -> Entity | None:
     """Score a complete match, or give None when it is not one; `after` is how far context counts behind it."""
-    compiled, recognizer = match.compiled, match.compiled.recognizer
-    start = match.start
+    compiled, start = match.compiled, match.start
+    recognizer = compiled.recognizer
     if recognizer.fit is not None:
         span = recognizer.fit(data[start:end].decode("ascii"))
         if span is None:
@@ -196,11 +197,15 @@ def judge(match: Match, end: int, data: bytes, after: int = 0) -> Entity | None:
 
 def _is_near(context: Linear, match: Match, end: int, data: bytes, after: int) -> bool:
     # The text ends where the match begins: `card` counts before `4111`, though no word ends there.
-    since = max(0, match.start - match.compiled.recognizer.reach)
+    start, search = match.start, context.match
+    since = max(0, start - match.compiled.recognizer.reach)
     left = max(0, since - 1)
-    if context.first(data[left : match.start], since - left) >= 0:
+    if search(ANYWHERE, data[left:start], since - left, start - left)[0][0] >= 0:
         return True
-    return after > 0 and context.first(data[end - 1 : end + after], 1) >= 0
+    if after <= 0:
+        return False
+    behind = data[end - 1 : end + after]
+    return bool(search(ANYWHERE, behind, 1, len(behind))[0][0] >= 0)
 
 
 def joined(data: bytes, start: int, end: int, joints: frozenset[int]) -> bool:
@@ -228,4 +233,5 @@ def _compile(recognizer: Recognizer, needs: int) -> Compiled:
         255 if recognizer.kind in _ABOVE_ALL else _best(recognizer),
         next((codes for codes in _HELD if needs_one_of(recognizer.pattern, frozenset(codes))), b""),
         bool(recognizer.run),
+        recognizer.group,
     )

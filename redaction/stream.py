@@ -79,6 +79,14 @@ class Channel:
         """Decide what is still held."""
         self._advance(closing=True)
 
+    def complete(self, text: str) -> None:
+        """Take the whole text at once: the same as `feed` and `close`, in one look."""
+        if self.engine.is_calm(text):
+            self.writer.text(text)
+        else:
+            self.held = text
+            self._advance(closing=True)
+
     def _pass_words(self, held: str) -> None:
         """Let finished plain words go; the last word waits for its end."""
         cut = max(held.rfind(" "), held.rfind("\n")) + 1

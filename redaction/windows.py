@@ -138,6 +138,11 @@ class NamedChannel(Channel):
         if not self._listening:
             super().close()
 
+    def complete(self, text: str) -> None:
+        """Take the whole text at once."""
+        self.feed(text)
+        self.close()
+
     def _take(self, window: Window) -> None:
         if self._listening:
             self._names.want(window.read)
