@@ -8,8 +8,10 @@ from typing import Any
 import orjson
 import pytest
 
-from demo.weeks.play import Plan, Play, clock_for, last_full_weeks
+from demo.samples.read import AUTOMATIONS
+from demo.weeks.play import Plan, Play, clock_for, last_full_weeks, start_us
 from demo.weeks.stage import open_stage, own_folder, settings_of
+from demo.weeks.stories import WEEK_US
 from gateway.settings import load
 from metrics.health.review.headlines import layer_of
 from metrics.health.review.serve import made
@@ -32,7 +34,10 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
                 weeks = {week: stage.reviewed(week) for week in show.played.weeks}
                 first = weeks["2026-W44"]
                 again = made(stage.recorder, "default", {**first["inputs"], "at_seq": first["seq"]})
-                return {"weeks": weeks, "again": again, "first": first, "play": show.played}
+                span = {"measure": "volume", "since": start_us(PLAN), "until": MONDAY_US + 5 * WEEK_US}
+                asked = {"all": {}, "days": {"bucket": "day"}, "automations": {"by": "automation"}}
+                volume = {name: stage.query("measure", **span, **more).dicts() for name, more in asked.items()}
+                return {"weeks": weeks, "again": again, "first": first, "play": show.played, "volume": volume}
 
     return asyncio.run(play())
 
@@ -45,6 +50,18 @@ def movers(played: dict[str, Any], week: int, automation: str) -> list[dict[str,
 def events(played: dict[str, Any], week: int) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = played["weeks"][f"2026-W{42 + week}"]["events"]
     return found
+
+
+def test_weeks_are_played_through_the_real_gateway_and_recorder(played: dict[str, Any]) -> None:
+    play, volume = played["play"], played["volume"]
+    total = {row["part"]: row["value"] for row in volume["all"]}
+    assert total["calls"] == total["simulated"] == play.runs
+    assert total["failed"] == total["refused"] == play.failed == 0
+    assert play.weeks == ["2026-W43", "2026-W44", "2026-W45", "2026-W46"]
+    days = {row["bucket"] for row in volume["days"]}
+    assert (min(days)[:7], max(days)[:7]) == ("2026-09", "2026-11")
+    assert {row["group"] for row in volume["automations"]} == set(AUTOMATIONS)
+    assert play.reports > 0
 
 
 def test_a_price_rise_is_found_with_its_cause(played: dict[str, Any]) -> None:
