@@ -96,7 +96,7 @@ class Feed:
         self._live_from = order.last_seq + 1
 
     def give(self, entries: Iterable[Entry], facts: Facts, ledger: Ledger) -> None:
-        """Add what was numbered. Call it only when no content waits to be read, so that each leaf is whole."""
+        """Add what was numbered and whose content was seen, so that each leaf is whole."""
         for entry in chain(self._missed, entries):
             if entry.seq < self._live_from:
                 self._audit.take((entry,), lambda ids: self._again(ids, ledger) | facts.of(ids))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -63,7 +64,8 @@ class Ingest:
         self._begins: dict[str, tuple[str, Event]] = {}  # call id -> writer, begin
         self.more = False  # the last step left whole batches behind
         self._numbered: list[Entry] = []
-        self.ripe: list[Entry] = []  # what got its numbers before the content was looked through for the last time
+        self._waiting: deque[tuple[list[Entry], dict[str, int]]] = deque()  # and how far content is to be read for them
+        self.ripe: list[Entry] = []  # what was numbered and whose content was read
         for event_id, segment, start in ledger.open_begins():
             self._begun(segment, self._read_begin(event_id, segment, start))
 
@@ -73,18 +75,20 @@ class Ingest:
         return self._segments.behind
 
     @property
-    def facts(self) -> Facts | None:
-        """What was seen of sealed content; nothing while some of it waits to be read."""
-        waiting = any(tail.behind for tail in self._segments.tails(CONTENT))
-        return None if waiting else self._content.facts
+    def facts(self) -> Facts:
+        """What was seen of sealed content."""
+        return self._content.facts
 
     def step(self) -> int:
         """Take in what is new; return how many records that was."""
         self._segments.discover()
         self._segments.look_for_dead()
-        contents, moved = self._content.take(self._segments.tails(CONTENT))
-        self.ripe += self._numbered  # content is durable before its record, so theirs was there by now
-        self._numbered.clear()
+        contents_in = self._segments.tails(CONTENT)
+        if self._numbered:  # content is durable before its record, so theirs stands in these segments by now
+            self._waiting.append((self._numbered, {tail.name.relative: tail.size for tail in contents_in}))
+            self._numbered = []
+        contents, moved = self._content.take(contents_in)
+        self._ripen({tail.name.relative: tail.read_to for tail in contents_in})
         stretches = [stretch for tail in self._segments.tails(META) if (stretch := self._read(tail))]
         if stretches:
             stretches = self._record(stretches, contents, moved)
@@ -97,6 +101,11 @@ class Ingest:
         tails = (*self._segments.tails(META), *self._segments.tails(CONTENT))
         self.more = bool(stretches or moved) and any(tail.behind > _READ_BYTES // 2 for tail in tails)
         return sum(len(stretch.lines) for stretch in stretches)
+
+    def _ripen(self, read: Mapping[str, int]) -> None:
+        """Let go of what was numbered as soon as its content was read; what was written since is not waited for."""
+        while self._waiting and all(read.get(segment, end) >= end for segment, end in self._waiting[0][1].items()):
+            self.ripe += self._waiting.popleft()[0]
 
     def _read(self, tail: Tail) -> Stretch | None:
         if not tail.behind:

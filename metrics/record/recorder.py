@@ -220,10 +220,8 @@ class Recorder:
 
     @staticmethod
     def _feed(feed: Feed, ingest: Ingest, ledger: Ledger) -> None:
-        facts = ingest.facts
-        if facts is not None:
-            feed.give(ingest.ripe, facts, ledger)
-            ingest.ripe.clear()
+        feed.give(ingest.ripe, ingest.facts, ledger)
+        ingest.ripe.clear()
 
     def _catch_up(self, ledger: Ledger) -> None:
         self.state.phase, self.state.missing = "rebuilding", []

@@ -25,9 +25,14 @@ class Tail:
     gone: bool = False  # no process will append any more
 
     @property
+    def size(self) -> int:
+        """Bytes written so far."""
+        return size_of(self.path)
+
+    @property
     def behind(self) -> int:
         """Bytes not read yet."""
-        return max(0, size_of(self.path) - self.read_to)
+        return max(0, self.size - self.read_to)
 
 
 class SegmentList:

@@ -11,8 +11,13 @@ from metrics.proof.auditor import Auditor
 from metrics.proof.offline import verify
 from metrics.proof.prove import content_problems
 from metrics.proof.signer import Signer
+from metrics.record.audited import Feed
 from metrics.record.ids import utc_us
+from metrics.record.ingest import Counters, Files, Ingest
 from metrics.record.journal import open_keystore
+from metrics.record.ledger_file import open_ledger
+from metrics.record.order import OrderFile
+from metrics.record.own import OwnSegments
 from metrics.record.recorder import Recorder, rebuild
 from tests.integration.metrics.support import QUICK, caught_up, content, wait_until, write_calls
 
@@ -69,6 +74,29 @@ def test_leaves_that_a_crash_lost_are_made_again_as_they_were(tmp_path: Path, ke
         pass
     assert leaves.read_bytes() == whole
     _verifies(tmp_path, 4)
+
+
+def test_records_become_leaves_while_calls_never_pause(tmp_path: Path) -> None:
+    write_calls(tmp_path, "c1", sealed=content("anna"))
+    keystore, master = open_keystore(tmp_path, {})
+    journal = tmp_path / "journal"
+    files = Files(journal, OrderFile(journal), OwnSegments(journal, utc_us), keystore)
+    ledger, _ = open_ledger(tmp_path / "ledger.duckdb", files.order, "100MB", "UTC")
+    audit = Auditor(tmp_path, Signer(master), utc_us)
+    ingest, feed = Ingest(files, ledger, Counters(), utc_us), Feed(audit, files.order, journal, keystore)
+    for call in ("c2", "c3", "c4"):
+        ingest.step()
+        write_calls(tmp_path, call, sealed=content("anna"))  # there is always content that was not read yet
+        feed.give(ingest.ripe, ingest.facts, ledger)
+        ingest.ripe.clear()
+    leaves = [audit.leaf(seq) for seq in range(1, audit.size + 1)]
+    assert [(leaf["id"], "c" in leaf) for leaf in leaves if leaf] == [
+        ("c1.b", False), ("c1.e", True), ("c2.b", False), ("c2.e", True),
+    ]  # fmt: skip
+    audit.close()
+    ledger.close()
+    files.own.close()
+    keystore.close()
 
 
 def _in_tree(recorder: Recorder) -> bool:
