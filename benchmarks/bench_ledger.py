@@ -86,7 +86,7 @@ def measured(ledger: Ledger, report: Report) -> None:
 
 def questioned(ledger: Ledger, report: Report, only: tuple[str, ...]) -> None:
     """Ask what pages ask, of a week and of everything."""
-    db, queries = ledger.cursor(), all_questions()
+    db, queries = ledger.cursor(), all_questions("UTC")
     for name in only or QUESTIONS:
         if "since" not in queries[name].parameters:
             report.timed(f"question `{name}`", asked(db, queries[name], {"call_id": some_call(ledger)[1]}), LIMIT_S)

@@ -46,22 +46,24 @@ def show(data: Data, now: datetime) -> None:
     with left:
         _, span = weeks(data, now)
     automation = automation_picker(data, span, right)
-    wanted = {"since": span.since_us, "until": span.until_us, "automation": automation}
-    found = frame(data.ask("faults", **{name: value for name, value in wanted.items() if value is not None}))
-    failures(found)
+    failed = failures(measured(data, "failures", span, by="automation", automation=automation))
     for title in MEASURES:
         layer(data, span, automation, title)
-    runs(found, data.tz)
+    if failed:
+        wanted = {"since": span.since_us, "until": span.until_us, "automation": automation, "limit": RUNS_SHOWN}
+        newest = data.ask("faults", **{name: value for name, value in wanted.items() if value is not None})
+        runs(frame(newest), failed, data.tz)
 
 
-def failures(found: pd.DataFrame) -> None:
-    """Say for each automation which layer costs the most failures."""
+def failures(found: pd.DataFrame) -> int:
+    """Say for each automation which layer costs the most failures; return how many there are."""
     st.subheader("Which layer costs the most failures")
     if found.empty:
         st.info("No failed runs are known in these weeks. Outcomes come from `POST /v1/outcomes` and from reviews.")
-        return
-    counted = found.assign(automation=found["automation"].fillna(NOBODY))
-    counted = counted.groupby(["automation", "layer"]).size().reset_index(name="runs")
+        return 0
+    counted = pd.DataFrame(
+        {"automation": found["group"].fillna(NOBODY), "layer": found["part"], "runs": found["value"].astype(int)}
+    )
     said = []
     for name, rows in counted.groupby("automation"):
         worst = rows.sort_values("runs", ascending=False).iloc[0]
@@ -72,6 +74,7 @@ def failures(found: pd.DataFrame) -> None:
     st.altair_chart(charts.stacked(counted, "runs", "failed runs", "automation", "layer", scale))
     csv_download(counted, "failures-by-layer")
     st.caption("Each failed run counts once, for the first layer that explains it: orchestration, retrieval, prompt.")
+    return int(counted["runs"].sum())
 
 
 def layer(data: Data, span: Span, automation: str | None, title: str) -> None:
@@ -96,12 +99,9 @@ def layer(data: Data, span: Span, automation: str | None, title: str) -> None:
             st.caption(f"Groundedness: {mean['value'].iloc[0]:.2f} on average, of {int(mean['n'].iloc[0]):,} answers.")
 
 
-def runs(found: pd.DataFrame, tz: str) -> None:
-    """List the failed runs, each with the way to its calls."""
-    if found.empty:
-        return
+def runs(newest: pd.DataFrame, failed: int, tz: str) -> None:
+    """List the newest of the failed runs, each with the way to its calls."""
     st.subheader("Failed runs, newest first")
-    newest = found.head(RUNS_SHOWN)
     newest = newest.assign(
         calls=[f"/calls?{urlencode({'range': week, 'run': run})}" for week, run in _where(newest, tz)]
     )
@@ -114,8 +114,8 @@ def runs(found: pd.DataFrame, tz: str) -> None:
             "calls": st.column_config.LinkColumn("calls", display_text="open"),
         },
     )
-    if len(found) > RUNS_SHOWN:
-        st.caption(f"{len(found):,} runs failed; the newest {RUNS_SHOWN} are listed.")
+    if failed > len(newest):
+        st.caption(f"{failed:,} runs failed; the newest {len(newest):,} are listed.")
 
 
 def _where(found: pd.DataFrame, tz: str) -> list[tuple[str, str]]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from metrics.client import Table
-from metrics.record.calendar import DAY_US, LATEST_US, bucket_sql, day_bucket_sql, whole_days
-from metrics.record.counted import BY_DAY, GROUPS, days_sql, rows_sql
+from metrics.record.calendar import DAY_US, LATEST_US, bucket_sql, day_bucket_sql, day_of, midnight_us, whole_days
+from metrics.record.counted import GROUPS, days_sql, has_days, rows_sql, stages_sql
 from metrics.record.queries import Parameter, Prepared, Question, check
 from metrics.record.refusals import QueryError
 
@@ -123,7 +124,7 @@ class MeasureQuestion:
         """Choose between the totals of whole days and the rows themselves."""
         since, until, tz = values["since"], values["until"], values["tz"]
         at = bucket_sql(tz, since, until, bucket)
-        days = whole_days(tz, since, until) if tz == self.zone and BY_DAY.issuperset(measure.rows) else None
+        days = whole_days(tz, since, until) if tz == self.zone and has_days(measure.rows, by) else None
         if days is None or (measure.by_days and until - since <= _EXACT_DAYS * DAY_US):
             counted = " UNION ALL BY NAME ".join(rows_sql(rows, at, by) for rows in measure.rows)
             return counted, measure.sql, {"since": since, "until": until}
@@ -133,7 +134,7 @@ class MeasureQuestion:
 
 @dataclass(frozen=True, slots=True)
 class StagesQuestion:
-    """A question about stages of calls; whole days, if there are more than a week of them, answer from their totals."""
+    """A question about stages of calls; histograms, of whole days where it can be, answer for more than a week."""
 
     rows: Question
     zone: str | None = None
@@ -157,13 +158,23 @@ class StagesQuestion:
         """Check what is given and choose the statement. Raises `QueryError` with a sentence."""
         asked = self.rows.prepare(tenant, given)
         since, until = (int(str(asked.values[name])) for name in ("since", "until"))
-        if self.zone is None or until - since <= _WEEK_DAYS * DAY_US or until > LATEST_US:
+        since, until = max(since, 0), min(until, LATEST_US)
+        if until - since <= _WEEK_DAYS * DAY_US:
             return asked
-        days = whole_days(self.zone, since, until)
-        if days is None:
-            return asked
-        bound = {name: asked.values[name] for name in ("tenant", "automation")}
-        return Prepared(_STAGES.read_text(), {**bound, "first": str(days[0]), "last": str(days[1])})
+        bound = {**asked.values, "since": since, "until": until} | self._whole_days(since, until)
+        parts = {"before": ("$since", "$first_us"), "after": ("$last_us", "$until")}
+        edges = {name: stages_sql("NULL", *between) for name, between in parts.items()}
+        return Prepared(_STAGES.read_text().format(**edges), bound)
+
+    def _whole_days(self, since: int, until: int) -> dict[str, object]:
+        """Return the first whole day of a range and the day after its last, and their begins; none without a zone."""
+        zone = self.zone or "UTC"
+        last = day_of(zone, until)
+        first = day_of(zone, since) if self.zone else last
+        if midnight_us(zone, first) < since:
+            first += timedelta(days=1)
+        moments = {"first_us": midnight_us(zone, first), "last_us": midnight_us(zone, last)}
+        return {"first": str(first), "last": str(last), **moments}
 
 
 @dataclass(frozen=True, slots=True)

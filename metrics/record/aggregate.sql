@@ -1,4 +1,5 @@
--- Adds what the records above $since_seq, up to $seq, say to runs, and lists in `touched` whose days must be counted again.
+-- Adds what the records above $since_seq, up to $seq, say to runs. Lists in `related` the runs that they are about, and in
+-- `touched` whose days must be counted again.
 
 CREATE TEMP TABLE new_runs AS
 WITH fresh AS (
@@ -67,7 +68,18 @@ SELECT runs.tenant, runs.ts_us FROM runs JOIN placed ON runs.rowid = placed.plac
 UNION SELECT coalesce(runs.tenant, placed.tenant), least(runs.ts_us, placed.ts_us)
     FROM placed LEFT JOIN runs ON runs.rowid = placed.place
 UNION SELECT tenant, ts_us FROM model_calls WHERE seq > $since_seq AND seq <= $seq
-UNION SELECT tenant, ts_us FROM events WHERE seq > $since_seq AND seq <= $seq AND kind = 'call.shadow';
+UNION SELECT tenant, ts_us FROM events WHERE seq > $since_seq AND seq <= $seq AND kind IN (
+    'call.shadow', 'retrieval', 'step.end', 'dead_letter', 'action.duplicate', 'run.end');
+
+CREATE TEMP TABLE related AS  -- judged: what is known of their outputs or searches, and so of each of their calls, may differ
+SELECT tenant, run_id, md5_number_lower(tenant || chr(0) || run_id) AS run_hash, bool_or(judged) AS judged
+FROM (
+    SELECT tenant, run_id, outcome_ts_us IS NOT NULL AS judged FROM new_runs
+    UNION ALL
+    SELECT tenant, run, kind = 'retrieval' FROM events
+    WHERE seq > $since_seq AND seq <= $seq AND run IS NOT NULL
+        AND kind IN ('step.end', 'dead_letter', 'retrieval', 'retrieval.gold', 'retrieval.cited')
+) GROUP BY tenant, run_id;
 
 UPDATE runs SET
     automation = CASE WHEN new.ts_us IS NULL OR runs.ts_us <= new.ts_us THEN runs.automation ELSE new.automation END,

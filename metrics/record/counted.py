@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from metrics.record.rows import STAGES
+
 _FOLDER: Final = Path(__file__).parent / "counted"
 GROUPS: Final[Mapping[str, str]] = {
     "automation": "automation",
@@ -26,6 +28,7 @@ _CALLS: Final[Mapping[str, str]] = {
 }
 _JOINS: Final[Mapping[str, str]] = {
     "runs": "JOIN (SELECT DISTINCT * FROM (SELECT run_id, {keys} {begun})) USING (run_id)",
+    "faults": "JOIN (SELECT DISTINCT * FROM (SELECT run_id, {keys} {begun})) USING (run_id)",
     "shadows": "JOIN (SELECT call_id AS copied, {keys} {same}) ON copied = body->>'$.call_id'",
     "reviews": "JOIN (SELECT call_id, {keys} {around}) ON call_id = reviewed",
     "steps": "JOIN (SELECT DISTINCT * FROM (SELECT run_id, {keys} {around})) ON run_id = run",
@@ -35,6 +38,11 @@ _JOINS: Final[Mapping[str, str]] = {
 _DIMS: Final = ", ".join(
     f"{{'dim': '{name}', 'key': {'NULL' if name == 'automation' else expression}}}"
     for name, expression in GROUPS.items()
+)
+_SUMMED: Final = ", ".join(
+    f"{{'stage': '{stage}', 'calls': count({stage}_us), 'total_us': sum({stage}_us)::BIGINT, 'slots': "
+    f"histogram(ceil(ln(greatest({stage}_us, 1)) / ln(1.02))::INTEGER) FILTER ({stage}_us IS NOT NULL)}}"
+    for stage in STAGES
 )
 _ALL_KEYS: Final = f"unnest([{_DIMS}], recursive := true)"
 
@@ -49,7 +57,9 @@ def rows_sql(rows: str, bucket: str, by: str | None) -> str:
 
 
 def keyed_sql(rows: str, bucket: str) -> str:
-    """Return a statement for rows of one kind, once for each dimension: `dim` and `key`."""
+    """Return a statement for rows of one kind, once for each dimension that their totals have: `dim` and `key`."""
+    if rows in _UNDIVIDED:
+        return _template(rows).format(bucket=bucket, groups="'automation' AS dim, NULL AS key", joined="")
     if rows not in _JOINS:
         return _template(rows).format(bucket=bucket, groups=_ALL_KEYS, joined="")
     joined = _JOINS[rows].format(keys=_ALL_KEYS, **_CALLS)
@@ -58,8 +68,8 @@ def keyed_sql(rows: str, bucket: str) -> str:
 
 def days_sql(rows: tuple[str, ...], bucket: str, by: str | None) -> str:
     """Return a statement for the totals by day in place of the rows themselves; `$first` and `$last` are days."""
-    kinds = rows[0] if rows[0] in KINDED else None
-    table = "day_kinds" if kinds else "days"
+    kinds = rows[0] if rows[0] in (*KINDED, *LAYERED) else None
+    table = "day_kinds" if kinds in KINDED else "day_layers" if kinds else "days"
     return _template("days").format(
         table=table,
         bucket=bucket,
@@ -73,5 +83,17 @@ def _template(name: str) -> str:
     return (_FOLDER / f"{name}.sql").read_text()
 
 
+def stages_sql(bucket: str, since: str, until: str) -> str:
+    """Return a statement for the totals of the stages of calls, from the calls between two moments."""
+    return _template("stages").format(bucket=bucket, since=since, until=until, summed=_SUMMED)
+
+
+def has_days(rows: tuple[str, ...], by: str | None) -> bool:
+    """Say whether totals by day can answer for these rows in this grouping."""
+    return _BY_DAY.issuperset(rows) and (by in (None, "automation") or _UNDIVIDED.isdisjoint(rows))
+
+
 KINDED: Final = ("endings", "values", "charges")
-BY_DAY: Final = frozenset({"calls", "runs", "shadows", *KINDED})
+LAYERED: Final = ("answers", "searches", "steps")
+_UNDIVIDED: Final = frozenset({"searches", "steps"})  # not joined to the groups of calls: that reads months of them
+_BY_DAY: Final = frozenset({"calls", "runs", "shadows", *KINDED, *LAYERED})

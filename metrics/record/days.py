@@ -8,36 +8,30 @@ from typing import Final
 
 import duckdb
 
-from metrics.record.calendar import bucket_sql, midnight_us
-from metrics.record.counted import KINDED, keyed_sql
-from metrics.record.rows import STAGES
+from metrics.record.calendar import bucket_sql, day_of, midnight_us
+from metrics.record.counted import KINDED, LAYERED, keyed_sql, stages_sql
 
-_KEYS: Final = ("day", "tenant", "automation", "dim", "key")
+_TABLES: Final = ("days", "day_kinds", "day_stages", "day_layers")
 _AT_ONCE: Final = 31
 _SLOTS: Final = "histogram(ceil(ln(greatest({0}_ms, 0.01)) / ln(1.02))::INTEGER) FILTER (refused = 0 AND abandoned = 0)"
-_SUMMED: Final = ", ".join(
-    f"{{{{'stage': '{stage}', 'calls': count({stage}_us), 'total_us': sum({stage}_us)::BIGINT, 'slots': "
-    f"histogram(ceil(ln(greatest({stage}_us, 1)) / ln(1.02))::INTEGER) FILTER ({stage}_us IS NOT NULL)}}}}"
-    for stage in STAGES
-)
-_STAGES: Final = f"""INSERT INTO day_stages BY NAME
-    SELECT * EXCLUDE (bucket), bucket::DATE AS day, $tenant AS tenant FROM (
-        SELECT bucket, automation, unnest(stages, recursive := true) FROM (
-            SELECT {{bucket}} AS bucket, automation, [{_SUMMED}] AS stages FROM model_calls
-            WHERE tenant = $tenant AND ts_us >= $since AND ts_us < $until AND outcome <> 'interrupted'
-                AND ($automation::VARCHAR IS NULL OR automation = $automation)
-            GROUP BY ALL)
-    ) WHERE calls > 0"""  # noqa: S608
+_KNOWN: Final = """SELECT min(day), (SELECT max(ts_us) FROM ended) FROM (
+    SELECT day FROM days UNION ALL SELECT day FROM day_kinds UNION ALL SELECT day FROM day_layers)"""
+_ALIVE: Final = """CREATE TEMP TABLE alive AS SELECT DISTINCT tenant, automation, {day}::DATE AS day FROM (
+    SELECT tenant, automation, ts_us FROM calls UNION ALL SELECT tenant, automation, ts_us FROM events WHERE kind IN (
+        'call.shadow', 'retrieval', 'step.end', 'dead_letter', 'action.duplicate', 'run.end')
+    ) WHERE ts_us >= $since AND ts_us < $until"""
+_EMPTY: Final = """DELETE FROM {table} d WHERE d.day < $last AND NOT EXISTS (SELECT 1 FROM alive a
+    WHERE a.tenant = d.tenant AND a.day = d.day AND a.automation IS NOT DISTINCT FROM d.automation)"""
 _TIMES: Final = ("total", "upstream", "overhead")
 _NOT_SUMMED: Final = {"total_ms", "upstream_ms", "overhead_ms", "ttft_ms", "bucket", "automation", "dim", "key"}
 
 
 class Days:
-    """Keeps `days` and `day_kinds` of one ledger, for days of one time zone."""
+    """Keeps the totals by day of one ledger, for days of one time zone."""
 
     def __init__(self, db: duckdb.DuckDBPyConnection, zone: str) -> None:
         self._db, self.zone = db, zone
-        self._columns = {rows: self._sums(rows) for rows in ("calls", "runs", "shadows")}
+        self._columns = {rows: self._sums(rows) for rows in ("calls", "runs", "shadows", *LAYERED)}
 
     def renew(self, touched: str) -> None:
         """Count those days again on which a table of (tenant, ts_us) has a row."""
@@ -49,6 +43,19 @@ class Days:
         self._db.execute("CREATE OR REPLACE TEMP TABLE every AS SELECT DISTINCT tenant, ts_us FROM model_calls")
         self.renew("every")
         self._db.execute("DROP TABLE every")
+
+    def drop_empty(self) -> None:
+        """Drop the totals, up to the last moment in the table `ended`, of which nothing that they count is left."""
+        row = self._db.execute(_KNOWN).fetchone()
+        if not row or None in row:
+            return
+        first, last = row[0], day_of(self.zone, row[1]) + timedelta(days=1)
+        since, until = midnight_us(self.zone, first), midnight_us(self.zone, max(first, last))
+        day = bucket_sql(self.zone, since, until, "day")
+        self._db.execute(_ALIVE.format(day=day), {"since": since, "until": until})
+        for table in _TABLES:
+            self._db.execute(_EMPTY.format(table=table), {"last": last})
+        self._db.execute("DROP TABLE alive")
 
     def _stretches(self, touched: str) -> Iterator[tuple[str, date, date]]:
         """Yield stretches of days that follow each other, as (tenant, first day, day after the last)."""
@@ -63,15 +70,20 @@ class Days:
         since, until = midnight_us(self.zone, first), midnight_us(self.zone, last)
         bound = {"tenant": tenant, "since": since, "until": until, "automation": None}
         day = bucket_sql(self.zone, since, until, "day")
-        for table in ("days", "day_kinds", "day_stages"):
+        for table in _TABLES:
             self._db.execute(f"DELETE FROM {table} WHERE tenant = ? AND day >= ? AND day < ?", [tenant, first, last])  # noqa: S608
         for rows, sums in self._columns.items():
-            self._insert("days", rows, day, sums, bound)
+            if rows in LAYERED:
+                self._insert("day_layers", rows, day, f"'{rows}' AS rows, {sums}", bound)
+            else:
+                self._insert("days", rows, day, sums, bound)
         for rows in KINDED:
             refused = "refused, " if rows == "endings" else ""
             sums = f"'{rows}' AS rows, kind, {refused}sum(n) AS n, sum(times) AS times"
             self._insert("day_kinds", rows, day, sums, bound)
-        self._db.execute(_STAGES.format(bucket=day), bound)
+        stages = stages_sql(day, "$since", "$until")
+        placed = "SELECT * EXCLUDE (bucket), bucket::DATE AS day, $tenant AS tenant"
+        self._db.execute(f"INSERT INTO day_stages BY NAME {placed} FROM ({stages})", bound)
 
     def _insert(self, table: str, rows: str, day: str, sums: str, bound: dict[str, object]) -> None:
         counted = f"SELECT bucket::DATE AS day, $tenant AS tenant, automation, dim, key, {sums}"

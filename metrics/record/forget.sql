@@ -12,20 +12,13 @@ DELETE FROM attempts WHERE seq IN (SELECT seq FROM ended);
 DELETE FROM entities WHERE seq IN (SELECT seq FROM ended);
 DELETE FROM outcomes WHERE seq IN (SELECT seq FROM ended);
 
--- Totals of days and runs none of whose calls is left.
-DELETE FROM days d WHERE d.day <= (SELECT max(make_timestamp(ts_us))::DATE FROM ended)
-    AND NOT EXISTS (SELECT 1 FROM calls c WHERE c.tenant = d.tenant AND make_timestamp(c.ts_us)::DATE = d.day
-        AND c.automation IS NOT DISTINCT FROM d.automation);
-DELETE FROM day_kinds d WHERE d.day <= (SELECT max(make_timestamp(ts_us))::DATE FROM ended)
-    AND NOT EXISTS (SELECT 1 FROM calls c WHERE c.tenant = d.tenant AND make_timestamp(c.ts_us)::DATE = d.day
-        AND c.automation IS NOT DISTINCT FROM d.automation);
-DELETE FROM day_stages d WHERE d.day <= (SELECT max(make_timestamp(ts_us))::DATE FROM ended)
-    AND NOT EXISTS (SELECT 1 FROM calls c WHERE c.tenant = d.tenant AND make_timestamp(c.ts_us)::DATE = d.day
-        AND c.automation IS NOT DISTINCT FROM d.automation);
+-- Runs none of whose calls is left.
+DELETE FROM faults f WHERE f.ts_us <= (SELECT max(ts_us) FROM ended)
+    AND NOT EXISTS (SELECT 1 FROM calls c WHERE c.tenant = f.tenant AND coalesce(c.run_id, c.call_id) = f.run_id)
+    AND NOT EXISTS (SELECT 1 FROM events e WHERE e.tenant = f.tenant AND e.kind = 'dead_letter' AND e.run = f.run_id);
 DELETE FROM runs r WHERE coalesce(r.end_us, r.outcome_ts_us, r.ts_us) <= (SELECT max(ts_us) FROM ended)
     AND NOT EXISTS (SELECT 1 FROM calls c WHERE c.tenant = r.tenant AND coalesce(c.run_id, c.call_id) = r.run_id);
 
 INSERT INTO facts VALUES ('forgotten', 1, NULL) ON CONFLICT DO UPDATE SET number = number + 1;
 
-DROP TABLE ended;
 DROP TABLE gone;

@@ -14,7 +14,7 @@ from metrics.record.events import Event
 from metrics.record.order import Entry
 from metrics.record.rows import Rows, id_hash, is_posted
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 _SQL = Path(__file__).parent
 _CONFIG: Mapping[str, str] = {
     "autoinstall_known_extensions": "false",
@@ -24,6 +24,8 @@ _CONFIG: Mapping[str, str] = {
     "threads": "2",
 }
 _TABLES = ("events", "posted", "calls", "attempts", "entities", "outcomes", "contents")
+
+_MONTH_US = 31 * 86_400_000_000
 
 LedgerError = duckdb.Error
 
@@ -141,10 +143,9 @@ class Ledger:
         """Add the records above `since_seq`, up to `seq`, to runs and days; each may be added only once."""
         self._db.begin()
         try:
-            for statement in duckdb.extract_statements((_SQL / "aggregate.sql").read_text()):
-                self._db.execute(
-                    statement, {"since_seq": since_seq, "seq": seq} if statement.named_parameters else None
-                )
+            numbers = {"since_seq": since_seq, "seq": seq}
+            self._run("aggregate", numbers)
+            self._lay_faults(numbers)
             self._days.renew("touched")
             self._db.execute("DROP TABLE touched")
             self._db.execute("INSERT OR REPLACE INTO facts VALUES ('aggregated', ?, NULL)", [seq])
@@ -158,9 +159,9 @@ class Ledger:
         firsts, lasts = [first for first, _ in gone], [last for _, last in gone]
         self._db.begin()
         try:
-            for statement in duckdb.extract_statements((_SQL / "forget.sql").read_text()):
-                named = {"firsts": firsts, "lasts": lasts} if statement.named_parameters else None
-                self._db.execute(statement, named)
+            self._run("forget", {"firsts": firsts, "lasts": lasts})
+            self._days.drop_empty()
+            self._db.execute("DROP TABLE ended")
             self._db.commit()
         except duckdb.Error:
             self._undo()
@@ -216,6 +217,25 @@ class Ledger:
         if not values:
             return set()
         return {row[0] for row in self._db.execute(f"{sql} (SELECT unnest(?))", [*before, values]).fetchall()}
+
+    def _run(self, name: str, values: Mapping[str, object]) -> None:
+        """Run the statements of a file, each with those of the values that it names."""
+        for statement in duckdb.extract_statements((_SQL / f"{name}.sql").read_text()):
+            named = {key: values[key] for key in statement.named_parameters}
+            self._db.execute(statement, named or None)
+
+    def _lay_faults(self, numbers: Mapping[str, object]) -> None:
+        """Say of the runs in `related` which failed, and in which layer; what belongs to a run comes within a month."""
+        sql = """SELECT min(ts_us) FROM (
+            SELECT ts_us FROM touched UNION ALL SELECT ts_us FROM events WHERE seq > $since_seq AND seq <= $seq)"""
+        oldest = self._db.execute(sql, dict(numbers)).fetchone()
+        floor_us = (oldest[0] or 0) - _MONTH_US if oldest else 0
+        self._run("related", {**numbers, "floor_us": floor_us})
+        found = self._db.execute("SELECT min(ts_us), max(end_us) FROM failed").fetchone()
+        if found and found[0] is not None:
+            self._run("faults", {"first_us": found[0], "last_us": found[1] or found[0]})
+        for name in ("related", "told", "begun", "failed"):
+            self._db.execute(f"DROP TABLE {name}")
 
     def _place_days(self) -> None:
         """Count all days again when they were those of another time zone."""

@@ -73,6 +73,14 @@ CREATE TABLE IF NOT EXISTS runs (
     success_by STRUCT(weight INTEGER, ts_us BIGINT, seq BIGINT)  -- of the outcome that decided
 );
 
+-- Runs that failed, each laid at the door of one layer. Kept up to date by faults.sql.
+CREATE TABLE IF NOT EXISTS faults (
+    run_hash UBIGINT, tenant VARCHAR, run_id VARCHAR, automation VARCHAR,
+    ts_us BIGINT,  -- when the run began; of one without calls: when it became a dead letter
+    layer VARCHAR,  -- orchestration, retrieval, prompt or unknown
+    reason VARCHAR
+);
+
 -- Totals by day of the ledger's time zone, once for each automation (dim: automation, key: null) and once for each value
 -- that its calls have in one dimension. Counted again from calls, runs and events whenever a record touches the day.
 CREATE TABLE IF NOT EXISTS days (
@@ -98,6 +106,15 @@ CREATE TABLE IF NOT EXISTS day_kinds (
 CREATE TABLE IF NOT EXISTS day_stages (
     day DATE, tenant VARCHAR, automation VARCHAR, stage VARCHAR, calls BIGINT, total_us BIGINT,
     slots MAP(INTEGER, UBIGINT)  -- calls by the logarithm of their microseconds to the base 1.02
+);
+
+-- The same of what layers are scored by (rows: answers, searches or steps); the last two by automation only.
+CREATE TABLE IF NOT EXISTS day_layers (
+    day DATE, tenant VARCHAR, automation VARCHAR, dim VARCHAR, key VARCHAR, rows VARCHAR,
+    answers BIGINT, valid BIGINT, checked BIGINT, declined BIGINT, seen BIGINT, overridden BIGINT, grounding DOUBLE,
+    grounded BIGINT,
+    searches BIGINT, empty BIGINT, known BIGINT, hits BIGINT, found BIGINT, right_ones BIGINT,
+    steps BIGINT, failed_steps BIGINT, timeouts BIGINT, again BIGINT, duplicates BIGINT, dead BIGINT, ended BIGINT
 );
 
 CREATE TABLE IF NOT EXISTS segments (segment VARCHAR PRIMARY KEY, read_to BIGINT, done BOOLEAN);

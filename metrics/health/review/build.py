@@ -23,6 +23,7 @@ from policy.values import seconds_of
 FORMAT: Final = 3
 TREND_WEEKS: Final = 8
 _DIGITS: Final = 9
+_ALL: Final = 1_000_000
 Json = dict[str, Any]
 
 
@@ -43,7 +44,7 @@ def build(ask: Ask, seq: int, inputs: Inputs) -> bytes:
     for card in document["scorecards"]:
         card["visible"] = _visible(movement.visible, card["automation"])
     document["changes"] = [_change(change_sentence(each, inputs.tz), each.automation) for each in movement.changes]
-    faults = list(ask("faults", since=span.since_us, until=span.until_us).dicts())
+    faults = list(ask("faults", since=span.since_us, until=span.until_us, limit=_ALL).dicts())
     document["layers"] = layers(faults)
     document["runs"] = _worst(ask, span, faults)
     document["holds"] = list(ask("open_holds", until=span.until_us).dicts())

@@ -27,6 +27,7 @@ class Traffic:
 
     calls: list[dict[str, Any]] = field(default_factory=list)
     said: list[dict[str, Any]] = field(default_factory=list)
+    told: list[Event] = field(default_factory=list)  # by the service layer
 
     def events(self) -> Iterator[Event]:
         for call in self.calls:
@@ -37,6 +38,7 @@ class Traffic:
         for number, said in enumerate(self.said):
             body = {name: said[name] for name in said if name != "ts_us"}
             yield Event(f"said-{number}", "outcome", said["ts_us"], "acme", "a0", body=body)
+        yield from self.told
 
 
 def traffic(seed: int, calls: int = 400, days: int = 24) -> Traffic:
@@ -76,7 +78,42 @@ def _call(chance: random.Random, number: int, days: int) -> dict[str, Any]:
         "verdict": chance.choice(["pass", "fallback", None]), "retry_count": chance.randrange(2),
         "stages_us": {"admit": 20 + number % 50, "clear": 100 + number * 7 % 900, "invoke": number * 7919 % 900_000},
         "entities": {"request": {} if control else {"PERSON": chance.randrange(1, 4)}},
+        "scores": [{"kind": "schema", "score": float(number % 5 > 0)}, {"kind": "grounding", "score": number % 7 / 7}],
+        "finish_reasons": ["refusal"] if number % 11 == 0 else ["stop"],
     }  # fmt: skip
+
+
+def tell(made: Traffic, seed: int) -> None:
+    """Add what the service layer says of runs: steps, searches, dead letters; and reviews that nobody answered."""
+    chance, days = random.Random(seed), FIRST_US // DAY_US
+    began = {call["run"]: call for call in sorted(made.calls, key=lambda call: -call["ts_us"]) if call["run"]}
+    runs = [(name, call["automation"], call["ts_us"]) for name, call in began.items()]
+    runs += [(f"uncalled-{n}", f"a{n % 3}", (days + n) * DAY_US) for n in range(9)]
+
+    def say(kind: str, about: tuple[str | None, str, int], step: str | None, **body: Any) -> None:
+        run, automation, ts_us = about
+        at_us = ts_us + chance.randrange(6 * DAY_US)
+        made.told.append(Event(f"told-{len(made.told)}", kind, at_us, "acme", automation, run, step, body=body))
+
+    def ids() -> str:
+        return " ".join(chance.sample("abcde", chance.randrange(3)))
+
+    for about in runs:
+        for _ in range(chance.randrange(3)):
+            found = ids()
+            say("retrieval", about, "find", ids=found, empty=not found)
+        for kind in chance.sample(["retrieval.gold", "retrieval.cited", "run.end", "action.duplicate"], 2):
+            more = {"ids": ids()} if kind.startswith("retrieval") else {}
+            say(kind, about, None, **more, **({"unknown": chance.randrange(2)} if kind == "retrieval.cited" else {}))
+        for step in chance.sample(["find", "draft", "send"], chance.randrange(3)):
+            layer = chance.choice([None, "retrieval", "prompt", "orchestration"])
+            cause, status = chance.choice(["timeout", "error"]), chance.choice(["ok", "ok", "failed"])
+            say("step.end", about, step, status=status, cause=cause, layer=layer, attempt=chance.randrange(1, 3))
+        if about[0].startswith("uncalled") or chance.random() < 0.1:
+            say("dead_letter", about, "send", cause="timeout", layer="orchestration")
+    for call in chance.sample(made.calls, len(made.calls) // 8):
+        held = (None, call["automation"], call["ts_us"])
+        say("review.decided", held, None, call_id=call["call_id"], state="expired", review_id=call["call_id"])
 
 
 def ledger(path: Path, events: Iterator[Event] | list[Event], at_once: int = 97, zone: str = "UTC") -> Ledger:

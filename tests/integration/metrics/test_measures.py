@@ -75,6 +75,7 @@ def _run(name: str, calls: list[dict[str, Any]], said: list[dict[str, Any]]) -> 
     best = max(judged, key=lambda one: (weight[one["source"]], one["ts_us"], one["n"]), default=None)
     return {
         "calls": calls, "ts_us": min(call["ts_us"] for call in calls), "success": best and best["value"],
+        "by": best and best["source"],
         "overridden": any(one["corrected"] or (one["metric"] == "override" and one["value"]) for one in said),
         "seen": any(one["source"] == "human" or one["metric"] == "override" or one["corrected"] for one in said),
     }  # fmt: skip

@@ -95,6 +95,7 @@ MEASURES = {
     "measure layer_prompt": figures(_rate("draft@3", "valid", 17, 20)),
     "measure layer_retrieval": figures(_rate("triage", "hit", 8, 10)),
     "measure layer_orchestration": figures(_rate("triage", "failed", 1, 40)),
+    "measure failures": figures(_plain("triage", "prompt", 2), _plain("triage", "retrieval", 1)),
     "measure groundedness": figures(_plain(None, "mean", 0.8)),
 }
 FAULT = {"run_id": "run_9", "automation": "triage", "ts_us": TS, "layer": "prompt", "reason": "answer not valid"}

@@ -1,8 +1,10 @@
--- From the histograms of days: the middle of the slot that a percentile falls in, within 1 %.
+-- From the histograms of whole days, and of the calls before and after them: the middle of the slot that a percentile falls in, within 1 %.
 WITH d AS (
-    SELECT * FROM day_stages
+    SELECT stage, calls, total_us, slots FROM day_stages
     WHERE tenant = $tenant AND day >= $first::DATE AND day < $last::DATE
         AND ($automation::VARCHAR IS NULL OR automation = $automation)
+    UNION ALL SELECT stage, calls, total_us, slots FROM ({before})
+    UNION ALL SELECT stage, calls, total_us, slots FROM ({after})
 ), s AS (
     SELECT stage, e.key AS slot, sum(e.value) AS n FROM (SELECT stage, unnest(map_entries(slots)) AS e FROM d) GROUP BY ALL
 ), upto AS (
