@@ -6,22 +6,24 @@ uvicorn alone never closes a connection that says nothing, sends a request drop 
 import asyncio
 import math
 import socket
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final, cast
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from gateway.errors import BadHttp, GatewayError, HeadTooLarge, Overloaded
-from gateway.wire import headers
 from gateway.wire.exchange import FLOW, App
+from gateway.wire.http11 import closed_by_peer, head_of, path_of, plain_reply
 
 # How much of an answer waits before and in the system for a client that reads slowly; its own limits are far higher.
 _UNSENT: Final = getattr(socket, "TCP_NOTSENT_LOWAT", None)
 _UNSENT_BYTES: Final = 4 * 1024
 _AT_ONCE: Final = 50
-_CALLS: Final = b"/v1/"
+_CALLS: Final = "/v1/"
 _EMPTY: Final[dict[str, Any]] = {"type": "http", "http_version": "1.1", "method": "?", "path": "", "headers": []}
 
 
@@ -86,6 +88,7 @@ class Connection(HttpToolsProtocol):
         self._head_bytes = 0
         self._draining = False
         self._unsent = self._unsent_since = 0.0
+        self._served_first: RequestResponseCycle | None = None  # where others wait behind it
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -97,23 +100,49 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._broken:
             return
-        if self._state is not State.BODY:
+        before = self.cycle if self._state is State.BODY else None
+        had = len(before.body) if before else 0
+        if before is None:
             self._head_bytes += len(data)
-        super().data_received(data)
+        self._feed(data)
         if self._broken:
             return
         state = self._state
+        if state is State.BODY and before is self.cycle and len(before.body) == had and not before.response_complete:
+            self._head_bytes += len(data)  # trailers
         if state is State.DONE:
             self._deadline = math.inf
             if self.cycle.response_complete:  # refused before it was all here; it may be followed by another
                 self._state = State.WAITING
                 self._within(self.timeout_keep_alive)
-        elif state is State.BODY:
-            self._time(state, self._door.limits.body_s)
         elif self._head_bytes > self._door.limits.head_bytes:
             self._break(_too_large())
+        elif state is State.BODY:
+            self._time(state, self._door.limits.body_s)
         else:  # line ends before a request are part of its head
             self._time(State.HEAD, self._door.limits.head_s)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        first, self._served_first = self._served_first, None
+        if first is not None:
+            first.disconnected = True
+            first.message_event.set()
+
+    def _feed(self, data: bytes) -> None:
+        """Parse what came. Who asks for another protocol is answered as if it had not: Java's client does so first."""
+        self._unset_keepalive_if_required()
+        while True:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserError:
+                self.send_400_response("")
+            except httptools.HttpParserUpgrade as asked:
+                if self._state is State.HEAD:
+                    head = head_of(self.parser.get_method(), self.url, self.parser.get_http_version(), self.headers)
+                    data = head + data[asked.args[0] :]
+                    continue
+            return
 
     @property
     def _broken(self) -> bool:
@@ -125,10 +154,15 @@ class Connection(HttpToolsProtocol):
         self._state = State.HEAD
 
     def on_headers_complete(self) -> None:
+        if self.parser.should_upgrade() and any(name == b"upgrade" for name, _ in self.headers):
+            return  # the parser takes no body of it
         refusal = self._refusal()
         if refusal is not None:
             self.app = cast(Any, self._door.refuse(refusal))
+        if self.cycle is not None and not self.cycle.response_complete and not self.pipeline:
+            self._served_first = self.cycle
         super().on_headers_complete()
+        self.headers = cast(Any, deque(maxlen=0))  # trailers are no headers
         self._state, self._head_bytes = State.BODY, 0
         if refusal is not None:
             self.app = self._served
@@ -136,11 +170,14 @@ class Connection(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
+        if self._state is State.HEAD:
+            return
         super().on_message_complete()
         self._state = State.DONE
 
     def on_response_complete(self) -> None:
-        more = bool(self.pipeline)
+        if more := bool(self.pipeline):
+            self._served_first = self.pipeline[-1][0]
         super().on_response_complete()
         if self._state is State.BROKEN:
             self._half_close()
@@ -148,6 +185,11 @@ class Connection(HttpToolsProtocol):
             return
         elif self._draining:
             self.shutdown()
+        elif self._state is State.BODY and not any(
+            name == b"content-length" for name, _ in self.cycle.scope["headers"]
+        ):
+            self._state = State.BROKEN
+            self._half_close()
         elif self._state is State.BODY:
             self._timed = State.BODY
             self._deadline = min(self._deadline, self.loop.time() + self._door.limits.linger_s)
@@ -173,17 +215,18 @@ class Connection(HttpToolsProtocol):
         """Close the connection when its time is over; what we do not read ourselves is not the client's delay."""
         if self.flow.read_paused and self._state is not State.BROKEN:
             self._deadline += self._door.limits.every_s
-        if now > self._deadline or self._unread(now):
+        if (
+            now > self._deadline
+            or self._unread(now)
+            or (self.pipeline and closed_by_peer(self.transport.get_extra_info("socket")))
+        ):
             self.transport.abort()
-
-    def _unsupported_upgrade_warning(self) -> None:
-        """Say nothing: the request is answered as if it had not asked."""
 
     def _refusal(self) -> GatewayError | None:
         limits = self._door.limits
         if self._head_bytes > limits.head_bytes and self._head_size() > limits.head_bytes:
             return _too_large()
-        if len(self.tasks) >= limits.calls and self.url.startswith(_CALLS):
+        if len(self.tasks) >= limits.calls and path_of(self.url).startswith(_CALLS):
             return Overloaded("This worker has its hands full; try again in a moment.", headers={"retry-after": "1"})
         return None
 
@@ -212,7 +255,7 @@ class Connection(HttpToolsProtocol):
         cycle.disconnected = True
         cycle.message_event.set()
         if not cycle.response_started:
-            self.transport.write(_plain(error))
+            self.transport.write(plain_reply(error))
         self._half_close()
 
     def _new_cycle(self) -> RequestResponseCycle:
@@ -251,10 +294,3 @@ class Connection(HttpToolsProtocol):
 
 def _too_large() -> HeadTooLarge:
     return HeadTooLarge("The request line and headers are too large.")
-
-
-def _plain(error: GatewayError) -> bytes:
-    """Encode an error as a whole reply."""
-    body = error.encoded()
-    fields = [*headers.of_error(error), (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
-    return b"HTTP/1.1 %d Error\r\n" % error.status + b"".join(b"%s: %s\r\n" % f for f in fields) + b"\r\n" + body

@@ -157,7 +157,7 @@ def running_gateway(
         tasks = [asyncio.create_task(runner.run())]
         if control is not None:
             tasks.append(asyncio.create_task(ChangeWatch(control, (waiting, stops), 0.02).run()))
-        config = uvicorn.Config(app, http=door.protocol(), lifespan="off", log_config=None, access_log=False)
+        config = uvicorn.Config(app, http=door.protocol(), ws="none", lifespan="off", log_config=None, access_log=False)
         servers.append(uvicorn.Server(config))
         tasks.append(asyncio.create_task(door.watch(servers[0].server_state.connections)))
         ready.set()

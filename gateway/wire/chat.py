@@ -140,9 +140,9 @@ class _Choice:
             if isinstance(value, str) and name not in _WHOLE:
                 self._texts.setdefault(name, []).append(value)
             elif value is not None:
-                self.message[name] = _merged(self.message.get(name), value)
+                self.message[name] = _grown(self.message.get(name), value)
         if piece.get("logprobs"):
-            self.logprobs = _merged(self.logprobs, piece["logprobs"])
+            self.logprobs = _grown(self.logprobs, piece["logprobs"])
         ended = piece.get("finish_reason")
         if ended is None:
             return 0
@@ -151,37 +151,63 @@ class _Choice:
 
     def whole(self, index: int) -> Json:
         texts: Json = {name: "".join(parts) for name, parts in self._texts.items()}
-        message = {"content": None} | self.message | texts
+        message = {"content": None} | _settled(self.message) | texts
         choice: Json = {"index": index, "message": message, "finish_reason": self.finish_reason}
-        return choice | {"logprobs": self.logprobs} if self.logprobs else choice
+        return choice | {"logprobs": _settled(self.logprobs)} if self.logprobs else choice
 
 
-def _merged(old: Any, new: Any) -> Any:
-    """Grow one value of a delta by the next: texts join, objects merge, numbered lists merge by `index`."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        grown = {name: _grown(name, old.get(name), value) for name, value in new.items()}
-        return old | grown
-    if isinstance(new, list):
-        return _merged_list(old if isinstance(old, list) else [], new)
-    return new
+class _Text(list[str]):
+    """A text that grows, as its parts."""
 
 
-def _grown(name: str, old: Any, new: Any) -> Any:
-    if isinstance(old, str) and isinstance(new, str) and name not in _WHOLE:
-        return old + new
-    return old if new is None else _merged(old, new)
-
-
-def _merged_list(old: list[Any], new: list[Any]) -> list[Any]:
-    result = list(old)
+def _grown(old: Any, new: Any) -> Any:
+    """Grow one value of a delta by the next, in place: texts join, objects merge, numbered lists merge by `index`."""
+    if isinstance(new, dict):
+        into: Json = old if isinstance(old, dict) else {}
+        for name, value in new.items():
+            have = into.get(name)
+            if not isinstance(value, str) or name in _WHOLE:
+                into[name] = have if value is None else _grown(have, value)
+            elif isinstance(have, _Text):
+                have.append(value)
+            else:
+                into[name] = _Text((value,))
+        return into
+    if not isinstance(new, list):
+        return new
+    items: list[Any] = old if type(old) is list else []
     for item in new:
-        at = item.get("index") if isinstance(item, dict) else None
-        place = next((i for i, have in enumerate(result) if isinstance(have, dict) and have.get("index") == at), None)
-        if at is None or place is None:
-            result.append(item)
-        else:
-            result[place] = _merged(result[place], item)
-    return result
+        _place(items, item)
+    return items
+
+
+def _place(items: list[Any], item: Any) -> None:
+    """Let an item grow the one of its number; one without a number is never touched again."""
+    number = item.get("index") if isinstance(item, dict) else None
+    if number is None:
+        items.append(item)
+        return
+    usual = type(number) is int and 0 <= number < len(items) and _number(items[number]) == number
+    at = number if usual else next((at for at, have in enumerate(items) if _number(have) == number), None)
+    if at is None:
+        items.append(_grown(None, item))
+    else:
+        _grown(items[at], item)
+
+
+def _number(item: Any) -> Any:
+    return item.get("index") if isinstance(item, dict) else None
+
+
+def _settled(value: Any) -> Any:
+    """Give what has grown as plain JSON."""
+    if isinstance(value, _Text):
+        return "".join(value)
+    if isinstance(value, dict):
+        return {name: _settled(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [item if _number(item) is None else _settled(item) for item in value]
+    return value
 
 
 CHAT: Final = Endpoint(

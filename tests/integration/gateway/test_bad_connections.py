@@ -161,9 +161,10 @@ def test_beyond_its_limit_a_worker_says_when_to_come_back(quick: Running, upstre
         sock.sendall(request())
     while len(upstream.received) < QUICK.calls:
         time.sleep(0.01)
-    status, headers, body = ask(quick, request())
-    assert (status, headers["retry-after"], body["error"]["code"]) == (503, "1", "overloaded")
-    assert "x-should-retry" not in headers
+    for path in ("/v1/chat/completions", "http://sluice/v1/chat/completions", "/%761/chat/completions"):
+        status, headers, body = ask(quick, request(path=path))
+        assert (status, headers["retry-after"], body["error"]["code"]) == (503, "1", "overloaded")
+        assert "x-should-retry" not in headers
     for sock in socks:
         assert reply_of(sock)[0] == 200
         sock.close()
@@ -179,6 +180,56 @@ def test_pipelined_requests_are_all_answered(quick: Running) -> None:
             assert part
             data += part
     assert len(quick.ends(3)) == 3
+
+
+def test_who_leaves_with_requests_waiting_behind_one_another_is_noticed(quick: Running, upstream: Upstream) -> None:
+    upstream.default = lambda _request: [20.0]
+    with connect(quick) as sock:
+        sock.sendall(request() * 2)
+        while not upstream.received:
+            time.sleep(0.01)
+    assert upstream.wait_closed(2.5)  # its own limit is 3 s
+    assert quick.ends()[0]["outcome"] == "client_disconnected"
+
+
+LAST_CHUNK = b"%x\r\n" % len(BODY) + BODY + b"\r\n0\r\n"
+
+
+def test_trailers_are_no_headers(quick: Running) -> None:
+    nobody = head("transfer-encoding: chunked").replace(KEY.encode(), b"sk-wrong") + LAST_CHUNK
+    assert ask(quick, nobody + f"authorization: Bearer {KEY}\r\n\r\n".encode())[0] == 401
+    mine = head("transfer-encoding: chunked", "x-sluice-run-id: mine") + LAST_CHUNK
+    assert ask(quick, mine + b"x-sluice-run-id: smuggled\r\n\r\n")[0] == 200
+    assert [event.run for event in quick.end_events(2)][1] == "mine"
+
+
+@pytest.mark.parametrize("line", [b"x-a: " + b"y" * 1000 + b"\r\n", b"y" * 1000])
+def test_trailers_without_an_end_are_refused(line: bytes, quick: Running) -> None:
+    with connect(quick) as sock, contextlib.suppress(ConnectionError):
+        sock.sendall(head("transfer-encoding: chunked") + LAST_CHUNK[:-3])
+        time.sleep(0.1)
+        sock.sendall(b"0\r\nx-b: ")
+        for _ in range(20):
+            sock.sendall(line)
+            time.sleep(0.01)
+        status, _, body = reply_of(sock)
+        assert (status, body["error"]["code"]) == (431, "headers_too_large")
+    assert quick.ends()[0]["outcome"] == "client_disconnected"
+
+
+H2C = ("connection: Upgrade, HTTP2-Settings", "upgrade: h2c", "http2-settings: AAMAAABkAARAAAAAAAIAAAAA")
+
+
+@pytest.mark.parametrize("pause_s", [0.0, 0.1])
+def test_who_asks_for_http_2_as_java_does_is_answered_over_http_1(pause_s: float, quick: Running) -> None:
+    with connect(quick) as sock:
+        for _ in range(2):
+            first, body = request(*H2C).split(b"\r\n\r\n")
+            sock.sendall(first + b"\r\n\r\n" + body[: 10 if pause_s else len(body)])
+            time.sleep(pause_s)
+            sock.sendall(body[10:] if pause_s else b"")
+            assert reply_of(sock)[0] == 200
+    assert len(quick.ends(2)) == 2
 
 
 def test_wrong_keys_are_429_after_twenty_a_minute_and_right_ones_go_on(quick: Running) -> None:

@@ -69,3 +69,24 @@ def test_usage_is_kept_and_a_second_finish_counts_once() -> None:
     assembly.add({"choices": [], "usage": {"prompt_tokens": 3}})
     assert assembly.usage == {"prompt_tokens": 3}
     assert not assembly.finished(wanted=2)
+
+
+def test_calls_out_of_order_and_values_that_change_their_shape_do_no_harm() -> None:
+    said = [
+        {"tool_calls": [{"index": 2, "id": "c", "function": {"name": "h", "arguments": "{"}}]},
+        {"tool_calls": [{"index": 0, "id": "a", "function": {"name": "f", "arguments": ""}}, {"id": "no number"}]},
+        {"tool_calls": [{"index": 2, "id": None, "function": {"arguments": "}"}}], "odd": {"a": "x", "b": None}},
+        {"odd": {"a": ["y"], "b": "z"}},
+        {"odd": {"a": "x"}},
+        {"odd": [1]},
+    ]
+    before = repr(said)
+    whole = assembled(*map(event, said)).whole()
+    message = whole["choices"][0]["message"]
+    assert message["tool_calls"] == [
+        {"index": 2, "id": "c", "function": {"name": "h", "arguments": "{}"}},
+        {"index": 0, "id": "a", "function": {"name": "f", "arguments": ""}},
+        {"id": "no number"},
+    ]
+    assert message["odd"] == [1]
+    assert repr(said) == before  # events belong to others as well

@@ -1,0 +1,38 @@
+"""Single facts and bytes of HTTP/1.1 that a server's connections need beside their parser."""
+
+import socket
+from collections.abc import Iterable
+from typing import Final
+from urllib.parse import unquote
+
+import httptools
+
+from gateway.errors import GatewayError
+from gateway.wire import headers
+
+# Linux tells by this whether the other side has closed a connection that nobody reads from.
+_TCP_INFO: Final = getattr(socket, "TCP_INFO", None)
+_CLOSED: Final = (7, 8)
+
+
+def path_of(url: bytes) -> str:
+    """Return the path that a request is routed by, however its target was written."""
+    return unquote((httptools.parse_url(url).path or b"").decode("ascii"))
+
+
+def head_of(method: bytes, url: bytes, version: str, fields: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Write a request's head out, without its wish for another protocol."""
+    lines = b"".join(b"%b: %b\r\n" % field for field in fields if field[0] != b"upgrade")
+    return b"%b %b HTTP/%b\r\n%b\r\n" % (method, url, version.encode(), lines)
+
+
+def plain_reply(error: GatewayError) -> bytes:
+    """Encode an error as a whole reply."""
+    body = error.encoded()
+    fields = [*headers.of_error(error), (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
+    return b"HTTP/1.1 %d Error\r\n" % error.status + b"".join(b"%s: %s\r\n" % f for f in fields) + b"\r\n" + body
+
+
+def closed_by_peer(sock: socket.socket) -> bool:
+    """Tell whether the other side is gone, also while nothing is read; False where the system does not say."""
+    return _TCP_INFO is not None and sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, 1)[0] in _CLOSED
