@@ -22,7 +22,7 @@ from gateway.app import Gateway, create_app
 from gateway.logs import configure
 from gateway.machine.gate import answer_roll
 from gateway.machine.ports import open_listener
-from gateway.machine.processes import MISCONFIGURED, PROGRAM_NAME, hold_lifeline, inherited_listener
+from gateway.machine.processes import MISCONFIGURED, PROGRAM_NAME, hold_lifeline, inherited_listener, leave
 from gateway.machine.status import StatusFile
 from gateway.routes.all import routers
 from gateway.routes.health import worker_facts
@@ -58,8 +58,7 @@ def main() -> None:
         hold_lifeline(os.environ, settings.grace_s + _MARGIN_S)
         listener = inherited_listener(os.environ) or open_listener(settings)
         uvloop.run(serve(listener, name, settings, os.environ))
-        logging.shutdown()
-        os._exit(0)  # all is closed and synced; taking the interpreter apart would only keep a restart waiting
+        leave(0)
     except SettingsError as error:
         _LOG.error("%s", error)
         raise SystemExit(MISCONFIGURED) from error

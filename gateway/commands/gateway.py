@@ -8,7 +8,7 @@ import click
 from gateway.commands.common import setting_option, settings_with
 from gateway.logs import configure
 from gateway.machine.parent import MARGIN_S, PREPARED, PREPARING, serve
-from gateway.machine.processes import hold_lifeline, inherited_listener
+from gateway.machine.processes import hold_lifeline, inherited_listener, leave
 
 
 @click.command(
@@ -32,4 +32,4 @@ def gateway(host: str | None, port: str | None, workers: str | None) -> None:
     listener = inherited_listener(os.environ)
     configure("gateway")
     commands = PREPARED if supervised else PREPARING
-    raise SystemExit(asyncio.run(serve(settings, os.environ, commands, listener)))
+    leave(asyncio.run(serve(settings, os.environ, commands, listener)))

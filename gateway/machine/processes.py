@@ -5,6 +5,7 @@ death however that came. Used by `sluice up` and `sluice gateway` (parents) and 
 """
 
 import asyncio
+import logging
 import os
 import signal
 import socket
@@ -16,7 +17,7 @@ from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, NoReturn
 
 from gateway.machine.crashes import ENDED
 from gateway.machine.gate import GATE_FD, ROLL_FD, Gate, Roll
@@ -48,6 +49,12 @@ def hold_lifeline(environ: MutableMapping[str, str], linger_s: float) -> bool:
     os.set_inheritable(fd, False)
     threading.Thread(target=_end_when_cut, args=(fd, linger_s), name="lifeline", daemon=True).start()
     return True
+
+
+def leave(code: int) -> NoReturn:
+    """End this process: all is closed and synced; taking the interpreter apart would only keep a restart waiting."""
+    logging.shutdown()
+    os._exit(code)
 
 
 def inherited_listener(environ: MutableMapping[str, str]) -> socket.socket | None:
