@@ -149,7 +149,11 @@ class Watch:
         shown = self._shown(error)
         if isinstance(shown, errors.WrongKey):
             shown = self._braked(shown)
-        if not self._ended:
+        if not self._ended and isinstance(shown, errors.Interrupted):
+            # The recorder would say the same of this call: a disk that is slow now costs its caller no word.
+            await asyncio.gather(self._end_badly(error, shown), self._tell(shown))
+            shown = None
+        elif not self._ended:
             await self._end_badly(error, shown)
         self._free()
         if shown is not None:

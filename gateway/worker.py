@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import math
 import os
 import resource
 import signal
@@ -13,7 +14,7 @@ import threading
 from collections.abc import Callable, Generator, MutableMapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import uvicorn
 import uvloop
@@ -38,8 +39,7 @@ _MARGIN_S: Final = 3.0
 _RECORDS_S: Final = 0.6
 # So long after the grace the process ends in any case: what is acknowledged is synced, the recorder closes the rest.
 _LAST_S: Final = 0.8
-# How long the server takes to notice that it is to stop.
-_NOTICE_S: Final = 0.2
+_STOP_LOOK_S: Final = 0.1
 _KEEP_ALIVE_S: Final = 75
 # How often a new worker looks for policies before it serves without: it says so to its callers then.
 _LOOKS: Final = 40
@@ -103,22 +103,16 @@ async def _serve(app: Gateway, listener: socket.socket, parts: Parts, serves: Ca
         date_header=False,
         proxy_headers=False,
         timeout_keep_alive=_KEEP_ALIVE_S,
-        timeout_graceful_shutdown=cast(Any, max(0.0, parts.settings.grace_s - _NOTICE_S)),
         backlog=2048,
     )
-    server = Server(config, parts.settings.grace_s + _LAST_S, serves)
+    server = Server(config, parts.settings.grace_s, serves)
     sweeping = asyncio.create_task(door.watch(server.server_state.connections))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, server.stop, number)
     tune_garbage_collection()
     share_the_interpreter()
     await server.serve(sockets=[listener])
-    # Calls that were cut short at the deadline, or now, still write their records.
-    left = list(server.server_state.tasks)
-    if server.force_exit:
-        for task in left:
-            task.cancel()
-    if left:
+    if left := list(server.server_state.tasks):  # calls that were cut short still write their records
         await asyncio.wait(left, timeout=_RECORDS_S)
     sweeping.cancel()
 
@@ -126,11 +120,11 @@ async def _serve(app: Gateway, listener: socket.socket, parts: Parts, serves: Ca
 class Server(uvicorn.Server):
     """Stops without raising the signal again: the journal is closed after the server."""
 
-    def __init__(self, config: uvicorn.Config, last_s: float, serves: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, grace_s: float, serves: Callable[[], None]) -> None:
         super().__init__(config)
-        self._serves = serves
+        self._grace_s, self._deadline, self._serves = grace_s, math.inf, serves
         self._asked: set[int] = set()
-        self._last = threading.Timer(last_s, os._exit, (1,))
+        self._last = threading.Timer(grace_s + _LAST_S, os._exit, (1,))
         self._last.daemon = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -144,7 +138,10 @@ class Server(uvicorn.Server):
         yield
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take in what waits in the queue of the listening socket, then stop: closing it would reset those callers."""
+        """Take in what waits in the queue of the listening socket, as closing it would reset those callers, then stop.
+
+        Calls are cut short when the grace is over since the signal, however late this loop came to notice it.
+        """
         queues = [listener.dup() for listener in sockets or []]
         for server in self.servers:
             server.close()
@@ -154,7 +151,15 @@ class Server(uvicorn.Server):
         await asyncio.sleep(0)
         for taken in [each for queue in queues for each in _queued(queue)]:
             await asyncio.get_running_loop().connect_accepted_socket(self._connection, taken)
-        await super().shutdown(sockets)
+        loop, state = asyncio.get_running_loop(), self.server_state
+        for connection in list(state.connections):
+            connection.shutdown()
+        while (state.connections or state.tasks) and not self.force_exit:
+            if (left_s := self._deadline - loop.time()) <= 0:
+                break
+            await asyncio.sleep(min(_STOP_LOOK_S, left_s))
+        for task in state.tasks:
+            task.cancel()
 
     def _connection(self) -> asyncio.Protocol:
         given = {"config": self.config, "server_state": self.server_state, "app_state": self.lifespan.state}
@@ -166,6 +171,7 @@ class Server(uvicorn.Server):
         Ctrl-C reaches a worker both from the terminal and, as SIGTERM, from its parent: that is one wish.
         """
         if not self._asked:
+            self._deadline = asyncio.get_running_loop().time() + self._grace_s
             self._last.start()
         self.force_exit = number in self._asked
         self._asked.add(number)

@@ -18,6 +18,7 @@ from gateway.settings import Settings, as_environment
 
 ROLL_S = 3.0  # the keeper waits so long for workers, and starts beside them when they need more
 MARGIN_S = 3.0  # beyond the grace that calls get: to sync the journal and end
+CHILD_MARGIN_S = 0.9  # for one that has not ended itself by then: what is acknowledged is synced, the rest can wait
 _log = logging.getLogger("gateway.machine.parent")
 
 
@@ -100,8 +101,9 @@ def _programs(
         return Program(name, command, {**environment, PROGRAM_NAME: name}, stop_s, gate=gate, own_group=False)
 
     numbers = range(1, settings.workers + 1)
-    workers = [program(f"worker-{n}", commands.worker, settings.grace_s + MARGIN_S) for n in numbers]
-    keeper = program("keeper", commands.keeper, MARGIN_S)
+    most_s = settings.grace_s + CHILD_MARGIN_S
+    workers = [program(f"worker-{n}", commands.worker, most_s) for n in numbers]
+    keeper = program("keeper", commands.keeper, min(MARGIN_S, most_s))
     return [keeper, *(replace(worker, listener=listener, roll=roll) for worker in workers)]
 
 
