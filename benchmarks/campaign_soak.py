@@ -5,6 +5,7 @@ slope of a straight line through the sum over all workers.
 """
 
 import asyncio
+import json
 import random
 import statistics
 import sys
@@ -12,6 +13,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cache
+from urllib.request import urlopen
 
 import click
 import psutil
@@ -26,6 +28,7 @@ MIB = 1 << 20
 CLIENTS = 8
 FAULTY = 0.1
 MAX_MIB_PER_HOUR = 20.0
+MOST_UNSIGNED = 20_000  # signed every 1,000 records, which come in batches of seconds under load
 HEAD = f"POST /v1/chat/completions HTTP/1.1\r\nhost: sluice\r\nauthorization: Bearer {KEY}\r\n"
 
 
@@ -36,6 +39,7 @@ class Sample:
     at_s: float
     workers_mib: float
     recorder_mib: float
+    unsigned: int  # records that no checkpoint of the audit tree covers yet
     descriptors: int
     threads: int
     stores: int  # of the descriptors: connections to the control database, of which a pool keeps up to five
@@ -87,6 +91,13 @@ async def client(stand: Stand, soak: Soak, seed: int, until: float) -> None:
             soak.calls.append(reply.call_id)
 
 
+def unsigned(stand: Stand) -> int:
+    """Count the numbered records that are not signed for."""
+    with urlopen(f"http://127.0.0.1:{stand.recorder}/status", timeout=30) as reply:
+        status = json.loads(reply.read())
+    return int(status["order_seq"] - status["audit"]["signed"])
+
+
 def sample(stand: Stand, began: float) -> Sample:
     workers = stand.workers()
     recorder = [p for p in stand.server.tree() if "recorder" in p.cmdline()]
@@ -94,6 +105,7 @@ def sample(stand: Stand, began: float) -> Sample:
         time.monotonic() - began,
         sum(p.memory_info().rss for p in workers) / MIB,
         sum(p.memory_info().rss for p in recorder) / MIB,
+        unsigned(stand),
         sum(p.num_fds() for p in workers),
         sum(p.num_threads() for p in workers),
         sum("control.db" in file.path for p in workers for file in p.open_files()),
@@ -140,6 +152,7 @@ def report(soak: Soak, rest: tuple[Sample, Sample], minutes: float) -> list[str]
     before, after = rest
     warm = [s for s in soak.samples if s.at_s > minutes * 60 / 2]
     growth, recorder = slope_per_hour(warm, "workers_mib"), slope_per_hour(warm, "recorder_mib")
+    most = max((s.unsigned for s in soak.samples), default=0)
     sixth = max(1, len(soak.times) // 6)
     rows: dict[str, object] = {
         "minutes; calls": f"{minutes:g}; {soak.statuses['honest']} honest, {soak.statuses['faulty']} faulty",
@@ -151,6 +164,7 @@ def report(soak: Soak, rest: tuple[Sample, Sample], minutes: float) -> list[str]
         if warm
         else "",
         "recorder, MiB per hour after warm-up": f"{recorder:.1f}",
+        "records not signed yet: most; limit": f"{most}; {MOST_UNSIGNED}",
         "descriptors at rest before and after": f"{before.descriptors}, {after.descriptors}",
         "of these, of the control database": f"{before.stores}, {after.stores}",
         "threads at rest before and after": f"{before.threads}, {after.threads}",
@@ -166,6 +180,8 @@ def report(soak: Soak, rest: tuple[Sample, Sample], minutes: float) -> list[str]
     more = (after.descriptors - after.stores) - (before.descriptors - before.stores)
     if more > 0:
         bad.append(f"{more} descriptors were not closed")
+    if most > MOST_UNSIGNED:
+        bad.append(f"{most} records waited to be signed at once")
     return bad
 
 
