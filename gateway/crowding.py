@@ -1,5 +1,6 @@
-"""How crowded this machine is for the gateway: what a call waits for the processor, by the kernel's own count."""
+"""How crowded this process is: what a call waits for the processor, by the kernel's count, and for its turn."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,9 +28,18 @@ class Crowding:
         self._clock_s, self._count = clock_s, count
         self._at_s, self._before, self._found_us = clock_s(), count(), 0
 
-    def wait_us(self) -> int:
-        """Return how long the thread waited of late, on average, each time it had something to do."""
+    async def wait_us(self) -> int:
+        """Return how long a call waits each time it has something to do.
+
+        That is how long the thread waited for the processor of late, on average, and what the event loop does now
+        before it comes to whoever asks.
+        """
+        began_s = self._clock_s()
+        await asyncio.sleep(0)
         now_s = self._clock_s()
+        return self._processor_us(now_s) + round((now_s - began_s) * 1e6)
+
+    def _processor_us(self, now_s: float) -> int:
         if now_s - self._at_s >= _LEAST_S:
             waited, times = self._count()
             self._found_us = (waited - self._before[0]) // (1000 * max(1, times - self._before[1]))

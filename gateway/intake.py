@@ -25,7 +25,7 @@ from redaction.redactor import Redactor
 from redaction.types import Blocked, Cleared, RedactionFailed
 
 MAX_ITEMS: Final = 1000
-_AT_ONCE: Final = 4
+_AT_ONCE: Final = 2
 OTHER: Final = "other"  # the kind of an event whose own word for it had to be sealed
 _ID: Final = re.compile(r"[A-Za-z0-9_.:\-]{1,128}")
 _WORD: Final = re.compile(r"[a-z][a-z0-9_.\-]{0,63}")

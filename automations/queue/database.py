@@ -1,6 +1,7 @@
 """Opens the queue's database so that SQLite and PostgreSQL keep the same promises."""
 
 import os
+import select as waiting
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, literal, make_url, select, text, true
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.schema import CreateColumn
 
 from automations.queue.schema import METADATA, lanes, runs
@@ -115,10 +117,19 @@ def _begin(connection: Connection) -> None:
 
 def _postgresql(url: URL, connections: int) -> Engine:
     settings = "-c statement_timeout=20000 -c lock_timeout=10000 -c idle_in_transaction_session_timeout=30000"
-    return create_engine(
+    engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
         connect_args={"connect_timeout": 5, "application_name": "sluice-worker", "options": settings},
-        pool_pre_ping=True,
         pool_size=connections,
         hide_parameters=True,
     )
+    event.listen(engine, "checkout", _refuse_ended)
+    return engine
+
+
+def _refuse_ended(connection: Any, _entry: object, _proxy: object) -> None:
+    """Drop a connection that the server has ended: one in rest has nothing to say. A ping would cost a round trip."""
+    heard = waiting.poll()
+    heard.register(connection.fileno(), waiting.POLLIN)
+    if heard.poll(0):
+        raise DisconnectionError

@@ -1,13 +1,14 @@
 """SQLAlchemy engines for the two databases, set up so that both keep the same promises."""
 
 import os
+import select
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, InvalidatePoolError
+from sqlalchemy.exc import ArgumentError, DisconnectionError, InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 BUSY_S: Final = 5
@@ -101,10 +102,19 @@ def _begin_sqlite(connection: Connection) -> None:
 
 def _postgresql(url: URL) -> Engine:
     settings = "-c statement_timeout=10000 -c lock_timeout=5000 -c idle_in_transaction_session_timeout=30000"
-    return create_engine(
+    engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
         connect_args={"connect_timeout": BUSY_S, "application_name": "sluice", "options": settings},
-        pool_pre_ping=True,
         pool_timeout=BUSY_S,
         hide_parameters=True,
     )
+    event.listen(engine, "checkout", _refuse_ended)
+    return engine
+
+
+def _refuse_ended(connection: Any, _entry: object, _proxy: object) -> None:
+    """Drop a connection that the server has ended: one in rest has nothing to say. A ping would cost a round trip."""
+    heard = select.poll()
+    heard.register(connection.fileno(), select.POLLIN)
+    if heard.poll(0):
+        raise DisconnectionError

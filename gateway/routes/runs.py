@@ -58,7 +58,7 @@ def router(pipeline: Pipeline, keys: RunKeys) -> APIRouter:
             opened = await asyncio.to_thread(_opened, keys, holder.facts, wrapped)
         except sqlite3.Error as error:
             raise RecordDown(_AWAY) from error
-        whose = {**_whose(holder), "wait_us": crowding.wait_us()}
+        whose = {**_whose(holder), "wait_us": await crowding.wait_us()}
         if many:
             return {"object": "list", **whose, "data": opened}
         if opened[0]["key"] is None:
