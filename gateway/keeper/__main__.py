@@ -92,7 +92,7 @@ def _duties(
         Duty("webhooks", 1.0, Webhooks(database, texts, environ, private).deliver),
         Duty("erasures", 1.0, blocking(erasures.look)),
         Duty("steering", 15.0, blocking(Steerer(database, ask).decide)),
-        Duty("watch over certificates", 15.0, sparing(CertificateWatch(database, ask).look, database.clock_us)),
+        Duty("watch over certificates", 15.0, sparing(CertificateWatch(database, ask).look)),
         Duty("sweep", 60.0, blocking(lambda _: housekeeping.sweep(database, retention.holds()))),
         Duty("retention", 60.0, blocking(retention.look)),
         OwnDuty("reconciliation", 2.0, partial(asyncio.to_thread, Reconciler(database, settings.data).settle)),

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple
@@ -43,15 +44,18 @@ def blocking(look: Callable[[Lease], object]) -> Act:
     return lambda lease: asyncio.to_thread(look, lease)
 
 
-def sparing(look: Callable[[Lease], object], clock_us: Callable[[], int]) -> Act:
-    """Do in a thread what reads the record, and rest for many times as long: a long one is not read all the time."""
-    due_us = 0
+def sparing(look: Callable[[Lease], object], clock_s: Callable[[], float] = time.monotonic) -> Act:
+    """Do in a thread what reads the record, and rest for many times as long: a long one is not read all the time.
+
+    By a clock that nobody sets: a machine that slept during a look would else rest for weeks.
+    """
+    due_s = 0.0
 
     def looks(lease: Lease) -> None:
-        nonlocal due_us
-        if (began_us := clock_us()) >= due_us:
+        nonlocal due_s
+        if (began_s := clock_s()) >= due_s:
             look(lease)
-            due_us = began_us + _REST * (clock_us() - began_us)
+            due_s = began_s + _REST * (clock_s() - began_s)
 
     return blocking(looks)
 

@@ -140,7 +140,7 @@ def weekly_duties(
 
     return [
         Duty("weekly reviews", BUILD_S, builder.build),
-        Duty("alerts", ALERTS_S, sparing(Alerts(database, ask, channels).look, database.clock_us)),
-        Duty("dead letters", LETTERS_S, sparing(DeadLetters(database, ask, channels).look, database.clock_us)),
+        Duty("alerts", ALERTS_S, sparing(Alerts(database, ask, channels).look)),
+        Duty("dead letters", LETTERS_S, sparing(DeadLetters(database, ask, channels).look)),
         Duty("messages", BUILD_S, messenger.send),
     ]

@@ -12,7 +12,7 @@ from gateway.control.identity.keys import KeySpec, create_key
 from gateway.control.identity.roles import local_operator
 from gateway.control.leases import Lease, release
 from gateway.keeper.activator import Activator
-from gateway.keeper.duties import Duty, Keeper, blocking
+from gateway.keeper.duties import Duty, Keeper, blocking, sparing
 from gateway.keeper.relay import Relay
 from gateway.keeper.tenure import Tenure, alone, holder_name
 from metrics.record.commits import Commit, OnFailure
@@ -156,3 +156,17 @@ def test_a_keeper_does_all_its_duties_and_leaves_nothing_waiting(database: Datab
     assert [event.kind for event, _ in journal.committed] == ["policy.activated", "key.created", "key.created"]
     assert outbox.backlog(live) == 0
     assert tenure.lease is None
+
+
+def test_a_look_that_takes_long_is_followed_by_a_long_rest(lease: Lease) -> None:
+    now_s, looks = [100.0], []
+
+    def look(_: Lease) -> None:
+        looks.append(now_s[0])
+        now_s[0] += 0.5
+
+    act = sparing(look, lambda: now_s[0])
+    for _ in range(24):
+        asyncio.run(act(lease))
+        now_s[0] += 1.0
+    assert looks == [100.0, 110.5, 121.0]

@@ -42,6 +42,24 @@ def test_a_tree_goes_on_after_a_stop_and_takes_in_what_it_missed(tmp_path: Path)
     grown.close()
 
 
+def test_a_clock_that_was_set_back_over_midnight_breaks_nothing(tmp_path: Path) -> None:
+    grown = Grown(tmp_path)
+    grown.grow(3)
+    grown.clock.now_us += EVERY_US
+    grown.auditor.tick()
+    grown.grow(4)
+    grown.clock.now_us -= 86_400_000_000
+    grown.auditor.tick()
+    assert grown.auditor.sealed == 7
+    grown.auditor.close()
+    again = Auditor(tmp_path, grown.signer, grown.clock)
+    assert (again.sealed, again.problem) == (7, None)
+    again.close()
+    report = verify(tmp_path, grown.signer.key)
+    assert (report.records, report.sealed, report.checkpoints, report.problems) == (7, 7, 2, [])
+    grown.close()
+
+
 def test_nothing_is_signed_upon_leaves_that_were_changed(tmp_path: Path) -> None:
     grown = Grown(tmp_path)
     grown.grow(10)
