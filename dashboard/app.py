@@ -61,7 +61,7 @@ def main() -> None:
         desk = LiveDesk(gateway, session)
         proof = LiveTrust(gateway, data.recorder, session)
         queue = LiveQueue(Gateway(os.environ.get("SLUICE_WORKER_URL", "http://127.0.0.1:8082"), part="worker"), session)
-        week = LiveWeekly(gateway, session)
+        week = LiveWeekly(gateway, session, user.roles)
         now = datetime.now(UTC)
         page = st.navigation(
             {

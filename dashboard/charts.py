@@ -51,7 +51,7 @@ def over_time(
     chart = alt.Chart(data, height=HEIGHT, title=alt.Title(title, anchor="start", fontWeight="normal")).encode(
         x=alt.X("slice_ts:T", title=None, scale=_of(span), axis=_DAYS if width_s >= DAY_S else _HOURS),
         x2="slice_end:T",
-        y=alt.Y("base:Q", title=None, axis=alt.Axis(format="$~r" if value.endswith("_usd") else ",~r")),
+        y=alt.Y("base:Q", title=None, axis=alt.Axis(format="$,~f" if value.endswith("_usd") else ",~r")),
         y2="top:Q",
         tooltip=tips if by is None else [*tips, alt.Tooltip(f"{by}:N")],
     )
@@ -124,7 +124,8 @@ def trend(data: pd.DataFrame, title: str, form: str = ",.2f", by: str | None = N
 
 def stacked(data: pd.DataFrame, value: str, title: str, y: str, by: str, scale: alt.Scale | None = None) -> alt.Chart:
     """Return one bar for each `y`, made of its parts."""
-    colour = alt.Color(f"{by}:N", scale=scale or alt.Scale(range=SERIES), legend=alt.Legend(orient="top", title=None))
+    legend = alt.Legend(orient="top", title=None, columns=2)  # a phone's width holds two
+    colour = alt.Color(f"{by}:N", scale=scale or alt.Scale(range=SERIES), legend=legend)
     return (
         alt.Chart(data, height=AROUND + ROW * data[y].nunique())
         .mark_bar()
@@ -158,7 +159,7 @@ def run_waterfall(data: pd.DataFrame) -> alt.LayerChart:
     """Return one bar per step and call of a run: `what`, `kind`, `start_ms`, `end_ms`, `took_ms`, `status`, `label`."""
     colour = alt.condition("datum.kind == 'call.end'", alt.value(UPSTREAM), alt.value(PLAIN))
     tips = ["what:N", "status:N", alt.Tooltip("took_ms:Q", title="took (ms)", format=",.1f")]
-    title = "milliseconds since the run began to work (grey: model calls within steps)"
+    title = ["milliseconds since the run began to work", "(grey: model calls within steps)"]
     x = alt.X("start_ms:Q", title=title)
     y = alt.Y("what:N", sort=None, title=None, axis=NO_OVERLAP)
     chart = alt.Chart(data, height=AXIS + ROW * max(3, len(data))).mark_bar(minBandSize=3)

@@ -7,10 +7,16 @@ from typing import Any, Protocol
 from dashboard.gateway import Gateway
 
 Json = dict[str, Any]
+WRITERS = frozenset({"reviewer", "policy_owner", "admin"})  # who may freeze a week and enter items; the gateway decides
 
 
 class WeeklyDesk(Protocol):
     """Frozen reviews, the actions on them, the registry and the settings. Roles are enforced by the gateway."""
+
+    @property
+    def may_write(self) -> bool:
+        """Say whether the gateway would let this user freeze a week or enter an item."""
+        ...
 
     def weeks(self) -> list[Json]:
         """List the reviews, the newest week and revision first."""
@@ -51,6 +57,12 @@ class LiveWeekly:
 
     gateway: Gateway
     session: str
+    roles: tuple[str, ...] = ()
+
+    @property
+    def may_write(self) -> bool:
+        """Go by the user's roles."""
+        return not WRITERS.isdisjoint(self.roles)
 
     def weeks(self) -> list[Json]:
         """Ask the gateway."""
@@ -94,6 +106,7 @@ class MemoryWeekly:
     registered: Json = field(default_factory=lambda: {"automations": [], "leverage": []})
     values: list[Json] = field(default_factory=list)
     wanted: list[str] = field(default_factory=list)
+    may_write: bool = True
 
     def weeks(self) -> list[Json]:
         """List the documents."""

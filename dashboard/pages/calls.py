@@ -17,19 +17,19 @@ VERDICTS = [ANY, "pass", "fallback", "hold", "block", "escalate"]
 LIMIT = 500
 _NUMBER, _TEXT = st.column_config.NumberColumn, st.column_config.TextColumn
 _SHOWN: Mapping[str, Any] = {
-    "ts": st.column_config.DatetimeColumn("time (UTC)", format="MM-DD HH:mm:ss", timezone="UTC", width=115),
-    "automation": "automation",
-    "step": "step",
-    "model": "model",
-    "outcome": _TEXT("outcome", width=75),
-    "verdict": _TEXT("verdict", width=65),
-    "entities": _NUMBER("redacted", width=75),
-    "tokens": _NUMBER("tokens", format="localized", width=65),
-    "cost_usd": _NUMBER("cost (USD)", format="%.6f", width=85),
-    "total_ms": _NUMBER("total (ms)", format="%.0f", width=80),
-    "overhead_ms": _NUMBER("added (ms)", format="%.1f", width=85),
-    "run_id": "run",
-    "call_id": "call",
+    "ts": st.column_config.DatetimeColumn("time (UTC)", format="MM-DD HH:mm:ss", timezone="UTC", width=107),
+    "automation": _TEXT("automation", width=147),
+    "step": _TEXT("step", width=78),
+    "model": _TEXT("model", width=110),
+    "outcome": _TEXT("outcome", width=68),
+    "verdict": _TEXT("verdict", width=60),
+    "entities": _NUMBER("redacted", width=70),
+    "tokens": _NUMBER("tokens", format="localized", width=57),
+    "cost_usd": _NUMBER("cost (USD)", format="%.6f", width=80),
+    "total_ms": _NUMBER("total (ms)", format="%.0f", width=74),
+    "overhead_ms": _NUMBER("added (ms)", format="%.1f", width=80),
+    "run_id": None,  # of the chosen call, and in the CSV
+    "call_id": None,
 }
 
 

@@ -79,7 +79,7 @@ def by_week(data: Data, now: datetime, automation: str | None) -> None:
     left.altair_chart(charts.trend(found[found["part"] == "total"], "spent (USD)", "$.2f"))
     wasted = found[found["part"].isin(PARTS[1:])]
     if wasted["value"].fillna(0).any():
-        right.altair_chart(charts.trend(wasted, "beside the answers (USD)", "$~r", by="part"))
+        right.altair_chart(charts.trend(wasted, "beside the answers (USD)", "$,~f", by="part"))
     else:
         right.caption("Nothing was spent on failed, retried, judge and shadow calls.")
     with left:

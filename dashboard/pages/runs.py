@@ -190,7 +190,7 @@ def story(found: pd.DataFrame) -> None:
     times = pd.to_datetime(found["ts_us"], unit="us", utc=True).dt.strftime("%m-%d %H:%M:%S.%f").str[:-3]
     shown = found.assign(ts=times, took=found["duration_ms"].map(_took), cost=_costs(found))
     links = [f"/calls?{urlencode({'call': name})}" if name else "" for name in found["call_id"].fillna("")]
-    open_call = st.column_config.LinkColumn("call", display_text=r"call=(\S+)$")
+    open_call = st.column_config.LinkColumn("call", display_text="open")
     shown = shown[list(_STORY)].rename(columns=_STORY).fillna("").assign(call=links)
     table(shown, "run", column_config={"call": open_call})
 

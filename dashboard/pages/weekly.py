@@ -22,6 +22,9 @@ from metrics.health.review.words import OBJECTIVE_NAMES
 _ABREAST = 4
 _CARDS = 8
 _MOVED, _ALL = "Those that moved or miss a target", "All automations"
+_READERS = (
+    "Freezing a week and entering actions needs the role reviewer, policy_owner or admin; `sluice users` gives it."
+)
 _INK = {"dark": "#d0d5dd", "light": "#475467"}  # of what is written in drawings
 
 
@@ -34,9 +37,16 @@ def show(desk: WeeklyDesk, now: datetime) -> None:
     chosen = chooser(found)
     review = desk.one(chosen["week"], chosen["revision"])
     items = desk.items(chosen["week"])
+    if desk.may_write:
+        st.caption(
+            "For the meeting: read, then [enter actions and decisions](#enter-an-action-or-a-decision) at the end."
+        )
     draw(blocks(with_cards(review["document"]), items))
     st.divider()
-    enter(desk, review["document"], items)
+    if desk.may_write:
+        enter(desk, review["document"], items)
+    else:
+        st.caption(_READERS)
     files(desk, review, items)
 
 
@@ -48,7 +58,9 @@ def nothing_frozen(desk: WeeklyDesk, week: str) -> None:
         "on one page that does not change any more. A week takes seconds.",
         icon=":material/event_available:",
     )
-    if st.button(f"Freeze {week}", type="primary"):
+    if not desk.may_write:
+        st.caption(_READERS)
+    elif st.button(f"Freeze {week}", type="primary"):
         attempt(lambda: desk.freeze(week), f"The review of {week} is being built; it is here in a moment.")
 
 
@@ -169,7 +181,9 @@ def files(desk: WeeklyDesk, review: Json, items: Sequence[Json]) -> None:
     )
     with columns[2]:
         csv_download(cards, f"review-{week}")
-    if columns[3].button("Freeze again", width="stretch", help="Makes a further revision with the records of now."):
+    if desk.may_write and columns[3].button(
+        "Freeze again", width="stretch", help="Makes a further revision with the records of now."
+    ):
         attempt(lambda: desk.freeze(week), f"A new revision of {week} is being built.")
 
 

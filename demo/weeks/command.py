@@ -45,7 +45,7 @@ def demo(weeks: int, volume: float, folder: Path, seed: int) -> None:
     for story in plan.stories:
         click.echo(f"  week {story.week}, {story.automation}: {story.told}")
     if played.certificate is None:
-        click.echo("With this seed too few of the first outputs were right for a certificate: none stops holding.")
+        click.echo("With this seed chance drew first outputs that support no certificate: none stops holding.")
     click.echo(
         f"Look at it: SLUICE_DATA={folder} SLUICE_POLICIES={folder}/policies {sys.executable} -m demo.run --samples 0"
     )

@@ -147,7 +147,7 @@ def _card(card: Json) -> Iterator[Block]:
     yield Grid(("measure", "this week (95 %)", "last week", "target", ""), tuple(rows))
     criteria = [f"{OBJECTIVE_NAMES[r['measure']]} {bound_text(r)}: {_standing(r)}" for r in card["rollback"]]
     if criteria:
-        yield Text("Goes back when not: " + "; ".join(criteria) + ".", aside=True)
+        yield Text("Rollback unless: " + "; ".join(criteria) + ".", aside=True)
     if card.get("visible"):  # reviews of format 1 have none
         yield Text(" ".join(card["visible"]), aside=True)
     for objective in _TREND_OF:
@@ -160,13 +160,15 @@ def _card(card: Json) -> Iterator[Block]:
 
 
 def _standing(each: Json) -> str:
-    done = {"advise": "advises", "stop": "stops it", "activate": "activates the named snapshot"}
+    done = {"advise": "advises to go back", "stop": "stops the automation", "activate": "activates the named snapshot"}
     value = shown(each["measure"], each["value"])
-    return f"now {value}, {STATES[each['state']][2:]}, {done[each.get('action', 'advise')]}"
+    return f"now {value}, {STATES[each['state']][2:]} (if missed, it {done[each.get('action', 'advise')]})"
 
 
 def _movers(document: Json) -> Iterator[Block]:
     fresh, again = ([m for m in document["movers"] if m.get("told", False) is told] for told in (False, True))
+    if document["movers"]:
+        yield Text("This week against the four before it, which is why figures differ from last week's.", aside=True)
     yield _moved(document, fresh) if fresh else Text("Nothing moved further than chance explains.", aside=True)
     if again:
         yield Heading(3, "As last week: still not what it was in the four weeks before")

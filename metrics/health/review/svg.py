@@ -9,6 +9,7 @@ from typing import Any
 from metrics.health.review.words import shown
 
 _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 240, 118, 8, 24, 20
+_ROOM = 64  # for the last value, which stands right of the line
 _LINE, _BAND, _BOUND, _INK = "#0072B2", "#56B4E9", "#D55E00", "#767676"
 Points = Sequence[tuple[str, Mapping[str, Any] | None]]
 
@@ -24,7 +25,7 @@ def trend(title: str, objective: str, points: Points, bound: float | None) -> st
         share = (value - low + pad) / (high - low + 2 * pad)
         return float(round(_HEIGHT - _BOTTOM - share * (_HEIGHT - _TOP - _BOTTOM), 1))
 
-    step = (_WIDTH - 2 * _LEFT - 50) / max(1, len(points) - 1)
+    step = (_WIDTH - 2 * _LEFT - _ROOM) / max(1, len(points) - 1)
     placed = [(round(_LEFT + at * step, 1), figure) for at, (_, figure) in enumerate(points) if figure]
     parts = [*_intervals(placed, y), *_path(placed, y), *_bound(bound, y)]
     last = placed[-1]
@@ -65,7 +66,7 @@ def _path(placed: Sequence[tuple[float, Mapping[str, Any]]], y: Any) -> list[str
 def _bound(bound: float | None, y: Any) -> list[str]:
     if bound is None:
         return []
-    ends = f"x1='{_LEFT}' x2='{_WIDTH - 58}' y1='{y(bound)}' y2='{y(bound)}'"
+    ends = f"x1='{_LEFT}' x2='{_WIDTH - _LEFT - _ROOM}' y1='{y(bound)}' y2='{y(bound)}'"
     return [f"<line {ends} stroke='{_BOUND}' stroke-dasharray='4 3' stroke-width='1.2'/>"]
 
 

@@ -55,6 +55,13 @@ def test_without_a_review_the_page_says_what_to_do_and_does_it() -> None:
     assert desk.wanted == ["2026-W47"]
 
 
+def test_who_may_only_look_is_offered_nothing_that_the_gateway_would_refuse() -> None:
+    for documents in ({}, {"2026-W47": document()}):
+        app = run(review_page, MemoryWeekly(dict(documents), may_write=False))
+        assert [each.label for each in app.button] == []
+        assert any("needs the role" in each.value for each in app.caption)
+
+
 def test_a_review_is_drawn_with_everything_on_its_agenda() -> None:
     app = run(review_page, MemoryWeekly({"2026-W46": document(), "2026-W47": document()}))
     headings = [each.value for each in (*app.title, *app.header)]
