@@ -10,7 +10,7 @@ from gateway.cli import Sentence
 from gateway.commands.common import program, setting_option, settings_with
 from gateway.logs import configure
 from gateway.machine.ports import open_listener
-from gateway.machine.processes import hold_lifeline
+from gateway.machine.processes import hold_lifeline, leave
 from gateway.machine.running import make_data_folder
 from gateway.machine.up import RECORDER_STOP_S
 from gateway.settings import as_environment
@@ -42,3 +42,7 @@ def recorder(host: str | None, port: str | None) -> None:
         main.run(settings.data, settings.host, settings.recorder_port, as_environment(settings))
     except main.RecorderRunningError as error:
         raise Sentence(f"{error} ({settings.data})") from error
+    except SystemExit as end:
+        if end.code:
+            raise
+    leave(0)  # else DuckDB's module tells the log, at length, that it was not taken apart
