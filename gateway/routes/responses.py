@@ -130,12 +130,14 @@ async def _own(store: ResponseStore, holder: KeyHolder, name: str) -> Stored:
 
 
 async def _cancelled(kept: Conversations, holder: KeyHolder, stored: Stored) -> Stored:
-    """End a response that waits or runs; one that was cancelled before stays so."""
+    """End a response that waits or runs; one that was cancelled before, or is just now, stays so."""
+    if stored.answer.get("status") in UNDER_WAY:
+        ended = replace(stored, answer=stored.answer | {"status": "cancelled"})
+        if await kept.queue.jobs.cancel(holder.facts.tenant, ended):
+            return ended
+        stored = await _own(kept.store, holder, stored.response_id)
     if stored.answer.get("status") == "cancelled":
         return stored
-    ended = replace(stored, answer=stored.answer | {"status": "cancelled"})
-    if stored.answer.get("status") in UNDER_WAY and await kept.queue.jobs.cancel(holder.facts.tenant, ended):
-        return ended
     raise BadRequest(_DONE, code="response_not_cancellable", param="response_id")
 
 

@@ -1,6 +1,7 @@
 """A background response outlives the worker that ran it: kept sealed in the database, taken over by another process."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,9 @@ def test_another_process_takes_over_what_a_killed_one_ran(place: Place, upstream
     assert b"ann@example.com" not in kept.ciphertext
 
 
-def test_a_worker_that_stops_in_order_hands_over(place: Place, upstream: Upstream) -> None:
+def test_a_worker_that_stops_in_order_hands_over_and_cancelling_twice_at_once_is_one_wish(
+    place: Place, upstream: Upstream
+) -> None:
     settings, database = place
     upstream.default = lambda _request: [30.0]
     with started(settings, database) as first:
@@ -87,3 +90,8 @@ def test_a_worker_that_stops_in_order_hands_over(place: Place, upstream: Upstrea
     with started(settings, database) as second:
         ready(second, None)
         second.eventually(f"/v1/responses/{queued['id']}", lambda said: said["status"] == "completed")
+        upstream.default = lambda _request: [30.0]
+        wait = second.http.post("/v1/responses", json=ASK).json()
+        with ThreadPoolExecutor(8) as threads:
+            said = list(threads.map(lambda _: second.http.post(f"/v1/responses/{wait['id']}/cancel").json(), range(8)))
+        assert {each.get("status") for each in said} == {"cancelled"}
