@@ -25,9 +25,7 @@ from benchmarks.servers import ROOT, free_port
 from tests.product import KEY, Product, running_product
 
 SCRIPTS = ROOT / "tests/clients"
-CHECKS = (
-    "call", "stream", "tools", "structured", "responses", "background", "embeddings", "refused", "usage", "restored",
-)  # fmt: skip
+CHECKS = ("call", "stream", "tools", "structured", "responses", "embeddings", "refused", "usage", "restored")
 NEVER_SENT = (b"maria.schneider", b"AKIAIOSFODNN7EXAMPLE")
 ROUTING = "\nrouting: {candidates: [{model: simulated-small}]}\n"  # so that clients may ask for the models they know
 
