@@ -49,6 +49,7 @@ class Pace:
     batch_s: float = 1.4  # under load: a batch costs about 20 ms whatever its size
     busy_rate: float = 100.0  # records a second from which on it is waited so long
     refresh_s: float = 5.0  # runs and days under load
+    refresh_rest: float = 19.0  # and at any time so many times what the last refresh took
     retry_s: float = 0.5
     house_s: float = 60.0
     memory_limit: str = "1GB"
@@ -271,7 +272,7 @@ class Recorder:
         ledger.refresh(since, seq)
         self.state.aggregated_seq = seq
         spent = time.monotonic() - now
-        self._refresh_at = now + spent + max(6 * self._pace.poll_s, 19 * spent)
+        self._refresh_at = now + spent + max(6 * self._pace.poll_s, self._pace.refresh_rest * spent)
 
 
 def rebuild(data: Path, environ: Mapping[str, str]) -> Recorder:

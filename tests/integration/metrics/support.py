@@ -13,7 +13,7 @@ from metrics.record.journal import FileJournal, Options, open_keystore
 from metrics.record.recorder import Pace, Recorder
 
 TS = 1_790_000_000_000_000
-QUICK = Pace(poll_s=0.005, batch_s=0.005, retry_s=0.01)
+QUICK = Pace(poll_s=0.005, batch_s=0.005, retry_s=0.01, refresh_rest=0)
 
 
 def begin(call: str, ts_us: int = TS, tenant: str = "acme") -> Event:
