@@ -9,6 +9,15 @@ settings.register_profile("ci", max_examples=100, deadline=None, suppress_health
 settings.load_profile("ci")
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep tests that share a module's fixture in one process (pytest-xdist), so that it is set up once."""
+    for item in items:
+        used = item._fixtureinfo.name2fixturedefs.values()
+        if any(found[-1].scope == "module" for found in used) and not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(item.location[0]))
+
+
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests see no SLUICE_* or OPENAI_* variable of the machine they run on."""

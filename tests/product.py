@@ -12,7 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from click.testing import CliRunner
+
 from benchmarks.servers import free_port
+from gateway.cli import cli
 
 ROOT = Path(__file__).parent.parent
 SLUICE = Path(sys.executable).parent / "sluice"
@@ -41,11 +44,9 @@ class Product:
         return found.group()
 
     def sluice(self, *arguments: str) -> str:
-        """Run a command of the CLI against this product and return what it printed."""
-        done = subprocess.run(
-            [SLUICE, *arguments], env=self.environment, capture_output=True, text=True, timeout=60, check=False
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+        """Run a command of the CLI against this product, in this process, and return what it printed."""
+        done = CliRunner().invoke(cli, arguments, env=self.environment, prog_name="sluice")
+        assert done.exit_code == 0, done.output
         return done.stdout
 
 

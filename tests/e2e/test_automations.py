@@ -25,8 +25,6 @@ SECRET = base64.b64encode(b"k" * 24).decode()
 FAULTS = ("--fault-rate", "0.15", "--seed", "3")
 PATIENCE_S = 60
 
-pytestmark = pytest.mark.xdist_group("automations")  # one product after the other
-
 
 @dataclass
 class Company:

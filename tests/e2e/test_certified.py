@@ -23,7 +23,7 @@ from tests.e2e.wire import completion
 from tests.product import KEY, ROOT, SLUICE, Product, running_product
 from tests.upstream import Received, Step, Upstream, reply, running_upstream
 
-pytestmark = [pytest.mark.xdist_group("certified"), pytest.mark.timeout(240)]
+pytestmark = pytest.mark.timeout(240)
 ALPHA, DELTA, LOOK, LATER = 0.12, 0.10, 300, 150
 POLICY = f"""
 policy: default

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.campaign_clients import CHECKS, CLIENTS, SCRIPTS, Place, place, strict_key, tried
 from benchmarks.peers.subjects import PINS
 
-pytestmark = [pytest.mark.xdist_group("clients"), pytest.mark.timeout(180)]
+pytestmark = pytest.mark.timeout(180)
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ import pytest
 
 from tests.product import KEY, ROOT, Product, running_product
 
-pytestmark = [pytest.mark.xdist_group("product"), pytest.mark.timeout(240)]
+pytestmark = pytest.mark.timeout(240)
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 CAP_USD = 0.002
 POLICY = """
@@ -35,7 +35,7 @@ confidence:
 routing: {candidates: [{model: simulated-small}]}
 """
 LOWER = POLICY.replace("simulated-small", "simulated-large").replace("0.8", "0.6")
-BUDGET = f"budget: {{rules: [{{period: day, usd: {CAP_USD}}}]}}\n"
+BUDGET = f"budget: {{rules: [{{period: month, usd: {CAP_USD}}}]}}\n"
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from playwright.sync_api import Page, sync_playwright
 from tests.e2e.seeded import CALLS, last_week, seed
 from tests.product import KEY, Product, running_product
 
-pytestmark = [pytest.mark.xdist_group("product"), pytest.mark.timeout(240)]
+pytestmark = pytest.mark.timeout(240)
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = [
     "--no-sandbox",

@@ -20,7 +20,7 @@ from tests.integration.processes.watching import until
 from tests.product import program, wait_for
 from tests.upstream import Received, Step, Upstream, reply, running_upstream, stream
 
-pytestmark = [pytest.mark.xdist_group("stop-everywhere"), pytest.mark.timeout(180)]
+pytestmark = pytest.mark.timeout(180)
 ENOUGH = 12  # new connections in a row, of which the system gives each to any worker
 
 

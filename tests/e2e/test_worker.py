@@ -33,8 +33,6 @@ tools:
 hold: {queue: letters, deadline: 1h, at_deadline: reject, reply: error}
 """
 
-pytestmark = pytest.mark.xdist_group("worker")  # one product after the other
-
 
 @pytest.fixture(scope="module")
 def target() -> Iterator[Target]:
@@ -132,8 +130,8 @@ def test_a_stop_stops_actions_until_it_is_lifted(product: Product, target: Targe
     product.sluice("stop", "letters")
     time.sleep(0.6)  # workers look each quarter of a second
     (name,) = started(product, tmp_path, [{"id": "s1", "sender": "a", "text": "Hello."}])
-    product.sluice("start", "letters")
     until(lambda: runs(product)[name]["state"] == "held")  # its answer came while the stop was set
+    product.sluice("start", "letters")
     assert len(target.done) == before
     product.sluice("runs", "cancel", name)
     assert runs(product)[name]["state"] == "cancelled"

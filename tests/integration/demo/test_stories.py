@@ -16,7 +16,7 @@ from gateway.settings import load
 from metrics.health.review.headlines import layer_of
 from metrics.health.review.serve import made
 
-pytestmark = [pytest.mark.xdist_group("stories"), pytest.mark.timeout(300)]  # the weeks are played once
+pytestmark = pytest.mark.timeout(300)  # the weeks are played once
 MONDAY_US = last_full_weeks(datetime(2026, 11, 22, 12, tzinfo=UTC), 4)
 PLAN = Plan(MONDAY_US, 4, 0.7)  # so many that what is planted shows in all but one of hundreds of plays
 
