@@ -65,9 +65,10 @@ bench-splits: ## every specimen of every kind in all its two- and three-part spl
 	@tools/install.sh dev
 	@$(BIN)/python -m benchmarks.campaign_leaks --only splits --longest 100000 $(ARGS)
 
-bench-stalls: ## hostile requests of 200 kB: how long they hold up the other requests of their worker (1 minute)
+bench-stalls: ## hostile requests and answers of 200 kB: how long they hold up the other calls of their worker (2 minutes)
 	@tools/install.sh dev
 	@$(BIN)/python -m benchmarks.stalls
+	@$(BIN)/python -m benchmarks.long_answers
 
 campaign-kill: ## kill -9 gateway workers and the recorder under load; count what is lost
 	@tools/install.sh dev

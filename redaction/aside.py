@@ -9,7 +9,7 @@ from redaction.types import RedactionFailed
 
 Result = TypeVar("Result")
 NEVER = float("inf")
-_LONG = 16_384  # characters that are looked at in a few milliseconds, whatever they are
+LONG = 16_384  # characters that are looked at in a few milliseconds, whatever they are
 _NODE_CHARS = 32  # what a piece of JSON costs beside its characters
 _AT_ONCE = 2
 
@@ -28,13 +28,13 @@ class Aside:
 
 def is_long(node: Any) -> bool:
     """Say whether a piece of JSON may take longer than the event loop should wait."""
-    return _room(node, _LONG) <= 0
+    return _room(node, LONG) <= 0
 
 
 def check(due: float) -> None:
     """Raise RedactionFailed when a deadline has passed."""
     if due is not NEVER and time.monotonic() > due:
-        raise RedactionFailed("the request could not be looked at in time, so nothing may leave")
+        raise RedactionFailed("it could not be looked at in time, so nothing may leave")
 
 
 def _room(node: Any, room: int) -> int:

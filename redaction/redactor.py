@@ -83,9 +83,10 @@ class Redactor:
         """
         index = {placeholders.canonical(mark): mark for mark in vault.values}
         shared = Shared(vault, self._book, self._minter, self._restores, index, self._allow)
-        if self._answer_names is None or again:
-            return Screen(self._answers, shared)
-        return Screen(self._answers, shared, AnswerNames(self._answer_names, self._block.window_chars or WHOLE_CHARS))
+        names = None
+        if self._answer_names is not None and not again:
+            names = AnswerNames(self._answer_names, self._block.window_chars or WHOLE_CHARS)
+        return Screen(self._answers, shared, names, self._aside, self._block.timeout_ms / 1000)
 
     def clear_label(self, text: str) -> Clean:
         """Rewrite a label, model name or run id; a value that a rule would block is replaced by its kind."""

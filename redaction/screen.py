@@ -1,10 +1,12 @@
 """The screen of one answer: redacts what the model wrote and restores the caller's own values."""
 
+import time
 from collections import deque
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from redaction.answers import AnswerEngine
+from redaction.aside import NEVER, Aside, is_long
 from redaction.channels import Channels
 from redaction.events import EventScreen
 from redaction.types import Finding, RedactionFailed, ScreenedBody
@@ -14,13 +16,25 @@ from redaction.writer import Shared
 # What code meets when an answer is not built as answers are: then it cannot be looked at, and nothing is shown.
 _UNEXPECTED = (AttributeError, KeyError, TypeError, ValueError, RecursionError)
 _SHAPE = "the answer is not built as expected, so it cannot be looked at"
+Result = TypeVar("Result")
 
 
 class Screen:
-    """Screens one answer, whole or event by event; only `hear` and `hear_whole` ask anybody."""
+    """Screens one answer: `answer` and `events` do it beside the event loop where it is long, and ask for names.
 
-    def __init__(self, engine: AnswerEngine, shared: Shared, names: AnswerNames | None = None) -> None:
+    `hear` and `hear_whole` only ask for names; `whole`, `chunk` and `close` ask nobody. Long pieces take `limit_s`.
+    """
+
+    def __init__(
+        self,
+        engine: AnswerEngine,
+        shared: Shared,
+        names: AnswerNames | None = None,
+        aside: Aside | None = None,
+        limit_s: float = NEVER,
+    ) -> None:
         self._shared = shared
+        self._aside, self._limit_s = aside or Aside(), limit_s
         self._names = names
         self._channels = Channels(engine, shared, names)
         self._events = EventScreen(self._channels)
@@ -44,12 +58,40 @@ class Screen:
         """How many placeholders stand in the answer that this request did not bring."""
         return self._shared.unknown
 
-    @property
-    def listens(self) -> bool:
-        """Whether names are looked for: then `hear` comes before everything else."""
-        return self._names is not None
+    async def answer(self, body: dict[str, Any], *, long: bool | None = None) -> ScreenedBody:
+        """Screen an unstreamed answer; `long` says whether it is, for who knows. Raises RedactionFailed."""
+        long = is_long(body) if long is None else long
+        await self.hear_whole(body, long=long)
+        return await self._beside(long, lambda: self.whole(body))
 
-    async def hear(self, events: Sequence[dict[str, Any]], *, ended: bool) -> None:
+    async def events(
+        self, events: Sequence[dict[str, Any]], *, ended: bool, long: bool | None = None
+    ) -> list[ScreenedBody]:
+        """Screen the events of a stream that are here; the last of them never waits for the next.
+
+        `long` says whether they are long together, for who knows. Raises RedactionFailed.
+        """
+        long = is_long(list(events)) if long is None else long
+        if not long and self._names is None:
+            return self._chunks(events)
+        await self.hear(events, ended=ended, long=long)
+        return await self._beside(long, lambda: self._chunks(events))
+
+    def _chunks(self, events: Sequence[dict[str, Any]]) -> list[ScreenedBody]:
+        last = len(events) - 1
+        return [piece for at, one in enumerate(events) for piece in self.chunk(one, more=at < last)]
+
+    async def _beside(self, long: bool, work: Callable[[], Result]) -> Result:
+        """Do work, in a thread and with a deadline when it is long."""
+        if not long:
+            return work()
+        self._shared.due = time.monotonic() + self._limit_s
+        try:
+            return await self._aside.run(work)
+        finally:
+            self._shared.due = NEVER
+
+    async def hear(self, events: Sequence[dict[str, Any]], *, ended: bool, long: bool = False) -> None:
         """Look for the names in what these events of a stream complete; afterwards `chunk` and `close` take them.
 
         Raises RedactionFailed.
@@ -57,20 +99,23 @@ class Screen:
         if self._names is None:
             return
         try:
-            for event in events:
-                deque(self._heard.take(event), maxlen=0)
-            if ended:
-                deque(self._heard.close(), maxlen=0)
+            await self._beside(long, lambda: self._listen(events, ended=ended))
         except _UNEXPECTED as error:
             raise RedactionFailed(_SHAPE) from error
         await self._names.ask()
 
-    async def hear_whole(self, body: dict[str, Any]) -> None:
+    def _listen(self, events: Sequence[dict[str, Any]], *, ended: bool) -> None:
+        for event in events:
+            deque(self._heard.take(event), maxlen=0)
+        if ended:
+            deque(self._heard.close(), maxlen=0)
+
+    async def hear_whole(self, body: dict[str, Any], *, long: bool = False) -> None:
         """Look for the names in an unstreamed answer; afterwards `whole` takes it. Raises RedactionFailed."""
         if self._names is None:
             return
         try:
-            self._ear.node(body, "answer", 0)
+            await self._beside(long, lambda: self._ear.node(body, "answer", 0))
         except _UNEXPECTED as error:
             raise RedactionFailed(_SHAPE) from error
         await self._names.ask()

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from redaction.answers import LOOK_BACK, AnswerEngine, has_keyword
+from redaction.aside import check
 from redaction.normalise import Normaliser, View, open_escape
 from redaction.pattern import MAX_WIDTH
 from redaction.resolve import rank
@@ -130,12 +131,14 @@ class Channel:
         found: list[Match] = []
         for compiled in self.engine.scanner.candidates(data):
             since = max(base - MAX_WIDTH, 0) if compiled.recognizer.group else base
+            check(self.writer.shared.due)
             for match in matches(compiled, data, max(since, self._resume.get(compiled, 0) - shift)):
                 if not closing and (self._is_open(match, data) or self.engine.may_end_elsewhere(match, data)):
                     frontier = min(frontier, max(base, match.start))
                 found.append(match)
         decided = []
         for match in sorted(found, key=lambda one: one.start):
+            check(self.writer.shared.due)
             if match.start < frontier:
                 self._resume[match.compiled] = match.stop + shift
                 if match.start >= base:

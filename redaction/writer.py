@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from redaction import placeholders
+from redaction.aside import NEVER
 from redaction.operators import substitute
 from redaction.placeholders import Minter
 from redaction.rules import ANSWER, Rule, RuleBook
@@ -27,6 +28,7 @@ class Shared:
     restores: Callable[[str], bool]  # whether a part of the answer gets the caller's values back
     index: dict[str, str]  # canonical placeholder -> placeholder
     allow: frozenset[str] = frozenset()
+    due: float = NEVER  # when a long piece must have been looked at (monotonic seconds)
     findings: list[Finding] = field(default_factory=list)
     restored: int = 0
     unknown: int = 0

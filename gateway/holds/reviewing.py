@@ -103,8 +103,7 @@ class ReviewDesk:
             raise InvalidInput("choice", f"This answer has no choice {edit.choice}.") from error
         screen = self._screen(review, kept, again=False)
         with _searched():
-            await screen.hear_whole(body)
-            shown = screen.whole(body)
+            shown = await screen.answer(body)
         _fits_what_was_asked(kept, said.texts(shown.reply)[edit.choice])
         return shown.clean
 

@@ -54,8 +54,7 @@ class Follower:
         """Return a kept response for its caller: screened by today's policy, with the caller's own values back."""
         screen = self._new_screen(stored)
         with _searched():
-            await screen.hear_whole(stored.answer)
-            return screen.whole(stored.answer).reply
+            return (await screen.answer(stored.answer)).reply
 
     async def _kept(self, stored: Stored, ended: bool) -> list[Json]:
         found = await self._store.events(self._tenant, stored.response_id, self._batches)
@@ -69,8 +68,7 @@ class Follower:
             said += batch.events
         self._output = self._output or any("response" not in event for event in said)
         with _searched():
-            await self._screen.hear(said, ended=ended)
-            pieces = [piece.reply for event in said for piece in self._screen.chunk(event, more=True)]
+            pieces = [piece.reply for piece in await self._screen.events(said, ended=ended)]
             return [*pieces, *(piece.reply for piece in self._screen.close())] if ended else pieces
 
     def _new_screen(self, stored: Stored) -> Screen:

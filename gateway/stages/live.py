@@ -16,6 +16,7 @@ from gateway.wire import sse
 from gateway.wire.endpoint import Json
 from gateway.wire.refusal import refusal
 from policy.usage import Usage
+from redaction.aside import LONG
 from redaction.types import RedactionFailed, ScreenedBody
 
 # How long the upstream may take to end its reply after its last event, so that its connection can be used again.
@@ -40,7 +41,7 @@ class Live:
         self._reader = sse.SseReader()
         self._first: bytes | None = first
         self._tail: list[bytes] = []
-        self._done = self._said_done = self._ended = False
+        self._done = self._said_done = self._ended = self._long = False
         self._broken: UpstreamError | None = None
         self.screened_ns = self.shown = 0
 
@@ -56,11 +57,7 @@ class Live:
         events = await self._events()
         began_ns = self._attempts.now_ns()
         try:
-            if self.screen.listens:
-                await self._hear(events)
-            last = len(events) - 1
-            pieces = (piece for at, event in enumerate(events) for piece in self._screened(event, more=at < last))
-            sent = b"".join([self._encoded(piece) for piece in pieces])
+            sent = b"".join([self._encoded(piece) for piece in await self._screened(events)])
             return sent + self._end() if self._done else sent
         finally:
             self.screened_ns += self._attempts.now_ns() - began_ns
@@ -126,6 +123,7 @@ class Live:
     def _decoded(self, payloads: list[bytes]) -> list[Json]:
         """Decode events; what came before a broken one is the caller's, however the bytes were split."""
         events: list[Json] = []
+        self._long = sum(map(len, payloads)) > LONG
         try:
             for payload in payloads:
                 events += self._event(payload)
@@ -170,15 +168,9 @@ class Live:
         self._attempts.end(self._attempt, error.code)
         return error
 
-    async def _hear(self, events: Sequence[Json]) -> None:
+    async def _screened(self, events: Sequence[Json]) -> list[ScreenedBody]:
         try:
-            await self.screen.hear(events, ended=self._done)
-        except RedactionFailed as error:
-            raise RedactionDown("The answer could not be searched for names.") from error
-
-    def _screened(self, event: Json, *, more: bool) -> tuple[ScreenedBody, ...]:
-        try:
-            return self.screen.chunk(event, more=more)
+            return await self.screen.events(events, ended=self._done, long=self._long)
         except RedactionFailed as error:
             raise RedactionDown("The answer could not be searched for personal data.") from error
 

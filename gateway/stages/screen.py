@@ -3,6 +3,7 @@
 from gateway.call import Answer, ClearAnswer
 from gateway.errors import RedactionDown, Refused
 from policy.usage import Usage
+from redaction.aside import LONG
 from redaction.screen import Screen
 from redaction.types import Blocked, RedactionFailed
 
@@ -17,20 +18,16 @@ async def screen(answer: Answer) -> ClearAnswer:
     governed = answer.route.request.governed
     screener = governed.redactor.screen(answer.route.request.cleared.vault, governed.call.endpoint.name)
     try:
-        if governed.call.stream:
-            await screener.hear(answer.events, ended=True)
-            return _stream(answer, screener)
-        await screener.hear_whole(answer.events[0])
-        return _body(answer, screener)
+        return await (_stream if governed.call.stream else _body)(answer, screener)
     except Blocked as error:
         raise Refused(f"The policy {governed.bound.name} does not allow {error.kind} in an answer.") from error
     except RedactionFailed as error:
         raise RedactionDown("The answer could not be searched for personal data, so it is not shown.") from error
 
 
-def _body(answer: Answer, screener: Screen) -> ClearAnswer:
+async def _body(answer: Answer, screener: Screen) -> ClearAnswer:
     body = answer.events[0]
-    screened = screener.whole(body)
+    screened = await screener.answer(body, long=len(answer.raw) > LONG if answer.raw else None)
     usage = body.get("usage")
     return ClearAnswer(
         answer,
@@ -41,12 +38,11 @@ def _body(answer: Answer, screener: Screen) -> ClearAnswer:
     )
 
 
-def _stream(answer: Answer, screener: Screen) -> ClearAnswer:
+async def _stream(answer: Answer, screener: Screen) -> ClearAnswer:
     endpoint = answer.route.request.governed.call.endpoint
     assert endpoint.assemble is not None
     assembly = endpoint.assemble()
-    pieces = [piece for event in answer.events for piece in screener.chunk(event, more=True)]
-    pieces.extend(screener.close())
+    pieces = [*await screener.events(answer.events, ended=True), *screener.close()]
     for piece in pieces:
         assembly.add(piece.clean)
     usage = Usage.from_openai(assembly.usage) if assembly.usage else None

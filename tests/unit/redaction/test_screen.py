@@ -1,5 +1,6 @@
 """Screens: every field of every event, tool arguments that stay JSON, log probabilities, ends of streams."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -228,3 +229,38 @@ def test_usual_extras_of_events_keep_the_short_way(redactor: Redactor) -> None:
         "finish_reason": None,
         "logprobs": None,
     }
+
+
+LONG = "\n".join(f"mail user{n}@example{n % 97}.com" for n in range(2_000))
+
+
+def long_answer() -> dict[str, Any]:
+    return {"choices": [{"index": 0, "message": {"role": "assistant", "content": LONG}, "finish_reason": "stop"}]}
+
+
+def test_a_long_answer_is_screened_beside_the_event_loop_and_reads_the_same(redactor: Redactor) -> None:
+    async def beside(streamed_whole: bool) -> tuple[str, int]:
+        screen, turns = redactor.screen(Vault(), "chat.completions"), 0
+        if streamed_whole:
+            work: Any = asyncio.create_task(screen.events([delta(LONG), FINISH], ended=True))
+        else:
+            work = asyncio.create_task(screen.answer(long_answer()))
+        while not work.done():
+            await asyncio.sleep(0)
+            turns += 1
+        if streamed_whole:
+            bodies = [*await work, *screen.close()]
+            return "".join(body.clean["choices"][0]["delta"].get("content", "") for body in bodies), turns
+        return (await work).clean["choices"][0]["message"]["content"], turns
+
+    expected = whole(redactor, Vault(), LONG)[0]
+    for streamed_whole in (False, True):
+        text, turns = asyncio.run(beside(streamed_whole))
+        assert text == expected
+        assert "@" not in text
+        assert turns > 3  # one that is screened on the event loop takes two
+
+
+def test_a_long_answer_that_takes_too_long_is_not_shown() -> None:
+    with pytest.raises(RedactionFailed):
+        asyncio.run(make(timeout_ms=1).screen(Vault(), "chat.completions").answer(long_answer()))
