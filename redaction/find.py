@@ -13,8 +13,9 @@ from copy import copy
 from functools import lru_cache
 from typing import Generic, NamedTuple, TypeVar
 
-from redaction import placeholders
+from redaction import placeholders, spoken
 from redaction.aside import NEVER, check
+from redaction.fold import fold_char
 from redaction.normalise import MAX_DEPTH, Normaliser
 from redaction.plans import Plan
 from redaction.recognizers.base import Recognizer
@@ -28,6 +29,10 @@ _WRAP = re.compile(r"[ \t]*\r?\n[ \t]*")
 # Words written letter by letter: `j o h n @ ...`.
 _SPACED = Recognizer("spaced", ENCODED, r"\b\w(?: [\w@.+-]){9,63}\b", FLOOR)
 _PIECE = Recognizer("encoded", ENCODED, r"\b[A-Za-z0-9+/_-]{16}", FLOOR, run=r"[A-Za-z0-9+/_=-]")
+# Digits written as words: `four one one one`.
+_SPOKEN = Recognizer("spoken", ENCODED, spoken.HEAD, FLOOR, ignore_case=True)
+_LONGEST_SAID = 400
+_LEAD = 60  # characters before digits in words that may say what they are
 _BASE32 = re.compile(r"(?:[A-Z2-7]{16,}|[a-z2-7]{16,})\Z")
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2}){8,}\Z")
 _SPLIT = re.compile(r"(?<=[a-z])(?=[A-Z])|[_.-]+")
@@ -131,7 +136,7 @@ class Finder:
     def __init__(self, recognizers: Iterable[Recognizer], key: bytes) -> None:
         self._memory: Memory[Seen] = Memory(key)
         self._normaliser = Normaliser()
-        self._scanner = _scanner((*recognizers, placeholders.WRITTEN, _SPACED, _PIECE))
+        self._scanner = _scanner((*recognizers, placeholders.WRITTEN, _SPACED, _SPOKEN, _PIECE))
         self._due = NEVER
 
     def until(self, limit_s: float) -> "Finder":
@@ -178,15 +183,27 @@ class Finder:
         plain = [entity for entity in found if entity.kind is not ENCODED]
         if depth < MAX_DEPTH:
             pieces = sorted((e for e in found if e.kind is ENCODED), key=lambda entity: entity.start)
-            encoded = [piece for piece in pieces if piece.recognizer != _SPACED.name]
+            encoded = [piece for piece in pieces if piece.recognizer == _PIECE.name]
             for piece in (*encoded, *_wrapped(text, encoded)):
                 decoded = decode_piece(_WRAP.sub("", text[piece.start : piece.end]))
                 plain += self._inside(decoded, piece, depth)
+            done = 0
             for piece in pieces:
                 letters = text[piece.start : piece.end]
                 if piece.recognizer == _SPACED.name and not letters.replace(" ", "").isdigit():
                     plain += self._inside(letters.replace(" ", ""), piece, depth)
+                elif piece.recognizer == _SPOKEN.name and piece.start >= done:
+                    found, done = self._said(text, piece, depth)
+                    plain += found
         return plain
+
+    def _said(self, text: str, piece: Entity, depth: int) -> tuple[list[Entity], int]:
+        """Give digits in words under the kind that they have as digits behind the same words, and where they end."""
+        digits, size = spoken.read("".join(map(fold_char, text[piece.start : piece.start + _LONGEST_SAID])))
+        end, lead = piece.start + size, text[max(0, piece.start - _LEAD) : piece.start]
+        within = [e for e in self.find(lead + digits, depth=depth + 1) if e.end > len(lead)] if digits else []
+        best = max(within, key=lambda entity: entity.score, default=None)
+        return [Entity(best.kind, piece.start, end, best.score, f"spoken:{best.recognizer}")] if best else [], end
 
     def _inside(self, decoded: str | None, piece: Entity, depth: int) -> list[Entity]:
         """Give the encoded piece as a whole under the kind found inside it; parts of it cannot be cut out."""

@@ -40,7 +40,7 @@ GONE = "\x7f"  # stands for characters that are not seen
 # Scripts written without spaces between words: their letters end a word instead of being part of it.
 _UNSPACED = (
     (0x0E00, 0x0EFF),
-    (0x1000, 0x109F),
+    (0x1000, 0x11FF),
     (0x1780, 0x17FF),
     (0x2E80, 0x9FFF),
     (0xA000, 0xA4CF),

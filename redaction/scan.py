@@ -66,11 +66,11 @@ class Scanner:
 
     def __init__(self, recognizers: Iterable[Recognizer], parts: int = 1) -> None:
         found = sorted(recognizers, key=_strength)
-        contexts = tuple(dict.fromkeys(r.context for r in found if r.context))
-        self.compiled = tuple(_compile(r, contexts.index(r.context) if r.context else -1) for r in found)
+        contexts = tuple(dict.fromkeys(_context_of(r) for r in found if r.context))
+        self.compiled = tuple(_compile(r, contexts.index(_context_of(r)) if r.context else -1) for r in found)
         self._reach = max((r.reach for r in found), default=0) + 2
         self._set = LinearSet([r.head() for r in found], parts)
-        self._contexts = LinearSet([f"(?i){context}" for context in contexts])
+        self._contexts = LinearSet(contexts)
 
     def entities(self, data: bytes, due: float = NEVER) -> list[Entity]:
         """Give the entities of a complete text; a weaker one inside the characters of stronger ones is left out.
@@ -218,6 +218,11 @@ def _ties(joint: int, code: int) -> bool:
     return 48 <= code <= 57 or (joint != _COLON and (65 <= code <= 90 or 97 <= code <= 122))
 
 
+def _context_of(recognizer: Recognizer) -> str:
+    """Give the pattern of a recognizer's context; names of fields part their words with other signs."""
+    return f"(?i){recognizer.context.replace(' ?', '[ _-]?')}"
+
+
 def _compile(recognizer: Recognizer, needs: int) -> Compiled:
     flag = "(?i)" if recognizer.ignore_case else ""
     return Compiled(
@@ -227,7 +232,7 @@ def _compile(recognizer: Recognizer, needs: int) -> Compiled:
         Linear(flag + recognizer.until) if recognizer.until else None,
         Linear(f"{flag}{recognizer.run}*") if recognizer.run else None,
         bool(recognizer.run or recognizer.until),
-        Linear(f"(?i){recognizer.context}") if recognizer.context else None,
+        Linear(_context_of(recognizer)) if recognizer.context else None,
         needs if recognizer.score < FLOOR else -1,
         frozenset(recognizer.joints.encode("ascii")),
         255 if recognizer.kind in _ABOVE_ALL else _best(recognizer),

@@ -65,20 +65,20 @@ class Screen:
         return await self._beside(long, lambda: self.whole(body))
 
     async def events(
-        self, events: Sequence[dict[str, Any]], *, ended: bool, long: bool | None = None
+        self, events: Sequence[dict[str, Any]], *, ended: bool, more: bool = True, long: bool | None = None
     ) -> list[ScreenedBody]:
-        """Screen the events of a stream that are here; the last of them never waits for the next.
+        """Screen events of a stream. Without `more`, the last of them does not wait for the next one.
 
         `long` says whether they are long together, for who knows. Raises RedactionFailed.
         """
         long = is_long(list(events)) if long is None else long
         if not long and self._names is None:
-            return self._chunks(events)
+            return self._chunks(events, more)
         await self.hear(events, ended=ended, long=long)
-        return await self._beside(long, lambda: self._chunks(events))
+        return await self._beside(long, lambda: self._chunks(events, more))
 
-    def _chunks(self, events: Sequence[dict[str, Any]]) -> list[ScreenedBody]:
-        last = len(events) - 1
+    def _chunks(self, events: Sequence[dict[str, Any]], more: bool) -> list[ScreenedBody]:
+        last = len(events) - 1 + more
         return [piece for at, one in enumerate(events) for piece in self.chunk(one, more=at < last)]
 
     async def _beside(self, long: bool, work: Callable[[], Result]) -> Result:

@@ -170,7 +170,7 @@ class Live:
 
     async def _screened(self, events: Sequence[Json]) -> list[ScreenedBody]:
         try:
-            return await self.screen.events(events, ended=self._done, long=self._long)
+            return await self.screen.events(events, ended=self._done, more=False, long=self._long)
         except RedactionFailed as error:
             raise RedactionDown("The answer could not be searched for personal data.") from error
 

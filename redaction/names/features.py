@@ -1,5 +1,6 @@
 """What the names model looks at: feature strings of single words, and of words together with their neighbours."""
 
+import unicodedata
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -34,7 +35,12 @@ class Lines(NamedTuple):
 
 def describe(word: str, flags: str) -> Word:
     """Return what is to be known of a word; `flags` are its gazetteer flags."""
-    return Word(word.lower(), shape_of(word), flags)
+    return Word(lowered(word), shape_of(word), flags)
+
+
+def lowered(word: str) -> str:
+    """Return a word as word lists have it: in lower case, with accents joined to their letters."""
+    return word.lower() if word.isascii() else unicodedata.normalize("NFC", word).lower()
 
 
 def word_at(place: str, low: str) -> str:
@@ -97,13 +103,19 @@ def _alone(word: Word, place: str) -> tuple[str, ...]:
 
 
 def shape_of(word: str) -> str:
-    """Return the outline of a word: Xx for a capitalised one, dd for a number, at most six signs."""
+    """Return the outline of a word: Xx for a capitalised one, dd for a number, oo without case, at most six signs."""
     out = ""
     for char in word[:24]:
-        kind = "X" if char.isupper() else "x" if char.islower() else "d" if char.isdigit() else char
+        kind = "X" if char.isupper() else "x" if char.islower() else "d" if char.isdigit() else _outline_of(char)
         if out[-2:] != kind + kind:
             out += kind
     return out[:6]
+
+
+def _outline_of(char: str) -> str:
+    """Return `o` for letters of scripts without case, nothing for marks on letters, and signs as they are."""
+    category = "" if char.isascii() else unicodedata.category(char)[0]
+    return "o" if category == "L" else "" if category == "M" else char
 
 
 def glued(tokens: Tokens) -> list[bool]:

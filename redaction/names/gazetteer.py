@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 # F, f: given name (English-speaking, other); L, l: surname; K: large place; C: place; c: word inside a place name;
-# N: nationality or faith; T: title; O: company form; S: street word; X: technical word.
-FLAGS = "FfLlKCcNTOSX"
+# N: nationality or faith; T: title; O: company form; G: known organisation; g: word inside the name of one;
+# S: street word; X: technical word.
+FLAGS = "FfLlKCcNTOGgSX"
 PLAIN = "-"  # the line of plain words
 
 

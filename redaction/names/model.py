@@ -23,13 +23,14 @@ def _thresholds(person: float, place: float, organisation: float) -> Thresholds:
 
 # A token counts when the model gives it at least this probability of being part of a name, by its label.
 LEVELS = {
-    "balanced": _thresholds(0.3, 0.4, 0.25),
-    "strict": _thresholds(0.12, 0.2, 0.18),
-    "paranoid": _thresholds(0.07, 0.1, 0.12),
+    "balanced": _thresholds(0.28, 0.35, 0.18),
+    "strict": _thresholds(0.12, 0.2, 0.13),
+    "paranoid": _thresholds(0.07, 0.1, 0.09),
 }
 # A sign (comma, dash) belongs to a name only when the model is at least this sure, whatever the level.
 _SIGN_SHARE = 0.5
 _NO_DOUBT_SHARE = 0.9
+_LONE_SHARE = 0.6
 _NAME_FLAGS = frozenset("FfLl")
 # Words of greetings, sign-offs and labels in ten languages: capitalised beside names, and nobody's name.
 _COURTESIES = """
@@ -67,7 +68,7 @@ class NamesModel:
     """Finds labelled spans in one text."""
 
     def __init__(self, weights: Weights, gazetteer: Gazetteer) -> None:
-        self._weights = weights
+        self._labels, self._transitions = weights.labels, weights.transitions
         self._scorer = Scorer(weights, gazetteer)
         self._gazetteer = gazetteer
 
@@ -76,21 +77,20 @@ class NamesModel:
         tokens = tokenize(text)
         if not tokens.words:
             return []
-        shares = marginals(self._scorer(text, tokens), self._weights.transitions)
+        shares = marginals(self._scorer(text, tokens), self._transitions)
         kept = self._addressed(text, tokens, shares, self._kept(text, tokens, shares, least))
-        return [
-            _span(part) for run in _runs(kept, text) if not all(map(self._technical, run)) for part in _split(run, text)
-        ]
+        runs = [run for run in _runs(kept, text) if not all(map(self._technical, run))]
+        return [_span(part) for run in runs for part in _split(run, text) if not _is_lone_sign(part)]
 
     def _kept(self, text: str, tokens: Tokens, shares: np.ndarray, least: Thresholds) -> list[_Token]:
         names = 1.0 - shares[:, 0]
         likely = shares[:, 1:].argmax(axis=1) + 1
-        needed = np.array([1.0, *(least[label] for label in self._weights.labels[1:])], np.float32)
+        needed = np.array([1.0, *(least[label] for label in self._labels[1:])], np.float32)
         found = []
         for i in np.nonzero(names >= needed[likely])[0].tolist():
             word = tokens.words[i]
-            if (names[i] >= _SIGN_SHARE or word.isalnum()) and word not in _COURTESY:
-                label = self._weights.labels[likely[i]]
+            if (names[i] >= _SIGN_SHARE or word[0].isalnum()) and word not in _COURTESY:
+                label = self._labels[likely[i]]
                 found.append(_Token(tokens.starts[i], tokens.ends[i], label, float(names[i]), word))
         return list(_outside(text, found))
 
@@ -118,7 +118,17 @@ class NamesModel:
         flags = self._gazetteer.flags(token.word.lower())
         doubtful = token.share < _NO_DOUBT_SHARE or _NAME_FLAGS.isdisjoint(flags)
         letter = token.label == "ORG" and len(token.word) == 1
-        return letter or not token.word.isalpha() or ("X" in flags and doubtful)
+        return letter or not _is_word(token.word) or ("X" in flags and doubtful)
+
+
+def _is_lone_sign(part: list[_Token]) -> bool:
+    """Say whether a part is one sign of a script without spaces, of which the model is not sure: part of a word."""
+    return len(part) == 1 and len(part[0].word) == 1 and part[0].word > "\u3040" and part[0].share < _LONE_SHARE
+
+
+def _is_word(word: str) -> bool:
+    """Say whether a token is made of letters, with the marks that belong to them; `don't` is none."""
+    return word.isalpha() or (word[0].isalpha() and "'" not in word and "’" not in word)
 
 
 def _outside(text: str, tokens: Iterable[_Token]) -> Iterator[_Token]:

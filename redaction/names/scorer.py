@@ -1,5 +1,6 @@
 """Scores of every token for every label, with a bounded memory of the words seen before."""
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise, repeat
 
@@ -15,6 +16,7 @@ from redaction.names.features import (
     fields_of,
     glued,
     lines_of,
+    lowered,
     outline,
     shape_of,
     together,
@@ -35,9 +37,9 @@ class Scorer:
     """Adds up the weights of features; what depends on one word alone is added once and kept."""
 
     def __init__(self, weights: Weights, gazetteer: Gazetteer) -> None:
-        self._rows, self._state = weights.rows, weights.state
-        self._before, self._around = _pairs(weights.rows, "b="), _pairs(weights.rows, "c=")
-        self._fields = {name[2:]: row for name, row in weights.rows.items() if name.startswith("k=")}
+        self._rows, self._state = dict(weights.rows), weights.state
+        self._before, self._around = _pairs(self._rows, "b="), _pairs(self._rows, "c=")
+        self._fields = {name[2:]: row for name, row in _taken(self._rows, "k=")}
         self._gazetteer = gazetteer
         width = len(weights.labels)
         # Room for what is kept; one text that needs more gets more.
@@ -92,7 +94,7 @@ class Scorer:
             self._add_words(new, [self._word(word) for word in new])
 
     def _word(self, text: str) -> Word:
-        low = text.lower()
+        low = lowered(text)
         shape, flags = shape_of(text), self._gazetteer.flags(low)
         kind = self._kinds.setdefault((shape, flags), len(self._kinds))
         if kind == len(self._kind_sums):
@@ -129,12 +131,20 @@ class Scorer:
         return sums
 
 
-def _pairs(rows: Mapping[str, int], prefix: str) -> _Pairs:
-    """Return the rows of features that join two words, by these words; the sign `|` stands between them."""
-    names = ((name, row) for name, row in rows.items() if name.startswith(prefix))
-    # The first word may be the sign itself, so it is looked for behind the first character.
-    split = ((name, name.index("|", len(prefix) + 1), row) for name, row in names)
-    return {(name[len(prefix) : at], name[at + 1 :]): row for name, at, row in split}
+def _taken(rows: dict[str, int], prefix: str) -> list[tuple[str, int]]:
+    """Take the features out that are looked up by their words from now on, not by their names."""
+    names = [name for name in rows if name.startswith(prefix)]
+    return [(name, rows.pop(name)) for name in names]
+
+
+def _pairs(rows: dict[str, int], prefix: str) -> _Pairs:
+    """Take the features out that join two words, by these words; the sign `|` stands between them."""
+    out: dict[tuple[str, str], int] = {}
+    intern = sys.intern
+    for name, row in _taken(rows, prefix):
+        at = name.index("|", 3)  # the first word may be the sign itself
+        out[intern(name[2:at]), intern(name[at + 1 :])] = row
+    return out
 
 
 def _room(sums: Array, count: int) -> Array:

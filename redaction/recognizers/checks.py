@@ -15,6 +15,7 @@ _ISSUER = re.compile(
     r"|1800)\d{11}|(?:50|5[6-9]|6\d)\d{10,17}"
 )
 _FEWEST_DIGITS = 12
+_LONGEST_GROUP = 6
 _MOST_GAPS = 8  # a card number has four, its neighbours a few more
 _GAP = re.compile(r"[ .-]+")
 _LUHN_DOUBLE = bytes.maketrans(b"0123456789", bytes((0, 2, 4, 6, 8, 1, 3, 5, 7, 9)))
@@ -61,8 +62,10 @@ def fit_card(value: str) -> tuple[int, int] | None:
 
 
 def fit_card_shape(value: str) -> tuple[int, int] | None:
-    """Find what is written like a card number, whatever its check digit."""
-    return _fit(value, _card_shaped)
+    """Find what is written like a card number, whatever its check digit; no card has a group of seven digits."""
+    found = _fit(value, _card_shaped)
+    groups = _GAP.split(value[slice(*found)]) if found else []
+    return found if len(groups) == 1 or max(map(len, groups), default=0) <= _LONGEST_GROUP else None
 
 
 def fit_iban(value: str) -> tuple[int, int] | None:

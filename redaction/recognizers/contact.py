@@ -8,7 +8,8 @@ from redaction.recognizers.checks import digits_of, has_digit
 
 PHONE_WORDS = (
     r"\b(?:tel|tele?phones?|phones?|call(?:ed|ing|s)?|mobile?|mob|cell(?:ular|ulare|phone)?|fax|whats ?app|signal|sms"
-    r"|text(?:ed|ing)?|reach(?:ed|able)?|ring|rang|dial|contact|land ?line|hotline|voicemail|callback|handy|telefono?"
+    r"|text(?:ed|ing)?|reach(?:ed|able)?|ring|rang|dial|contact|land ?line|hotline|voicemail|callback|handy\w*"
+    r"|telefon\w*|mobilnummer|durchwahl"
     r"|telefoon|telefone|celular|movil|portable|rappel|ruf\w*|numero|direct"
     r"|desk|office|work|home|ph|pager|extension|(?:my|your|his|her|their) registered|answer(?:ing|ed|s)? (?:at|on)"
     r"|messages? (?:to|at|on|from))\b"
@@ -163,6 +164,9 @@ RECOGNIZERS = (
     Recognizer(
         "phone_russia", "PHONE_NUMBER", rf"\b8 ?\(\d{{3}}\) ?\d{{3}}(?:[ -]?\d\d){{2}}{_EXT}", 0.6, joints=JOINTS
     ),
+    Recognizer("phone_korea", "PHONE_NUMBER", rf"\b01[016-9]-\d{{3,4}}-\d{{4}}{_EXT}", 0.6, joints=JOINTS),
+    # A mobile number of China right behind Chinese words, which are one sign each when they are read.
+    Recognizer("phone_china", "PHONE_NUMBER", r"\x1a[ :]{0,2}(1[3-9]\d{9})\b", 0.6, group=1),
     Recognizer("phone_brazil", "PHONE_NUMBER", rf"(?:\(\d\d\)|\b\d\d) ?9?\d{{4}}-\d{{4}}{_EXT}", 0.5, joints=JOINTS),
     Recognizer(
         "phone_near_word",

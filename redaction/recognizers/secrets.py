@@ -250,7 +250,8 @@ _GENERIC = (
     ),
     _password(
         "password_is",
-        r"\b(?:password|passcode|passphrase|pin(?: code)?|pwd) (?:is|was|to) [\"'`]?([^\s\"'`,;<>\[\]]{4})",
+        r"\b(?:password|passcode|passphrase|pin(?: code)?|pwd)(?: for (?:the |my |our |your )?[\w-]{2,14})?"
+        r" (?:is|was|to) [\"'`]?([^\s\"'`,;<>\[\]]{4})",
         r"[^\s\"'`,;<>]",
         entropy.passwordish,
         0.7,

@@ -13,6 +13,7 @@ import faker.providers.address as addresses
 import faker.providers.person as people
 from phonenumbers.geodata import GEOCODE_DATA
 
+from redaction.names.features import lowered
 from redaction.names.gazetteer import FLAGS, PLAIN
 from redaction.names.tokens import tokenize
 from tools.names.code import code_files
@@ -23,7 +24,10 @@ _PLACES = ("cities", "city_names", "communities", "cantons")
 _LARGE = ("countries", "states", "state_names", "provinces", "regions", "departments", "counties")
 _OWN = {"nationalities": "N", "titles": "T", "company_forms": "O", "street_words": "S", "technical": "X"}
 _LOWER_WORD = re.compile(r"\b[a-z]{3,}\b")
-_STRONGER = (("F", "f"), ("L", "l"), ("K", "C"), ("K", "c"), ("C", "c"))
+_STRONGER = (("F", "f"), ("L", "l"), ("K", "C"), ("K", "c"), ("C", "c"), ("G", "g"))
+# Scripts whose names are listed: Latin, Greek, Cyrillic, Hebrew, Arabic, Devanagari.
+_SCRIPTS = ((0, 0x24F), (0x370, 0x52F), (0x590, 0x6FF), (0x900, 0x97F), (0x1E00, 0x1EFF), (0x200C, 0x200D))
+_UNSPACED = re.compile(r"[\u3040-\u309f\u3400-\u9fff\uac00-\ud7a3]")
 # Words that some list has as a name but that are far more often plain words.
 _PLAIN = """
     the and for you are was his her our your their not but all any can had has have him how its may new now old
@@ -49,12 +53,10 @@ def _providers(package: object) -> Iterator[tuple[str, type]]:
 
 
 def _usable(word: str, plain: frozenset[str]) -> bool:
-    return (
-        len(word) > 1
-        and word.isalpha()
-        and word not in _PLAIN
-        and all(ord(c) < 0x250 or 0x1E00 <= ord(c) < 0x1F00 for c in word)
-    )
+    if _UNSPACED.fullmatch(word):
+        return True
+    written = all(any(low <= ord(c) <= high for low, high in _SCRIPTS) for c in word)
+    return len(word) > 1 and word not in _PLAIN and written and tokenize(word).words == [word] and word[0].isalpha()
 
 
 def _names() -> Iterator[tuple[str, str]]:
@@ -63,7 +65,8 @@ def _names() -> Iterator[tuple[str, str]]:
         for attribute in dir(provider):
             flag = "F" if "first_name" in attribute else "L" if "last_name" in attribute else ""
             for name in _flat(getattr(provider, attribute)) if flag else ():
-                for part in name.lower().replace("-", " ").split():
+                parts = lowered(name).replace("-", " ").split()
+                for part in (*parts, *_UNSPACED.findall(name)):
                     yield part, flag if english else flag.lower()
 
 
@@ -78,6 +81,13 @@ def _dialled_places() -> Iterator[tuple[str, str]]:
     for names in GEOCODE_DATA.values():
         for part in names.get("en", "").replace("/", ",").replace(" - ", ",").split(","):
             yield part.strip(), "C"
+
+
+def _organisations() -> Iterator[tuple[str, str]]:
+    for line in (_LISTS / "organisations.txt").read_text().lower().splitlines():
+        words = [word for word in tokenize(line).words if len(word) > 1 and word.isalpha()]
+        for word in words:
+            yield word, "G" if len(words) == 1 else "g"
 
 
 def _place_words() -> Iterator[tuple[str, str]]:
@@ -124,6 +134,9 @@ def build(everyday: set[str]) -> dict[str, str]:
         found[word] -= set("Ccfl")
     for word, flag in (*_own_words(), *_large_places()):
         found[word].add(flag)
+    for word, flag in _organisations():
+        if word not in plain and word not in everyday and (flag == "G" or len(word) > 3):
+            found[word].add(flag)
     return {word: _letters(flags) for word, flags in found.items() if flags}
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tools.names.corpus import Row, read_rows
+from tools.names.scripts import Script
 from tools.names.slots import Slots
 
 _HERE = Path(__file__).parent
@@ -67,10 +68,24 @@ def generate(slots: Slots, lines: list[str], count: int, *, plain_case: bool) ->
     return rows
 
 
+def other_scripts(seed: int, count: int, *, holdout: bool) -> list[Row]:
+    """Return `count` texts in languages that are not written in Latin letters, as many of each."""
+    files = sorted((_HERE / "templates" / "scripts").glob("*.txt"))
+    rows = []
+    for number, path in enumerate(files):
+        script = Script(path.stem, seed + number, holdout=holdout)
+        lines = [line.replace("\\n", "\n") for line in path.read_text().splitlines()]
+        for _ in range(count // len(files)):
+            chosen = script.random.choices(lines, k=script.random.choice((1, 1, 1, 2, 3)))
+            rows.append(join([fill(line, script.makers()) for line in chosen], script.random.choice(_JOINS)))
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--count", type=int, default=24_000)
+    parser.add_argument("--scripts", type=int, default=0, help="further texts in other scripts than Latin")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--holdout", action="store_true", help="other templates, other names, case as written")
     parser.add_argument(
@@ -83,7 +98,8 @@ def main() -> None:
     slots = Slots(args.seed, holdout=args.holdout, prose=prose)
     lines = templates(_HERE / ("holdout" if args.holdout else "templates"))
     with gzip.open(args.out, "wt") as file:
-        for row in generate(slots, lines, args.count, plain_case=args.holdout):
+        made = generate(slots, lines, args.count, plain_case=args.holdout)
+        for row in made + other_scripts(args.seed, args.scripts, holdout=args.holdout):
             file.write(json.dumps({"t": row.text, "s": row.spans}, ensure_ascii=False) + "\n")
 
 
