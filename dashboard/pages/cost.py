@@ -53,7 +53,7 @@ def headline(data: Data, span: Span, automation: str | None) -> None:
         ),
         (
             "Per successful output",
-            money(part(each, "total")),
+            NOTHING if part(each, "total") is None else money(part(each, "total")),
             f"{int(part(each, 'total', 'n') or 0):,} known successes",
         ),
         ("Time saved", f"{hours / 60:,.1f} h" if hours else NOTHING, f"{without:,} successes without a baseline"),

@@ -20,7 +20,7 @@ from metrics.health.review.words import shown
 from metrics.health.sentences import change_sentence, mover_sentence, visible_sentence
 from policy.values import seconds_of
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 TREND_WEEKS: Final = 8
 _DIGITS: Final = 9
 _ALL: Final = 1_000_000

@@ -120,5 +120,7 @@ def _holds(document: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _quiet(document: Mapping[str, Any]) -> Iterator[str]:
-    if all(mover["told"] for mover in document["movers"]):
+    if not document["volume"].get("calls"):
+        yield "No call was recorded in this week."
+    elif all(mover["told"] for mover in document["movers"]):
         yield "Nothing moved further than chance explains."

@@ -161,7 +161,14 @@ def no_longer(state: str, reason: str | None = None) -> MemoryData:
     return found
 
 
+def unsuccessful() -> MemoryData:
+    found = busy()
+    found.frames["measure cost_per_success"] = figures(_plain("triage", "total", None))
+    return found
+
+
 CASES: Mapping[str, Callable[[], MemoryData]] = {
+    "unsuccessful": unsuccessful,
     "busy": busy,
     "real": lambda: busy(0),
     "broken-policy": lambda: busy(status=BROKEN),

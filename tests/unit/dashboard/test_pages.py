@@ -135,6 +135,11 @@ def test_cost_says_what_came_back() -> None:
     }  # fmt: skip
 
 
+def test_a_week_without_a_success_has_no_cost_for_one() -> None:
+    app = run(health_page, "cost unsuccessful")
+    assert {metric.label: metric.value for metric in app.metric}["Per successful output"] == "–"
+
+
 def test_names_in_sentences_are_no_markup() -> None:
     assert plain("a [link](x) `b`\n\n# **c** _d_ e_f :red[g] - h") == (
         r"a \[link\](x) \`b\` # \*\*c\*\* \_d\_ e_f \:red\[g\] - h"

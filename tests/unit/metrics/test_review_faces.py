@@ -72,6 +72,11 @@ ITEM = {
 }  # fmt: skip
 
 
+def test_a_week_without_calls_says_so_and_not_that_nothing_moved() -> None:
+    silent = {**document(), "volume": {}, "movers": [], "scorecards": [], "holds": []}
+    assert headlines(silent) == ["No call was recorded in this week."]
+
+
 def test_html_is_one_file_that_loads_nothing_and_runs_nothing() -> None:
     page = as_html(document(), "d" * 64, [ITEM])
     assert "<script" not in page
