@@ -22,10 +22,11 @@ class Refused(Fatal):
 
 
 class Unavailable(RetryLater):
-    """The peer surely did not do it, but may later; `after_s` is what it asked to wait."""
+    """The peer may do it later; `after_s` is what it asked to wait. Not `sure`: it may be done, and can be repeated."""
 
-    def __init__(self, reason: str, after_s: float | None = None) -> None:
+    def __init__(self, reason: str, after_s: float | None = None, *, sure: bool = True) -> None:
         super().__init__(reason, _WAIT_S if after_s is None else after_s)
+        self.sure = sure
 
 
 class Unsure(Exception):

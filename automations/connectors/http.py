@@ -59,7 +59,7 @@ def send(request: Request) -> Answer:
         raise Unavailable(f"{parts.hostname} cannot be reached ({type(error).__name__})") from error
     except HTTPError as error:
         told = f"{parts.hostname} broke off ({type(error).__name__})"
-        raise (Unavailable(told) if request.repeatable else Unsure(told)) from error
+        raise (Unavailable(told, sure=_harmless(request)) if request.repeatable else Unsure(told)) from error
     return Answer(_read(request, status, headers, raw), headers.get("etag"))
 
 
@@ -90,7 +90,8 @@ def _exchanged(request: Request) -> tuple[int, Mapping[str, str], bytes]:
 def _read(request: Request, status: int, headers: Mapping[str, str], raw: bytes) -> Any:
     told = f"{urlsplit(request.url).hostname} answered {status}"
     if status in _LATER and (status in _NOT_DONE or request.repeatable):
-        raise Unavailable(told, _wait_s(headers.get("retry-after")))
+        sure = status in _NOT_DONE or _harmless(request)
+        raise Unavailable(told, _wait_s(headers.get("retry-after")), sure=sure)
     if status >= 500 and not request.repeatable:
         raise Unsure(told)
     if not 200 <= status < 300:
@@ -101,6 +102,11 @@ def _read(request: Request, status: int, headers: Mapping[str, str], raw: bytes)
         return json.loads(raw) if raw.strip() else None
     except ValueError as error:
         raise Refused(f"{told} with something that is no JSON") from error
+
+
+def _harmless(request: Request) -> bool:
+    """Tell whether a request changes nothing, however it ends."""
+    return request.method == "GET"
 
 
 def _wait_s(said: str | None) -> float | None:

@@ -10,7 +10,7 @@ from automations.flow.failures import Failure, failure_of
 from automations.flow.gateway import Gateway
 from automations.flow.logbook import Logbook
 from automations.flow.signals import Duplicate, Fatal, RetryLater
-from automations.queue.actions import APPROVED, DONE, UNKNOWN, Actions, Wanted, action_key
+from automations.queue.actions import APPROVED, DONE, GO, UNKNOWN, Actions, Wanted, action_key
 from automations.queue.store import CANCELLED, HELD
 from automations.queue.store import DONE as RUN_DONE
 
@@ -31,7 +31,7 @@ class Hindered(Exception):
 
 @dataclass(slots=True)
 class Dispatch:
-    """One effect of a run. `begun`: its intent is written down, so it may happen from now on."""
+    """One effect of a run. `begun`: its intent is written down, so it may happen from now on; `doubtful`: or before."""
 
     gateway: Gateway
     automation: Automation
@@ -39,6 +39,7 @@ class Dispatch:
     effect: Effect
     log: Logbook
     begun: bool = False
+    doubtful: bool = False
 
     @property
     def key(self) -> str:
@@ -63,9 +64,9 @@ class Dispatch:
             self.key, self.effect.name, self.effect.takes_key, self.effect.per_minute, permit.action == "hold"
         )
         found = Actions(self.log.store).begin(self.log.lease, wanted)
-        if found != "perform":
+        if found not in GO:
             raise Hindered(found)
-        self.begun = True
+        self.begun, self.doubtful = True, found == "repeat"
         return wanted.key
 
     def done(self) -> None:
@@ -78,7 +79,7 @@ class Dispatch:
         failure = failure_of(error, self.step.kind)
         if not self.begun:
             return failure
-        if isinstance(error, SURE):
+        if isinstance(error, SURE) and not self.doubtful and (error.sure or not self.effect.takes_key):
             self.log.settled = self.key, APPROVED  # nothing happened, so it may be begun again
         elif not self.effect.takes_key:
             self.log.settled = self.key, UNKNOWN

@@ -59,18 +59,20 @@ class Logbook:
         self.say_step(step, "ok")
         at = self.lease.step + 1
         self.lease = replace(self.lease, step=at, **FRESH)
-        kept = {"step": at, "step_name": step.name, **FRESH, **self._kept()}
+        kept = {"step": at, "step_name": step.name, "cause": None, "layer": None, **FRESH, **self._kept()}
         if at == steps:
             self.end(DONE, **kept)
             return False
         self._move(kept)
         return True
 
-    def let_go(self, step: Step, wait_s: float, state: str = QUEUED, *, all_wait: bool = False) -> None:
-        """Put the run back until its time has come; with `all_wait` its automation's other runs wait as well."""
-        self.pause_s = min(wait_s, _LONGEST_PAUSE_S) if all_wait else 0.0
+    def let_go(self, step: Step, wait_s: float, state: str = QUEUED, failure: Failure | None = None) -> None:
+        """Put the run back until its time has come; after a failure that counts no try all of its automation wait."""
+        self.pause_s = min(wait_s, _LONGEST_PAUSE_S) if failure and not failure.counts else 0.0
+        why = {"cause": failure.cause, "layer": failure.layer} if failure else {"cause": None, "layer": None}
         due_us = min(self.store.clock_us() + int(wait_s * 1e6), self.lease.deadline_us)
-        self._move({"state": state, "step_name": step.name, "due_us": due_us, **FREE, **self._counts(), **self._kept()})
+        values = {"state": state, "step_name": step.name, "due_us": due_us, **why}
+        self._move({**values, **FREE, **self._counts(), **self._kept()})
 
     def die(self, step: Step, failure: Failure) -> None:
         """Make the run a dead letter."""

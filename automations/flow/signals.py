@@ -2,7 +2,9 @@
 
 
 class Signal(Exception):
-    """Something a step says on purpose; never an accident."""
+    """Something a step says on purpose; never an accident. `sure`: nothing happened on the outside."""
+
+    sure: bool = True
 
 
 class RetryLater(Signal):

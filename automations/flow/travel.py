@@ -139,7 +139,7 @@ class Journey:
             return
         log.lease = replace(log.lease, retries=log.lease.retries + 1)
         log.say_step(step, "failed", failure, decided.after_s)
-        log.let_go(step, decided.after_s, all_wait=not failure.counts)
+        log.let_go(step, decided.after_s, failure=failure)
 
     def _wait_for_review(self, step: Step) -> None:
         """Come back for a held answer, less and less often."""

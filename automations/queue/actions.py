@@ -9,9 +9,11 @@ from sqlalchemy import Connection, func, select, update
 from automations.queue.schema import actions, runs
 from automations.queue.store import MINUTE_US, Lease, Store, move
 
-# perform: go ahead; ask: a person must allow it; done: it happened before; refused: a person said no;
-# unknown: it was begun, and nobody knows how it ended; wait: another run is at it, or the pace is used up.
-Next = Literal["perform", "ask", "done", "refused", "unknown", "wait"]
+# perform: go ahead; repeat: go ahead, it was begun before; ask: a person must allow it; done: it happened before;
+# refused: a person said no; unknown: it was begun, and nobody knows how it ended; wait: another run is at it, or the
+# pace is used up.
+Next = Literal["perform", "repeat", "ask", "done", "refused", "unknown", "wait"]
+GO: Final = ("perform", "repeat")
 HELD, APPROVED, REJECTED, INTENT, DONE, UNKNOWN = "held", "approved", "rejected", "intent", "done", "unknown"
 
 
@@ -52,13 +54,13 @@ class Actions:
             move(conn, lease, {"cancel": runs.c.cancel})  # checks the lease, and keeps it until the end
             row = conn.execute(select(actions).where(actions.c.action_key == wanted.key).with_for_update()).first()
             found = _next(row, lease, wanted)
-            if found == "perform" and self._too_fast(conn, lease, wanted, now_us):
+            if found in GO and self._too_fast(conn, lease, wanted, now_us):
                 return "wait"
             self._write(conn, lease, wanted, found, now_us, known=row is not None)
             return found
 
     def _write(self, conn: Connection, lease: Lease, wanted: Wanted, found: Next, now_us: int, *, known: bool) -> None:
-        state = {"perform": INTENT, "ask": HELD, "unknown": UNKNOWN}.get(found)
+        state = {"perform": INTENT, "repeat": INTENT, "ask": HELD, "unknown": UNKNOWN}.get(found)
         if state is None:
             return
         values: dict[str, Any] = {"state": state, "changed_us": now_us}
@@ -92,5 +94,5 @@ def _next(row: Any, lease: Lease, wanted: Wanted) -> Next:
     if row.run_id != lease.run_id:
         return _FOREIGN.get(row.state, "done")
     if row.state == INTENT:
-        return "perform" if wanted.takes_key else "unknown"
+        return "repeat" if wanted.takes_key else "unknown"
     return _OWN.get(row.state, "perform")  # approved

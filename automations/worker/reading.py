@@ -9,7 +9,7 @@ import orjson
 
 from automations.flow.automation import Automation
 from automations.flow.engine import Engine, typed_input
-from automations.queue.actions import UNKNOWN
+from automations.queue.actions import APPROVED, INTENT, UNKNOWN
 from automations.queue.desk import SHOWN, Desk, NoRun, NotPossible, Who, Wish
 from automations.queue.sealing import RunKey
 from automations.queue.store import Event, post
@@ -26,7 +26,7 @@ class Reading:
     def shown(self, tenant: str, run_id: str) -> dict[str, Any]:
         """Return a run and its effects, without anybody's words."""
         row, effects = self._desk.one(tenant, run_id)
-        told = [{name: each[name] for name in _EFFECT} for each in effects]
+        told = [{name: each[name] for name in _EFFECT} | {"state": _word_of(each)} for each in effects]
         return {"object": "run", **{name: row[name] for name in SHOWN}, "steps": self._steps(row), "actions": told}
 
     def opened(self, by: Who, run_id: str) -> dict[str, Any]:
@@ -119,3 +119,10 @@ class Reading:
         event = Event(f"{row['run_id']}.{secrets.token_hex(6)}", row["run_id"], None, kind, {"by": by.id})
         with self.engine.store.database.write() as conn:
             post(conn, row["automation"], [event], now_us)
+
+
+def _word_of(effect: dict[str, Any]) -> str:
+    """Say how an effect stands: one that may be begun again has not happened, unless a person allowed it."""
+    if effect["state"] == APPROVED and effect["decided_by"] is None:
+        return "not_done"
+    return "begun" if effect["state"] == INTENT else str(effect["state"])

@@ -37,6 +37,7 @@ ADVICE = {
     "content_blocked": "The policy blocks a value in what was to be sent to the model. Replay it without that value.",
     "invalid_output": "The model's answers did not have the shape that the step asks for. Mend the prompt and replay.",
     "timeout": "A step took longer than it may, each time. See what it waited for, then replay.",
+    "asked_to_wait": "What the step needs was away or busy, each time. See whether it is back, then replay.",
     "deadline": "The run was not done in time. A replay gets the same time again.",
     "denied_by_policy": "The policy's tool rules deny this action. Change the policy and replay, or put it away.",
     "effect_unknown": "An action was begun, and nobody knows whether it happened. Look at its target, then say so.",
@@ -128,7 +129,7 @@ def one(queue: Queue, data: Data, run_id: str) -> None:
     st.subheader(plain(f"{run['automation']}: {run['state']}"))
     why = f", because of {run['cause']} ({run['layer']}) in {run['step_name']}" if run["state"] == "dead" else ""
     st.caption(plain(f"{run_id}{why}; {run['retries']} retries"))
-    if (advice := ADVICE.get(run["cause"])) is not None:
+    if run["state"] == "dead" and (advice := ADVICE.get(run["cause"])) is not None:
         st.info(advice)
     story(found)
     if st.button("Show its texts", key=f"texts-{run_id}", help="It is recorded that you read them."):

@@ -6,16 +6,19 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from automations.connectors.base import Unavailable
 from automations.flow.automation import Automation, Limits
 from automations.flow.engine import BadInput, Engine
 from automations.flow.failures import GatewayAway
 from automations.flow.gateway import MemoryGateway, Permit
 from automations.flow.signals import RetryLater
 from automations.queue.clock import QueueClock
+from automations.queue.desk import Who
 from automations.queue.schema import actions, outbox, runs
 from automations.queue.store import LeaseLost, QueueFull
 from automations.queue.turns import Turns
 from automations.worker.pool import taken
+from automations.worker.reading import Reading
 from tests.contract.automations.greeting import Note, Receipt, Target, greeting
 from tests.contract.control.clock import Clock
 
@@ -376,3 +379,23 @@ def test_a_killed_workers_sources_are_polled_by_another_after_its_lease(
     clock.advance(6)
     assert second.mine("mail", 2.0)
     assert not first.mine("mail", 2.0)
+
+
+@pytest.mark.parametrize(("sure", "action"), [(True, "not_done"), (False, "begun")])
+def test_what_a_target_may_have_done_is_not_told_as_undone(
+    engine_of: Build, target: Target, clock: Clock, sure: bool, action: str
+) -> None:
+    engine, seen = engine_of(greeting(target)), []
+    target.failures = [Unavailable("503", 1.0), Unavailable("503", 1.0), Unavailable("500", 1.0, sure=sure)]
+    (run_id,) = begin(engine, Note("n1", "a"))
+    for _ in range(3):
+        engine.drain()
+        clock.advance(5)
+        found = Reading(engine).shown("default", run_id)
+        seen.append((found["state"], found["cause"], found["actions"][0]["state"]))
+    assert seen == [(state, "asked_to_wait", action) for state in ("queued", "queued", "dead")]
+    Reading(engine).replay(Who("usr_1", "default"), run_id, None)
+    engine.drain()
+    found = Reading(engine).shown("default", run_id)
+    assert (found["state"], found["cause"], found["actions"][0]["state"]) == ("done", None, "done")
+    assert len(target.keys) == 1
