@@ -33,9 +33,10 @@ from dashboard.weekly import LiveWeekly
 from metrics.client import RecorderClient, RecorderError
 
 # The tables' own download leaves formulas in cells as they are; the pages offer a CSV that does not. Wide tables need
-# the room that Streamlit leaves empty around a page.
+# the room that Streamlit leaves empty around a page. Its links to pages do not show that the keyboard is on them.
 _STYLE = """<style>
 button[aria-label="Download as CSV"] {display: none}
+a:focus-visible, summary:focus-visible {outline: 2px solid #0072B2 !important}
 .stMainBlockContainer {padding: 3.5rem 2.5rem 3rem}
 </style>"""
 _SIDEBAR = 230  # pixels
