@@ -25,7 +25,9 @@ from benchmarks.servers import ROOT, free_port
 from tests.product import KEY, Product, running_product
 
 SCRIPTS = ROOT / "tests/clients"
-CHECKS = ("call", "stream", "tools", "structured", "responses", "embeddings", "refused", "usage", "restored")
+CHECKS = (
+    "call", "stream", "tools", "structured", "responses", "background", "embeddings", "refused", "usage", "restored",
+)  # fmt: skip
 NEVER_SENT = (b"maria.schneider", b"AKIAIOSFODNN7EXAMPLE")
 ROUTING = "\nrouting: {candidates: [{model: simulated-small}]}\n"  # so that clients may ask for the models they know
 
@@ -163,7 +165,8 @@ def tried(product: Product, command: list[str], run: str, strict: str) -> Row:
     found: list[Mapping[str, str]] = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     time.sleep(2.0)  # the recorder is at most two seconds behind
     records = json.loads(product.sluice("calls", "list", "--run", run, "--limit", "1000", "--json"))
-    wrong = (done.stderr.strip().splitlines() or ["no reason given"])[-1] if done.returncode else ""
+    lines = done.stderr.strip().splitlines() or ["no reason given"]
+    wrong = next((line for line in lines if "Error" in line), lines[-1]) if done.returncode else ""
     return Row({line["check"]: line["said"] for line in found}, wrong, len(records))
 
 

@@ -61,6 +61,18 @@ def responses():
     return restored(done.output_text)
 
 
+def background():
+    """Leave a stream after its first events, and follow it from there."""
+    begun = labelled.responses.create(model=MODEL, input=QUESTION, background=True, stream=True)
+    seen = [event for _, event in zip(range(3), begun, strict=False)]
+    begun.close()
+    name, number = seen[0].response.id, seen[-1].sequence_number
+    rest = list(labelled.responses.retrieve(name, stream=True, starting_after=number))
+    holds([event.sequence_number for event in rest] == list(range(number + 1, number + 1 + len(rest))), rest)
+    holds(rest[-1].type == "response.completed", rest)
+    return restored(labelled.responses.retrieve(name).output_text)
+
+
 def embeddings():
     vectors = client.embeddings.create(model=EMBEDDER, input=[TICKET, QUESTION]).data
     holds(len(vectors) == 2, vectors)
@@ -88,6 +100,7 @@ run(
         "tools": tools,
         "structured": structured,
         "responses": responses,
+        "background": background,
         "embeddings": embeddings,
         "refused": refusal,
         "usage": usage,
