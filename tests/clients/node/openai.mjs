@@ -41,6 +41,20 @@ await run({
     const stream = client.responses.stream({ model: MODEL, input: QUESTION })
     return restored((await stream.finalResponse()).output_text)
   },
+  background: async () => {
+    const begun = await client.responses.create({ model: MODEL, input: QUESTION, background: true, stream: true })
+    let name
+    let number
+    for await (const event of begun) {
+      name ??= event.response.id
+      number = event.sequence_number
+      if (number >= 2) break
+    }
+    const rest = []
+    for await (const event of await client.responses.retrieve(name, { stream: true, starting_after: number })) rest.push(event)
+    holds(rest[0].sequence_number === number + 1 && rest.at(-1).type === 'response.completed', rest)
+    return restored((await client.responses.retrieve(name)).output_text)
+  },
   embeddings: async () => (await client.embeddings.create({ model: EMBEDDER, input: TICKET })).data[0].embedding.length,
   refused: async () => {
     const strict = new OpenAI({ apiKey: STRICT_KEY })
