@@ -29,7 +29,7 @@ CHECKS = (
     "call", "stream", "tools", "structured", "responses", "background", "embeddings", "refused", "usage", "restored",
 )  # fmt: skip
 NEVER_SENT = (b"maria.schneider", b"AKIAIOSFODNN7EXAMPLE")
-ROUTING = "\nrouting: {candidates: [{model: simulated-small}]}\n"  # so that clients may ask for the models they know
+ROUTING = "\nrouting: {candidates: [{model: simulated-large}]}\n"  # so that clients may ask for the models they know
 
 
 @dataclass(frozen=True)
