@@ -216,7 +216,7 @@ def slow_reader(port: int, body: bytes) -> socket.socket:
 def site_of(folder: Path) -> Iterator[Site]:
     upstream = free_port()
     with started(python("benchmarks.faulty_upstream", str(upstream)), upstream):
-        policies = write_policies(folder / "policies", "block", 60, 60, Tries(connect_s=10.0))
+        policies = write_policies(folder / "policies", "block", 240, 240, Tries(connect_s=10.0))
         yield Site(folder, environment_of(folder, policies, upstream))
 
 
