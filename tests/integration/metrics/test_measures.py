@@ -149,6 +149,8 @@ def test_the_parts_of_a_cost_add_up_to_it(book: Ledger, made: Traffic) -> None:
     assert parts["total"] == pytest.approx(sum(call["cost_usd"] or 0 for call in calls))
     assert parts["total"] == pytest.approx(sum(value for part, value in parts.items() if part != "total"))
     assert parts["judge"] == pytest.approx(0.125 * len(calls))
+    lost = [call["cost_usd"] for call in calls if call["outcome"] != "ok" and not held(call)]
+    assert parts["failed"] == pytest.approx(sum(cost - 0.125 for cost in lost if cost is not None))
 
 
 def percentile(values: list[float], share: float) -> float:
