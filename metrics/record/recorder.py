@@ -215,7 +215,7 @@ class Recorder:
         for taken in self._steps(ledger, path):
             self._refresh(ledger, quiet=not taken)
             self._feed(feed, self._ingest, ledger)
-        if self._stop.is_set():  # what the last step numbered is to be signed too
+        for _ in range(2 if self._stop.is_set() else 0):  # what stands there now is numbered, then signed too
             self._ingest.step()
             self._feed(feed, self._ingest, ledger)
 
