@@ -1,7 +1,9 @@
 """One call, top to bottom. Read this file first.
 
 Every request goes through the same named stages, and each needs the value of the stage before. The record is durable
-before the caller sees the end of the answer; `Watch` writes it however the call ends.
+before the caller sees the end of the answer; `Watch` writes it however the call ends. A call that a stopping worker
+cuts short is the one exception: its caller is told so while the record is written, not after it, as a slow disk would
+keep both from ending in time, and what is told does not hang on the record.
 """
 
 from collections.abc import Callable

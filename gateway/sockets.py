@@ -17,7 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from gateway.errors import BadHttp, GatewayError, HeadTooLarge, Overloaded
 from gateway.wire.exchange import FLOW, App
-from gateway.wire.http11 import closed_by_peer, head_of, path_of, plain_reply
+from gateway.wire.http11 import closed_by_peer, head_of, path_of, plain_reply, without_chunks
 
 # How much of an answer waits before and in the system for a client that reads slowly; its own limits are far higher.
 _UNSENT: Final = getattr(socket, "TCP_NOTSENT_LOWAT", None)
@@ -164,6 +164,8 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
         self.headers = cast(Any, deque(maxlen=0))  # trailers are no headers
         self._state, self._head_bytes = State.BODY, 0
+        if self.cycle.scope["http_version"] == "1.0":
+            without_chunks(self.cycle)
         if refusal is not None:
             self.app = self._served
         if self._draining:

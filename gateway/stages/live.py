@@ -196,8 +196,8 @@ class Live:
         return rest
 
     def _complete(self) -> None:
-        """Accept the answer if the upstream ended it in words: a finish reason, or `[DONE]`. Silence is no end."""
-        ended = self._said_done or self._assembly.finished(wanted=1)
+        """Accept the answer if the upstream ended it in words: finish reasons, or `[DONE]`. Silence is no end."""
+        ended = self._assembly.finished(wanted=1) or (self._said_done and self._assembly.even)
         if not self._assembly.begun or not ended:
             raise self._failed(UpstreamCut("The upstream's stream ended before the answer was complete."))
         self._attempts.end(self._attempt)

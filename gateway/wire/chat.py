@@ -116,6 +116,11 @@ class ChatAssembly:
         """Say whether every choice that was wanted or began has given its reason to end."""
         return self._finishes >= max(wanted, len(self._choices))
 
+    @property
+    def even(self) -> bool:
+        """Say whether all choices that began have given a reason to end, or none: some providers never give any."""
+        return self._finishes in (0, len(self._choices))
+
     def whole(self) -> Json:
         """Return the answer so far as a whole chat completion."""
         head = {name: value for name, value in self._head.items() if name not in ("choices", "object", "usage")}

@@ -100,6 +100,11 @@ class CompletionAssembly:
         """Say whether every choice that was wanted or began has given its reason to end."""
         return len(self._ends) >= max(wanted, len(self._texts))
 
+    @property
+    def even(self) -> bool:
+        """Say whether all choices that began have given a reason to end, or none: some providers never give any."""
+        return len(self._ends) in (0, len(self._texts))
+
     def whole(self) -> Json:
         """Return the answer so far as a whole completion."""
         head = {name: value for name, value in self._head.items() if name not in ("choices", "usage")}

@@ -26,6 +26,10 @@ class Assembly(Protocol):
     def finished(self, wanted: int) -> bool:
         """True once all of the wanted answers have said why they ended."""
 
+    @property
+    def even(self) -> bool:
+        """True when `[DONE]` can be believed: no answer that began lacks its end where the stream has told of ends."""
+
     def whole(self) -> Json:
         """Return what the events so far amount to, in the shape of a whole answer."""
 

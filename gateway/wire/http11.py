@@ -2,13 +2,14 @@
 
 import socket
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote
 
 import httptools
 
 from gateway.errors import GatewayError
 from gateway.wire import headers
+from gateway.wire.exchange import Message
 
 # Linux tells by this whether the other side has closed a connection that nobody reads from.
 _TCP_INFO: Final = getattr(socket, "TCP_INFO", None)
@@ -24,6 +25,27 @@ def head_of(method: bytes, url: bytes, version: str, fields: Iterable[tuple[byte
     """Write a request's head out, without its wish for another protocol."""
     lines = b"".join(b"%b: %b\r\n" % field for field in fields if field[0] != b"upgrade")
     return b"%b %b HTTP/%b\r\n%b\r\n" % (method, url, version.encode(), lines)
+
+
+def without_chunks(cycle: Any) -> None:
+    """Let the reply of one of uvicorn's cycles end with the connection where it has no length.
+
+    Clients of HTTP/1.0 know neither chunks nor an interim reply (RFC 9112, 6.1; RFC 9110, 10.1.1).
+    """
+    send = cycle.send
+    cycle.waiting_for_100_continue = False
+    measured = True
+
+    async def plain(message: Message) -> None:
+        nonlocal measured
+        if message["type"] == "http.response.start":
+            measured = any(name.lower() == b"content-length" for name, _ in message["headers"])
+            cycle.chunked_encoding = None if measured else False
+        elif not measured:
+            cycle.expected_content_length = len(message.get("body", b""))
+        await send(message)
+
+    cycle.send = plain
 
 
 def plain_reply(error: GatewayError) -> bytes:

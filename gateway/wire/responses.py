@@ -135,6 +135,11 @@ class ResponseAssembly:
         """Say whether the event that ends a response was seen."""
         return self._ended and wanted >= 0
 
+    @property
+    def even(self) -> bool:
+        """Say whether the event that ends a response was seen: it always comes."""
+        return self._ended
+
     def whole(self) -> Json:
         """Return the response as far as it got."""
         if self._ended:

@@ -172,6 +172,31 @@ def test_done_without_a_finish_reason_is_an_end_and_none_is_made_up(
     assert b'"finish_reason":"stop"' not in body
 
 
+@BOTH
+def test_done_is_no_end_while_one_of_several_choices_has_none(upstream: Upstream, start: Start, delivery: str) -> None:
+    begun = [chunk({"content": f"Text {index}."}, index=index) for index in range(2)]
+    ends = [chunk({}, "stop", index=index) for index in range(2)]
+    gateway = start(delivery)
+    for last in (ends[1:], ends[:1], ends):
+        upstream.scripts.append(stream(*begun, *last))
+    first, second, both = (raw_stream(gateway, n=2) for _ in range(3))
+    for cut in (first, second):
+        assert b'"code":"upstream_truncated"' in cut
+        assert b"[DONE]" not in cut
+    assert both.endswith(b"data: [DONE]\n\n")
+    assert [(end["outcome"], end.get("finish_reasons", [])) for end in gateway.ends(3)] == [
+        ("truncated", ["stop"] if delivery == "live" else []),
+        ("truncated", ["stop"] if delivery == "live" else []),
+        ("ok", ["stop", "stop"]),
+    ]
+
+
+def test_fewer_choices_than_were_asked_for_are_an_answer(upstream: Upstream, gateway: Running) -> None:
+    upstream.scripts.append(stream(*text_chunks("One.")))
+    assert raw_stream(gateway, n=3).endswith(b"data: [DONE]\n\n")
+    assert gateway.ends()[0]["finish_reasons"] == ["stop"]
+
+
 class SlowJournal(MemoryJournal):
     """Needs a while for each commit."""
 
@@ -200,8 +225,8 @@ def test_a_stream_that_cannot_be_recorded_ends_with_an_error(upstream: Upstream,
     assert failed.value.code == "record_failed"
 
 
-def raw_stream(gateway: Running) -> bytes:
+def raw_stream(gateway: Running, **more: Any) -> bytes:
     """Return the bytes of one streamed answer."""
-    body = {"model": "gpt-test", "messages": ASK, "stream": True}
+    body = {"model": "gpt-test", "messages": ASK, "stream": True, **more}
     headers = {"authorization": f"Bearer {KEY}"}
     return httpx.post(f"{gateway.base_url}/v1/chat/completions", json=body, headers=headers).content

@@ -9,10 +9,10 @@ import pytest
 from gateway.sockets import SocketLimits
 from gateway.wire.exchange import UNANNOUNCED_BYTES
 from tests.e2e.conftest import Start
-from tests.e2e.wire import completion
+from tests.e2e.wire import completion, text_chunks
 from tests.integration.gateway.raw import BODY, ask, connect, head, read_all, reply_of, request, seconds_until_closed
 from tests.running_gateway import KEY, Running
-from tests.upstream import Upstream, reply
+from tests.upstream import Upstream, reply, stream
 
 QUICK = SocketLimits(
     silent_s=0.6,
@@ -190,6 +190,28 @@ def test_who_leaves_with_requests_waiting_behind_one_another_is_noticed(quick: R
             time.sleep(0.01)
     assert upstream.wait_closed(2.5)  # its own limit is 3 s
     assert quick.ends()[0]["outcome"] == "client_disconnected"
+
+
+STREAMED = BODY[:-1] + b',"stream":true}'
+
+
+@pytest.mark.parametrize("more", ["connection: keep-alive", "expect: 100-continue", "x-a: b"])
+def test_a_client_of_http_1_0_gets_a_stream_that_ends_with_the_connection(
+    more: str, quick: Running, upstream: Upstream
+) -> None:
+    upstream.default = lambda _request: stream(*text_chunks("One, ", "two."))
+    with connect(quick) as sock:
+        sock.sendall(request(more, body=STREAMED).replace(b"HTTP/1.1", b"HTTP/1.0"))
+        fields, _, body = read_all(sock).partition(b"\r\n\r\n")
+    assert fields.startswith(b"HTTP/1.1 200")
+    assert b"transfer-encoding" not in fields
+    assert b"connection: close" in fields
+    assert body.startswith(b"data: {")
+    assert body.endswith(b"\n\ndata: [DONE]\n\n")
+    with connect(quick) as sock:
+        sock.sendall(request("connection: keep-alive", body=b"{").replace(b"HTTP/1.1", b"HTTP/1.0"))
+        status, headers, _ = reply_of(sock)
+        assert (status, headers["connection"], sock.recv(1)) == (400, "close", b"")
 
 
 LAST_CHUNK = b"%x\r\n" % len(BODY) + BODY + b"\r\n0\r\n"
