@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Generic, NamedTuple, TypeVar
 
 from redaction import placeholders, spoken
+from redaction.ahead import SHORT, Hinted, groups
 from redaction.aside import NEVER, check
 from redaction.fold import fold_char
 from redaction.normalise import MAX_DEPTH, Normaliser
@@ -37,7 +38,6 @@ _BASE32 = re.compile(r"(?:[A-Z2-7]{16,}|[a-z2-7]{16,})\Z")
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2}){8,}\Z")
 _SPLIT = re.compile(r"(?<=[a-z])(?=[A-Z])|[_.-]+")
 _PARTS = 5  # of the scan's automaton: every new sentence is one that it has not met
-_CACHED_FROM = 160  # characters; shorter texts are scanned faster than looked up
 
 
 def decode_piece(value: str) -> str | None:
@@ -138,22 +138,43 @@ class Finder:
         self._normaliser = Normaliser()
         self._scanner = _scanner((*recognizers, placeholders.WRITTEN, _SPACED, _SPOKEN, _PIECE))
         self._due = NEVER
+        self._short: dict[Hinted, Seen] | None = None  # texts of one long request, which often repeats them
 
     def until(self, limit_s: float) -> "Finder":
-        """Give a finder with the same memory that raises RedactionFailed once so much time has passed."""
+        """Give a finder for one long request, with the same memory; it raises TimedOut once so much time has passed."""
         limited = copy(self)
         limited._due = time.monotonic() + limit_s
+        limited._short = {}
         return limited
 
     def seen(self, text: str, hint: str) -> Seen:
         """Give what is known of `text`, from memory where it was seen before; the caller may add plans."""
-        if len(text) < _CACHED_FROM:
-            return Seen(self.find(text, hint), {})
+        if len(text) < SHORT:  # scanned faster than looked up
+            return Seen(self.find(text, hint), {}) if self._short is None else self._again(self._short, text, hint)
         key = self._memory.key(text, hint)
         seen = self._memory.get(key)
         if seen is None:
             seen = Seen(self.find(text, hint), {})
             self._memory.put(key, seen, len(seen.entities))
+        return seen
+
+    def ahead(self, texts: Iterable[Hinted]) -> "Finder":
+        """Look at short texts of a long request together; where nothing can be found, none is looked at by itself.
+
+        That gives the same: no pattern has an anchor but word borders, which the line ends between texts are as well.
+        """
+        known = self._short = {} if self._short is None else self._short
+        for group in groups(texts):
+            check(self._due)
+            view = self._normaliser.view("\n\n".join([_lead(hint) + text for text, hint in group]))
+            if not self._scanner.able(view.data):
+                known.update({each: Seen((), {}) for each in group})
+        return self
+
+    def _again(self, known: dict[Hinted, Seen], text: str, hint: str) -> Seen:
+        seen = known.get((text, hint))
+        if seen is None:
+            seen = known[text, hint] = Seen(self.find(text, hint), {})
         return seen
 
     def find(self, text: str, hint: str = "", depth: int = 0) -> list[Entity]:
@@ -162,7 +183,7 @@ class Finder:
         `hint` is the name of the field that holds the text; it counts as words before it.
         """
         if hint:
-            lead = f"{_SPLIT.sub(' ', hint)} {hint}: "
+            lead = _lead(hint)
             return [
                 _moved(e, e.start - len(lead), e.end - len(lead))
                 for e in self.find(lead + text)
@@ -212,6 +233,11 @@ class Finder:
             return []
         best = max(within, key=lambda entity: entity.score)
         return [Entity(best.kind, piece.start, piece.end, best.score, f"encoded:{best.recognizer}")]
+
+
+def _lead(hint: str) -> str:
+    """Give what the name of a field counts as before its text."""
+    return f"{_SPLIT.sub(' ', hint)} {hint}: " if hint else ""
 
 
 def _wrapped(text: str, pieces: Sequence[Entity]) -> Iterator[Entity]:

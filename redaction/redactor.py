@@ -1,14 +1,15 @@
 """The redactor: rewrites requests before they leave and screens answers before they are shown."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 from policy.blocks_redaction import Redaction
 from policy.rules import SITES
 from redaction import placeholders
+from redaction.ahead import Hinted, ShortTexts
 from redaction.answers import answer_engine
-from redaction.aside import Aside, is_long
+from redaction.aside import Aside, is_long, within
 from redaction.clearing import Clearing
 from redaction.custom import own_recognizers
 from redaction.detect import Detector
@@ -54,8 +55,11 @@ class Redactor:
         """
         if is_long(body):
             named = await self._names.find(await self._aside.run(lambda: _texts(body))) if self._names else {}
-            finder = self._finder.until(self._block.timeout_ms / 1000)
-            clearing, cleared = await self._aside.run(lambda: self._passes(finder, body, stored, named))
+            limit_s = self._block.timeout_ms / 1000
+            finder = self._finder.until(limit_s)
+            clearing, cleared = await self._aside.run(
+                lambda: within(limit_s, lambda: self._passes(finder.ahead(_short(body)), body, stored, named))
+            )
         else:
             named = await self._names.find(_texts(body)) if self._names else {}
             clearing, cleared = self._passes(self._finder, body, stored, named)
@@ -120,6 +124,13 @@ def _texts(body: dict[str, Any]) -> list[str]:
     collector = Collector()
     Walk(collector).request(body)
     return list(collector.texts)
+
+
+def _short(body: dict[str, Any]) -> Iterable[Hinted]:
+    """Give the short texts of a request, with the names of their fields."""
+    collector = ShortTexts()
+    Walk(collector).request(body)
+    return collector.short
 
 
 def _asks_for_json(body: dict[str, Any]) -> bool:

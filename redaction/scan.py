@@ -78,20 +78,20 @@ class Scanner:
         Raises RedactionFailed when `due` (monotonic seconds) passes.
         """
         if len(data) <= _STEP + _OVERLAP:
-            able = self._able(data)
+            able = self.able(data)
             return _Sweep(data).step(able, 0, len(data)).found if able else []
         sweep = _Sweep(data)
         for start in range(0, len(data), _STEP):
             check(due)
             end = min(start + _STEP, len(data))
-            sweep.step(self._able(data[max(0, start - self._reach) : end + _OVERLAP + AFTER]), start, end)
+            sweep.step(self.able(data[max(0, start - self._reach) : end + _OVERLAP + AFTER]), start, end)
         return sweep.found
 
     def candidates(self, data: bytes) -> list[Compiled]:
         """Give the recognizers that match somewhere, whatever stands around."""
         return [self.compiled[index] for index in sorted(self._set.hits(data))]
 
-    def _able(self, data: bytes) -> list[Compiled]:
+    def able(self, data: bytes) -> list[Compiled]:
         """Give the recognizers that can find something in a text, strongest first."""
         own = self.candidates(data)
         if not any(compiled.needs >= 0 for compiled in own):

@@ -11,8 +11,12 @@ class RedactionFailed(Exception):
     """Something could not be looked at completely, so nothing may leave."""
 
 
+class TimedOut(RedactionFailed):
+    """There was no time to look at everything."""
+
+
 class Unsearchable(RedactionFailed):
-    """A text can never be searched, whoever tries: it is nested too deeply, or it is no text."""
+    """A text can never be searched, whoever tries: it is nested too deeply, too much at once, or no text."""
 
 
 class Blocked(Exception):

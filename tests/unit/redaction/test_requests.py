@@ -5,13 +5,14 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from redaction.aside import check, is_long, within
 from redaction.detect import WordDetector
 from redaction.redactor import Redactor
 from redaction.resolve import resolve
-from redaction.types import Blocked, Entity, RedactionFailed, Vault
+from redaction.types import Blocked, Entity, RedactionFailed, TimedOut, Unsearchable, Vault
 from tests.unit.redaction.conftest import KEY, chat, clear, cleared_text, make, whole
 
 MAIL = "john@example.com"
@@ -403,6 +404,41 @@ def test_a_long_request_is_cleared_like_a_short_one_while_others_go_on(redactor:
 def test_a_request_that_takes_too_long_is_refused() -> None:
     with pytest.raises(RedactionFailed):
         clear(make(timeout_ms=1), chat(LONG * 10))
+
+
+def test_work_that_is_too_much_by_itself_says_the_limit_and_work_that_waited_may_be_tried_again() -> None:
+    def late() -> None:
+        check(0.0)
+
+    with pytest.raises(Unsearchable, match=r"longer than the 0 s that the policy allows"):
+        within(0.0, late)
+    with pytest.raises(TimedOut):
+        within(60.0, late)
+
+
+FIELDS = [f"field_{n}" for n in range(300)]
+PLANTED = st.sampled_from(
+    ["john@example.com", "4111111111111111", "j o h n @ e x . c o m", "am9obkBleGFtcGxlLmNvbQ==", "%6aohn@example.com"]
+)
+
+
+@settings(max_examples=25)
+@given(st.dictionaries(st.sampled_from(FIELDS), st.tuples(st.sampled_from(["password", "note", "iban"]), PLANTED)))
+def test_values_among_thousands_of_short_texts_are_found_as_in_a_short_request(planted: dict[str, Any]) -> None:
+    redactor = make()
+
+    def asked(names: list[str]) -> dict[str, Any]:
+        fields = {name: {"type": "string", "description": f"What {name} is."} for name in names}
+        for name, (hint, value) in planted.items():
+            if name in fields:
+                fields[name] |= {hint: value}
+        return {"model": "gpt-5", "extra": fields}
+
+    assert is_long(asked(FIELDS))
+    whole = clear(redactor, asked(FIELDS)).body["extra"]
+    for name in planted:
+        assert whole[name] == clear(redactor, asked([name])).body["extra"][name]
+        assert planted[name][1] not in whole[name].values()
 
 
 def test_thousands_of_parts_are_looked_at_once(redactor: Redactor) -> None:
