@@ -27,6 +27,11 @@ class Aside:
             return await asyncio.to_thread(work)
 
 
+def too_much(limit_s: float) -> Unsearchable:
+    """Give the error of a request that by itself takes longer than it may."""
+    return Unsearchable(f"it takes longer than the {limit_s:g} s that the policy allows; send less at once")
+
+
 def is_long(node: Any) -> bool:
     """Say whether a piece of JSON may take longer than the event loop should wait."""
     return _room(node, LONG) <= 0
@@ -46,9 +51,7 @@ def within(limit_s: float, work: Callable[[], Result]) -> Result:
     except TimedOut as error:
         if time.thread_time() - began < _OWN_SHARE * limit_s:
             raise
-        raise Unsearchable(
-            f"it takes longer than the {limit_s:g} s that the policy allows; send less at once"
-        ) from error
+        raise too_much(limit_s) from error
 
 
 def _room(node: Any, room: int) -> int:

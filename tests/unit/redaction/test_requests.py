@@ -335,6 +335,12 @@ def test_a_failing_detector_blocks_or_passes_as_the_policy_says(words: WordDetec
     assert asyncio.run(passing.clear(chat("Maria"), "chat.completions")).body == chat("Maria")
 
 
+def test_more_text_than_names_can_be_looked_for_in_is_refused_with_the_limit() -> None:
+    slow = naming(WordDetector({}, delay_s=5), timeout_ms=20)
+    with pytest.raises(Unsearchable, match=r"longer than the 0\.02 s"):
+        asyncio.run(slow.clear(chat("Maria " * 2_000), "chat.completions"))
+
+
 IBAN = "DE89370400440532013000"
 
 
