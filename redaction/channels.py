@@ -6,6 +6,8 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
+from orjson import Fragment, dumps
+
 from redaction.answers import AnswerEngine
 from redaction.find import decode_piece
 from redaction.media import is_encoded
@@ -127,6 +129,8 @@ class Channels:
             return self.node(value, _site(site, key), depth + 1)
         if type(value) in {int, float} and abs(value) >= _LEAST_NUMBER and not key.endswith(_MOMENTS):
             return self._number(value, _site(site, key))
+        if type(value) is Fragment:  # a whole number beyond 64 bits
+            return self._digits(dumps(value).decode("ascii"), value, _site(site, key))
         return value, value
 
     def _whole(self, key: str, value: str, site: str) -> tuple[str, str]:
@@ -155,7 +159,9 @@ class Channels:
         """Screen a long whole number as its digits."""
         if value != int(value):
             return value, value
-        text = str(int(value))
+        return self._digits(str(int(value)), value, site)
+
+    def _digits(self, text: str, value: int | float | Fragment, site: str) -> Pair:
         clean, reply = self.string(text, site, "")
         return (value if clean == text else clean), (value if reply == text else reply)
 

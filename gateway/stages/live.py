@@ -14,6 +14,7 @@ from gateway.stages.logprobs import hidden
 from gateway.stages.restore import event_bytes, numbered
 from gateway.wire import sse
 from gateway.wire.endpoint import Json
+from gateway.wire.numbers import exact, may_be_beyond
 from gateway.wire.refusal import refusal
 from policy.usage import Usage
 from redaction.aside import LONG
@@ -41,7 +42,7 @@ class Live:
         self._reader = sse.SseReader()
         self._first: bytes | None = first
         self._tail: list[bytes] = []
-        self._done = self._said_done = self._ended = self._long = False
+        self._done = self._said_done = self._ended = self._long = self._beyond = False
         self._broken: UpstreamError | None = None
         self.screened_ns = self.shown = 0
 
@@ -124,6 +125,7 @@ class Live:
         """Decode events; what came before a broken one is the caller's, however the bytes were split."""
         events: list[Json] = []
         self._long = sum(map(len, payloads)) > LONG
+        self._beyond = may_be_beyond(b"".join(payloads))
         try:
             for payload in payloads:
                 events += self._event(payload)
@@ -152,7 +154,7 @@ class Live:
             self._done = self._said_done = True
             return ()
         try:
-            event = orjson.loads(payload)
+            event = exact(payload) if self._beyond else orjson.loads(payload)
         except orjson.JSONDecodeError:
             event = None
         if not isinstance(event, dict):

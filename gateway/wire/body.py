@@ -5,6 +5,7 @@ from typing import Any, Final
 import orjson
 
 from gateway.errors import BadRequest
+from gateway.wire.numbers import first_beyond, may_be_beyond
 
 MAX_DEPTH: Final = 100
 
@@ -13,7 +14,7 @@ def parse(raw: bytes) -> dict[str, Any]:
     """Return the JSON object of a request.
 
     Raises:
-        BadRequest: it is not JSON, not an object, or nested too deeply.
+        BadRequest: it is not JSON, not an object, nested too deeply, or has numbers that would lose digits.
     """
     if not raw:
         raise BadRequest("The request has no body; send a JSON object.", code="invalid_json")
@@ -26,7 +27,21 @@ def parse(raw: bytes) -> dict[str, Any]:
         raise BadRequest("The request body must be a JSON object.", code="invalid_type")
     if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and _deeper_than(body, MAX_DEPTH):
         raise BadRequest(f"The request body is nested more than {MAX_DEPTH} levels deep.", code="invalid_json")
+    if may_be_beyond(raw):
+        _check_numbers(raw)
     return body
+
+
+def _check_numbers(raw: bytes) -> None:
+    at = first_beyond(raw)
+    if at is None:
+        return
+    line, column = raw.count(b"\n", 0, at) + 1, at - raw.rfind(b"\n", 0, at)
+    raise BadRequest(
+        f"The request body has a whole number beyond 64 bits (line {line}, column {column}), which would lose digits. "
+        "Send it as a text.",
+        code="invalid_value",
+    )
 
 
 def wanted_text(body: dict[str, Any], name: str) -> str:

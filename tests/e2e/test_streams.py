@@ -6,15 +6,16 @@ from typing import Any
 
 import httpx2 as httpx
 import openai
+import orjson
 import pytest
 
 from gateway.admission import Limits
 from metrics.record.journal import MemoryJournal
 from redaction.detect import WordDetector
 from tests.e2e.conftest import Start, new_client
-from tests.e2e.wire import ASK, chunk, text_chunks, usage_chunk
+from tests.e2e.wire import ASK, chunk, completion, text_chunks, usage_chunk
 from tests.running_gateway import KEY, Running
-from tests.upstream import Received, Step, Upstream, stream
+from tests.upstream import Received, Step, Upstream, reply, stream
 
 BOTH = pytest.mark.parametrize("delivery", ["live", "buffered"])
 
@@ -137,6 +138,24 @@ def test_unknown_delta_fields_and_events_pass(upstream: Upstream, gateway: Runni
     assert b'"odd":{"a":[1,null,{"b":2.5}]}' in body
     assert b'"odd_top":{"a":[1,null,{"b":"x"}]}' in body
     assert b'"reasoning_content":"so"' in body
+
+
+@BOTH
+@pytest.mark.parametrize("streamed", [True, False])
+def test_whole_numbers_of_any_length_arrive_as_they_were_sent(
+    delivery: str, streamed: bool, upstream: Upstream, start: Start
+) -> None:
+    gateway = start(delivery)
+    odd = b'"serial":1234567890123456789012345,"least":-9223372036854775809,"small":[12]'
+    said = {"content": "Ask bob@example.com."}
+    if streamed:
+        piece = orjson.dumps(chunk(said))[:-1] + b"," + odd + b"}\n\n"
+        upstream.scripts.append(stream(b"data: " + piece, chunk({}, "stop")))
+    else:
+        upstream.scripts.append(reply(orjson.dumps(completion(said))[:-1] + b"," + odd + b"}"))
+    body = raw_stream(gateway, stream=streamed)
+    assert b"<EMAIL_ADDRESS>" in body
+    assert odd in body
 
 
 def test_a_live_stream_ends_with_what_was_not_known_at_its_start(upstream: Upstream, gateway: Running) -> None:

@@ -30,6 +30,29 @@ def test_what_is_no_json_object_is_refused(raw: bytes) -> None:
         body.parse(raw)
 
 
+@pytest.mark.parametrize("number", ["18446744073709551616", "-9223372036854775809", "1" * 100])
+def test_a_whole_number_that_would_lose_digits_is_refused_with_its_place(number: str) -> None:
+    with pytest.raises(BadRequest, match=r"line 2, column 8\)") as refused:
+        body.parse(f'{{"a": "12345678901234567890",\n "b": [{number}]}}'.encode())
+    assert refused.value.code == "invalid_value"
+    assert number not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("18446744073709551615", 2**64 - 1),
+        ("-9223372036854775808", -(2**63)),
+        ("12345678901234567890.5", 12345678901234567890.5),
+        ("12345678901234567890e1", 12345678901234567890e1),
+        ("0.12345678901234567890", 0.1234567890123456789),
+        ('"\\"12345678901234567890123"', '"12345678901234567890123'),
+    ],
+)
+def test_other_numbers_and_texts_pass_as_they_are(text: str, value: object) -> None:
+    assert body.parse(b'{"a": %s}' % text.encode()) == {"a": value}
+
+
 def test_many_brackets_that_are_not_deep_are_fine() -> None:
     assert body.parse(b'{"a": [' + b",".join(b"[1]" for _ in range(5000)) + b"]}")["a"][0] == [1]
 
