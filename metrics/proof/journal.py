@@ -62,15 +62,19 @@ class Said:
                 yield seq
 
 
-def check_journal(journal: Path, leaves: list[dict[str, Any]], report: Report) -> None:
-    """Compare every line of the journal, and every sealed frame, with the leaf made of it."""
+def check_journal(journal: Path, leaves: list[dict[str, Any]], report: Report) -> bool:
+    """Compare every line of the journal, and every sealed frame, with the leaf made of it.
+
+    Returns whether something is gone that a record without a leaf may yet explain.
+    """
     said = Said()
+    ends: dict[str, int] = {}
     missing: dict[str, tuple[int, int]] = {}
     next_seq, segments = 1, _Segments(journal)
     for seq, count, segment, start, end, skipped in _entries(journal, report):
         if seq != next_seq:
             report.found(next_seq, "its place in the order file is missing or moved")
-        next_seq = seq + count
+        next_seq, ends[segment] = seq + count, end
         try:
             lines = list(segments.lines(segment, start, end, skipped))
         except (gzip.BadGzipFile, EOFError, zlib.error):
@@ -88,8 +92,19 @@ def check_journal(journal: Path, leaves: list[dict[str, Any]], report: Report) -
     segments.close()
     if next_seq <= len(leaves):
         report.found(next_seq, "the order file ends before it")
+    known = len(report.problems)
     _check_missing(said, missing, report)
     _check_frames(journal, leaves, said, report)
+    return len(report.problems) > known and (next_seq > len(leaves) + 1 or _goes_on(journal, ends))
+
+
+def _goes_on(journal: Path, ends: dict[str, int]) -> bool:
+    """Say whether a segment has lines that have no number yet."""
+    for path in (journal / "meta").glob("*/*.jsonl"):
+        with contextlib.suppress(FileNotFoundError):  # packed just now
+            if path.stat().st_size > ends.get(path.relative_to(journal).as_posix(), 0):
+                return True
+    return False
 
 
 def _check_missing(said: Said, missing: dict[str, tuple[int, int]], report: Report) -> None:
@@ -163,9 +178,10 @@ class _Segments:
 
 
 def _open(path: Path) -> Any:
-    if path.exists():
+    try:
         return path.open("rb")
-    return gzip.open(path.with_name(path.name + ".gz"), "rb")
+    except FileNotFoundError:  # packed, perhaps just now
+        return gzip.open(path.with_name(path.name + ".gz"), "rb")
 
 
 def _check_line(seq: int, line: bytes, leaves: list[dict[str, Any]], said: Said, report: Report) -> None:
@@ -193,7 +209,7 @@ def _check_line(seq: int, line: bytes, leaves: list[dict[str, Any]], said: Said,
 def _check_frames(journal: Path, leaves: list[dict[str, Any]], said: Said, report: Report) -> None:
     wanted = {leaf["id"]: leaf for leaf in leaves if "frame" in leaf and str(leaf.get("id")) in said.owners}
     for path in sorted((journal / "content").glob("*/*.frames")) if wanted else ():
-        for payload in _frames(path.read_bytes()):
+        for payload in _frames(_bytes_of(path)):
             event_id = _event_of(payload)
             if event_id in wanted and wanted[event_id]["frame"] == hashlib.sha256(payload).hexdigest():
                 del wanted[event_id]
@@ -202,6 +218,14 @@ def _check_frames(journal: Path, leaves: list[dict[str, Any]], said: Said, repor
             report.found(
                 said.owners[event_id][0], "its sealed content is missing or changed, and nothing recorded says why"
             )
+
+
+def _bytes_of(path: Path) -> bytes:
+    """Return a file, or nothing where it has just been removed."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
 
 
 def _frames(data: bytes) -> Iterator[bytes]:

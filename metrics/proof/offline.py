@@ -18,7 +18,8 @@ import base64
 import contextlib
 import json
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,21 +29,41 @@ from metrics.proof.notes import BadNoteError, Checkpoint, UnverifiableError, Ver
 from metrics.proof.report import Report
 from metrics.proof.tree import Frontier, inclusion_holds, leaf_hash
 
+_MORE_LOOKS = 2
+_LEAF_S = 1.5  # in which a record usually gets its leaf
 
-def verify(folder: Path, key: VerifierKey, anchors: tuple[Path, ...] = ()) -> Report:
-    """Verify leaves, tree, checkpoints, journal, sealed content and anchors. Raises `UnverifiableError`."""
+
+def verify(
+    folder: Path, key: VerifierKey, anchors: tuple[Path, ...] = (), sleep: Callable[[float], None] = time.sleep
+) -> Report:
+    """Verify leaves, tree, checkpoints, journal, sealed content and anchors. Raises `UnverifiableError`.
+
+    Where something is gone and records wait for their leaves, the folder is looked at again: one of them may say why.
+    """
+    report, open_ended = _look(folder, key, anchors)
+    for _ in range(_MORE_LOOKS):
+        if not open_ended:
+            break
+        sleep(_LEAF_S)
+        report, open_ended = _look(folder, key, anchors)
+    report.problems.sort(key=lambda found: found[0] if found[0] is not None else sys.maxsize)
+    return report
+
+
+def _look(folder: Path, key: VerifierKey, anchors: tuple[Path, ...]) -> tuple[Report, bool]:
+    """Verify what is there now; say, too, whether another look may find more. What grows last is read first."""
     audit = folder / "audit"
     if not audit.is_dir():
         raise UnverifiableError(f"there is no audit folder in {folder.name or folder}")
     report = Report()
+    anchored = _anchored(anchors, key, report)
+    checkpoints = _checkpoints(audit, key, report)
     leaves = list(_leaves(audit, report))
     report.records = len(leaves)
-    checkpoints = _checkpoints(audit, key, report)
-    anchored = _anchored(anchors, key, report)
+    if leaves and not checkpoints:
+        report.found(1, "there is no checkpoint: none was signed yet, as in the first thirty seconds, or they are gone")
     _check_roots([line for line, _ in leaves], checkpoints, anchored, report)
-    check_journal(folder / "journal", [leaf for _, leaf in leaves], report)
-    report.problems.sort(key=lambda found: found[0] if found[0] is not None else sys.maxsize)
-    return report
+    return report, check_journal(folder / "journal", [leaf for _, leaf in leaves], report)
 
 
 def verify_bundle(path: Path, key: VerifierKey, anchors: tuple[Path, ...] = ()) -> Report:
@@ -87,8 +108,6 @@ def _checkpoints(audit: Path, key: VerifierKey, report: Report) -> list[Checkpoi
             found.append(checkpoint)
             previous = checkpoint.sha256
     report.checkpoints, report.sealed = len(found), found[-1].size if found else 0
-    if report.records and not found:
-        report.found(1, "there is no checkpoint: none was signed yet, as in the first thirty seconds, or they are gone")
     return found
 
 

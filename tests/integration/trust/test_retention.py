@@ -69,6 +69,40 @@ def test_a_crash_after_the_record_is_made_good_by_the_next_run(tmp_path: Path) -
     assert verify(tmp_path, signer.key).problems == []
 
 
+def test_who_looks_before_the_run_has_its_leaf_looks_again_and_finds_nothing_missing(tmp_path: Path) -> None:
+    clock = Clock()
+    with recorded(tmp_path, range(2), LIVES, clock) as (recorder, _):
+        signer = Signer(recorder.master)
+    files = [*(tmp_path / "audit" / "leaves").glob("*"), *(tmp_path / "audit" / "checkpoints").glob("*")]
+    before = {path: path.read_bytes() for path in files}
+    clock.now_us = START_US + 30 * DAY_US
+    with recorded(tmp_path, range(0), LIVES, clock) as (recorder, _):
+        assert Retainer(recorder).run(Rules((Rule({}, 100, 100),), longest=100), "keeper").keys
+    after = {path: path.read_bytes() for path in (tmp_path / "audit").glob("[lc]*/*")}
+    looks: list[float] = []
+
+    def leaf_comes(seconds: float) -> None:
+        looks.append(seconds)
+        for path, data in after.items():
+            path.write_bytes(data)
+
+    def put_back() -> None:
+        for path in after:
+            path.unlink()
+        for path, data in before.items():
+            path.write_bytes(data)
+
+    put_back()
+    assert verify(tmp_path, signer.key, sleep=leaf_comes).problems == []
+    assert len(looks) == 1
+    assert verify(tmp_path, signer.key, sleep=leaf_comes).problems == []
+    assert len(looks) == 1
+    put_back()
+    problems = verify(tmp_path, signer.key, sleep=looks.append).problems
+    assert len(looks) == 3
+    assert any("its sealed content is missing" in said for _, said in problems)
+
+
 def test_a_line_taken_out_without_a_record_that_says_so_is_noticed(tmp_path: Path) -> None:
 
     clock = Clock()
