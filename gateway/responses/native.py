@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from gateway.wire.responses import check_answer, check_event
+from gateway.wire.responses import TERMINAL, check_answer, check_event
 from gateway.wire.turn import Json
 
 
@@ -27,7 +27,7 @@ class NativeSpeech:
     path = "/responses"
 
     def __init__(self, told: Told) -> None:
-        self._told = told
+        self._told, self._ended = told, False
 
     def request(self, body: Json) -> Json:
         """Ask the provider to store nothing, unless caller and policy want it to."""
@@ -39,8 +39,11 @@ class NativeSpeech:
         return self._told.own(body)
 
     def event(self, event: Json) -> Sequence[Json]:
-        """Return the event with our id."""
+        """Return the event with our id; after the one that ends the response there is none."""
+        if self._ended:
+            return ()
         check_event(event)
+        self._ended = event.get("type") in TERMINAL
         if "response_id" in event:
             event = event | {"response_id": self._told.response_id}
         if isinstance(event.get("response"), dict):

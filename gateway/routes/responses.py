@@ -37,7 +37,7 @@ def responses(pipeline: Pipeline, kept: Conversations) -> App:
     async def endpoint(scope: Message, receive: Receive, send: Send) -> None:
         http = Exchange(scope, receive, send)
         name, _, action = http.path.removeprefix(PATH).removeprefix("/").partition("/")
-        if name:
+        if name or action:
             query = scope.get("query_string", b"") if http.method == "GET" else b""
             await _kept(pipeline, kept, http, Named(name, action, query))
             return
@@ -57,6 +57,11 @@ class Named(NamedTuple):
     action: str
     query: bytes
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether it can name a response at all: OpenAI has other endpoints here, such as `input_tokens`."""
+        return self.name.startswith("resp_")
+
     def kind(self, method: str) -> tuple[str, str]:
         """Return the endpoint as records name it, and its method."""
         if self.action:
@@ -69,8 +74,9 @@ async def _kept(pipeline: Pipeline, kept: Conversations, http: Exchange, named: 
     kind, method = named.kind(http.method)
     async with Watch(pipeline.desk, http, kind if named.action in _ACTIONS else "responses.retrieve") as watch:
         with watch("admit"):
-            watch.holder = holder = identify(http, pipeline.directory, http.method if http.started else method)
-            if named.action not in _ACTIONS:
+            any_method = http.started or not named.is_kept
+            watch.holder = holder = identify(http, pipeline.directory, http.method if any_method else method)
+            if named.action not in _ACTIONS or (http.method == "POST" and not named.is_kept):
                 raise NotFound(f"There is no {http.method} {http.path} here.", code="unknown_url")
             query = query_of(named.query)
             stored = await _own(kept.store, holder, named.name)

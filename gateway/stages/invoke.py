@@ -122,6 +122,6 @@ def _object(raw: bytes) -> Json:
         body = None
     if not isinstance(body, dict):
         raise UpstreamError("The upstream's answer is not a JSON object.", code="upstream_invalid_response")
-    if "error" in body and error_of(raw):
+    if "error" in body and body.get("status") != "failed" and error_of(raw):  # a response that failed says why
         raise UpstreamError("The upstream answered with an error and status 200.", code="upstream_invalid_response")
     return body

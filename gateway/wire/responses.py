@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from gateway.errors import BadRequest, UpstreamError
+from gateway.errors import BadRequest, UpstreamCut, UpstreamError
 from gateway.wire.body import optional, wanted_text
 from gateway.wire.endpoint import Endpoint, Json
+from gateway.wire.said import UNDER_WAY
 
 TERMINAL: Final = frozenset({"response.completed", "response.incomplete", "response.failed", "response.cancelled"})
 _TYPES: Final[tuple[tuple[str, type, str], ...]] = (
@@ -54,9 +55,11 @@ def _check_input(body: Json) -> None:
 
 
 def check_answer(body: Json) -> None:
-    """Refuse an answer without a list of output items: it is none."""
+    """Refuse an answer without a list of output items, or without an end: it is none."""
     if not _is_response(body):
         raise UpstreamError("The upstream's answer has no output.", code="upstream_invalid_response")
+    if body.get("status") in UNDER_WAY:
+        raise UpstreamCut("The upstream's answer is not complete.")
 
 
 def check_event(event: Json) -> None:

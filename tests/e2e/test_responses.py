@@ -163,14 +163,41 @@ def test_other_ends_are_told_as_they_are(status: str, upstream: Upstream, gatewa
     assert end["finish_reasons"] == ["max_output_tokens" if status == "incomplete" else "failed"]
 
 
+def test_an_answer_that_failed_says_why_and_one_that_goes_on_is_none(
+    upstream: Upstream, gateway: Running, client: openai.OpenAI
+) -> None:
+    why = {"code": "server_error", "message": "It broke for bob@example.com."}
+    upstream.scripts.append(reply(response(status="failed", error=why)))
+    failed: Any = client.responses.create(model="gpt-test", input="Hi.")
+    assert (failed.status, failed.error.message) == ("failed", "It broke for <EMAIL_ADDRESS>.")
+    upstream.scripts.append(reply(response(message("Half"), status="in_progress")))
+    with pytest.raises(openai.APIStatusError) as cut:
+        client.responses.create(model="gpt-test", input="Hi.")
+    assert (cut.value.status_code, cut.value.code) == (502, "upstream_truncated")
+    first, second = gateway.ends(2)
+    assert (first["outcome"], first["finish_reasons"], second["outcome"]) == ("ok", ["failed"], "truncated")
+
+
+@BOTH
+def test_nothing_comes_after_the_end_of_a_response(delivery: str, upstream: Upstream, start: Start) -> None:
+    whole = events(message("Hello."))
+    late = {"type": "response.output_text.delta", "item_id": "msg_up", "output_index": 0, "content_index": 0}
+    upstream.scripts.append(stream(*whole, late | {"delta": "more", "sequence_number": 9}, whole[-1]))
+    with new_client(start(delivery)) as client:
+        found: list[Any] = list(client.responses.create(model="gpt-test", input="Hi.", stream=True))
+    assert [event.type for event in found].index("response.completed") == len(found) - 1
+
+
 @BOTH
 def test_a_cut_stream_is_an_error(delivery: str, upstream: Upstream, start: Start) -> None:
-    upstream.scripts.append(stream(*events(message("Hello there."))[:-1], done=False))
+    cut_off = events(message("Hello there."))[:-1]
+    upstream.scripts += [stream(*cut_off, done=False), stream(*cut_off, done=True)]  # `[DONE]` ends no response
     gateway = start(delivery)
-    with new_client(gateway) as client, pytest.raises(openai.APIError) as cut:
-        list(client.responses.create(model="gpt-test", input="Hi.", stream=True))
-    assert cut.value.code == "upstream_truncated"
-    assert gateway.ends()[0]["outcome"] == "truncated"
+    for _ in range(2):
+        with new_client(gateway) as client, pytest.raises(openai.APIError) as cut:
+            list(client.responses.create(model="gpt-test", input="Hi.", stream=True))
+        assert cut.value.code == "upstream_truncated"
+    assert [end["outcome"] for end in gateway.ends(2)] == ["truncated"] * 2
 
 
 def test_an_error_event_of_the_upstream_is_an_error(upstream: Upstream, client: openai.OpenAI) -> None:

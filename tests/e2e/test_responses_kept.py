@@ -153,6 +153,10 @@ def test_other_paths_and_methods_are_refused(first: Any, client: openai.OpenAI) 
     with pytest.raises(openai.NotFoundError) as missing:
         client.get(f"/responses/{first.id}/odd", cast_to=object)
     assert missing.value.code == "unknown_url"
+    for path in ("/responses/input_tokens", "/responses/compact", "/responses//cancel"):
+        with pytest.raises(openai.NotFoundError) as missing:
+            client.post(path, body={"model": "gpt-test", "input": "Hi."}, cast_to=object)
+        assert missing.value.code == "unknown_url"
     with pytest.raises(openai.APIStatusError) as wrong:
         client.put(f"/responses/{first.id}", cast_to=object)
     assert wrong.value.code == "method_not_allowed"
