@@ -127,6 +127,7 @@ class ClearAnswer(NamedTuple):
 
     `clean` is what records, reviews and caches see. `restored` holds the body or events with the caller's own
     values back; of a live answer they were sent as they came. `usage` is None where the upstream gave none.
+    Of an answer that was not screened to its end, nothing is known but how many characters came (`unseen`).
     """
 
     answer: Answer
@@ -134,6 +135,7 @@ class ClearAnswer(NamedTuple):
     restored: tuple[Json, ...]
     screen: Screen
     usage: Usage | None
+    unseen: int | None = None
 
 
 class Scored(NamedTuple):

@@ -18,6 +18,7 @@ from gateway.stages import record
 from gateway.stages.live import Live
 from gateway.stages.record import Bill, End
 from gateway.stages.reuse import Place
+from gateway.stages.screen import unseen
 from gateway.stopwatch import Stages
 from gateway.wire import headers, sse
 from gateway.wire.exchange import ClientLeft, Exchange
@@ -180,7 +181,7 @@ class Watch:
         where = " < ".join(f"{frame.filename}:{frame.lineno}" for frame in reversed(frames))
         _LOG.error("call %s failed: %s at %s", self.call_id, type(error).__name__, where)
         self._quiet = True
-        self.answer = self.live = None  # what broke the call must not break its record as well
+        self.answer = self.live = self.attempts.came = None  # what broke the call must not break its record as well
         return errors.GatewayError(_BROKEN)
 
     def _braked(self, error: errors.GatewayError) -> errors.GatewayError:
@@ -193,6 +194,8 @@ class Watch:
     async def _end_badly(self, error: BaseException, shown: errors.GatewayError | None) -> None:
         if self.answer is None and self.live is not None:
             self.answer = self.live.so_far()
+        elif self.answer is None and self.attempts.came is not None:
+            self.answer = unseen(self.attempts.came)
         blocked = error.__cause__ if isinstance(error.__cause__, Blocked) else None
         end = End(CLIENT_CLOSED_REQUEST, "client_disconnected", "client_disconnected", "client")
         if shown is not None:

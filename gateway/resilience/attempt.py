@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from time import perf_counter_ns
 from typing import Any, Final
 
-from gateway.call import Target
+from gateway.call import Answer, Target
 from gateway.wire.turn import Speech
 from policy.usage import Usage
 
@@ -62,12 +62,13 @@ class Attempt:
 class Attempts:
     """All tries of one call, and how long the call waited for upstreams."""
 
-    __slots__ = ("_clock_ns", "all", "breakers", "decisions", "waited_ns")
+    __slots__ = ("_clock_ns", "all", "breakers", "came", "decisions", "waited_ns")
 
     def __init__(self, clock_ns: Callable[[], int] = perf_counter_ns) -> None:
         self._clock_ns = clock_ns
         self.all: list[Attempt] = []
         self.waited_ns = 0
+        self.came: Answer | None = None  # the last answer, as far as it came; it may not be screened yet
         self.decisions: list[dict[str, Any]] = []  # what followed each failure, and why
         self.breakers: dict[str, str] = {}  # those that were not closed, as they were seen
 

@@ -65,7 +65,8 @@ async def _answer(route: Route, attempt: Attempt, attempts: Attempts) -> Answer:
     else:
         route.request.governed.call.endpoint.check_answer(body)
     attempts.end(attempt)
-    return Answer(route, attempt.target, (body,), raw)
+    attempts.came = answer = Answer(route, attempt.target, (body,), raw)
+    return answer
 
 
 async def _live(route: Route, attempt: Attempt, attempts: Attempts) -> Live:

@@ -66,12 +66,15 @@ class Live:
     async def collect(self) -> Answer:
         """Read to the end and return the events as they came, unscreened."""
         events: list[Json] = []
-        while not self._done:
-            for event in await self._events():
-                events.append(event)
-                self._assembly.add(event)
-        self._complete()
-        return Answer(self._route, self._attempt.target, tuple(events))
+        try:
+            while not self._done:
+                for event in await self._events():
+                    events.append(event)
+                    self._assembly.add(event)
+            self._complete()
+        finally:
+            self._attempts.came = answer = Answer(self._route, self._attempt.target, tuple(events))
+        return answer
 
     def last(self, released: Released) -> Reply:
         """Return the events that were kept back until now."""

@@ -96,8 +96,13 @@ def service_tier(answer: ClearAnswer) -> str | None:
 def _estimate(answer: ClearAnswer) -> Usage:
     route = answer.answer.route
     given = route.request.cleared.chars // _CHARS_PER_TOKEN
-    made = route.request.governed.call.endpoint.chars(answer.clean) // _CHARS_PER_TOKEN
-    return Usage(input_tokens=given, output_tokens=made)
+    return Usage(input_tokens=given, output_tokens=_chars(answer) // _CHARS_PER_TOKEN)
+
+
+def _chars(answer: ClearAnswer) -> int:
+    if answer.unseen is not None:
+        return answer.unseen
+    return answer.answer.route.request.governed.call.endpoint.chars(answer.clean)
 
 
 def route_facts(route: Route, tried: Target | None) -> dict[str, Any]:
@@ -120,7 +125,7 @@ def answer_facts(answer: ClearAnswer, charged: Bill) -> dict[str, Any]:
         "price_id": charged.cost.price_id,
         "restored": answer.screen.restored,
         "unknown_placeholders": answer.screen.unknown,
-        "answer_chars": governed.call.endpoint.chars(answer.clean),
+        "answer_chars": _chars(answer),
         "service_tier": code(service_tier(answer)),
     }
 
@@ -152,7 +157,7 @@ def content(request: ClearRequest, answer: ClearAnswer | None, instead: dict[str
     fields: dict[str, bytes] = {}
     if keep.request == "sealed":
         fields["request"] = orjson.dumps(request.cleared.body)
-    if answer is not None and keep.answer == "sealed":
+    if answer is not None and answer.unseen is None and keep.answer == "sealed":
         unchanged = answer.answer.raw and answer.clean == answer.answer.events[0]
         fields["answer"] = answer.answer.raw if unchanged else orjson.dumps(answer.clean)
         if instead is not None:

@@ -2,6 +2,7 @@
 
 from gateway.call import Answer, ClearAnswer
 from gateway.errors import RedactionDown, Refused
+from gateway.wire.endpoint import Json
 from policy.usage import Usage
 from redaction.aside import LONG
 from redaction.screen import Screen
@@ -47,3 +48,25 @@ async def _stream(answer: Answer, screener: Screen) -> ClearAnswer:
         assembly.add(piece.clean)
     usage = Usage.from_openai(assembly.usage) if assembly.usage else None
     return ClearAnswer(answer, assembly.whole(), tuple(piece.reply for piece in pieces), screener, usage)
+
+
+def unseen(answer: Answer) -> ClearAnswer:
+    """Give an answer that nobody sees, as it broke off or may not be shown, by its numbers: it has cost something."""
+    request = answer.route.request
+    endpoint = request.governed.call.endpoint
+    whole: Json = answer.events[0] if answer.events else {}
+    if request.governed.call.stream and endpoint.assemble is not None:
+        assembly = endpoint.assemble()
+        for event in answer.events:
+            assembly.add(event)
+        whole = assembly.whole()
+    usage = whole.get("usage")
+    clean: Json = {"model": whole.get("model"), "service_tier": whole.get("service_tier"), "choices": [], "output": []}
+    return ClearAnswer(
+        answer,
+        clean,
+        (),
+        request.governed.redactor.screen(request.cleared.vault, endpoint.name),
+        Usage.from_openai(usage) if isinstance(usage, dict) else None,
+        endpoint.chars(whole) if whole else 0,
+    )

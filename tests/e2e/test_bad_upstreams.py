@@ -74,13 +74,16 @@ def test_a_stream_that_is_cut_at_any_byte_ends_with_an_error(how: str, upstream:
     assert all(end["outcome"] in ("truncated", "error") for end in gateway.ends())
 
 
-def test_what_was_received_before_a_cut_is_recorded(upstream: Upstream, gateway: Running) -> None:
+@pytest.mark.parametrize("delivery", ["live", "buffered"])
+def test_what_was_received_before_a_cut_is_recorded(delivery: str, upstream: Upstream, start: Start) -> None:
+    gateway = start(delivery)
     upstream.scripts.append(stream(*text_chunks("word " * 40)[:-1], "reset", done=False))
     assert is_error(post(gateway))
     (end,) = gateway.ends()
     assert end["usage_estimated"]
-    assert end["usage"]["output_tokens"] == 50
+    assert (end["usage"]["output_tokens"], end["answer_chars"]) == (50, 200)
     assert end["finish_reasons"] == []
+    assert end["cost_usd"] == end["attempts"][0]["cost_usd"] > 0
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7])

@@ -8,8 +8,9 @@ import orjson
 import pytest
 
 from metrics.record.events import encode
+from redaction.detect import WordDetector
 from tests.e2e.conftest import Start, new_client
-from tests.e2e.wire import ASK, completion, text_chunks
+from tests.e2e.wire import ASK, completion, text_chunks, usage_chunk
 from tests.running_gateway import KEY, Running
 from tests.upstream import Upstream, reply, stream
 
@@ -52,6 +53,23 @@ def test_a_call_in_full(upstream: Upstream, gateway: Running, client: openai.Ope
     }
     assert {name: raw.headers[name] for name in shown} == shown
     assert raw.headers["traceparent"].split("-")[1] == body["trace_id"]
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+def test_an_answer_that_may_not_be_shown_has_cost_what_it_cost(
+    streamed: bool, upstream: Upstream, start: Start
+) -> None:
+    said = [*text_chunks("Ask Ada Lovelace."), usage_chunk()]
+    upstream.default = lambda _request: stream(*said) if streamed else reply(completion({"content": "Ask Ada."}))
+    gateway = start("buffered", redaction="answer_names: balanced", detector=WordDetector({}, down=True))
+    with new_client(gateway) as client, pytest.raises(openai.APIError) as refused:
+        client.chat.completions.create(model="gpt-test", messages=ASK, stream=streamed)
+    assert refused.value.code == "redaction_failed"
+    (end,) = gateway.ends()
+    assert (end["usage"]["output_tokens"], end["usage_estimated"]) == (3, False)
+    assert end["cost_usd"] == end["attempts"][0]["cost_usd"] > 0
+    ((_, content),) = gateway.journal.committed
+    assert set(content.fields) == {"request"}
 
 
 def test_the_texts_are_sealed_and_the_open_part_has_none(
