@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from gateway.control import sealed
 from gateway.control.database import Database
+from gateway.wire.numbers import loads
 from metrics.record.master import MasterKey
 
 _NONCE_BYTES: Final = 12
@@ -86,7 +87,7 @@ class MemoryAnswers:
     async def get(self, tenant: str, kind: str, name: str) -> Known | None:
         """Return what is kept."""
         found = self.kept.get((tenant, kind, name))
-        return None if found is None else Known(**orjson.loads(found))
+        return None if found is None else Known(**loads(found))
 
     async def put(self, tenant: str, name: Named, known: Known, subject: str | None = None) -> None:
         """Keep an answer."""
@@ -154,7 +155,7 @@ class SealedAnswers:
         nonce, ciphertext = item.ciphertext[:_NONCE_BYTES], item.ciphertext[_NONCE_BYTES:]
         about = f"{tenant}\0{item.kind}\0{item.item_id}".encode()
         try:
-            return Known(**orjson.loads(self._key(tenant)[1].decrypt(nonce, ciphertext, about)))
+            return Known(**loads(self._key(tenant)[1].decrypt(nonce, ciphertext, about)))
         except InvalidTag:  # sealed with another master key: nobody can read it any more
             return None
 

@@ -11,6 +11,7 @@ import orjson
 from gateway.control import sealed
 from gateway.control.database import Database
 from gateway.sealer import Sealer
+from gateway.wire.numbers import loads
 from metrics.record.master import MasterKey
 
 KIND: Final = "response"
@@ -89,7 +90,7 @@ class MemoryStore:
     async def get(self, tenant: str, response_id: str) -> Stored | None:
         """Return a response."""
         found = self.kept.get((tenant, response_id))
-        return Stored(**orjson.loads(found)) if found is not None else None
+        return Stored(**loads(found)) if found is not None else None
 
     async def events(self, tenant: str, response_id: str, after: int) -> Sequence[Batch]:
         """Return what was said of a streamed response."""
@@ -162,7 +163,7 @@ class SealedStore:
         first = f"{response_id}{sealed.PART}{after:06d}"
         items = sealed.below(self.database, tenant, EVENTS, f"{response_id}{sealed.PART}", first)
         opened = ((item, self.open(tenant, item.item_id, item.ciphertext)) for item in items)
-        return [Batch(_place(item), orjson.loads(zlib.decompress(raw))) for item, raw in opened if raw is not None]
+        return [Batch(_place(item), loads(zlib.decompress(raw))) for item, raw in opened if raw is not None]
 
     def _remove(self, tenant: str, response_id: str) -> bool:
         with self.database.write() as tx:
@@ -171,7 +172,7 @@ class SealedStore:
 
     def _opened(self, tenant: str, item: sealed.SealedItem) -> Stored | None:
         raw = self.open(tenant, item.item_id, item.ciphertext)
-        return None if raw is None else Stored(**orjson.loads(raw))
+        return None if raw is None else Stored(**loads(raw))
 
     @property
     def _sealer(self) -> Sealer:

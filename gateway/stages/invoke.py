@@ -12,7 +12,7 @@ from gateway.resilience.tries import Tries
 from gateway.stages.course import first_success, once
 from gateway.stages.live import Live
 from gateway.wire.endpoint import Json
-from gateway.wire.numbers import exact, may_be_beyond
+from gateway.wire.numbers import loads
 from gateway.wire.refusal import MAX_ERROR_BYTES, error_of, refusal
 
 _HOP: Final = "x-sluice-hop"
@@ -118,7 +118,7 @@ async def _error_bytes(reply: Reply) -> bytes:
 
 def _object(raw: bytes) -> Json:
     try:
-        body = exact(raw) if may_be_beyond(raw) else orjson.loads(raw)
+        body = loads(raw)
     except orjson.JSONDecodeError:
         body = None
     if not isinstance(body, dict):

@@ -3,6 +3,7 @@
 from typing import Any
 
 import openai
+import orjson
 import pytest
 
 from tests.e2e.conftest import Start, new_client
@@ -147,6 +148,16 @@ def test_a_finished_response_cannot_be_cancelled(first: Any, client: openai.Open
     with pytest.raises(openai.BadRequestError) as refused:
         client.responses.cancel(first.id)
     assert refused.value.code == "response_not_cancellable"
+
+
+def test_whole_numbers_of_any_length_are_read_again_and_carried_over(upstream: Upstream, client: openai.OpenAI) -> None:
+    number = b'"serial":1234567890123456789012345'
+    said = orjson.dumps(response(message("Done.", serial=0))).replace(b'"serial":0', number)
+    upstream.default = lambda _request: reply(said)
+    made = client.responses.create(model="gpt-test", input="Hi.")
+    assert number in client.responses.with_raw_response.retrieve(made.id).content
+    client.responses.create(model="gpt-test", input="And?", previous_response_id=made.id)
+    assert number in upstream.received[-1].body
 
 
 def test_other_paths_and_methods_are_refused(first: Any, client: openai.OpenAI) -> None:
