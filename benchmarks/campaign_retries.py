@@ -29,7 +29,7 @@ from benchmarks.rawhttp import Reply, ask
 from benchmarks.servers import free_port
 from benchmarks.stand import Figures, Stand, Tries, standing, write_page
 
-ASKED_S, COOLDOWN_S, FAILURES, RETRIES = 1.0, 3.0, 5, 2
+COOLDOWN_S, FAILURES, RETRIES = 3.0, 5, 2
 FAST_MS = 5.0
 RATIO = 1.2
 HEADING = "## make campaign-retries"

@@ -14,7 +14,6 @@ from typing import Any, Final
 
 import orjson
 
-from metrics.proof.notes import Checkpoint
 from metrics.proof.signer import Signer
 from metrics.proof.tree import Frontier, leaf_hash
 from metrics.record.events import checksummed
@@ -212,11 +211,6 @@ KINDS: Final[tuple[Callable[[Told], None], ...]] = (
     write_all_anew_with_the_real_key,
 )
 ONLY_WITH_AN_ANCHOR: Final = (cut_off_log_and_checkpoints, write_all_anew_with_the_real_key)
-
-
-def newest(data: Path, signer: Signer) -> Checkpoint:
-    """Return the last checkpoint of a folder."""
-    return signer.key.open(Told.read(data, random.Random(0), signer).notes[-1])
 
 
 def _frames(told: Told) -> tuple[Path, list[bytes]]:

@@ -158,10 +158,6 @@ class Confidence(Block):
                 yield band.verdict, ("bands", at, "verdict")
         yield self.unscored, ("unscored",)
 
-    def verdicts(self) -> frozenset[str]:
-        """List the verdicts that can act on an output."""
-        return frozenset(verdict for verdict, _ in self.acting()) or frozenset({"pass"})
-
 
 def _wants_template(band: Band) -> bool:
     return band.verdict == "fallback" and not band.template

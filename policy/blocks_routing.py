@@ -29,7 +29,6 @@ from policy.values import (
 Objective = Literal["first", "cost", "quality", "latency", "balanced", "cost_per_success"]
 Capability = Literal["vision", "audio", "tools", "json_schema", "reasoning", "logprobs"]
 Cause = Literal["timeout", "rate_limited", "server_error", "refused", "unavailable", "context_length"]
-Measure = Literal["success", "override", "error", "latency_p95_s", "cost_per_success_usd", "hold_age_s"]
 _SUM_TOLERANCE = 1e-6
 
 

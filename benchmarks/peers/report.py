@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.peers.subjects import PINS
 from benchmarks.servers import ROOT
 
-OURS, COLD, WARM = "sluice, structured kinds", "sluice, names cold", "sluice, names warm"
+OURS, WARM = "sluice, structured kinds", "sluice, names warm"
 LITELLM, SHIELD = "LiteLLM proxy", "llm-shield-proxy"
 Rounds = Sequence[dict[str, dict[str, float]]]
 COLUMNS = (

@@ -2,7 +2,7 @@
 
 import math
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from demo.provider.words import stems
@@ -65,12 +65,6 @@ def train(name: str, examples: Sequence[Example], lexicon: Mapping[str, Sequence
         for row, label in rows:
             _learn(bias, weights, row, label, _STEP / (1 + 0.3 * epoch))
     return Classifier(name, classes, bias, weights)
-
-
-def accuracy(classifier: Classifier, examples: Iterable[Example]) -> float:
-    """Give the share of texts whose most probable class is their label."""
-    hits = [best(classifier.probabilities(example.text)) == example.label for example in examples]
-    return sum(hits) / len(hits)
 
 
 def best(probabilities: Mapping[str, float]) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from demo.provider.classifier import Classifier, softmax
+from demo.provider.classifier import Classifier
 from demo.provider.words import likeness, name_words, overlap, stem, stems, words
 
 _MATCHED = 0.45  # mean affinity from which a trained task is taken as the one that is meant
@@ -114,12 +114,6 @@ _SCALE_CUES: Mapping[str, frozenset[str]] = {
     "priority": frozenset({"urgency", "priority", "severity", "urgent"}),
     "sentiment": frozenset({"sentiment", "mood", "satisfaction", "csat", "tone"}),
 }
-
-
-def by_overlap(options: Mapping[str, str], query: str, heat: float = 0.15) -> dict[str, float]:
-    """Give a distribution over options by how much of the query's words each text has."""
-    wanted = stems(query)
-    return softmax({name: overlap(wanted, stems(text)) / heat for name, text in options.items()})
 
 
 def _is_rest(label: str) -> bool:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import RowMapping, delete, func, select, update
+from sqlalchemy import RowMapping, delete, select, update
 
 from gateway.control import schema
 from gateway.control.database import Database, Write
@@ -25,14 +25,6 @@ def mark_relayed(tx: Write, numbers: Sequence[int]) -> None:
     """Note that these events are journalled."""
     table = schema.outbox
     tx.execute(update(table).where(table.c.seq.in_(numbers)).values(relayed_us=tx.now_us))
-
-
-def backlog(database: Database) -> int:
-    """Return how many events wait."""
-    table = schema.outbox
-    with database.read() as conn:
-        waiting: int = conn.execute(select(func.count()).where(table.c.relayed_us.is_(None))).scalar_one()
-    return waiting
 
 
 def drop_relayed(tx: Write, keep_s: int = KEEP_RELAYED_S) -> int:

@@ -11,7 +11,7 @@ from gateway.control.errors import ControlError
 from gateway.control.leases import Lease
 from gateway.keeper.tenure import Tenure
 from metrics.client import RecorderError
-from metrics.record.journal import JournalUnavailable
+from metrics.record.commits import JournalUnavailableError
 
 LEASE_S: Final = 0.2
 _REST: Final = 20  # times as long as the looking took
@@ -23,7 +23,7 @@ Act = Callable[[Lease], Awaitable[object]]
 class Duty(NamedTuple):
     """One thing done every so many seconds while the lease is held.
 
-    It may raise `ControlError`, `JournalUnavailable`, `RecorderError` and `OSError`: it is tried again.
+    It may raise `ControlError`, `JournalUnavailableError`, `RecorderError` and `OSError`: it is tried again.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Keeper:
         async with asyncio.TaskGroup() as tasks:
             for duty in (OwnDuty("lease", LEASE_S, self._hold), *self._duties):
                 tasks.create_task(self._repeat(duty, stop))
-        with suppress(ControlError, JournalUnavailable):
+        with suppress(ControlError, JournalUnavailableError):
             await self._while_held(self._last)
         await asyncio.to_thread(self._tenure.give_up)
 
@@ -89,7 +89,7 @@ class Keeper:
         while not stop.is_set():
             try:
                 await (duty.act() if isinstance(duty, OwnDuty) else self._while_held(duty.act))
-            except (ControlError, JournalUnavailable, RecorderError, OSError) as error:
+            except (ControlError, JournalUnavailableError, RecorderError, OSError) as error:
                 if not failing:
                     _log.warning("%s failed and is tried again: %s", duty.name, error)
                 failing = True

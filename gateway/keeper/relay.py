@@ -20,7 +20,7 @@ class Relay:
         """Journal what waits; return how many events.
 
         Raises:
-            JournalUnavailable, ControlUnavailable, Conflict: what was not marked is passed on again later.
+            JournalUnavailableError, ControlUnavailable, Conflict: what was not marked is passed on again later.
         """
         waiting = await asyncio.to_thread(outbox.unrelayed, self._database)
         if not waiting:

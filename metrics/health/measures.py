@@ -20,7 +20,6 @@ Ask = Callable[..., Table]  # a named question and its parameters
 _HERE: Final = Path(__file__).parent
 _FOLDER: Final = _HERE / "sql"
 _HEAD: Final = re.compile(r"^-- (name|question|unit|definition|rows): (.+)$", re.MULTILINE)
-_Z: Final = 1.959964
 BUCKETS: Final = ("day", "week")
 _EXACT_DAYS: Final = 35  # percentiles of longer ranges come from the histograms of days
 _WEEK_DAYS: Final = 8  # and those of stages from the histograms of ranges longer than a week, however long its days

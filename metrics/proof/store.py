@@ -96,10 +96,6 @@ class TreeStore:
         """Return the proof that a leaf is in the tree of `size` leaves (RFC 9162, 2.1.3.1)."""
         return self._path(index, 0, size)
 
-    def consistency(self, old_size: int, size: int) -> list[bytes]:
-        """Return the proof that a tree only adds to an older one (RFC 9162, 2.1.4.1)."""
-        return self._grown(old_size, 0, size, True) if 0 < old_size < size else []
-
     def add_checkpoint(self, note: str, day: str) -> None:
         """Append a signed note, durably."""
         path = self.folder / "checkpoints" / f"{day}.jsonl"
@@ -170,14 +166,6 @@ class TreeStore:
         if index < split:
             return [*self._path(index, start, split), self._range(split, end)]
         return [*self._path(index, split, end), self._range(start, split)]
-
-    def _grown(self, old: int, start: int, end: int, whole: bool) -> list[bytes]:
-        if old == end:
-            return [] if whole else [self._range(start, end)]
-        split = start + _split(end - start)
-        if old <= split:
-            return [*self._grown(old, start, split, whole), self._range(split, end)]
-        return [*self._grown(old, split, end, False), self._range(start, split)]
 
     def mend(self, synced: int) -> None:
         """Make the hashes of all leaves after the first `synced` again: a crash may have left them half written."""

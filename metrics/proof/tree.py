@@ -55,27 +55,3 @@ def inclusion_holds(leaf: bytes, index: int, size: int, proof: list[bytes], root
             found = node_hash(found, part)
         first, last = first >> 1, last >> 1
     return last == 0 and found == root
-
-
-def consistency_holds(old_size: int, old_root: bytes, size: int, root: bytes, proof: list[bytes]) -> bool:
-    """Say whether the tree of `size` leaves only adds to the one of `old_size` leaves (RFC 9162, 2.1.4.2)."""
-    if old_size == size:
-        return not proof and old_root == root
-    if not 0 < old_size < size or not proof:
-        return old_size == 0 and not proof
-    parts = list(proof) if old_size & (old_size - 1) else [old_root, *proof]
-    first, last = old_size - 1, size - 1
-    while first & 1:
-        first, last = first >> 1, last >> 1
-    old_found = found = parts[0]
-    for part in parts[1:]:
-        if last == 0:
-            return False
-        if first & 1 or first == last:
-            old_found, found = node_hash(part, old_found), node_hash(part, found)
-            while not first & 1 and first:
-                first, last = first >> 1, last >> 1
-        else:
-            found = node_hash(found, part)
-        first, last = first >> 1, last >> 1
-    return last == 0 and old_found == old_root and found == root

@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 from metrics.record.refusals import QueryError
 
 DAY_US: Final = 86_400_000_000
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EARLIEST_US, LATEST_US = 0, 4_102_444_800_000_000  # 1970 to 2100
 _MOST_DAYS: Final = 30 * 366
 

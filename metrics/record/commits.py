@@ -16,9 +16,6 @@ class JournalUnavailableError(RuntimeError):
     """The record could not be made durable, so the call must not be served."""
 
 
-JournalUnavailable = JournalUnavailableError
-
-
 @dataclass(frozen=True, slots=True)
 class Commit:
     """How a record was kept.

@@ -27,7 +27,6 @@ from metrics.record.segments import CONTENT, META, SegmentWriter
 from metrics.record.store import Begins, Store
 
 _GIB = 1 << 30
-JournalUnavailable = JournalUnavailableError
 
 
 class Journal(Protocol):
@@ -45,7 +44,7 @@ class Journal(Protocol):
     async def commit(self, event: Event, content: Content | None = None, *, on_failure: OnFailure = "block") -> Commit:
         """Return once the event and its content are durable.
 
-        Raises `JournalUnavailable` when they cannot be made durable and `on_failure` is `block`.
+        Raises `JournalUnavailableError` when they cannot be made durable and `on_failure` is `block`.
         """
         ...
 
@@ -139,7 +138,7 @@ class FileJournal:
     async def commit(self, event: Event, content: Content | None = None, *, on_failure: OnFailure = "block") -> Commit:
         """Return once content and event are synced. Neither may be changed by the caller meanwhile.
 
-        Raises `JournalUnavailable` when that cannot be done and `on_failure` is `block`.
+        Raises `JournalUnavailableError` when that cannot be done and `on_failure` is `block`.
         """
         if not self._thread.ident:
             self._thread.start()

@@ -153,12 +153,8 @@ class KeyStore:
             with self.transaction():
                 self._db.executemany(FIND, sorted(rows, key=itemgetter(0)))  # neighbours are written together
 
-    def events_with(self, tenant: str, kind: str, value_hmac: str) -> list[tuple[str, str | None]]:
-        """Return (event id, subject reference) of every event in whose content a value was found."""
-        return [(event_id, ref) for event_id, ref, _ in self.found(tenant, kind, value_hmac)]
-
     def found(self, tenant: str, kind: str, value_hmac: str) -> list[tuple[str, str | None, str]]:
-        """As `events_with`, with the day before which the content of each event cannot stand."""
+        """Return every event in whose content a value was found, its subject and the first day it can stand on."""
         sql = """SELECT f.event_id, s.subject_ref, date(k.created_us / 1000000, 'unixepoch')
                  FROM keys k JOIN found f ON f.day_key = k.number
                  LEFT JOIN keys s ON s.number = f.subject_key

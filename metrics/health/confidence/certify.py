@@ -41,10 +41,6 @@ class Plan:
         """List the looks that so many outcomes allow."""
         return tuple(look for look in sorted(self.looks) if look <= outcomes)
 
-    def next_after(self, outcomes: int) -> int | None:
-        """Give the next look."""
-        return min((look for look in self.looks if look > outcomes), default=None)
-
 
 @dataclass(frozen=True, slots=True)
 class Tested:

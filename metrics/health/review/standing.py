@@ -20,7 +20,6 @@ _PARTS: Final[Mapping[str, tuple[str, str, float]]] = {
     "cost_per_success_usd": ("cost_per_success", "total", 1.0),
     "hold_age_p95_s": ("holds", "age_p95_h", 3600.0),
 }
-OBJECTIVES: Final = (*_PARTS, "error")
 
 
 class Figure(NamedTuple):

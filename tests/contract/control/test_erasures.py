@@ -75,9 +75,9 @@ def check(done: Erasure, database: Database, keystore: KeyStore, data: Path) -> 
     assert set(done.acks) == {"content", "control", "keystore", "backups"}
     assert items(database) == {"review-ben", "response-ben"}, "copies that may be given again go with single records"
     assert keystore.find_subject("acme", "anna") is None
-    assert keystore.events_with("acme", "EMAIL_ADDRESS", "hmac-anna") == []
-    assert keystore.events_with("acme", "EMAIL_ADDRESS", "hmac-none") == []
-    assert [event for event, _ in keystore.events_with("acme", "EMAIL_ADDRESS", "hmac-ben")] == ["call_ben.e"]
+    assert keystore.found("acme", "EMAIL_ADDRESS", "hmac-anna") == []
+    assert keystore.found("acme", "EMAIL_ADDRESS", "hmac-none") == []
+    assert [event for event, _, _ in keystore.found("acme", "EMAIL_ADDRESS", "hmac-ben")] == ["call_ben.e"]
     content = b"".join(path.read_bytes() for path in (data / "journal").rglob("*.frames"))
     assert b"call_none.e" not in content
     assert b"call_ben.e" in content

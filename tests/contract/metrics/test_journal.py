@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from metrics.record.commits import JournalUnavailableError
 from metrics.record.events import Event, decode
 from metrics.record.fileops import FaultyFiles
-from metrics.record.journal import FileJournal, Journal, JournalUnavailable, MemoryJournal, Options, open_keystore
+from metrics.record.journal import FileJournal, Journal, MemoryJournal, Options, open_keystore
 from tests.integration.metrics.support import begin, content, end, segments
 
 
@@ -63,7 +64,7 @@ def test_many_callers_at_once_are_all_kept(kept: Kept) -> None:
 def test_a_failing_journal_refuses_and_recovers(kept: Kept) -> None:
     async def use() -> None:
         kept.fail(True)
-        with pytest.raises(JournalUnavailable):
+        with pytest.raises(JournalUnavailableError):
             await kept.journal.commit(end("c1"))
         assert not kept.journal.available
         kept.fail(False)

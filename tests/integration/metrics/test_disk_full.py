@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from metrics.record.commits import Limits
-from metrics.record.journal import FileJournal, JournalUnavailable, Options
+from metrics.record.commits import JournalUnavailableError, Limits
+from metrics.record.journal import FileJournal, Options
 from metrics.record.recorder import Recorder
 from tests.integration.metrics.support import QUICK, caught_up, end, recording, rows, wait_until, write, write_calls
 
@@ -46,7 +46,7 @@ def test_a_full_disk_refuses_and_recovers_without_a_restart(small_disk: Path, tm
     async def use(journal: FileJournal) -> None:
         await journal.commit(end("first"))
         ballast.write_bytes(bytes(3_700_000))
-        with pytest.raises(JournalUnavailable, match="ENOSPC"):
+        with pytest.raises(JournalUnavailableError, match="ENOSPC"):
             await fill(journal)
         ballast.unlink()
         await asyncio.sleep(0.05)

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from metrics.record.commits import Limits
+from metrics.record.commits import JournalUnavailableError, Limits
 from metrics.record.content import Content, unseal
 from metrics.record.events import Event, decode
 from metrics.record.fileops import FaultyFiles
 from metrics.record.frames import scan
-from metrics.record.journal import FileJournal, JournalUnavailable, Options, open_keystore
+from metrics.record.journal import FileJournal, Options, open_keystore
 from metrics.record.reader import has_writer
 from metrics.record.segments import SegmentName
 from tests.integration.metrics.support import TS, begin, content, end, segments, wait_until
@@ -116,7 +116,7 @@ def test_a_commit_that_cannot_be_made_is_refused_with_the_reason(tmp_path: Path)
         async def use() -> None:
             await d.journal.commit(end("c1"))
             d.files.sync_failures = 3
-            with pytest.raises(JournalUnavailable, match="EIO"):
+            with pytest.raises(JournalUnavailableError, match="EIO"):
                 await d.journal.commit(end("c2"))
             await asyncio.sleep(0.02)
             await d.journal.commit(end("c3"))
@@ -141,7 +141,7 @@ def test_a_disk_that_fills_at_any_byte_loses_nothing_acknowledged(
                 d.journal.write(begin(f"c{n}"))
                 try:
                     await d.journal.commit(end(f"c{n}"))
-                except JournalUnavailable:
+                except JournalUnavailableError:
                     break
                 acked.append(f"c{n}.e")
             d.files.full = False
@@ -294,7 +294,7 @@ def test_a_record_that_cannot_be_sealed_is_refused_and_does_not_stop_the_journal
     with disk(tmp_path) as d:
 
         async def use() -> None:
-            with pytest.raises(JournalUnavailable):
+            with pytest.raises(JournalUnavailableError):
                 await d.journal.commit(end("c1"), odd)
             await d.journal.commit(end("c2"), content())
             await d.journal.close()

@@ -72,10 +72,6 @@ def raw_stream() -> bytes:
     return b"".join(b"data: " + orjson.dumps(event) + b"\n\n" for event in events) + b"data: [DONE]\n\n"
 
 
-def without_comment(body: bytes) -> bytes:
-    return b"\n\n".join(block for block in body.split(b"\n\n") if not block.startswith(b": sluice"))
-
-
 def read_text(body: bytes) -> str:
     data = [block.removeprefix(b"data: ") for block in body.split(b"\n\n") if block.startswith(b"data: {")]
     pieces = [choice["delta"].get("content") or "" for raw in data for choice in orjson.loads(raw)["choices"]]

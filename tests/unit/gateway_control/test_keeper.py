@@ -15,10 +15,10 @@ from gateway.keeper.activator import Activator
 from gateway.keeper.duties import Duty, Keeper, blocking, sparing
 from gateway.keeper.relay import Relay
 from gateway.keeper.tenure import Tenure, alone, holder_name
-from metrics.record.commits import Commit, OnFailure
+from metrics.record.commits import Commit, JournalUnavailableError, OnFailure
 from metrics.record.content import Content
 from metrics.record.events import Event
-from metrics.record.journal import JournalUnavailable, MemoryJournal
+from metrics.record.journal import MemoryJournal
 from tests.contract.control.clock import Clock
 
 OPERATOR = local_operator("default")
@@ -62,12 +62,12 @@ def test_what_the_journal_refuses_waits(database: Database, lease: Lease) -> Non
     journal = MemoryJournal()
     journal.fail = True
     relay = Relay(database, journal)
-    with pytest.raises(JournalUnavailable):
+    with pytest.raises(JournalUnavailableError):
         asyncio.run(relay.pass_on(lease))
-    assert outbox.backlog(database) == 3
+    assert len(outbox.unrelayed(database)) == 3
     journal.fail = False
     assert asyncio.run(relay.pass_on(lease)) == 3
-    assert outbox.backlog(database) == 0
+    assert len(outbox.unrelayed(database)) == 0
 
 
 def test_a_relay_that_lost_its_lease_leads_to_the_same_ids_again_never_to_a_loss(
@@ -154,7 +154,7 @@ def test_a_keeper_does_all_its_duties_and_leaves_nothing_waiting(database: Datab
 
     asyncio.run(work())
     assert [event.kind for event, _ in journal.committed] == ["policy.activated", "key.created", "key.created"]
-    assert outbox.backlog(live) == 0
+    assert len(outbox.unrelayed(live)) == 0
     assert tenure.lease is None
 
 

@@ -75,7 +75,7 @@ def test_audits_are_unbiased_and_reviews_of_held_outputs_are_not() -> None:
 
 def test_looks_spend_delta_once() -> None:
     assert sum(PLAN.spent_at(look) for look in PLAN.looks) == pytest.approx(0.1)
-    assert (PLAN.reached(99), PLAN.reached(1500), PLAN.next_after(300)) == ((), (100, 300, 1000), 1000)
+    assert (PLAN.reached(99), PLAN.reached(1500)) == ((), (100, 300, 1000))
 
 
 def test_only_the_outcomes_of_the_look_count() -> None:

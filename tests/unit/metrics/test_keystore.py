@@ -58,9 +58,7 @@ def test_erasure_leaves_no_byte_of_the_erased_keys_in_the_file(store: KeyStore, 
     left = b"".join(file.read_bytes() for file in path.parent.iterdir())
     assert not [ref for ref in erased if wrapped[ref] in left or ref.encode() in left]
     assert all(wrapped[ref] in left for ref in kept)
-    assert [n for n in range(300) if store.events_with("acme", "EMAIL", f"{n:064x}")] == [
-        n for n in range(300) if n % 3
-    ]
+    assert [n for n in range(300) if store.found("acme", "EMAIL", f"{n:064x}")] == [n for n in range(300) if n % 3]
 
 
 def test_erasure_is_idempotent_and_counts_what_it_destroyed(store: KeyStore) -> None:
@@ -82,10 +80,10 @@ def test_the_end_of_retention_destroys_the_keys_of_past_days_only(store: KeyStor
     assert [key.day for key in store.day_keys()] == ["2026-10-01", "2026-10-01", "2026-11-01"]
     assert store.destroy([old.key_id]) == 1
     assert store.key(old.key_id) is None
-    assert store.events_with("acme", "EMAIL", "00") == [("e1", None)]
-    assert store.events_with("rival", "EMAIL", "00") == []
+    assert [row[:2] for row in store.found("acme", "EMAIL", "00")] == [("e1", None)]
+    assert store.found("rival", "EMAIL", "00") == []
     store.index([IndexRow("00", "EMAIL", "e0", None, old.key_id)])  # read again after its key was destroyed
-    assert store.events_with("acme", "EMAIL", "00") == [("e1", None)]
+    assert [row[:2] for row in store.found("acme", "EMAIL", "00")] == [("e1", None)]
     assert store.key(audit.key_id)
     assert store.key(new.key_id)
 
@@ -99,7 +97,7 @@ def test_the_index_of_an_older_key_store_is_taken_over(store: KeyStore, tmp_path
     old.close()
     for _ in range(2):
         again = KeyStore(path, MASTER)
-        assert again.events_with("acme", "EMAIL", "00") == [("e1", None)]
+        assert [row[:2] for row in again.found("acme", "EMAIL", "00")] == [("e1", None)]
         again.close()
 
 
