@@ -88,7 +88,7 @@ def _machine(api: Api) -> APIRouter:
     def metrics(request: Request) -> PlainTextResponse:
         """Give the queue's numbers to Prometheus, for any API key that this worker has."""
         if key_of(request) not in api.gateway.keys.values():
-            raise NotSignedIn("Send an API key of one of this worker's automations.")
+            raise NotSignedIn("Send a key of this worker: of SLUICE_WORKER_KEYS, else of its file worker.keys.")
         return PlainTextResponse(prometheus(api.numbers(), api.busy(), api.allowed()))
 
     return routes

@@ -142,7 +142,7 @@ def enter(desk: WeeklyDesk, document: Json, items: Sequence[Json]) -> None:
     """Offer to enter an action or a decision, and to close open ones."""
     names = [card["automation"] for card in document["scorecards"]]
     st.subheader("Enter an action or a decision")
-    with st.form("item", clear_on_submit=True):
+    with st.form(f"item-{len(items)}"):  # emptied by a new item, not by one that is refused
         text = st.text_input("What", max_chars=2000)
         columns = st.columns(5)
         item: Json = {
@@ -157,7 +157,7 @@ def enter(desk: WeeklyDesk, document: Json, items: Sequence[Json]) -> None:
             if item["text"] and item["owner"]:
                 attempt(lambda: desk.add(document["week"], item), None)
             else:
-                st.error("What is to be done, and by whom?")
+                st.error("Say under What what is to be done, and under Owner by whom.")
     waiting = {f"{each['text']} ({each['owner']})": each["item_id"] for each in items if each["state"] == "open"}
     if waiting:
         left, right, last = st.columns([4, 1, 1], vertical_alignment="bottom")

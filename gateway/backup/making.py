@@ -82,7 +82,7 @@ def _fill(settings: Settings, database: Database, master: MasterKey, partial: Pa
     for source in _policy_files(settings.policies):
         copy_file(source, partial / POLICIES / source.relative_to(settings.policies))
     files = {str(path.relative_to(partial)): described(path) for path in partial.rglob("*") if path.is_file()}
-    made_at = datetime.fromtimestamp(database.clock_us() / 1e6, UTC).isoformat()
+    made_at = datetime.fromtimestamp(database.clock_us() // 1_000_000, UTC).isoformat()
     manifest = Manifest(name, made_at, version("sluice"), at, tuple(STEPS), _records(partial, master), files)
     manifest.write(partial, master)
     for path in (partial / CONTROL, partial / KEYS, partial / FILE):

@@ -53,6 +53,8 @@ def list_(*, as_json: bool, dead: bool, state: str | None, **wanted: Any) -> Non
         print_json(found)
         return
     print_table(_COLUMNS, [[_cell(name, row[name]) for name in _COLUMNS] for row in found])
+    if len(found) == wanted["limit"]:
+        click.echo(f"The newest {len(found)}; --limit shows more, --dead the dead letters.", err=True)
 
 
 @runs.command(

@@ -94,7 +94,7 @@ def export(*, subject: str | None, value: str | None, kind: str | None, tenant: 
         file = name.with_name(name.name + suffix)
         file.write_text(text, "utf-8")
         file.chmod(0o600)
-        click.echo(f"Wrote {file}: {len(copy['records'])} records, {len(copy['items'])} stored texts.")
+        click.echo(f"Wrote {file}: {len(copy['records'])} records, {len(copy['items'])} other texts.")
 
 
 @subjects.command(

@@ -1,6 +1,7 @@
 """What reviewers and callers do with a review: read it, edit it, and get its output."""
 
 import asyncio
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from gateway.wire.endpoint import Json
 from gateway.wire.labels import NAMES
 from policy import model
 from policy.snapshot import Snapshot
+from redaction.placeholders import EXACTLY
 from redaction.screen import Screen
 from redaction.targets import links_in
 from redaction.types import Blocked, RedactionFailed, Vault
@@ -97,6 +99,7 @@ class ReviewDesk:
             raise Conflict("The texts of this review were erased or have expired; it can only be rejected.")
         if not text or len(text) > MAX_TEXT_CHARS:
             raise InvalidInput("text", f"An edit has 1 to {MAX_TEXT_CHARS:,} characters.")
+        _knows_its_placeholders(kept, text)
         try:
             body = said.reworded(kept.answer, text, edit.choice, calls=not edit.drop_calls)
         except IndexError as error:
@@ -141,6 +144,19 @@ class Remarks:
     text: str | None = None
     choice: int = 0  # which choice of the answer gets the text
     drop_calls: bool = False
+
+
+def _knows_its_placeholders(kept: Kept, text: str) -> None:
+    """Refuse an edit with a placeholder, mistyped or of another call, that would reach its caller as it stands.
+
+    Raises:
+        InvalidInput: there is one.
+    """
+    told = EXACTLY.findall(json.dumps([kept.request, kept.answer], ensure_ascii=False))
+    unknown = sorted({*EXACTLY.findall(text)}.difference(kept.values, told))
+    if unknown:
+        wrong = f"{unknown[0]} stands for nothing in this review: take a placeholder of its request or answer, or none."
+        raise InvalidInput("text", wrong)
 
 
 def _fits_what_was_asked(kept: Kept, text: str) -> None:

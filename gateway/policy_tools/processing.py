@@ -14,6 +14,7 @@ TO_ADD: Final = (
     "transfers to third countries, and their safeguards",
     "recipients beyond the model providers",
 )
+_EMPTY: Final = {"redacted": "nothing", "not_redacted": "nothing that a rule names"}
 COLUMNS: Final = {
     "policy": "Policy", "owner": "Owner", "purposes": "Purposes", "governs": "Whose calls", "redacted": "Redacted",
     "not_redacted": "Passed on", "recipients": "Recipients", "retention": "Kept for", "security": "Security",
@@ -42,9 +43,21 @@ def _activity(policy: Policy, purposes: list[str], recipients: list[str]) -> dic
         "redacted": [f"{kind} ({rule.operator})" for kind, rule in rules.items() if _acts(rule)],
         "not_redacted": [kind for kind, rule in rules.items() if not _acts(rule)],
         "recipients": recipients,
-        "retention": [f"{name}: {value}" for name, value in policy.retention.model_dump().items()],
+        "retention": list(_kept(policy.retention.model_dump())),
         "security": _SECURITY,
     }
+
+
+def _kept(retention: dict[str, Any]) -> Iterator[str]:
+    for name, value in retention.items():
+        if isinstance(value, dict):  # classes kept otherwise than a profile says, each with the reason
+            yield from (f"{of} outside of its profile: {why}" for of, why in value.items())
+        elif isinstance(value, tuple):
+            yield from (f"profile {of}" for of in value)
+        elif not isinstance(value, bool):
+            yield f"{name}: {value}"
+        elif value:
+            yield "legal hold: nothing is deleted"
 
 
 def _acts(rule: Any) -> bool:
@@ -57,7 +70,7 @@ def markdown(activities: list[dict[str, Any]]) -> Iterator[str]:
     for each in activities:
         yield f"\n## {each['policy']}\n"
         for name, title in COLUMNS.items():
-            value = each[name]
-            yield f"- {title}: {'; '.join(value) if isinstance(value, list) else value or 'not given'}"
+            value = "; ".join(each[name]) if isinstance(each[name], list) else each[name]
+            yield f"- {title}: {value or _EMPTY.get(name, 'not given')}"
     yield "\n## To be added by the controller\n"
     yield from (f"- {what}" for what in TO_ADD)

@@ -24,8 +24,9 @@ def page(export: Mapping[str, Any]) -> str:
     parts = [
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>What is stored about you</title>',
         f"<style>{_STYLE}</style></head><body><h1>What is stored about you</h1>",
-        f"<p>{len(records)} records and {len(items)} stored texts. Words in square brackets such as [EMAIL_abc123] ",
-        "stand for values that were taken out before a model saw the text.</p>",
+        f"<p>{len(records)} records, and beside them {len(items)} texts of reviews, stored responses and runs. ",
+        "Words in square brackets such as [EMAIL_abc123] stand for values that were taken out before a model saw ",
+        "the text.</p>",
         *(_record(number, record) for number, record in enumerate(records, 1)),
         *(_item(number, item) for number, item in enumerate(items, 1)),
         "</body></html>\n",

@@ -120,6 +120,11 @@ def test_an_edit_whose_restored_values_break_the_schema_is_refused(desk: ReviewD
     assert "Recke" not in str(caught.value)
 
 
+def test_an_edit_with_a_placeholder_of_another_call_is_refused(desk: ReviewDesk) -> None:
+    with pytest.raises(InvalidInput, match=r"\[PERSON_aaaaaa\] stands for nothing in this review"):
+        edited(desk, chat(None), {MARK: "Ann"}, f"Dear {MARK} and [PERSON_aaaaaa],")
+
+
 @pytest.mark.parametrize("asked", [chat, response])
 def test_values_come_back_in_links_of_the_caller_and_in_no_others(desk: ReviewDesk, asked: Any) -> None:
     endpoint, request, answer = asked(None)

@@ -93,8 +93,12 @@ def test_an_action_is_entered_and_closed() -> None:
     desk = MemoryWeekly({"2026-W47": document()})
     app = run(review_page, desk)
     app.text_input[0].set_value("Go back to version 4")
+    next(each for each in app.button if each.label == "Enter").click().run()
+    assert "Owner" in app.error[0].value
+    assert app.text_input[0].value == "Go back to version 4", "what was typed outlives what is missing"
     app.text_input[1].set_value("ann")
     next(each for each in app.button if each.label == "Enter").click().run()
+    assert app.text_input[0].value == ""
     assert [(each["text"], each["owner"], each["state"]) for each in desk.entered] == [
         ("Go back to version 4", "ann", "open")
     ]

@@ -24,3 +24,5 @@ def test_it_reads_as_markdown() -> None:
     text = CliRunner().invoke(cli, ["policy", "processing", str(SHIPPED)]).output
     assert text.startswith("# Record of processing activities\n")
     assert "## To be added by the controller" in text
+    assert "- Passed on: nothing that a rule names\n" in text
+    assert "automation: 30d\n" in text  # and nothing of what is empty in the files
