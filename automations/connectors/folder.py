@@ -129,6 +129,10 @@ def _locked(path: Path) -> Iterator[bytes | Bad | None]:
     except OSError:
         yield None
         return
+    if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        yield None
+        return
     with os.fdopen(descriptor, "rb") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

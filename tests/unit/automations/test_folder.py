@@ -84,6 +84,7 @@ def test_what_is_unfinished_hidden_a_link_or_in_other_hands_is_left_alone(tmp_pa
     (tmp_path / "link.jsonl").symlink_to(outside)
     os.utime(tmp_path / "link.jsonl", (1, 1), follow_symlinks=False)
     (tmp_path / "folder.jsonl").mkdir()
+    os.utime(tmp_path / "folder.jsonl", (1, 1))
     with dropped(tmp_path, "held.jsonl", row).open("rb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         assert polled(source) == []
