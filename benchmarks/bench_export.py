@@ -18,7 +18,7 @@ import duckdb
 
 from benchmarks.bench_ledger import FIRST_US, fill
 from benchmarks.servers import ROOT
-from benchmarks.stand import Figures, write_page
+from benchmarks.stand import Figures
 from metrics.proof.bundle import Job, Maker
 from metrics.proof.manifest import Scope
 from metrics.proof.pack import verifier
@@ -121,8 +121,7 @@ def main(rows: int, child: Path | None) -> None:
     with tempfile.TemporaryDirectory() as place:
         for share, verify_s in zip((10, 1), VERIFY_S, strict=True):
             measured(Path(place) / str(share), rows // share, verify_s, figures)
-    write_page(PAGE, HEADING, INTRODUCTION, figures.lines)
-    sys.exit(1 if figures.bad else 0)
+    figures.end(PAGE, HEADING, INTRODUCTION)
 
 
 if __name__ == "__main__":

@@ -5,13 +5,12 @@ so that a disturbance of the machine meets all of them. Nothing is asserted: the
 `--keep FILE` adds the rounds to a file; `--report` prints the table of all rounds in it.
 """
 
-import http.client
 import json
 import statistics
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import click
@@ -29,18 +28,9 @@ Figures = dict[str, float]
 
 def wait_answered(port: int, *, seconds: float = 90) -> None:
     """Wait until a call is answered with 200."""
-    deadline = time.monotonic() + seconds
     headers = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
-    while time.monotonic() < deadline:
-        try:
-            with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
-                connection.request("POST", "/v1/chat/completions", request_body(1), headers)
-                if connection.getresponse().status == 200:
-                    return
-        except OSError:
-            pass
-        time.sleep(0.02)
-    raise TimeoutError(f"no call was answered on port {port}")
+    call = {"method": "POST", "body": request_body(1), "headers": headers}
+    wait_ready(port, "/v1/chat/completions", seconds=seconds, timeout_s=30, **call)
 
 
 class Numbers:

@@ -9,7 +9,6 @@ import asyncio
 import hashlib
 import json
 import random
-import sys
 import tempfile
 import time
 import zipfile
@@ -23,7 +22,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from benchmarks.servers import ROOT
-from benchmarks.stand import Figures, write_page
+from benchmarks.stand import Figures
 from metrics.proof.auditor import Auditor
 from metrics.proof.bundle import Job, Maker
 from metrics.proof.ledger_check import compared, ledger_problems
@@ -242,8 +241,7 @@ def main(trials: int, ledger_trials: int) -> None:
                     progress.advance(task)
                 figures.say(name, f"{hits} of {ledger_trials} named", well=hits == ledger_trials)
     figures.say("seconds", round(time.monotonic() - began))
-    write_page(PAGE, HEADING, INTRODUCTION, figures.lines)
-    sys.exit(1 if figures.bad else 0)
+    figures.end(PAGE, HEADING, INTRODUCTION)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ import psutil
 from benchmarks.flow_stand import LETTERS, Flow, flowing
 from benchmarks.honest import FAILED_S
 from benchmarks.servers import ROOT
-from benchmarks.stand import Figures, processes, write_page
+from benchmarks.stand import Figures, processes
 from metrics.client import RecorderClient
 
 HEADING: Final = "## make campaign-burst"
@@ -155,11 +155,7 @@ def main(only: str | None, count: int, limit: int, page: Path | None) -> None:
     for name, usual, batch, pace in (("sqlite", 2000, 10, 1200), ("postgresql", 10_000, 10, 3000)):
         if only in (None, name):
             one(figures, count or usual, batch, limit or pace, postgresql=name == "postgresql")
-    if page is not None:
-        write_page(page, HEADING, INTRODUCTION, figures.lines)
-    for line in figures.bad:
-        click.echo(f"  missed: {line}", err=True)
-    sys.exit(1 if figures.bad else 0)
+    figures.end(page, HEADING, INTRODUCTION)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ import asyncio
 import itertools
 import os
 import subprocess
-import sys
 import time
 from collections import Counter
 from contextlib import ExitStack
@@ -22,7 +21,7 @@ from benchmarks.faulty_upstream import WHOLE
 from benchmarks.hostile_requests import head
 from benchmarks.rawhttp import Reply, ask
 from benchmarks.servers import ROOT
-from benchmarks.stand import KEY, POLICY, SLUICE, Figures, Stand, standing, write_page
+from benchmarks.stand import KEY, POLICY, SLUICE, Figures, Stand, standing
 from tests.integration.metrics.otlp_collector import Collector, collecting
 
 PAGE = ROOT / "docs/reference/campaigns.md"
@@ -216,9 +215,7 @@ def main(count: int, seed: int, connections: int, write: bool) -> None:
     figures, began = Figures(), time.monotonic()
     run(figures, count, seed, connections)
     figures.say("seconds", f"{time.monotonic() - began:.0f} (load {os.getloadavg()[0]:.0f})")
-    if write:
-        write_page(PAGE, HEADING, INTRODUCTION, figures.lines)
-    sys.exit(1 if figures.bad else 0)
+    figures.end(PAGE if write else None, HEADING, INTRODUCTION)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """`make campaign-confidence`: how often a certificate breaks its promise, and what it lets pass, over many draws."""
 
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,7 +7,7 @@ from dataclasses import dataclass
 import click
 import numpy as np
 
-from benchmarks.stand import say
+from benchmarks.stand import finish, say
 from metrics.health.confidence.calibrate import Flags, Floats
 from metrics.health.confidence.certify import Plan, certify
 from metrics.health.confidence.watch import wealth
@@ -191,9 +190,7 @@ def main(draws: int, seed: int) -> None:
     for rate, share, median in alarms(min(draws, 300), seed + 3):
         click.echo(f"| {rate:.2f} | {share:.3f} | {'-' if median is None else f'{median:.0f}'} |")
     say("seconds", f"{time.monotonic() - began:.0f}")
-    for line in bad:
-        click.echo(f"  {line}", err=True)
-    sys.exit(1 if bad else 0)
+    finish(bad)
 
 
 if __name__ == "__main__":

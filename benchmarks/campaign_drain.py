@@ -7,7 +7,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -24,7 +23,7 @@ from benchmarks.hostile_requests import KEY, chat
 from benchmarks.overload import overload, pressure
 from benchmarks.rawhttp import Reply, ask
 from benchmarks.servers import free_port, python, started, wait_ready
-from benchmarks.stand import SLUICE, Tries, ended_calls, environment_of, processes, say, write_policies
+from benchmarks.stand import SLUICE, Tries, ended_calls, environment_of, finish, processes, say, write_policies
 
 GRACE_S = 2.0
 STREAMS, HUNG = 50, 20
@@ -282,9 +281,7 @@ def main(cycles: int, rounds: int, readers: int, seconds: float, rows: tuple[str
         audit(site)
     say("what should not have happened", len(site.bad))
     say("seconds", f"{time.monotonic() - began:.0f}")
-    for line in site.bad[:40]:
-        click.echo(f"  {line}", err=True)
-    sys.exit(1 if site.bad else 0)
+    finish(site.bad)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from benchmarks.campaign_trust import PAGE
 from benchmarks.clock_days import Lives, killed_days, play
 from benchmarks.erased import Person, hits, in_items, needles, opened, texts_of
 from benchmarks.servers import ROOT
-from benchmarks.stand import KEY, Figures, Stand, standing, write_page
+from benchmarks.stand import KEY, Figures, Stand, standing
 from gateway.control import erasures, stops
 from gateway.control.database import Database, open_database
 from gateway.control.erasures import DONE
@@ -284,8 +284,7 @@ def main(count: int, kills: int, with_days: bool, worker: Path | None) -> None:
     finally:
         shutil.rmtree(place, ignore_errors=True)
     figures.say("seconds", round(time.monotonic() - began))
-    write_page(PAGE, HEADING, INTRODUCTION, figures.lines)
-    sys.exit(1 if figures.bad else 0)
+    figures.end(PAGE, HEADING, INTRODUCTION)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ be left behind, and all must be well again without a restart.
 
 import asyncio
 import random
-import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from benchmarks.fault_streams import Tell, everywhere, mistakes, stalls
 from benchmarks.faulty_upstream import BODIES, STREAMS, events
 from benchmarks.hostile_requests import chat
 from benchmarks.rawhttp import Reply, ask
-from benchmarks.stand import Stand, ended_calls, standing
+from benchmarks.stand import Stand, ended_calls, finish, standing
 
 FINISHES = (b'"finish_reason":"stop"', b'"finish_reason":"length"')
 # Odd, but complete: passed on as they are.
@@ -177,9 +176,7 @@ def main(scale: float, seed: int, outage_s: float, only: str | None, rows: tuple
         counts.bad += stores(outage_s, counts.say, rows)
     counts.say("what should not have happened", len(counts.bad))
     counts.say("seconds", f"{time.monotonic() - began:.0f}")
-    for line in counts.bad[:60]:
-        click.echo(f"  {line}", err=True)
-    sys.exit(1 if counts.bad else 0)
+    finish(counts.bad)
 
 
 if __name__ == "__main__":

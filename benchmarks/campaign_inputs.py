@@ -7,7 +7,6 @@ memory must stay bounded, and honest calls must go on.
 import asyncio
 import json
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterable
@@ -20,7 +19,7 @@ from benchmarks.huge_requests import huge
 from benchmarks.rawhttp import Reply, ask
 from benchmarks.servers import python
 from benchmarks.spec_fuzz import fuzz_own_spec
-from benchmarks.stand import Stand, ended_calls, standing
+from benchmarks.stand import Stand, ended_calls, finish, standing
 
 SLOW_S = 1.0
 GOOD = chat()
@@ -229,9 +228,7 @@ def main(count: int, seed: int, keys: int, each: int, examples: int, program: st
     counts.say("tracebacks in the logs", traces)
     counts.say("what should not have happened", len(counts.bad))
     counts.say("seconds", f"{time.monotonic() - began:.0f}")
-    for line in counts.bad[:60]:
-        click.echo(f"  {line}", err=True)
-    sys.exit(1 if counts.bad else 0)
+    finish(counts.bad)
 
 
 if __name__ == "__main__":

@@ -19,12 +19,12 @@ from pathlib import Path
 import aiohttp
 import click
 import duckdb
-import psutil
 from rich.console import Console
 from rich.progress import Progress
 
 from benchmarks.payload import request_body
 from benchmarks.servers import ROOT, free_port, python, started, wait_ready
+from benchmarks.stand import processes
 
 KEY = "sk-sluice-" + "k" * 43
 
@@ -61,18 +61,6 @@ async def client(port: int, seed: int, stop: asyncio.Event, receipts: Receipts) 
             except (aiohttp.ClientError, TimeoutError):
                 receipts.broken += 1
                 await asyncio.sleep(0.02)
-
-
-def processes(parent: int, module: str) -> list[psutil.Process]:
-    """Return the running descendants started as `python -m module` or `sluice module`."""
-    found = []
-    for process in psutil.Process(parent).children(recursive=True):
-        try:
-            if any(part == module for part in process.cmdline()):
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
 
 
 async def worker_killer(parent: int, kills: int, receipts: Receipts, tick: Callable[[], None]) -> None:

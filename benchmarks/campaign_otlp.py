@@ -5,7 +5,6 @@ whose own worst phase says how much this machine varies. Every call's span must 
 """
 
 import asyncio
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ import click
 from benchmarks.hostile_requests import chat
 from benchmarks.rawhttp import ask
 from benchmarks.servers import free_port
-from benchmarks.stand import Figures, Stand, processes, standing
+from benchmarks.stand import Figures, Stand, finish, processes, standing
 from tests.integration.metrics.otlp_collector import Collector, collecting
 
 PHASES = ("well", "refuses", "well again", "hangs", "well after that", "is slow", "well in between", "is gone", "well")
@@ -126,9 +125,7 @@ def main(minutes: float) -> None:
         stand = product.enter_context(standing(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url))
         campaign = Campaign(stand=stand, collector=collector, port=port)
         run(campaign, minutes, server)
-    for line in campaign.bad[:40]:
-        click.echo(f"  missed: {line}", err=True)
-    sys.exit(1 if campaign.bad else 0)
+    finish(campaign.bad)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import click
 from benchmarks.campaign_retries import ends
 from benchmarks.hostile_requests import chat
 from benchmarks.rawhttp import Reply, ask
-from benchmarks.stand import Figures, Stand, standing, write_page
+from benchmarks.stand import Figures, Stand, standing
 from gateway.control import budgets
 from gateway.control.database import open_database
 from policy.blocks_redaction import CustomRecognizer
@@ -229,11 +229,7 @@ def main(count: int, page: Path | None) -> None:
         race(campaign, stand, plain)
         limit(campaign, stand, plain)
         reloads(campaign, stand, plain, count)
-    if page is not None:
-        write_page(page, HEADING, INTRODUCTION, campaign.lines)
-    for line in campaign.bad:
-        click.echo(f"  missed: {line}", err=True)
-    sys.exit(1 if campaign.bad else 0)
+    campaign.end(page, HEADING, INTRODUCTION)
 
 
 if __name__ == "__main__":

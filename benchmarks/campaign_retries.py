@@ -6,7 +6,6 @@ asked. The breaker must open, fail fast, let one probe through, and close within
 
 import asyncio
 import json
-import sys
 import time
 import urllib.request
 from collections import Counter
@@ -27,7 +26,7 @@ from benchmarks.hostile_requests import chat
 from benchmarks.payload import answer_body
 from benchmarks.rawhttp import Reply, ask
 from benchmarks.servers import free_port
-from benchmarks.stand import Figures, Stand, Tries, standing, write_page
+from benchmarks.stand import Figures, Stand, Tries, standing
 
 COOLDOWN_S, FAILURES, RETRIES = 3.0, 5, 2
 FAST_MS = 5.0
@@ -215,11 +214,7 @@ def main(clients: int, seconds: float, page: Path | None) -> None:
     ) as stand:
         campaign = Campaign(stand, Upstream())
         asyncio.run(run(campaign, port, clients, seconds))
-    if page is not None:
-        write_page(page, HEADING, INTRODUCTION, campaign.lines)
-    for line in campaign.bad:
-        click.echo(f"  missed: {line}", err=True)
-    sys.exit(1 if campaign.bad else 0)
+    campaign.end(page, HEADING, INTRODUCTION)
 
 
 if __name__ == "__main__":

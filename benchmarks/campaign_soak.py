@@ -8,7 +8,6 @@ import asyncio
 import json
 import random
 import statistics
-import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -22,7 +21,7 @@ from benchmarks.faulty_upstream import BODIES, STREAMS
 from benchmarks.hostile_requests import by_hand, chat
 from benchmarks.payload import request_body
 from benchmarks.rawhttp import ask
-from benchmarks.stand import KEY, Stand, ended_calls, standing
+from benchmarks.stand import KEY, Stand, ended_calls, finish, standing
 
 MIB = 1 << 20
 CLIENTS = 8
@@ -201,9 +200,7 @@ def main(minutes: float) -> None:
         bad.append(f"{missing} calls without a record")
     click.echo(f"{'calls with an id; without a record':44} {len(soak.calls)}; {missing}")
     click.echo(f"{'what should not have happened':44} {len(bad)}")
-    for line in bad:
-        click.echo(f"  {line}", err=True)
-    sys.exit(1 if bad else 0)
+    finish(bad)
 
 
 if __name__ == "__main__":

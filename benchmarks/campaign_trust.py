@@ -24,7 +24,7 @@ from rich.progress import Progress
 
 from benchmarks.payload import request_body
 from benchmarks.servers import ROOT
-from benchmarks.stand import KEY, Figures, standing, write_page
+from benchmarks.stand import KEY, Figures, standing
 from benchmarks.tampering import KINDS, Told
 from metrics.proof.auditor import Auditor
 from metrics.proof.offline import verify
@@ -145,8 +145,7 @@ def main(trials: int, calls: int) -> None:
             f"{2 * calls:,} records by the packed verifier (limit 5 s)", f"exit {code}, {seconds:.1f} s", well=not code
         )
     figures.say("seconds", round(time.monotonic() - began))
-    write_page(PAGE, HEADING, INTRODUCTION, figures.lines)
-    sys.exit(1 if figures.bad else 0)
+    figures.end(PAGE, HEADING, INTRODUCTION)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ is starting. In the end every dead letter is replayed with a mended text.
 """
 
 import random
-import sys
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +14,7 @@ from typing import Any, Final
 import click
 
 from benchmarks.flow_stand import Flow, flowing
-from benchmarks.stand import Figures, write_page
+from benchmarks.stand import Figures
 from metrics.client import RecorderClient
 
 HEADING: Final = "## make campaign-worker"
@@ -124,11 +123,7 @@ def main(count: int, kills: int, poisoned: int, deadly: int, only: str | None, p
     for name, workers in (("sqlite", 2), ("postgresql", 3)):
         if only in (None, name):
             one(figures, (count, kills, poisoned, deadly), workers, postgresql=name == "postgresql")
-    if page is not None:
-        write_page(page, HEADING, INTRODUCTION, figures.lines)
-    for line in figures.bad:
-        click.echo(f"  missed: {line}", err=True)
-    sys.exit(1 if figures.bad else 0)
+    figures.end(page, HEADING, INTRODUCTION)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -33,13 +34,13 @@ def free_port() -> int:
             return port
 
 
-def wait_ready(port: int, path: str, *, seconds: float = 60) -> None:
-    """Wait until `GET path` answers 200."""
+def wait_ready(port: int, path: str, *, seconds: float = 60, timeout_s: float = 2, **request: Any) -> None:
+    """Wait until `GET path`, or another request, answers 200."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
-            with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=2)) as connection:
-                connection.request("GET", path)
+            with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)) as connection:
+                connection.request(**{"method": "GET", "url": path} | request)
                 if connection.getresponse().status == 200:
                     return
         except OSError:

@@ -5,11 +5,11 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import click
 import duckdb
@@ -104,6 +104,19 @@ class Figures:
         self.lines.append(f"| {name} | {value} |")
         if not well:
             self.bad.append(f"{name}: {value}")
+
+    def end(self, page: Path | None, heading: str, introduction: str) -> NoReturn:
+        """Put the figures into their section of the page, if there is one, and exit: 1 when one was missed."""
+        if page is not None:
+            write_page(page, heading, introduction, self.lines)
+        finish(self.bad)
+
+
+def finish(bad: Collection[str]) -> NoReturn:
+    """Print what should not have happened, and exit: 1 when there is any."""
+    for line in list(bad)[:60]:
+        click.echo(f"  missed: {line}", err=True)
+    sys.exit(1 if bad else 0)
 
 
 def processes(parent: int, module: str) -> list[psutil.Process]:

@@ -3,9 +3,11 @@
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from policy.problems import PolicyErrors, Pos, Problem, problem
 from policy.yaml_reader import MAX_BYTES
@@ -14,6 +16,9 @@ MAX_FILES = 1000
 # Folders with a meaning of their own; any other folder is left alone.
 KNOWN_FOLDERS = ("automations", "certificates", "prompts", "templates", "tests")
 
+_Item = TypeVar("_Item")
+_Read = TypeVar("_Read")
+
 
 @dataclass(frozen=True, slots=True)
 class RawFile:
@@ -21,22 +26,27 @@ class RawFile:
     raw: bytes
 
 
+def read_each(items: Iterable[_Item], problems: list[Problem], read: Callable[[_Item], _Read]) -> Iterator[_Read]:
+    """Read every item; what is wrong with one joins the problems, and the others are read all the same."""
+    for item in items:
+        try:
+            found = read(item)
+        except PolicyErrors as error:
+            problems.extend(error.problems)
+        else:
+            yield found
+
+
 def read_folder(directory: Path, below: str = "") -> tuple[list[RawFile], list[Problem]]:
     """Read the `*.yaml` files of a policy folder, or of one folder below it, in name order."""
-    files: list[RawFile] = []
     problems: list[Problem] = []
     folder = directory / below
     if below and not folder.is_dir():
-        return files, problems
+        return [], problems
     if below and folder.is_symlink():
-        return files, [_problem(below, "a symbolic link; put the folder itself here")]
-    for name in _names(folder):
-        shown = f"{below}/{name}" if below else name
-        try:
-            files.append(RawFile(shown, read_file(directory, shown)))
-        except PolicyErrors as error:
-            problems.extend(error.problems)
-    return files, problems
+        return [], [_problem(below, "a symbolic link; put the folder itself here")]
+    names = (f"{below}/{name}" if below else name for name in _names(folder))
+    return list(read_each(names, problems, partial(_raw, directory))), problems
 
 
 def read_below(directory: Path, below: str, suffix: str) -> tuple[list[RawFile], list[Problem]]:
@@ -48,14 +58,14 @@ def read_below(directory: Path, below: str, suffix: str) -> tuple[list[RawFile],
         if folder.is_symlink():
             problems.append(_problem(shown, "a symbolic link; put the folder itself here"))
             continue
-        for name in sorted(entry.name for entry in folder.iterdir()):
-            if name.startswith(".") or not name.endswith(suffix):
-                continue
-            try:
-                files.append(RawFile(f"{shown}/{name}", read_file(directory, f"{shown}/{name}")))
-            except PolicyErrors as error:
-                problems.extend(error.problems)
+        names = sorted(entry.name for entry in folder.iterdir())
+        wanted = (f"{shown}/{name}" for name in names if not name.startswith(".") and name.endswith(suffix))
+        files.extend(read_each(wanted, problems, partial(_raw, directory)))
     return files, problems
+
+
+def _raw(directory: Path, name: str) -> RawFile:
+    return RawFile(name, read_file(directory, name))
 
 
 def _folders(parent: Path) -> list[Path]:

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from policy.automations import Automation, unfit
 from policy.certificate import Certificate, clashes
-from policy.files import RawFile, read_folder
+from policy.files import RawFile, read_each, read_folder
 from policy.floors import Floors, undercut
 from policy.git import git_state
 from policy.model import Blocks, Defaults, Policy
@@ -111,13 +111,7 @@ def _certificates(directory: Path, problems: list[Problem]) -> Iterator[Certific
 
 def _read(directory: Path, below: str = "") -> tuple[dict[str, Source], list[Problem]]:
     files, problems = read_folder(directory, below)
-    sources: dict[str, Source] = {}
-    for file in files:
-        try:
-            sources[file.name] = _source(file)
-        except PolicyErrors as error:
-            problems.extend(error.problems)
-    return sources, problems
+    return {source.file: source for source in read_each(files, problems, _source)}, problems
 
 
 def _source(file: RawFile) -> Source:

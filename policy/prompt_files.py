@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from policy.files import read_below
+from policy.files import RawFile, read_below, read_each
 from policy.problems import PolicyErrors, Pos, Problem, Source, near, problem
 from policy.prompts import Key, Prompt, PromptHead
 from policy.render import Unrenderable, placeholders
@@ -19,16 +19,12 @@ _HEAD = re.compile(rb"---\r?\n(.*?)^---\r?\n", re.DOTALL | re.MULTILINE)
 
 def read_prompts(directory: Path) -> tuple[dict[Key, Prompt], list[Problem]]:
     """Read the registry of a policy folder."""
-    prompts: dict[Key, Prompt] = {}
     files, problems = read_below(directory, FOLDER, ".md")
-    for file in files:
-        try:
-            prompt = read_prompt(file.name, file.raw)
-        except PolicyErrors as error:
-            problems.extend(error.problems)
-        else:
-            prompts[Key(prompt.id, prompt.version)] = prompt
-    return prompts, problems
+    return {Key(each.id, each.version): each for each in read_each(files, problems, _prompt)}, problems
+
+
+def _prompt(file: RawFile) -> Prompt:
+    return read_prompt(file.name, file.raw)
 
 
 def read_prompt(file: str, raw: bytes) -> Prompt:

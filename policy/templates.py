@@ -7,9 +7,9 @@ from typing import Any, Final, Self
 
 from pydantic import Field, model_validator
 
-from policy.files import read_below
+from policy.files import read_below, read_each
 from policy.model import FormatVersion, Policy
-from policy.problems import KeyPath, PolicyErrors, Problem, Source, near
+from policy.problems import KeyPath, Problem, Source, near
 from policy.prompts import Key, PromptName, refers
 from policy.render import Unrenderable, placeholders, render
 from policy.validation import validated
@@ -80,12 +80,7 @@ def read_templates(directory: Path) -> tuple[dict[Key, Template], list[Problem]]
     """Read the templates of a policy folder."""
     templates: dict[Key, Template] = {}
     files, problems = read_below(directory, FOLDER, ".yaml")
-    for file in files:
-        try:
-            source = read_yaml(file.name, file.raw)
-        except PolicyErrors as error:
-            problems.extend(error.problems)
-            continue
+    for source in read_each(files, problems, lambda file: read_yaml(file.name, file.raw)):
         template, wrong = validated(source, Template, Template)
         problems.extend(wrong)
         if template is not None:

@@ -9,7 +9,7 @@ import streamlit as st
 from dashboard import charts
 from dashboard.data import Data, measured, weeks_of
 from dashboard.pages.figures import figures
-from dashboard.pages.parts import automation_picker, csv_download, nothing_here, plain, weeks
+from dashboard.pages.parts import csv_download, nothing_here, plain, weeks_and_automation
 from dashboard.weekly import WeeklyDesk
 from metrics.health.measures import Span
 from metrics.health.movers import week_movement
@@ -28,10 +28,7 @@ TRENDS = (
 def show(desk: WeeklyDesk, data: Data, now: datetime) -> None:
     """Draw the page."""
     st.title("Automations")
-    left, right = st.columns([1, 2])
-    with left:
-        words, span = weeks(data, now)
-    automation = automation_picker(data, span, right)
+    words, span, automation = weeks_and_automation(data, now)
     if figures(data, span).empty:
         nothing_here("weeks")
         return

@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard import charts
 from dashboard.data import Data, measured, part, weeks_of
 from dashboard.pages.figures import NOBODY, baselines
-from dashboard.pages.parts import NOTHING, automation_picker, csv_download, money, nothing_here, plain, table, weeks
+from dashboard.pages.parts import NOTHING, csv_download, money, nothing_here, plain, table, weeks_and_automation
 from metrics.health.measures import Span
 
 TREND_WEEKS = 12
@@ -17,10 +17,7 @@ PARTS = ("answers", "failed", "retried", "judge", "shadow")
 def show(data: Data, now: datetime) -> None:
     """Draw the page."""
     st.title("Cost")
-    left, right = st.columns([1, 2])
-    with left:
-        _, span = weeks(data, now)
-    automation = automation_picker(data, span, right)
+    _, span, automation = weeks_and_automation(data, now)
     if not part(measured(data, "cost", span, automation=automation), "total", "n"):
         nothing_here("weeks")
         return

@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard import charts
 from dashboard.data import Data, measured, weeks_of
-from dashboard.pages.parts import automation_picker, csv_download, nothing_here, table, weeks
+from dashboard.pages.parts import csv_download, nothing_here, table, weeks_and_automation
 
 TREND_WEEKS = 12
 PARTS = {"total": "", "upstream": "model ", "overhead": "added "}
@@ -19,10 +19,7 @@ ORDER = {f"{what}_p{percent}": f"{said}p{percent}" for what, said in PARTS.items
 def show(data: Data, now: datetime) -> None:
     """Draw the page."""
     st.title("Latency")
-    left, right = st.columns([1, 2])
-    with left:
-        _, span = weeks(data, now)
-    automation = automation_picker(data, span, right)
+    _, span, automation = weeks_and_automation(data, now)
     found = measured(data, "latency", span, by="step", automation=automation)
     if found.empty:
         nothing_here("weeks")

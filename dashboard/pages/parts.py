@@ -61,6 +61,14 @@ def automation_picker(data: Data, span: Span, place: Any) -> str | None:
     return None if automation == ALL else automation
 
 
+def weeks_and_automation(data: Data, now: datetime) -> tuple[str, Span, str | None]:
+    """Show the pickers of weeks and automations beside each other; return what is chosen."""
+    left, right = st.columns([1, 2])
+    with left:
+        words, span = weeks(data, now)
+    return words, span, automation_picker(data, span, right)
+
+
 def weeks(data: Data, now: datetime) -> tuple[str, Span]:
     """Show the picker of whole weeks; return what is chosen, which is kept in the URL.
 

@@ -12,7 +12,7 @@ import streamlit as st
 from dashboard import charts
 from dashboard.data import Data, frame, measured
 from dashboard.pages.figures import NOBODY
-from dashboard.pages.parts import automation_picker, csv_download, plain, table, weeks
+from dashboard.pages.parts import csv_download, plain, table, weeks_and_automation
 from metrics.health.measures import Span
 
 RUNS_SHOWN = 200
@@ -42,10 +42,7 @@ _LOOKS: Mapping[str, Any] = {
 def show(data: Data, now: datetime) -> None:
     """Draw the page."""
     st.title("Quality layers")
-    left, right = st.columns([1, 2])
-    with left:
-        _, span = weeks(data, now)
-    automation = automation_picker(data, span, right)
+    _, span, automation = weeks_and_automation(data, now)
     failed = failures(measured(data, "failures", span, by="automation", automation=automation))
     for title in MEASURES:
         layer(data, span, automation, title)

@@ -13,6 +13,7 @@ import click
 from gateway.cli import Sentence
 from gateway.commands import policy_replay, questions
 from gateway.commands.common import settings_with
+from gateway.commands.detecting import detecting
 from gateway.commands.output import json_option, print_json
 from gateway.policy_tools.cases import Setting, run_cases
 from gateway.policy_tools.check import check as check_folder
@@ -24,12 +25,9 @@ from policy.load import load_tree, load_with_places
 from policy.problems import PolicyErrors, Problem
 from policy.schema import json_schema
 from redaction.detect import Detector
-from redaction.presidio.detectors import Detectors
 
 folder_argument = click.argument("folder", required=False, type=click.Path(path_type=Path))
 folder_option = click.option("--folder", type=click.Path(path_type=Path), help="Policy folder; SLUICE_POLICIES else.")
-READY_S = 30.0
-POLL_S = 0.05
 
 
 @click.group(help="Check, test, compare and explain policy files.")
@@ -200,26 +198,12 @@ def schema() -> None:
 async def _test(folder: Path, upstream: str, *, names: bool) -> Any:
     if not names:
         return await run_cases(folder, _setting(upstream, None))
-    detectors = Detectors(1)
-    try:
-        detector = detectors.detector(())
-        await _started(detectors)
+    async with detecting() as detector:
         return await run_cases(folder, _setting(upstream, detector))
-    finally:
-        await detectors.close()
 
 
 def _setting(upstream: str, detector: Detector | None) -> Setting:
     return Setting(upstream, datetime.now(UTC), detector)
-
-
-async def _started(detectors: Detectors) -> None:
-    detectors.start()
-    for _ in range(int(READY_S / POLL_S)):
-        if detectors.ready():
-            return
-        await asyncio.sleep(POLL_S)
-    raise Sentence(f"The detector processes did not start within {READY_S:g} s.")
 
 
 def _lines(changes: Sequence[Change], *, markdown: bool) -> Iterator[str]:

@@ -14,6 +14,7 @@ import click
 
 from gateway.cli import Sentence
 from gateway.commands.common import program, settings_with
+from gateway.commands.detecting import detecting
 from gateway.commands.output import json_option, print_json, print_table
 from gateway.verify.echo import Upstream
 from gateway.verify.product import Target, started
@@ -23,12 +24,8 @@ from policy.model import Policy
 from policy.problems import PolicyErrors
 from policy.snapshot import Snapshot
 from redaction import placeholders
-from redaction.presidio.detectors import Detectors
 from redaction.redactor import Redactor
 from redaction.types import Blocked, Cleared, Finding, RedactionFailed
-
-READY_S = 30.0
-POLL_S = 0.05
 
 
 class TextOrCommand(click.Group):
@@ -187,24 +184,8 @@ def _mark(kind: str, value: str) -> str:
 
 async def _clear(policy: Policy, text: str) -> Cleared:
     rules = policy.redaction
-    detectors = Detectors(1)
-    try:
-        detector = detectors.detector(rules.presidio)
-        if rules.names != "off" or rules.presidio:
-            await _started(detectors)
-        redactor = Redactor(rules, secrets.token_bytes(32), detector)
-        return await redactor.clear_text(text)
-    finally:
-        await detectors.close()
-
-
-async def _started(detectors: Detectors) -> None:
-    detectors.start()
-    for _ in range(int(READY_S / POLL_S)):
-        if detectors.ready():
-            return
-        await asyncio.sleep(POLL_S)
-    raise Sentence(f"The detector processes did not start within {READY_S:g} s.")
+    async with detecting(rules.presidio, needed=rules.names != "off" or bool(rules.presidio)) as detector:
+        return await Redactor(rules, secrets.token_bytes(32), detector).clear_text(text)
 
 
 def _print_findings(findings: tuple[Finding, ...]) -> None:

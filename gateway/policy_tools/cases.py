@@ -11,7 +11,7 @@ from gateway.policy_tools.check import load_checked
 from policy.cases import Case, CaseFile, Expect, Given, GivenArm
 from policy.decide import Judgement, held_by_tool, judge
 from policy.estimate import measuring
-from policy.files import read_folder
+from policy.files import read_each, read_folder
 from policy.measures import Counts
 from policy.model import FACT_NAMES, Facts, Policy, Ungoverned
 from policy.prices import cost_usd
@@ -92,12 +92,7 @@ async def run_cases(directory: Path, setting: Setting) -> Ran:
 def _read(directory: Path) -> list[tuple[Source, Sequence[Case]]]:
     files, problems = read_folder(directory, "tests")
     found: list[tuple[Source, Sequence[Case]]] = []
-    for file in files:
-        try:
-            source = read_yaml(file.name, file.raw)
-        except PolicyErrors as error:
-            problems.extend(error.problems)
-            continue
+    for source in read_each(files, problems, lambda file: read_yaml(file.name, file.raw)):
         value, wrong = validated(source, CaseFile, CaseFile)
         problems.extend(wrong)
         if value is not None:

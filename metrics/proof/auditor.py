@@ -17,7 +17,7 @@ from metrics.proof.store import TreeStore
 from metrics.record.commitments import Sealed
 from metrics.record.ids import Clock
 from metrics.record.order import Entry
-from metrics.record.reader import OpenSegments
+from metrics.record.reader import OpenSegments, entry_lines
 from metrics.record.segments import day_of
 
 EVERY_RECORDS = 1000
@@ -103,7 +103,8 @@ class Auditor:
         }
 
     def _leaves(self, entry: Entry, contents: Contents) -> Iterator[dict[str, Any]]:
-        lines = list(self._lines(entry))[max(self.size + 1 - entry.seq, 0) :]
+        whole = [line for _, line in entry_lines(self._segments, entry) if line.endswith(b"\n")]
+        lines = whole[max(self.size + 1 - entry.seq, 0) :]
         ids = [_event_id(line) for line in lines]
         known = contents(ids)
         for seq, (event_id, line) in enumerate(zip(ids, lines, strict=True), self.size + 1):
@@ -112,20 +113,6 @@ class Auditor:
             yield (
                 leaf if found is None else leaf | {"frame": found.frame, "c": dict(found.commitments), "key": found.key}
             )
-
-    def _lines(self, entry: Entry) -> Iterator[bytes]:
-        data = self._segments.read(entry.segment, entry.start, entry.end - entry.start)
-        over = {skip.start: skip.end for skip in entry.skipped}
-        at = entry.start
-        while at < entry.end:
-            if at in over:
-                at = over[at]
-                continue
-            end = entry.start + data.find(b"\n", at - entry.start) + 1
-            if end <= at:
-                return
-            yield data[at - entry.start : end - entry.start]
-            at = end
 
     def _last_checkpoint(self) -> Checkpoint | None:
         try:

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from metrics.proof.tree import Frontier, leaf_hash, node_hash
-from metrics.record.fileops import make_folder, sync_data, sync_folder
+from metrics.record.fileops import make_folder, sync_data, sync_file, sync_folder
 
 HASH_BYTES = 32
 FILE_LEAVES = 1 << 16
@@ -52,7 +52,7 @@ class TreeStore:
         self._heal()
         for path in (self._leaf_file(max(self.size - 1, 0)), *(self._hash_file(level) for level in _LEVELS)):
             if path.exists():
-                _sync(path)
+                sync_file(path)
         sync_folder(self.folder / "leaves")
 
     def leaf(self, index: int) -> bytes:
@@ -225,11 +225,3 @@ def _read(path: Path, first: int, count: int) -> bytes:
     with path.open("rb") as file:
         file.seek(first * HASH_BYTES)
         return file.read(count * HASH_BYTES)
-
-
-def _sync(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        sync_data(fd)
-    finally:
-        os.close(fd)

@@ -39,6 +39,15 @@ def sync_data(fd: int) -> None:
         os.fdatasync(fd)
 
 
+def sync_file(path: Path) -> None:
+    """Force the data of a file to stable storage."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        sync_data(fd)
+    finally:
+        os.close(fd)
+
+
 def sync_folder(path: Path) -> None:
     """Make the entries of a folder durable."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
@@ -60,11 +69,7 @@ def replace_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` make a file and put it in place whole: after a crash there is the old one, or the new one."""
     made = path.with_name(f"{path.name}.new")
     write(made)
-    fd = os.open(made, os.O_RDONLY)
-    try:
-        sync_data(fd)
-    finally:
-        os.close(fd)
+    sync_file(made)
     made.replace(path)
 
 

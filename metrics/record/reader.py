@@ -103,6 +103,14 @@ class OpenSegments:
 
 def read_entry(segments: OpenSegments, entry: Entry) -> Iterator[Line]:
     """Read the records of one stretch of the order file again. Raises `BadLineError` when they changed."""
+    for at, line in entry_lines(segments, entry):
+        if not line.endswith(b"\n"):
+            raise BadLineError(f"{entry.segment}: the line at {at} has no end")
+        yield Line(at, at + len(line), decode(line))
+
+
+def entry_lines(segments: OpenSegments, entry: Entry) -> Iterator[tuple[int, bytes]]:
+    """Yield where each line of one stretch of the order file stands, and the line; only the last may lack its end."""
     data = segments.read(entry.segment, entry.start, entry.end - entry.start)
     over = {skip.start: skip.end for skip in entry.skipped}
     at = entry.start
@@ -112,8 +120,8 @@ def read_entry(segments: OpenSegments, entry: Entry) -> Iterator[Line]:
             continue
         end = entry.start + data.find(b"\n", at - entry.start) + 1
         if end <= at:
-            raise BadLineError(f"{entry.segment}: the line at {at} has no end")
-        yield Line(at, end, decode(data[at - entry.start : end - entry.start]))
+            end = entry.end
+        yield at, data[at - entry.start : end - entry.start]
         at = end
 
 
