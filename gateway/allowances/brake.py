@@ -48,6 +48,8 @@ class Brake:
         """Count one wrong key."""
         minute, at = now_us // _MINUTE_US, _place(address)
         seen, count = _SLOT.unpack_from(self._table, at)
+        if seen == minute + 1:  # this call began before the turn of the minute, and another worker's after it
+            minute = seen
         count = count + 1 if seen == minute else 1
         _SLOT.pack_into(self._table, at, minute, count)
         return Counted(count, 60 - now_us % _MINUTE_US // 1_000_000)

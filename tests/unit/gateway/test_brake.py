@@ -40,3 +40,11 @@ def test_processes_of_one_folder_count_together_and_none_waits_for_another(tmp_p
 
 def test_without_its_file_a_process_counts_alone(tmp_path: Path) -> None:
     assert shared_brake(tmp_path / "missing").count("192.0.2.1", 0).keys == 1
+
+
+def test_calls_that_began_before_the_turn_of_a_minute_do_not_begin_it_anew() -> None:
+    brake = Brake()
+    keys = [brake.count("a", 60_000_000 + (-1 if number % 2 else 1)).keys for number in range(6)]
+    assert keys == [1, 2, 3, 4, 5, 6]
+    assert brake.count("a", 120_000_000).keys == 1
+    assert brake.count("a", 0).keys == 1
