@@ -24,7 +24,7 @@ STREAMLIT: dict[str, Any] = {
     "server.maxUploadSize": 1,
     "server.enableStaticServing": False,
     "theme.light.primaryColor": "#0b6e6e",  # under `theme` itself the page would stay light in the dark
-    "theme.dark.primaryColor": "#0f857f",
+    "theme.dark.primaryColor": "#118a84",
     "logger.level": "warning",
 }
 

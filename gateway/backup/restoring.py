@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import make_url, select
+from sqlalchemy import inspect, make_url, select
 
 from gateway.backup.making import CONTROL, KEYS, POLICIES, PREFIX, QUEUE, copy_file
 from gateway.backup.manifest import FILE, BackupError, Manifest, check, read
@@ -282,6 +282,8 @@ def _leased(settings: Settings) -> bool:
     if file is not None and not file.exists():
         return False
     with _target(settings) as target, suppress(ControlUnavailable), target.read() as conn:
+        if not inspect(conn).has_table(schema.leases.name):  # the empty database of a new machine
+            return False
         alive = select(schema.leases.c.name).where(schema.leases.c.expires_us > target.clock_us())
         return conn.execute(alive).first() is not None
     return False

@@ -87,7 +87,9 @@ def _tell(said: dict[str, Any]) -> None:
     click.echo(f"Restored {said['backup']} of {said['made_at']}: {said['records']} signed records verify.")
     click.echo(f"Erased again: {said['erasures']} requests, {said['keys_destroyed_again'] or 0} content keys.")
     if said["keys_unconfirmed"]:
-        click.echo(f"{said['keys_unconfirmed']} API keys wait: see `sluice keys list`, then `sluice keys confirm`.")
+        click.echo(
+            f"{said['keys_unconfirmed']} API keys wait: see `sluice keys list`, then `sluice keys confirm --all`."
+        )
     if said["aside"]:
         click.echo(f"What was here before is in {said['aside']}; delete it once you need it no more.")
     click.echo("Start Sluice: the ledger is made again from the journal.")

@@ -1,6 +1,8 @@
 """`sluice review`: the weekly review built, shown, and made again to see that its bytes are the same."""
 
 import hashlib
+import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +30,7 @@ from metrics.health.review.build import FORMAT
 from metrics.health.review.faces import as_html, as_markdown
 from metrics.record.master import master_key
 
+_DRAWING: Final = re.compile(r"!\[([^\]]*)\]\(data:[^)]*\)")  # a terminal shows what it says instead
 _PATIENCE_S: Final = 600.0
 _FACES: Final[Mapping[str, Callable[..., str]]] = {"html": as_html, "markdown": as_markdown}
 _FORMATS: Final = click.Choice([*_FACES, "json"])
@@ -85,7 +88,7 @@ def show(week: str, revision: int | None, face: str, out: Path | None, tenant: s
     with control_database(settings) as database:
         text = _shown(settings, database, _frozen(database, tenant, week, revision), face)
     if out is None:
-        click.echo(text, nl=False)
+        click.echo(_DRAWING.sub(r"\1", text) if sys.stdout.isatty() else text, nl=False)
     else:
         out.write_text(text, "utf-8")
 

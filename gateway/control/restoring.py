@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, delete, insert, select, update
+from sqlalchemy import Connection, Table, delete, insert, inspect, select, update
 
 from gateway.control import schema, schema_reviews
 from gateway.control.database import Database, Note, Position, Write, continues, insert_new
@@ -35,7 +35,8 @@ class Later:
 def later(database: Database, backup: Position) -> Later | None:
     """Read what was taken back since; None when the database's history does not go on from the backup's."""
     with database.read() as conn:
-        if backup.stamp is None or not continues(conn, backup):
+        empty = not inspect(conn).has_table(schema.changes.name)
+        if empty or backup.stamp is None or not continues(conn, backup):
             return None
         ended = tuple(_rows(conn, table, table.c[mark].is_not(None)) for table, mark in _ENDED)
         return Later(ended, tuple(_rows(conn, table) for table in _FORBIDDING), _rows(conn, schema.roles))

@@ -45,7 +45,7 @@ KINDS: Final[dict[str, Kind]] = {
     "keys-unconfirmed": Kind(
         "warning",
         "{} API keys came back with a backup and wait.",
-        "Revoke those that were revoked since the backup, then `sluice keys confirm`.",
+        "Revoke those that were revoked since the backup, then `sluice keys confirm --all`.",
     ),
     "keys-old": Kind(
         "note",

@@ -63,7 +63,11 @@ def require(by: Identity, tenant: str, *wanted: Role) -> None:
         NotAllowed: they do not.
     """
     if by.tenant != tenant or not by.has(*wanted):
-        raise NotAllowed(f"This needs the role {' or '.join(wanted)}.")
+        raise NotAllowed(
+            f"This needs one of these roles: {', '.join(wanted)}."
+            if len(wanted) > 1
+            else f"This needs the role {wanted[0]}."
+        )
 
 
 def require_admin(by: Identity, tenant: str) -> None:
