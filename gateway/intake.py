@@ -195,11 +195,9 @@ def known_only(item: Mapping[str, Any], names: Sequence[str], where: str) -> Non
             raise BadRequest(f"Unknown field '{where}{name}'; it may be one of: {known}.", param=f"{where}{name}")
 
 
-def identifier(item: Mapping[str, Any], name: str, where: str, *, required: bool = True) -> str | None:
+def identifier(item: Mapping[str, Any], name: str, where: str) -> str:
     """Return an id of letters, digits and `_ . : -`."""
     value = item.get(name)
-    if value is None and not required:
-        return None
     if not isinstance(value, str) or not _ID.fullmatch(value):
         raise BadRequest(
             f"'{where}{name}' must be 1 to 128 letters, digits or _ . : - characters.", param=f"{where}{name}"

@@ -27,10 +27,10 @@ def mark_relayed(tx: Write, numbers: Sequence[int]) -> None:
     tx.execute(update(table).where(table.c.seq.in_(numbers)).values(relayed_us=tx.now_us))
 
 
-def drop_relayed(tx: Write, keep_s: int = KEEP_RELAYED_S) -> int:
-    """Delete journalled events that are older than `keep_s`; return how many."""
+def drop_relayed(tx: Write) -> int:
+    """Delete journalled events that are older than a week; return how many."""
     table = schema.outbox
-    return tx.execute(delete(table).where(table.c.relayed_us < tx.now_us - keep_s * 1_000_000)).rowcount
+    return tx.execute(delete(table).where(table.c.relayed_us < tx.now_us - KEEP_RELAYED_S * 1_000_000)).rowcount
 
 
 def _event(row: RowMapping) -> Event:

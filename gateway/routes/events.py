@@ -115,7 +115,6 @@ def read_event(item: dict[str, Any], where: str) -> Report:
     words = {key: open_part[key] for key, sort in shown.items() if sort in ("word", "words")}
     sealed = {key: value for key, value in body.items() if key not in words and open_part.get(key) != value}
     run, step, subject = (label(item, key, where) for key in ("run", "step", "subject"))
-    assert name is not None
     words |= {} if kind in OPEN else {"kind": kind}
     return Report(name, kind, timestamp_us(item, where), run, step, subject, open_part, words, sealed, withholds=True)
 

@@ -96,7 +96,6 @@ def read_outcome(item: dict[str, Any], where: str) -> Report:
     else:
         body |= {"value": short(value), "value_kind": "number"}
         texts |= {} if short(value) == value else {"value": value}
-    assert name is not None
     return Report(name, "outcome", timestamp_us(item, where), run_id, None, None, body, words, texts)
 
 

@@ -101,9 +101,7 @@ def _items(items: object, read: Callable[[dict[str, Any], str], Read]) -> list[R
 
 def _run(item: dict[str, Any], where: str) -> Wanted:
     known_only(item, ("run", "subject"), where)
-    name = identifier(item, "run", where)
-    assert name is not None
-    return Wanted(name, label(item, "subject", where))
+    return Wanted(identifier(item, "run", where), label(item, "subject", where))
 
 
 def _wrapped(item: dict[str, Any], where: str) -> tuple[str, str]:
@@ -111,7 +109,6 @@ def _wrapped(item: dict[str, Any], where: str) -> tuple[str, str]:
     run, wrapped = identifier(item, "run", where), label(item, "wrapped", where)
     if wrapped is None:
         raise BadRequest(f"'{where}wrapped' must be what /v1/run-keys gave.", param=f"{where}wrapped")
-    assert run is not None
     return run, wrapped
 
 

@@ -170,8 +170,8 @@ def is_audit(kind: str) -> bool:
     return kind.partition(".")[0] in AUDIT_KINDS
 
 
-def held_sql(holds: Iterable[LegalHold], table: str = "e") -> tuple[str, dict[str, Any]]:
-    """Return a condition on `tenant, subject_ref, automation, ts_us` that a hold keeps a row, and its values."""
+def held_sql(holds: Iterable[LegalHold]) -> tuple[str, dict[str, Any]]:
+    """Return a condition on `tenant, subject_ref, automation, ts_us` of `e` that a hold keeps a row, and its values."""
     parts, values = [], {}
     for number, hold in enumerate(holds):
         tests = []
@@ -182,7 +182,7 @@ def held_sql(holds: Iterable[LegalHold], table: str = "e") -> tuple[str, dict[st
             value = getattr(hold, name)
             if value is not None:
                 values[f"{name}_{number}"] = value
-                tests.append(f"{table}.{column} {sign} ${name}_{number}")
+                tests.append(f"e.{column} {sign} ${name}_{number}")
         parts.append(f"({' AND '.join(tests) or 'true'})")
     return (f"coalesce({' OR '.join(parts)}, false)" if parts else "false"), values
 

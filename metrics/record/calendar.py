@@ -22,17 +22,17 @@ def zone(name: str) -> ZoneInfo:
         raise QueryError(f"there is no time zone {name!r}; give an IANA name such as Europe/Berlin") from problem
 
 
-def bucket_sql(tz: str, since_us: int, until_us: int, bucket: str | None, column: str = "ts_us") -> str:
-    """Return SQL for the day (`2026-11-22`) or ISO week (`2026-W47`) that a time is in; NULL without a bucket."""
+def bucket_sql(tz: str, since_us: int, until_us: int, bucket: str | None) -> str:
+    """Return SQL for the day (`2026-11-22`) or ISO week (`2026-W47`) that `ts_us` is in; NULL without a bucket."""
     if bucket is None:
         zone(tz)
         return "NULL::VARCHAR"
-    day = f"(DATE '1970-01-01' + (({column} + {_offset_sql(tz, since_us, until_us, column)}) // {DAY_US})::INTEGER)"
+    day = f"(DATE '1970-01-01' + ((ts_us + {_offset_sql(tz, since_us, until_us)}) // {DAY_US})::INTEGER)"
     return day_bucket_sql(bucket, day)
 
 
 def day_bucket_sql(bucket: str | None, day: str = "day") -> str:
-    """Return SQL for the same of a day."""
+    """Return SQL for the same of a date."""
     texts = {"day": f"{day}::VARCHAR", "week": f"strftime({day}, '%G-W%V')"}
     return texts[bucket] if bucket else "NULL::VARCHAR"
 
@@ -92,10 +92,10 @@ def _change(there: ZoneInfo, low: int, high: int) -> tuple[int, int]:
     return high * 1_000_000, after
 
 
-def _offset_sql(tz: str, since_us: int, until_us: int, column: str) -> str:
+def _offset_sql(tz: str, since_us: int, until_us: int) -> str:
     changes = transitions(tz, since_us, until_us)
     if len(changes) == 1:
         return str(changes[0][1])
     until = [moment for moment, _ in changes[1:]]
-    cases = " ".join(f"WHEN {column} < {end} THEN {off}" for end, (_, off) in zip(until, changes, strict=False))
+    cases = " ".join(f"WHEN ts_us < {end} THEN {off}" for end, (_, off) in zip(until, changes, strict=False))
     return f"(CASE {cases} ELSE {changes[-1][1]} END)"

@@ -33,9 +33,9 @@ class MasterKey:
     def __repr__(self) -> str:
         return "MasterKey(...)"
 
-    def derive(self, purpose: str, length: int = 32) -> bytes:
+    def derive(self, purpose: str) -> bytes:
         """Derive a key for one purpose; different purposes give independent keys."""
-        return HKDF(SHA256(), length, salt=None, info=purpose.encode()).derive(self._key)
+        return HKDF(SHA256(), KEY_BYTES, salt=None, info=purpose.encode()).derive(self._key)
 
 
 def master_key(data: Path, environ: Mapping[str, str], name: str = "SLUICE_MASTER_KEY") -> MasterKey:

@@ -39,13 +39,13 @@ def bootstrap(database: Database, key: str | None) -> str:
     return OPERATOR_ID
 
 
-def write_local_token(database: Database, path: Path, ttl_s: int = LOCAL_SESSION_S) -> None:
+def write_local_token(database: Database, path: Path) -> None:
     """Put a session token of the operator into a file that only its owner can read; earlier local tokens end."""
     table = schema.sessions
     local = (table.c.tenant == DEFAULT_TENANT, table.c.source == "local", table.c.revoked_us.is_(None))
     with database.write() as tx:
         tx.execute(update(table).where(*local).values(revoked_us=tx.now_us))
-        session = open_session(tx, DEFAULT_TENANT, OPERATOR_ID, "local", ttl_s)
+        session = open_session(tx, DEFAULT_TENANT, OPERATOR_ID, "local", LOCAL_SESSION_S)
         said = {"method": "local", "session_id": session.session_id}
         tx.record(Note("login", DEFAULT_TENANT, OPERATOR_ID, said))
     _replace_private(path, session.token)
