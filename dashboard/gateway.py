@@ -1,11 +1,12 @@
 """The dashboard's view of the gateway's API: sign in, who am I, a token for the recorder. HTTP only."""
 
-import http.client
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
+
+import urllib3
 
 
 class SignInRequired(Exception):
@@ -101,24 +102,20 @@ class Gateway:
     def _call(
         self, method: str, path: str, body: dict[str, Any] | None, session: str | None = None, browser: str = ""
     ) -> dict[str, Any]:
-        address = urlsplit(self.base_url)
         headers = {"content-type": "application/json", "accept": "application/json"}
         if session:
             headers["authorization"] = f"Bearer {session}"
         if browser and self.secret:
             headers |= {"x-sluice-dashboard": self.secret, "x-sluice-browser": browser}
-        connection = http.client.HTTPConnection(address.hostname or "127.0.0.1", address.port, timeout=self.timeout_s)
+        said = None if body is None else json.dumps(body)
         try:
-            connection.request(method, path, json.dumps(body) if body is not None else None, headers)
-            answer = connection.getresponse()
-            data = answer.read()
-        except OSError as error:
+            with urllib3.PoolManager(retries=False, timeout=self.timeout_s) as pool:
+                answer = pool.request(method, f"{self.base_url}{path}", body=said, headers=headers)
+        except urllib3.exceptions.HTTPError as error:
             raise GatewayUnreachable(
                 f"The {self.part} did not answer at {self.base_url}. Is `sluice up` running?"
             ) from error
-        finally:
-            connection.close()
-        return _understood(answer.status, data)
+        return _understood(answer.status, answer.data)
 
 
 def _understood(status: int, data: bytes) -> dict[str, Any]:

@@ -1,10 +1,9 @@
 """API keys for the sample traffic, one per automation, new at each start and good for a day."""
 
-import json
 import time
 from datetime import timedelta
-from http.client import HTTPConnection, HTTPException
-from urllib.parse import urlsplit
+
+import urllib3
 
 from demo.samples.read import AUTOMATIONS
 from gateway.control.database import position
@@ -53,11 +52,8 @@ def until_known(settings: Settings, gateway: str) -> None:
 
 def _changes_seen(gateway: str) -> list[int]:
     """Give how far each worker has followed the control database; empty while nobody answers."""
-    connection = HTTPConnection(urlsplit(gateway).netloc, timeout=5)
     try:
-        connection.request("GET", "/status")
-        return [worker["changes"] for worker in json.loads(connection.getresponse().read())["workers"]]
-    except (OSError, HTTPException, ValueError, KeyError):
+        with urllib3.PoolManager(retries=False, timeout=5) as pool:
+            return [worker["changes"] for worker in pool.request("GET", f"{gateway}/status").json()["workers"]]
+    except (urllib3.exceptions.HTTPError, ValueError, KeyError):
         return []
-    finally:
-        connection.close()

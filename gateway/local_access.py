@@ -1,9 +1,9 @@
 """How commands on this machine read what the recorder knows: with the local session, through the gateway."""
 
-import http.client
 import json
 from typing import Any, Final
-from urllib.parse import urlsplit
+
+import urllib3
 
 from gateway.control.identity.bootstrap import write_local_token
 from gateway.machine.ports import address
@@ -65,15 +65,12 @@ class LocalAccess:
 
 
 def _ask(part: str, where: str, session: str, asked: tuple[str, str, Any]) -> tuple[int, dict[str, Any]]:
-    parts, (method, path, body) = urlsplit(where), asked
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT_S)
+    method, path, body = asked
+    headers = {"authorization": f"Bearer {session.strip()}", "content-type": "application/json"}
+    said = None if body is None else json.dumps(body)
     try:
-        headers = {"authorization": f"Bearer {session.strip()}", "content-type": "application/json"}
-        connection.request(method, path, None if body is None else json.dumps(body), headers)
-        response = connection.getresponse()
-        return response.status, json.loads(response.read())
-    except (OSError, http.client.HTTPException, ValueError) as error:
+        with urllib3.PoolManager(retries=False, timeout=TIMEOUT_S) as pool:
+            response = pool.request(method, f"{where}{path}", body=said, headers=headers)
+        return response.status, response.json()
+    except (urllib3.exceptions.HTTPError, ValueError) as error:
         raise NotReachedError(f"No {part} answers at {where}; is `sluice up` running?") from error
-    finally:
-        connection.close()

@@ -75,7 +75,7 @@ def week_name(at_us: int) -> str:
 
 
 class Play:
-    """One run of the demo. `week_over` is called with each week's name when its records are in the ledger."""
+    """One run of the demo, day by day; what people do with a call later waits until its time has come."""
 
     def __init__(self, stage: Stage, plan: Plan) -> None:
         self.stage, self.plan, self.clock = stage, plan, stage.clock

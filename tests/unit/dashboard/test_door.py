@@ -1,6 +1,7 @@
 """The door of the dashboard: without a session nothing behind it answers, whatever is asked and however."""
 
 import asyncio
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from dashboard.gateway import Gateway
+from dashboard.gateway import Gateway, GatewayUnreachable
 from dashboard.sign_in import SECURITY_HEADERS, Door, routes
 
 INSIDE = b"inside"
@@ -79,6 +80,23 @@ def test_the_gateway_hears_which_browser_signs_in() -> None:
         finally:
             server.shutdown()
     assert heard == [("192.0.2.7", "our-own-secret-1")] * 2
+
+
+def test_a_gateway_behind_https_is_spoken_to_in_tls() -> None:
+    first = []
+
+    def hear() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            first.append(connection.recv(1))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        hearing = threading.Thread(target=hear)
+        hearing.start()
+        with pytest.raises(GatewayUnreachable, match="did not answer"):
+            Gateway(f"https://127.0.0.1:{listener.getsockname()[1]}").me("sess-1")
+        hearing.join()
+    assert first == [b"\x16"]  # a handshake
 
 
 def test_no_websocket_without_a_session() -> None:
