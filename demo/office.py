@@ -53,11 +53,11 @@ class Office:
         )
 
     def look(self, database: Path) -> None:
-        """Look for rows that were written since."""
+        """Look for rows that were written since; those of earlier starts stand in the same table."""
         with closing(sqlite3.connect(database)) as base:
             try:
                 rows = base.execute("SELECT row_key, run, value FROM sluice_written WHERE column_name = 'industry'")
-                for key, run, value in rows.fetchall():
+                for key, run, value in (row for row in rows.fetchall() if row[0] in self.known):
                     self.take("crm-enrichment", key, run, json.loads(value))
             except sqlite3.OperationalError:  # nothing was written yet
                 return

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
+import orjson
 from fastapi import APIRouter
 
 from demo.provider import corpus, model
@@ -20,7 +21,7 @@ from demo.samples.read import AUTOMATIONS
 from demo.weeks.clock import DemoClock, Pauses
 from demo.weeks.upstream import NAME, InProcess
 from gateway.app import create_app
-from gateway.control import leases
+from gateway.control import leases, weekly
 from gateway.control.identity.keys import KeySpec, create_key
 from gateway.control.identity.roles import Identity, local_operator
 from gateway.control.identity.tenants import DEFAULT_TENANT
@@ -128,6 +129,13 @@ class Stage:
         builder.want_all(week, "demo")
         await builder.build(self.lease)
         await self.keep()
+
+    def reviewed(self, week: str) -> dict[str, Any]:
+        """Return a frozen review."""
+        with self.parts.database.read() as conn:
+            found = weekly.frozen(conn, DEFAULT_TENANT, week)
+        document: dict[str, Any] = orjson.loads(found.content or b"{}")
+        return document
 
     async def watch_certificates(self) -> None:
         """Bet against the certificates in force, as the keeper does."""
