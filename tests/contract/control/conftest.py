@@ -5,12 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.control import schema
-from gateway.control.database import Database, open_database
+from gateway.control.database import Database
 from gateway.control.identity.roles import Identity, local_operator
-from gateway.control.identity.tenants import ensure_tenant
-from gateway.control.migrations import upgrade
 from tests.contract.control.clock import Clock
+from tests.contract.control.making import made_database
 from tests.postgres import PostgresServer, postgres_server
 
 __all__ = ["postgres_server"]
@@ -31,14 +29,8 @@ def clock() -> Clock:
 
 @pytest.fixture
 def database(address: str, clock: Clock) -> Iterator[Database]:
-    opened = open_database(address, clock)
-    upgrade(opened)
-    ensure_tenant(opened, "acme")
-    ensure_tenant(opened, "other")
-    with opened.write() as tx:
-        tx.execute(schema.outbox.delete())  # that the tenants were made
-    yield opened
-    opened.close()
+    with made_database(address, clock, "acme", "other") as opened:
+        yield opened
 
 
 @pytest.fixture

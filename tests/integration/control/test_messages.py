@@ -10,10 +10,8 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.control.database import Database, open_database
-from gateway.control.identity.tenants import ensure_tenant
+from gateway.control.database import Database
 from gateway.control.leases import Lease, acquire
-from gateway.control.migrations import upgrade
 from gateway.holds.agenda import AGENDA
 from gateway.keeper.messages import Messenger, Post
 from gateway.keeper.weekly import ReviewBuilder
@@ -21,6 +19,7 @@ from gateway.sealer import Sealer
 from metrics.record.master import MasterKey
 from tests.certificates import self_signed
 from tests.contract.control.clock import Clock
+from tests.contract.control.making import made_database
 from tests.peers import PASSWORD, USER, Postbox, free_port, http_target, smtp_server
 from tests.unit.metrics.test_review_faces import document
 
@@ -30,11 +29,8 @@ PUBLIC: frozenset[str] = frozenset()
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    opened = open_database(f"sqlite:///{tmp_path}/control.db", Clock())
-    upgrade(opened)
-    ensure_tenant(opened, "default")
-    yield opened
-    opened.close()
+    with made_database(f"sqlite:///{tmp_path}/control.db", Clock(), "default") as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -9,10 +9,8 @@ from typing import Any
 import pytest
 
 from gateway.control import learned, outbox
-from gateway.control.database import Database, open_database
-from gateway.control.identity.tenants import ensure_tenant
+from gateway.control.database import Database
 from gateway.control.leases import Lease, acquire
-from gateway.control.migrations import upgrade
 from gateway.keeper.activator import activate
 from gateway.keeper.steer import Steerer
 from gateway.lessons import Lessons
@@ -22,6 +20,7 @@ from metrics.record.events import Event
 from metrics.record.journal import FileJournal
 from policy.snapshot import Snapshot
 from tests.contract.control.clock import Clock
+from tests.contract.control.making import made_database
 from tests.integration.gateway.test_policy_blocks import World, answer
 from tests.integration.metrics.support import TS, end, recording, write
 from tests.unit.gateway.making import snapshot
@@ -55,12 +54,8 @@ def clock() -> Clock:
 
 @pytest.fixture
 def database(tmp_path: Path, clock: Clock) -> Iterator[Database]:
-    opened = open_database(f"sqlite:///{tmp_path}/control.db", clock)
-    upgrade(opened)
-    ensure_tenant(opened, "acme")
-    ensure_tenant(opened, "default")
-    yield opened
-    opened.close()
+    with made_database(f"sqlite:///{tmp_path}/control.db", clock, "acme", "default") as opened:
+        yield opened
 
 
 def calls(count: int, model: str, run: str, **body: Any) -> Iterator[Event]:

@@ -33,7 +33,7 @@ from policy.load import load_tree
 from tests.e2e.wire import ASK, completion, text_chunks
 from tests.integration.gateway.raw import read_all
 from tests.running_gateway import write_policies
-from tests.upstream import Upstream, reply, running_upstream, stream
+from tests.upstream import Upstream, reply, stream
 
 KEY = "sk-sluice-" + "k" * 43
 STREAM = {"model": "gpt-test", "messages": ASK, "stream": True}
@@ -77,24 +77,21 @@ class Worker:
 
 
 @pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    with running_upstream() as running:
-        yield running
-
-
-@pytest.fixture
 def worker(tmp_path: Path, upstream: Upstream) -> Iterator[Worker]:
-    policies = write_policies(tmp_path / "policies", upstream.base_url)
-    (policies / "structured.yaml").write_text(
-        (policies / "structured.yaml").read_text().replace("{tenant: acme}", "{tenant: default}")
-    )
-    chosen = {"SLUICE_BOOTSTRAP_KEY": KEY, "SLUICE_GRACE_S": "3", "SLUICE_UPSTREAM": "test"}
-    chosen["SLUICE_RECORDER_PORT"] = str(free_port())  # nobody listens there: these tests run without a recorder
-    settings = replace(load(chosen, tmp_path), policies=policies)
+    settings = settings_of(tmp_path, upstream)
     with control_database(settings) as database, started(settings, database) as running:
-        running.activate(policies)
+        running.activate(settings.policies)
         running.eventually("/readyz", lambda said: said["parts"]["policy"] == "ok")
         yield running
+
+
+def settings_of(folder: Path, upstream: Upstream) -> Settings:
+    policies = write_policies(folder / "policies", upstream.base_url)
+    file = policies / "structured.yaml"
+    file.write_text(file.read_text().replace("{tenant: acme}", "{tenant: default}"))
+    chosen = {"SLUICE_BOOTSTRAP_KEY": KEY, "SLUICE_GRACE_S": "3", "SLUICE_UPSTREAM": "test"}
+    chosen["SLUICE_RECORDER_PORT"] = str(free_port())  # nobody listens there: these tests run without a recorder
+    return replace(load(chosen, folder), policies=policies)
 
 
 @contextmanager

@@ -2,41 +2,27 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
-from benchmarks.servers import free_port
 from gateway.control import schema
 from gateway.control.database import Database
 from gateway.machine.prepare import control_database
-from gateway.settings import Settings, load
+from gateway.settings import Settings
 from tests.e2e.responses_wire import message, response
-from tests.integration.gateway.test_worker import KEY, Worker, started
-from tests.running_gateway import write_policies
-from tests.upstream import Received, Upstream, reply, running_upstream
+from tests.integration.gateway.test_worker import Worker, settings_of, started
+from tests.upstream import Received, Upstream, reply
 
 ASK = {"model": "gpt-test", "input": "Write to ann@example.com please.", "background": True}
 Place = tuple[Settings, Database]
 
 
 @pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    with running_upstream() as running:
-        yield running
-
-
-@pytest.fixture
 def place(tmp_path: Path, upstream: Upstream) -> Iterator[Place]:
-    policies = write_policies(tmp_path / "policies", upstream.base_url)
-    file = policies / "structured.yaml"
-    file.write_text(file.read_text().replace("{tenant: acme}", "{tenant: default}"))
-    chosen = {"SLUICE_BOOTSTRAP_KEY": KEY, "SLUICE_GRACE_S": "3", "SLUICE_UPSTREAM": "test"}
-    chosen["SLUICE_RECORDER_PORT"] = str(free_port())  # nobody listens there: these tests run without a recorder
-    settings = replace(load(chosen, tmp_path), policies=policies)
+    settings = settings_of(tmp_path, upstream)
     with control_database(settings) as database:
         yield settings, database
 

@@ -5,12 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.control import schema
-from gateway.control.database import Database, open_database
-from gateway.control.identity.tenants import ensure_tenant
+from gateway.control.database import Database
 from gateway.control.leases import Lease, acquire
-from gateway.control.migrations import upgrade
 from tests.contract.control.clock import Clock
+from tests.contract.control.making import made_database
 
 
 @pytest.fixture
@@ -20,13 +18,8 @@ def clock() -> Clock:
 
 @pytest.fixture
 def database(tmp_path: Path, clock: Clock) -> Iterator[Database]:
-    opened = open_database(f"sqlite:///{tmp_path}/db/control.db", clock)
-    upgrade(opened)
-    ensure_tenant(opened, "default")
-    with opened.write() as tx:
-        tx.execute(schema.outbox.delete())  # that the tenants were made
-    yield opened
-    opened.close()
+    with made_database(f"sqlite:///{tmp_path}/db/control.db", clock, "default") as opened:
+        yield opened
 
 
 @pytest.fixture
