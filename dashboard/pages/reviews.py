@@ -157,7 +157,7 @@ def emergency(desk: ReviewDesk) -> None:
     with st.expander(f"Emergency stop ({len(stopped)} stopped)", expanded=bool(stopped)):
         for each in stopped:
             left, right = st.columns([4, 1])
-            said = f"{each['automation']} was stopped by {each['by']} at {_time(each['at'])}: all is held."
+            said = f"{each['automation']} was stopped by {each['by']} at {_time(each['at'])} UTC: all is held."
             left.error(plain(said))
             if right.button("Start again", key=f"start-{each['automation']}"):
                 _do(lambda name=each["automation"]: desk.start(name))  # type: ignore[misc]
@@ -198,7 +198,7 @@ def _row(review: Json, now: datetime) -> Json:
         "rule": review["rule"],
         "score": _score(review),
         "for": review["assignee"] or "anybody",
-        "opened": _time(review["opened_at"]),
+        "opened (UTC)": _time(review["opened_at"]),
         "review": review["id"],
     }
 
@@ -215,7 +215,7 @@ def _score(review: Json) -> str:
 
 
 def _time(at_s: int) -> str:
-    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def _asked(request: Json | None) -> str:

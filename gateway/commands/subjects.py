@@ -12,6 +12,7 @@ import click
 from gateway.cli import Sentence
 from gateway.commands.common import Decorated, settings_with
 from gateway.commands.control import tenant_option
+from gateway.commands.moments import utc_text
 from gateway.commands.output import json_option, print_facts, print_json, print_table
 from gateway.control import erasures
 from gateway.control.erasures import DONE, Erasure
@@ -195,6 +196,8 @@ def _words(counts: dict[str, int]) -> str:
 
 def _print_receipt(receipt: dict[str, Any]) -> None:
     stores = receipt.pop("stores")
+    for moment in ("requested_at", "done_at"):
+        receipt[moment] = receipt[moment] and utc_text(receipt[moment] * 1_000_000)
     print_facts({name: value for name, value in receipt.items() if name not in {"object", "cannot_be_erased"}})
     rows = [(name, _words(ack["counts"]) or "nothing", ack["note"]) for name, ack in stores.items()]
     print_table(("store", "destroyed", "note"), rows)
