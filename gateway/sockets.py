@@ -17,7 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from gateway.errors import BadHttp, GatewayError, HeadTooLarge, Overloaded
 from gateway.wire.exchange import FLOW, App
-from gateway.wire.http11 import closed_by_peer, head_of, path_of, plain_reply, without_chunks
+from gateway.wire.http11 import closed_by_peer, head_of, is_addressed, path_of, plain_reply, without_chunks
 
 # How much of an answer waits before and in the system for a client that reads slowly; its own limits are far higher.
 _UNSENT: Final = getattr(socket, "TCP_NOTSENT_LOWAT", None)
@@ -168,7 +168,7 @@ class Connection(HttpToolsProtocol):
             without_chunks(self.cycle)
         if refusal is not None:
             self.app = self._served
-        if self._draining:
+        if self._draining or isinstance(refusal, BadHttp):
             self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
@@ -228,6 +228,8 @@ class Connection(HttpToolsProtocol):
         limits = self._door.limits
         if self._head_bytes > limits.head_bytes and self._head_size() > limits.head_bytes:
             return _too_large()
+        if not is_addressed(self.headers, self.parser.get_http_version()):
+            return BadHttp("The request must name one host, and nothing else, in its Host header.")
         if len(self.tasks) >= limits.calls and path_of(self.url).startswith(_CALLS):
             return Overloaded("This worker has its hands full; try again in a moment.", headers={"retry-after": "1"})
         return None

@@ -1,5 +1,6 @@
 """Single facts and bytes of HTTP/1.1 that a server's connections need beside their parser."""
 
+import re
 import socket
 from collections.abc import Iterable
 from typing import Any, Final
@@ -14,11 +15,18 @@ from gateway.wire.exchange import Message
 # Linux tells by this whether the other side has closed a connection that nobody reads from.
 _TCP_INFO: Final = getattr(socket, "TCP_INFO", None)
 _CLOSED: Final = (7, 8)
+_HOST: Final = re.compile(rb"(?:[\w.~!$&'()*+,;=%-]{0,255}|\[[0-9A-Fa-f:.]{2,64}\])(?::[0-9]{0,5})?", re.ASCII)
 
 
 def path_of(url: bytes) -> str:
     """Return the path that a request is routed by, however its target was written."""
     return unquote((httptools.parse_url(url).path or b"").decode("ascii"))
+
+
+def is_addressed(fields: Iterable[tuple[bytes, bytes]], version: str) -> bool:
+    """Tell whether a head names one host, as it must (RFC 9112, 3.2); HTTP/1.0 may leave it out."""
+    hosts = [text for name, text in fields if name == b"host"]
+    return (len(hosts) == 1 and _HOST.fullmatch(hosts[0]) is not None) or (not hosts and version == "1.0")
 
 
 def head_of(method: bytes, url: bytes, version: str, fields: Iterable[tuple[bytes, bytes]]) -> bytes:

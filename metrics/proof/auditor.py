@@ -67,8 +67,9 @@ class Auditor:
         return found
 
     def tick(self) -> None:
-        """Sign when it is time; a clock that was set back says nothing about how long it has been."""
-        if self._unsealed_since is not None and not 0 <= self._clock() - self._unsealed_since < EVERY_US:
+        """Sign when it is time: the first records at once; a clock set back says nothing about how long it has been."""
+        since = self._unsealed_since
+        if since is not None and (self.latest is None or not 0 <= self._clock() - since < EVERY_US):
             self.seal()
 
     def seal(self) -> None:

@@ -61,7 +61,7 @@ def _look(folder: Path, key: VerifierKey, anchors: tuple[Path, ...]) -> tuple[Re
     leaves = list(_leaves(audit, report))
     report.records = len(leaves)
     if leaves and not checkpoints:
-        report.found(1, "there is no checkpoint: none was signed yet, as in the first thirty seconds, or they are gone")
+        report.found(1, "there is no checkpoint: none was signed yet, as in a folder's first seconds, or they are gone")
     _check_roots([line for line, _ in leaves], checkpoints, anchored, report)
     return report, check_journal(folder / "journal", [leaf for _, leaf in leaves], report)
 

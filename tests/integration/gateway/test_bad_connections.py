@@ -87,7 +87,23 @@ NOT_HTTP: Any = [
     head("x-nul: a\x00b"),
     head(path="/v1/\xe4"),
     b"CONNECT evil:443 HTTP/1.1\r\nhost: evil\r\n\r\n",
-]
+    *(b"GET /v1/models HTTP/1.1\r\n%b\r\n" % lines for lines in (
+        b"", b"host: a\r\nhost: a\r\n", b"host: a?x\r\n", b"host: a/../v1\r\n", b"host: a b\r\n", b"host: [::1\r\n",
+    )),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["", "localhost", "127.0.0.1:8080", "[::1]:8080", "my_gateway.internal", "a%2fb"])
+def test_whatever_host_is_named_is_served(name: str, quick: Running) -> None:
+    with connect(quick) as sock:
+        sock.sendall(f"GET /v1/models HTTP/1.1\r\nhost: {name}\r\n\r\n".encode())
+        assert reply_of(sock)[0] == 401
+
+
+def test_http_1_0_need_not_name_a_host(quick: Running) -> None:
+    with connect(quick) as sock:
+        sock.sendall(b"GET /v1/models HTTP/1.0\r\n\r\n")
+        assert reply_of(sock)[0] == 401
 
 
 @pytest.mark.parametrize("data", NOT_HTTP)
