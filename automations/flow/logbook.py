@@ -1,6 +1,7 @@
 """What a worker writes down about a run it holds: the run's next state and its events, in one transaction."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,8 +12,8 @@ from automations.queue.actions import settle
 from automations.queue.sealing import RunKey
 from automations.queue.store import DEAD, DONE, ERASED, QUEUED, Event, Lease, Store, move, pause, post
 
-FREE: dict[str, Any] = {"owner": None, "lease_us": None}
-FRESH: dict[str, Any] = {"attempts": 0, "waits": 0, "losses": 0}
+FREE: Mapping[str, Any] = {"owner": None, "lease_us": None}
+FRESH: Mapping[str, Any] = {"attempts": 0, "waits": 0, "losses": 0}
 _LONGEST_PAUSE_S = 15.0
 _COUNTS = ("attempts", "waits", "losses", "retries")
 

@@ -21,7 +21,7 @@ _AHEAD_S: Final = 60.0
 _SOON_BYTES: Final = 50_000_000
 _PLAIN_BOOTSTRAP: Final = 32
 _DIFFERENT: Final = 12
-_ANYWHERE: Final = {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound
+_ANYWHERE: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 
 Check = Callable[[Case], Iterator[Finding]]
 

@@ -23,7 +23,9 @@ _ALIVE: Final = """CREATE TEMP TABLE alive AS SELECT DISTINCT tenant, automation
 _EMPTY: Final = """DELETE FROM {table} d WHERE d.day < $last AND NOT EXISTS (SELECT 1 FROM alive a
     WHERE a.tenant = d.tenant AND a.day = d.day AND a.automation IS NOT DISTINCT FROM d.automation)"""
 _TIMES: Final = ("total", "upstream", "overhead")
-_NOT_SUMMED: Final = {"total_ms", "upstream_ms", "overhead_ms", "ttft_ms", "bucket", "automation", "dim", "key"}
+_NOT_SUMMED: Final = frozenset(
+    {"total_ms", "upstream_ms", "overhead_ms", "ttft_ms", "bucket", "automation", "dim", "key"}
+)
 
 
 class Days:

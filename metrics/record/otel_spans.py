@@ -27,7 +27,7 @@ _MAX: Final = 2**63 - 1
 _SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
 _BEFORE: Final = STAGES[: STAGES.index("invoke")]
 _AFTER: Final = STAGES[STAGES.index("invoke") + 1 :]
-_FAILED: Final = {"error", "interrupted", "truncated"}
+_FAILED: Final = frozenset({"error", "interrupted", "truncated"})
 _FACTS: Final[Mapping[str, str]] = {
     "call_id": "sluice.call.id",
     "team": "sluice.team",

@@ -68,13 +68,13 @@ CALL_COLUMNS = (
 )  # fmt: skip
 _FITTING: Mapping[Callable[[object], Any], type] = {_text: str, _flag: bool, _number: float}  # fit as they are
 _FIELDS = tuple((name, _FITTING.get(fit), fit) for name, fit in _CALL_FIELDS.items())
-_COLUMNS = {"call_id", "usage", "stages_us", "attempts", "entities", *_CALL_FIELDS}
+_COLUMNS = frozenset({"call_id", "usage", "stages_us", "attempts", "entities", *_CALL_FIELDS})
 # What few calls have in their detail; whoever asks for it reads the details of those alone.
 _MARKED: Mapping[str, type] = {
     "tools": list, "would_refuse": list, "minimised": dict, "refused_by": str, "charges": list, "audit": dict,
 }  # fmt: skip
-_DECLINED = {"content_filter", "refusal"}
-_OUTCOME_WORDS = {"success", "failure", "override", "approved", "edited", "rejected", "expired", "released"}
+_DECLINED = frozenset({"content_filter", "refusal"})
+_OUTCOME_WORDS = frozenset({"success", "failure", "override", "approved", "edited", "rejected", "expired", "released"})
 
 
 @dataclass(slots=True)

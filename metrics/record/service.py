@@ -26,7 +26,7 @@ from metrics.record.token import Grant, TokenRefusedError, secret_of, verify
 
 ARROW = "application/vnd.apache.arrow.stream"
 _MOST_BODY_BYTES = 64 * 1024
-_CONTENT_ROLES = {"reviewer", "auditor", "admin"}
+_CONTENT_ROLES = frozenset({"reviewer", "auditor", "admin"})
 
 
 class UnknownQueryError(LookupError):

@@ -15,7 +15,7 @@ from metrics.record.gaps import Gaps
 from metrics.record.sealer import Sealer
 from metrics.record.segments import SegmentWriter
 
-_FULL = {errno.ENOSPC, errno.EDQUOT}
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class Begins:
