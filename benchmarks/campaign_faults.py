@@ -19,7 +19,7 @@ from benchmarks.fault_streams import Tell, everywhere, mistakes, stalls
 from benchmarks.faulty_upstream import BODIES, STREAMS, events
 from benchmarks.hostile_requests import chat
 from benchmarks.rawhttp import Reply, ask
-from benchmarks.stand import Stand, ended_calls, finish, standing
+from benchmarks.stand import Figures, Stand, ended_calls, finish, standing
 
 FINISHES = (b'"finish_reason":"stop"', b'"finish_reason":"length"')
 # Odd, but complete: passed on as they are.
@@ -30,12 +30,8 @@ SLACK_S = 0.6
 
 
 @dataclass
-class Counts:
-    bad: list[str] = field(default_factory=list)
+class Counts(Figures):
     calls: dict[str, str] = field(default_factory=dict)  # id -> what it was
-
-    def say(self, name: str, value: object) -> None:
-        click.echo(f"{name:44} {value}")
 
     def note(self, name: str, reply: Reply) -> None:
         if reply.call_id:

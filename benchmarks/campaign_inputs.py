@@ -19,18 +19,16 @@ from benchmarks.huge_requests import huge
 from benchmarks.rawhttp import Reply, ask
 from benchmarks.servers import python
 from benchmarks.spec_fuzz import fuzz_own_spec
-from benchmarks.stand import Stand, ended_calls, finish, standing
+from benchmarks.stand import Figures, Stand, ended_calls, finish, standing
 
 SLOW_S = 1.0
 GOOD = chat()
 
 
 @dataclass
-class Counts:
+class Counts(Figures):
     """What was sent and what came back; `bad` says what should not have happened."""
 
-    lines: list[str] = field(default_factory=list)
-    bad: list[str] = field(default_factory=list)
     call_ids: list[str] = field(default_factory=list)
 
     def judge(self, name: str, reply: Reply, *, slow_s: float = SLOW_S) -> None:
@@ -44,10 +42,6 @@ class Counts:
             self.bad.append(f"{name}: {reply.status} is not in OpenAI's shape: {reply.body[:100]!r}")
         elif reply.seconds > slow_s:
             self.bad.append(f"{name}: {reply.seconds:.2f} s")
-
-    def say(self, name: str, value: object) -> None:
-        self.lines.append(f"{name:44} {value}")
-        click.echo(self.lines[-1])
 
 
 def tally(replies: Iterable[Reply]) -> str:
