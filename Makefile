@@ -18,7 +18,7 @@ demo: ## eight weeks of invented traffic in a few minutes, then the dashboard ov
 	@$(BIN)/sluice demo --folder sluice-demo $(ARGS)
 	@SLUICE_DATA=sluice-demo SLUICE_POLICIES=sluice-demo/policies $(BIN)/python -m demo.run --samples 0
 
-test: ## run the test suite (about 7 minutes on two cores)
+test: ## run the test suite (about 9 minutes on two cores)
 	@tools/install.sh dev
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup -rs $(ARGS)
 
