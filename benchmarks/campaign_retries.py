@@ -112,28 +112,31 @@ async def storm(campaign: Campaign, clients: int, seconds: float) -> None:
 
 
 def ends(data: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Give every recorded call with the worker that wrote it."""
+    """Give every recorded call with the worker that wrote it; `ts_us` is when it ended."""
     for path in sorted((data / "journal" / "meta").rglob("*.jsonl")):
         for line in path.read_bytes().splitlines():
             event = orjson.loads(line)
             if event["kind"] == "call.end":
-                yield path.name, event["body"]
+                yield path.name, {**event["body"], "ts_us": event["ts_us"]}
 
 
 def waits(campaign: Campaign) -> None:
-    """Read from the record how long was waited."""
-    found: dict[str, list[float]] = {}
+    """Read from the record how long was waited, in the order in which it was decided."""
+    found: dict[str, list[tuple[float, float]]] = {}
     most = 0
     for worker, body in ends(campaign.stand.data):
         most = max(most, len(body.get("attempts") or ()))
-        again = [each["wait_ms"] for each in body.get("retries", ()) if each["then"] == "again"]
-        found.setdefault(worker, []).extend(again)
-    every = sorted(wait for each in found.values() for wait in each)
+        at_ms = body["ts_us"] / 1000
+        for each in reversed(body.get("retries", ())):
+            if each["then"] == "again":
+                at_ms -= each["wait_ms"]
+                found.setdefault(worker, []).append((at_ms, each["wait_ms"]))
+    every = sorted(wait for each in found.values() for _, wait in each)
     if not every:
         campaign.bad.append("no retry was recorded")
         return
     equal = sum(one == other for one, other in pairwise(every))
-    waves = [sorted(each[:20]) for each in found.values() if len(each) > 1]
+    waves = [sorted(wait for _, wait in sorted(each)[:20]) for each in found.values() if len(each) > 1]
     closest = min(other - one for wave in waves for one, other in pairwise(wave))
     shortest = f"{every[0]:.0f} to {every[-1]:.0f} ms"
     campaign.say("retries, and their waits (1,000 ms asked)", f"{len(every)}, {shortest}", well=every[0] >= 1000)

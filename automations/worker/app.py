@@ -280,6 +280,11 @@ def _handler(status: int, code: str) -> Callable[[Request, Exception], JSONRespo
 def _sentence(error: Exception) -> str:
     """Say what is wrong without anybody's values."""
     if isinstance(error, (ValidationError, RequestValidationError)):
-        found = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
+        found = [f"{'.'.join(map(str, each['loc']))}: {_said(each)}" for each in error.errors()]
         return "; ".join(found)[:1000]
     return str(error) or "This cannot be used."
+
+
+def _said(problem: Mapping[str, Any]) -> str:
+    wrong_form = problem["type"] == "string_pattern_mismatch"  # its text is a regular expression
+    return "Text is not written as it must be" if wrong_form else str(problem["msg"])

@@ -72,7 +72,7 @@ def _figures(made: dict[str, Any]) -> None:
         ("Coverage", f"{made['coverage']:.0%}", "of outputs would have passed"),
         ("Outcomes", f"{sample['n']:,}", f"{sample['errors']:,} errors{unanswered}"),
         ("Looks", f"{len(look['used'])} of {len(look['planned'])}", f"at {', '.join(map(str, look['used']))} outcomes"),
-        ("Audit rate then", f"{made['window']['audit_rate']:.0%}", f"window {made['window']['id']}"),
+        ("Audit rate then", f"{made['window']['audit_rate']:.0%}", "of outputs, in its window"),
         ("Expires", f"{expires:%d %b %y}", f"fitted {made['fitted_at'][:10]}, for {made['activated_by']}"),
     )
     for column, (title, value, note) in zip(st.columns(len(figures)), figures, strict=True):

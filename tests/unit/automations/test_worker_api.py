@@ -137,7 +137,11 @@ def test_a_key_of_our_own_that_is_refused_is_not_the_senders_fault(client: TestC
 def test_what_a_search_should_have_found_is_recorded(client: TestClient, engine: Engine) -> None:
     (run,) = (each["run"] for each in posted(client, "a").json()["data"])
     assert client.post(f"/runs/{run}/gold", json={"ids": ["returns.2"]}, headers=by("sess-reviewer")).status_code == 200
-    assert client.post(f"/runs/{run}/gold", json={"ids": ["A b"]}, headers=by("sess-reviewer")).status_code == 400
+    wrong = client.post(f"/runs/{run}/gold", json={"ids": ["A b"]}, headers=by("sess-reviewer"))
+    assert (wrong.status_code, wrong.json()["error"]["message"]) == (
+        400,
+        "body.ids.0: Text is not written as it must be",
+    )
     told = [each for each in Outbox(engine.store).take(9, 1.0) if each.kind == "retrieval.gold"]
     assert [(each.run_id, each.words) for each in told] == [(run, {"ids": ["returns.2"], "by": "usr_reviewer"})]
 
