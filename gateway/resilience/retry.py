@@ -67,14 +67,16 @@ def wait_s(retry: int, asked_s: float | None, chance: float) -> float:
 
 
 class Chances:
-    """Numbers in 0..1 that stay apart: of any n in a row no two are closer than about 0.38 / n."""
+    """Numbers in 0..1 that stay apart: of any n in a row no two are closer than about 0.38 / n.
+
+    `coming` is the next one until it is used: a retry that is not made must leave no gap in the row.
+    """
 
     def __init__(self, start: float) -> None:
-        self._last = start
+        self.coming = start
 
-    def next(self) -> float:
-        self._last = (self._last + _GOLDEN) % 1.0
-        return self._last
+    def use(self) -> None:
+        self.coming = (self.coming + _GOLDEN) % 1.0
 
 
 def failed(error: UpstreamError, now: datetime, *, output: bool) -> Failed:

@@ -109,11 +109,12 @@ class _Course:
     def after(self, error: UpstreamError, target: Target) -> Step | None:
         """Return the next try, or None when the error is what the caller gets."""
         why = self._failed(error)
-        pause_s = wait_s(self._retried, why.asked_s, self._tries.chances.next())
+        pause_s = wait_s(self._retried, why.asked_s, self._tries.chances.coming)
         decision = decide(why, self._left(), self._retries.after, pause_s)
         self._note(decision, why)
         if decision.action == "again":
             self._retried += 1
+            self._tries.chances.use()
             return Step(target, decision.wait_s, again=True)
         following = self._following(why.cause) if decision.action == "next" else None
         if following is not None:

@@ -155,6 +155,17 @@ def test_the_budget_is_a_fifth_of_the_calls_under_way_and_at_least_three() -> No
     assert not budget.room
 
 
+def test_a_retry_that_is_not_made_leaves_no_gap_between_the_waits(tmp_path: Path) -> None:
+    tries = Tries()
+    tries.budget.retrying = 3
+    coming = tries.chances.coming
+    Asked(tmp_path / "none", "routing: {retries: {attempts: 1}}", [refused(500)], tries)
+    assert tries.chances.coming == coming
+    tries.budget.retrying = 0
+    call = Asked(tmp_path / "one", "routing: {retries: {attempts: 1}}", [refused(500), good()], tries)
+    assert call.waits == [0.5 + 0.25 * coming]
+
+
 def test_a_spent_budget_lets_the_call_fail_at_once(tmp_path: Path) -> None:
     budget = RetryBudget()
     budget.retrying = 3

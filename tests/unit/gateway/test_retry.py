@@ -87,5 +87,9 @@ def test_a_wait_is_never_shorter_than_asked(retry: int, asked: float | None, cha
 @given(st.floats(0, 1, exclude_max=True))
 def test_no_two_of_forty_waits_are_equal_to_a_millisecond(start: float) -> None:
     chances = Chances(start)
-    waits = sorted(wait_s(0, 1.0, chances.next()) for _ in range(40))
+    found = []
+    for _ in range(40):
+        found.append(wait_s(0, 1.0, chances.coming))
+        chances.use()
+    waits = sorted(found)
     assert min(later - sooner for sooner, later in pairwise(waits)) > 0.001
