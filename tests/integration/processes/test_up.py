@@ -16,12 +16,14 @@ from gateway.machine.up import is_caught_up
 from tests.integration.processes.watching import TINY, alive, pids, trace, until
 
 UP = """
-import asyncio, os, sys
+import asyncio, os, signal, sys
 from dataclasses import replace
 from pathlib import Path
 from gateway.machine.running import make_data_folder
 from gateway.settings import load
 from gateway.machine.up import Part, Supervisor
+
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # also where the tests run under nohup
 
 class Lines:
     def say(self, line):
