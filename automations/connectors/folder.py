@@ -129,7 +129,7 @@ def _locked(path: Path) -> Iterator[bytes | Bad | None]:
     except OSError:
         yield None
         return
-    if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         yield None
         return
@@ -137,7 +137,7 @@ def _locked(path: Path) -> Iterator[bytes | Bad | None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             ours = os.fstat(handle.fileno())
-            same = ours.st_ino == path.lstat().st_ino and stat.S_ISREG(ours.st_mode)
+            same = ours.st_ino == path.lstat().st_ino
         except OSError:
             same = False
         if not same:

@@ -76,7 +76,7 @@ def test_streams_say_what_whole_answers_say(product: Product) -> None:
         messages=messages,
         seed=5,
         temperature=0,
-        stream=True,  # type: ignore[arg-type]
+        stream=True,
     )
     parts = [chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices]
     assert "".join(parts) == whole.choices[0].message.content
