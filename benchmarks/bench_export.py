@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 import duckdb
 
-from benchmarks.bench_ledger import FIRST_US, fill
+from benchmarks.made_ledger import FIRST_US, fill
 from benchmarks.servers import ROOT
 from benchmarks.stand import Figures
 from metrics.proof.bundle import Job, Maker

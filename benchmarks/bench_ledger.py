@@ -99,7 +99,7 @@ def questioned(ledger: Ledger, report: Report, only: tuple[str, ...]) -> None:
 def reviewed(ledger: Ledger, report: Report) -> dict[str, Any]:
     """Build the review of a week as the recorder does, for a registry with targets; return it."""
     target = {"measure": "success", "at_least": 0.9}
-    entry = {"owner": "ops@example.com", "team": "ops", "purpose": "Drafts letters.", "stage": "live"}
+    entry: dict[str, Any] = {"owner": "ops@example.com", "team": "ops", "purpose": "Drafts letters.", "stage": "live"}
     entry |= {"baseline": {"minutes_per_task": 5}, "targets": [target, {"measure": "latency_p95_s", "at_most": 5}]}
     entry |= {"rollback": [{**target, "over": "3d", "action": "advise"}]}
     registry = tuple({**entry, "automation": f"automation-{n}"} for n in range(24))

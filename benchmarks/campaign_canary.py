@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import Any
 
 import aiohttp
 import click
@@ -164,7 +165,7 @@ def run(figures: Figures, count: int, seed: int, connections: int) -> None:
     hunt = Hunt.of(of_callers(seed) | operators)
     with ExitStack() as stack:
         collector, hooks = stack.enter_context(collecting()), stack.enter_context(listening())
-        more = {
+        more: dict[str, Any] = {
             "BENCH_HOOK_URL": hooks.url,
             "BENCH_HOOK_SECRET": operators["webhook secret"],
             "SLUICE_WEBHOOK_HOSTS": "127.0.0.1",

@@ -173,7 +173,8 @@ def wrongs(world: World, truth: Truth, found: Sequence[Cell]) -> Iterator[str]:
 @click.option("--seed", default=1, show_default=True, help="Seed of all draws.")
 def main(draws: int, seed: int) -> None:
     """Simulate and print the tables; exit 1 when a promise was broken too often or too little passes."""
-    began, bad = time.monotonic(), []
+    began = time.monotonic()
+    bad: list[str] = []
     click.echo(
         "| traffic | outcomes | alpha | broken | coverage | of oracle | naive broken | naive coverage | oracle |"
     )

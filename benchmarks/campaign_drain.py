@@ -19,11 +19,11 @@ import aiohttp
 import click
 import psutil
 
-from benchmarks.hostile_requests import KEY, chat
+from benchmarks.hostile_requests import chat
 from benchmarks.overload import overload, pressure
 from benchmarks.rawhttp import Reply, ask
 from benchmarks.servers import free_port, python, started, wait_ready
-from benchmarks.stand import SLUICE, Tries, ended_calls, environment_of, finish, processes, say, write_policies
+from benchmarks.stand import KEY, SLUICE, Tries, ended_calls, environment_of, finish, processes, say, write_policies
 
 GRACE_S = 2.0
 STREAMS, HUNG = 50, 20
@@ -142,7 +142,7 @@ async def replacing(site: Site, rounds: int, listener: socket.socket) -> None:
         async with aiohttp.ClientSession(headers={"authorization": f"Bearer {KEY}"}) as session:
             while not stop.is_set():
                 stream = seed % 2 == 0
-                body = {"model": "words-10-10" if stream else "ok", "stream": stream}
+                body: dict[str, object] = {"model": "words-10-10" if stream else "ok", "stream": stream}
                 try:
                     results[await one_call(session, site, body)] += 1
                 except aiohttp.ClientError as error:
@@ -252,6 +252,10 @@ def loaded(site: Site, act: Callable[[subprocess.Popen[bytes]], None]) -> None:
         process.wait(60)
 
 
+def reading(site: Site, clients: int, model: str) -> Callable[[subprocess.Popen[bytes]], None]:
+    return lambda process: asyncio.run(slow_readers(site, process, clients, model))
+
+
 @click.command()
 @click.option("--cycles", default=100, show_default=True, help="Stops under load.")
 @click.option("--rounds", default=10, show_default=True, help="Rolling restarts.")
@@ -273,7 +277,7 @@ def main(cycles: int, rounds: int, readers: int, seconds: float, rows: tuple[str
             asyncio.run(rolling(site, rounds))
         if "readers" in rows:
             for model in ("tokens-10", "flood-10"):
-                loaded(site, lambda process, model=model: asyncio.run(slow_readers(site, process, readers, model)))
+                loaded(site, reading(site, readers, model))
         if "overload" in rows:
             loaded(site, lambda _process: note(site, asyncio.run(overload(site.port, 200, site.bad))))
         if "pressure" in rows:

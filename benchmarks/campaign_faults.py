@@ -78,7 +78,7 @@ async def cuts(stand: Stand, counts: Counts, count: int, seed: int) -> None:
 
 async def splits(stand: Stand, counts: Counts) -> None:
     """Split one answer at every size of piece: the text must not change."""
-    texts = Counter()
+    texts: Counter[bytes] = Counter()
     for size in (*range(1, 33), 64, 100, 333):
         reply = await ask(stand.port, chat(model=f"bytewise-{size}", stream=True))
         texts[b"".join(line for line in reply.body.split(b"\n\n") if line.startswith(b"data:"))] += 1

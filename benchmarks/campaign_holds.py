@@ -21,10 +21,12 @@ from typing import Any, Final
 import aiohttp
 import click
 import duckdb
+import orjson
 
-from benchmarks.campaign_kill import KEY, environment, kill_one, processes
+from benchmarks.campaign_kill import KEY, environment, kill_one
 from benchmarks.payload import request_body
 from benchmarks.servers import ROOT, free_port, python, started, wait_ready
+from benchmarks.stand import processes
 from benchmarks.stopping import stopping
 from gateway.control.database import open_database
 from gateway.control.identity.login import create_link
@@ -162,7 +164,7 @@ def counts(seen: Seen, polled: dict[str, dict[str, Any]], ledger: Path) -> dict[
     with duckdb.connect(str(ledger), read_only=True) as db:
         rows = db.sql("select body from events where kind = 'review.decided'").fetchall()
         opened = db.sql("select count(*) from events where kind = 'review.opened'").fetchall()[0][0]
-    told = Counter(name for row in rows for name in _names(row[0]))
+    told = Counter(orjson.loads(body)["review_id"] for (body,) in rows)
     outputs = {name: found.get("output") for name, found in polled.items()}
     released = [name for name, output in outputs.items() if output != "none"]
     return {
@@ -185,11 +187,6 @@ def counts(seen: Seen, polled: dict[str, dict[str, Any]], ledger: Path) -> dict[
         "released without an answer": sum(not polled[name].get("answer") for name in released),
         "another answer when asked again": sum(not found["same"] for found in polled.values()),
     }
-
-
-def _names(body: str) -> list[str]:
-    found = duckdb.sql("select json_extract_string($1, '$.review_id')", params=[body]).fetchall()
-    return [row[0] for row in found]
 
 
 BAD: Final = (

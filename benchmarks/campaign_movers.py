@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing import Pool
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 import numpy as np
@@ -77,7 +77,8 @@ def sums(day: np.ndarray, cluster: np.ndarray, k: np.ndarray, n: np.ndarray) -> 
     of_day[place] = day
     ks, ns = np.bincount(place, k), np.bincount(place, n)
     used, at = np.unique(of_day, return_inverse=True)
-    return Slices(*(np.bincount(at, each, len(used)) for each in (ks, ns, ks * ks, ks * ns, ns * ns)))
+    added: list[Any] = [np.bincount(at, each, len(used)) for each in (ks, ns, ks * ks, ks * ns, ns * ns)]
+    return Slices(*added)
 
 
 def week(traffic: Traffic, look: int) -> dict[Subject, tuple[Slices, Slices]]:

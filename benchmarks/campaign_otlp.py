@@ -83,7 +83,8 @@ class Campaign(Figures):
         self.say("a stop while it hangs", f"{seconds:.2f} s (limit {STOP_S:g})", well=seconds <= STOP_S)
 
     def recorder_mib(self) -> float:
-        return sum(each.memory_info().rss for each in processes(self.stand.server.process.pid, "recorder")) / 2**20
+        rss: int = sum(each.memory_info().rss for each in processes(self.stand.server.process.pid, "recorder"))
+        return rss / 2**20
 
 
 @contextmanager

@@ -156,7 +156,7 @@ async def breaker(campaign: Campaign) -> None:
     opened = upstream.came[-1]
     sent = len(upstream.came)
     campaign.say("failures until the breaker opened", sent, well=sent == FAILURES)
-    quick = []
+    quick: list[float] = []
     while len(quick) < 200 and time.monotonic() < opened + COOLDOWN_S * 0.8:  # a slow machine asks less often
         quick.append((await campaign.call(model)).seconds * 1000)
     p99 = sorted(quick)[int(len(quick) * 0.99)]

@@ -93,7 +93,7 @@ def _holds(data: bytes, wanted: set[bytes], rare: NDArray[np.uint64]) -> bool:
     for start in range(0, len(data) - 7, _PIECE):
         piece = data[start : start + _PIECE + 7]
         eights = np.ndarray((len(piece) - 7,), dtype="<u8", buffer=piece, strides=(1,))
-        for at in np.flatnonzero(np.isin(eights, rare)):
+        for at in np.flatnonzero(np.isin(eights, rare)).tolist():
             around = data[max(start + at - 2, 0) : start + at + 300]
             if any(needle in around for needle in wanted):
                 return True

@@ -51,9 +51,9 @@ def leavers(each: int, seed: int, say: Say) -> list[str]:
             time.sleep(SETTLED_S)
             leaked = set_aside(stand)
             records = ends(stand)
-    twice = sum(len(records.get(one.run, ())) != 1 for one in left)
-    far = [one for one in left if one.phase == "in the stream" and unlike(one, records.get(one.run, ()))]
-    outcomes = Counter(body["outcome"] for one in left for body in records.get(one.run, ()))
+    twice = sum(len(records.get(one.run, [])) != 1 for one in left)
+    far = [one for one in left if one.phase == "in the stream" and unlike(one, records.get(one.run, []))]
+    outcomes = Counter(body["outcome"] for one in left for body in records.get(one.run, []))
     if twice or far or leaked > 1e-9 or outcomes.keys() - {"client_disconnected", "ok"}:
         bad.append(f"clients that left: {twice} without exactly one record, {len(far)} with another text, {outcomes}")
     say("clients that left; without exactly one record", f"{len(left)}: {dict(outcomes)}; {twice}")

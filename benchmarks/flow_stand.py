@@ -123,7 +123,7 @@ class Flow:
 def flowing(workers: int, *, postgresql: bool, slots: int = 4, lease_s: float = 3.0) -> Iterator[Flow]:
     """Run gateway, recorder, upstream, target and so many workers."""
     with ExitStack() as stack:
-        more = {"SLUICE_WORKER_SLOTS": str(slots), "SLUICE_WORKER_LEASE_S": str(lease_s)}
+        more: dict[str, Any] = {"SLUICE_WORKER_SLOTS": str(slots), "SLUICE_WORKER_LEASE_S": str(lease_s)}
         if postgresql:
             more["SLUICE_DATABASE_URL"] = stack.enter_context(running_postgres()).new_database()
         stand = stack.enter_context(standing(first_byte_s=30.0, idle_s=30.0, **more))

@@ -71,7 +71,7 @@ def half_utf8(events: Events, die: random.Random) -> Events:
 
 
 def wrong_type(events: Events, die: random.Random) -> Events:
-    value = die.choice((7, "x", [1], [[]], "choices", [None]))
+    value: object = die.choice((7, "x", [1], [[]], "choices", [None]))
 
     def change(event: bytes) -> bytes:
         tree = orjson.loads(event[6:])

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import aiohttp
 import psutil
 
-from benchmarks.hostile_requests import KEY, chat
+from benchmarks.hostile_requests import chat
 from benchmarks.rawhttp import Reply, ask
-from benchmarks.stand import say
+from benchmarks.stand import KEY, say
 
 HELD = 975  # of the 1,000 calls that one worker takes at once; they are answered by nobody
 ANSWERED_S = 1.0  # what the others take, so that 25 a second fit

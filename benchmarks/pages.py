@@ -24,8 +24,8 @@ from tests.unit.dashboard.frames import STATE, TRUST, held
 from tests.unit.dashboard.test_runs_page import QUEUES
 
 Json = dict[str, Any]
-_WEEKS = ({}, {"weeks": "Last 4 weeks"}, {"weeks": "Last 12 weeks"})
-_RANGES = ({}, {"range": "Last 7 days"}, {"range": "Last 28 days"})
+_WEEKS: tuple[dict[str, str], ...] = ({}, {"weeks": "Last 4 weeks"}, {"weeks": "Last 12 weeks"})
+_RANGES: tuple[dict[str, str], ...] = ({}, {"range": "Last 7 days"}, {"range": "Last 28 days"})
 # Each page with what it is opened with: as it is, and with the choices that make it read more.
 PAGES: Mapping[str, tuple[dict[str, str], ...]] = {
     "weekly": ({},), "automations": _WEEKS, "quality": _WEEKS, "cost": _WEEKS, "latency": _WEEKS, "leverage": ({},),

@@ -141,7 +141,8 @@ class Peak:
 
     def more_mib(self) -> float:
         """Return how much more than at the beginning that was."""
-        return max((self._peak(pid) - rss) / 2**20 for pid, rss in self._before.items())
+        most: int = max(self._peak(pid) - rss for pid, rss in self._before.items())
+        return most / 2**20
 
     @staticmethod
     def _peak(pid: int) -> int:

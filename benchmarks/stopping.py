@@ -39,7 +39,8 @@ class Stopping:
             streams += [asyncio.create_task(self._stream(http, event)) for event in begun]
             await asyncio.gather(*(event.wait() for event in begun))
         self.fewest = min(self.fewest, len(self._carrying()))
-        over, calls = asyncio.Event(), []
+        over = asyncio.Event()
+        calls: list[tuple[float, int]] = []
         callers = [asyncio.create_task(self._call(http, over, calls)) for _ in range(CALLERS)]
         await asyncio.sleep(0.2)
         at = time.monotonic()
@@ -86,7 +87,8 @@ class Stopping:
     async def _status(self, http: aiohttp.ClientSession) -> int:
         async with self._post(http, request_body(2)) as reply:
             await reply.read()
-            return reply.status
+            status: int = reply.status
+        return status
 
     def _post(self, http: aiohttp.ClientSession, body: bytes) -> Any:
         headers = {"authorization": f"Bearer {self.key}"}

@@ -13,6 +13,8 @@ settings.load_profile("ci")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep tests that share a module's fixture in one process (pytest-xdist), so that it is set up once."""
     for item in items:
+        if not isinstance(item, pytest.Function):
+            continue
         used = item._fixtureinfo.name2fixturedefs.values()
         if any(found[-1].scope == "module" for found in used) and not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group(item.location[0]))

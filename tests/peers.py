@@ -64,7 +64,7 @@ def smtp_server(**options: Any) -> Iterator[Postbox]:
     """
     postbox = Postbox()
     port = free_port()
-    given = {"hostname": "127.0.0.1", "port": port, "authenticator": _known, "auth_require_tls": False}
+    given: dict[str, Any] = {"hostname": "127.0.0.1", "port": port, "authenticator": _known, "auth_require_tls": False}
     server = Controller(postbox, **given | options)
     server.start()
     try:

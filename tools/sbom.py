@@ -49,9 +49,11 @@ def _component(found: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     """Write build/sbom.json."""
     python = python_of(ROOT / "tools" / "requirements" / "sbom.txt")
-    command = [python, "-W", "ignore", "-m", "cyclonedx_py", "requirements", "--pyproject", "pyproject.toml"]
+    command = ["-W", "ignore", "-m", "cyclonedx_py", "requirements", "--pyproject", "pyproject.toml"]
     options = ["--mc-type", "application", "--output-reproducible", "--short-PURLs", "--of", "JSON", "--sv", "1.6"]
-    made = subprocess.run([*command, *options, LOCK.name], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    made = subprocess.run(
+        [python, *command, *options, LOCK.name], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
     text = json.dumps(plain(json.loads(made)), indent=1, sort_keys=True) + "\n"
     subprocess.run([python, "-c", _CHECK], input=text, check=True, text=True)
     OUTPUT.parent.mkdir(exist_ok=True)

@@ -46,7 +46,7 @@ SCRIPTED: dict[str, Callable[[], ScriptedReply | UpstreamError]] = {
     "silent": lambda: UpstreamTimeout("late"),
     "reset": lambda: UpstreamError("gone", code="upstream_disconnected"),
 }
-REAL = {
+REAL: dict[str, list[bytes | float | str]] = {
     "whole": reply(b'{"a": 1}'),
     "refused": reply(b'{"error": {}}', 429, Retry_After="3"),
     "pieces": stream(b"data: 1\n\n", 0.05, b"data: 2\n\n", done=False),

@@ -7,7 +7,8 @@ from typing import Any
 import openai
 import pytest
 
-from policy.load import PolicyErrors, load_tree
+from policy.load import load_tree
+from policy.problems import PolicyErrors
 from tests.e2e.conftest import new_client
 from tests.e2e.wire import ASK, completion, text_chunks, usage_chunk
 from tests.running_gateway import Running, running_gateway, write_policies
@@ -67,7 +68,7 @@ def test_a_stream_keeps_its_content_filter_fields(upstream: Upstream, client: op
     first, *rest = text_chunks("Hello ", "there.")
     rest[-1]["choices"][0]["content_filter_results"] = FILTERED
     upstream.scripts.append(stream(head, first, *rest, usage_chunk()))
-    chunks = [
+    chunks: list[dict[str, Any]] = [
         each.to_dict() for each in client.chat.completions.create(model="azure/gpt-test", messages=ASK, stream=True)
     ]
     assert chunks[0]["prompt_filter_results"] == PROMPT_FILTER

@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import openai
 import pytest
@@ -69,8 +70,8 @@ def test_a_call_is_in_the_ledger_with_its_facts(product: Product, call_id: str) 
 
 def test_streams_say_what_whole_answers_say(product: Product) -> None:
     client = openai.OpenAI(base_url=product.base_url, api_key=KEY, max_retries=0)
-    messages = [{"role": "user", "content": f"Repeat this address: {SECRET}"}]
-    whole = client.chat.completions.create(model="simulated-small", messages=messages, seed=5, temperature=0)  # type: ignore[arg-type]
+    messages: Any = [{"role": "user", "content": f"Repeat this address: {SECRET}"}]
+    whole = client.chat.completions.create(model="simulated-small", messages=messages, seed=5, temperature=0)
     stream = client.chat.completions.create(
         model="simulated-small",
         messages=messages,

@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 from tools.sbom import plain
 
@@ -15,7 +16,7 @@ def test_a_bill_keeps_names_versions_and_hashes_and_no_address() -> None:
         "url": "https://registry.example/simple/a/",
         "hashes": [{"alg": "SHA-256", "content": "0a"}],
     }
-    part = {"type": "library", "name": "a", "version": "1", "purl": "pkg:pypi/a@1", "bom-ref": "line-4"}
+    part: dict[str, Any] = {"type": "library", "name": "a", "version": "1", "purl": "pkg:pypi/a@1", "bom-ref": "line-4"}
     part |= {"description": "requirements line 4 of /home/x/requirements.lock", "externalReferences": [place]}
     tool = {"name": "t", "externalReferences": [{"type": "website", "url": "https://example.com"}]}
     bom = {"components": [part], "metadata": {"component": {"name": "sluice"}, "tools": {"components": [tool]}}}

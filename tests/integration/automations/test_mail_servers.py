@@ -1,5 +1,6 @@
 """Mail out over a real SMTP server and in from a real IMAP server."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -104,7 +105,7 @@ def test_mail_from_a_mailbox_is_taken_once() -> None:
         imap.deliver(*mails, b" ")
         found = Offered()
 
-        def full(_given: Any) -> bool:
+        def full(_given: Sequence[Any], /) -> list[None]:
             raise OSError("the queue is full")
 
         with pytest.raises((OSError, Unavailable)):
@@ -122,8 +123,8 @@ def test_a_mailbox_that_cannot_be_read() -> None:
     with imap_server() as imap:
         place = ImapServer("127.0.0.1", "MAIL_USER", "MAIL_PASSWORD", imap.port, security="none")
         with pytest.raises(Refused, match="login"):
-            ImapInbox(place, ENV | {"MAIL_PASSWORD": "wrong"}).poll(lambda _given: True)
+            ImapInbox(place, ENV | {"MAIL_PASSWORD": "wrong"}).poll(Offered())
     with pytest.raises(Unavailable):
-        ImapInbox(place, ENV).poll(lambda _given: True)
+        ImapInbox(place, ENV).poll(Offered())
     with pytest.raises(Refused, match="TLS"):
-        ImapInbox(ImapServer("mail.example.com", "MAIL_USER", "MAIL_PASSWORD", security="none"), ENV).poll(bool)
+        ImapInbox(ImapServer("mail.example.com", "MAIL_USER", "MAIL_PASSWORD", security="none"), ENV).poll(Offered())

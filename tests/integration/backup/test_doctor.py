@@ -29,7 +29,7 @@ def test_what_is_read_from_both_databases(place: Place) -> None:
     place.key("any")
     with place.database() as database:
         said = read_control(database)
-        assert (len(said.keys), said.admins, said.encrypted) == (1, {"operator@localhost"}, True)
+        assert (len(said.keys), said.admins, said.encrypted) == (1, frozenset({"operator@localhost"}), True)
         assert (said.keeper, said.generation, said.tree) == (False, 0, None)
         assert read_control(database, "stranger").keys == []
         postgres = database.engine.dialect.name == "postgresql"

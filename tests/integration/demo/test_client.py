@@ -41,7 +41,7 @@ def tool(name: str, description: str, **properties: Any) -> dict[str, Any]:
     return {"type": "function", "function": {"name": name, "description": description, "parameters": parameters}}
 
 
-TOOLS = [
+TOOLS: Any = [
     tool("track_parcel", "Find where a parcel is", order_number={"type": "string"}),
     tool("issue_refund", "Refund a payment", order_number={"type": "string"}, amount={"type": "number"}),
 ]
@@ -142,7 +142,7 @@ def test_streamed_tool_calls_are_put_together_by_the_client(client: OpenAI) -> N
         tools=TOOLS,
         temperature=0,
     ) as stream:
-        call = stream.get_final_completion().choices[0].message.tool_calls[0]
+        (call,) = stream.get_final_completion().choices[0].message.tool_calls or []
     assert (call.function.name, json.loads(call.function.arguments)) == ("track_parcel", {"order_number": "8812"})
 
 

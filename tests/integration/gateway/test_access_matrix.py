@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx2 as httpx
 import pytest
-from sqlalchemy import Table, insert, select
+from sqlalchemy import Table, false, insert, select
 
 from gateway.app import create_app
 from gateway.control import erasures, legal_holds, schema, schema_reviews, snapshots, weekly
@@ -212,7 +212,7 @@ class World:
 
 
 def _rows_of(conn: Any, table: Table) -> list[Any]:
-    mine = select(table).where(table.c.tenant == OWN) if "tenant" in table.c else select(table).where(False)
+    mine = select(table).where(table.c.tenant == OWN) if "tenant" in table.c else select(table).where(false())
     return sorted(conn.execute(mine).all(), key=str)
 
 

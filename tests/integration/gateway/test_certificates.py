@@ -151,7 +151,8 @@ def test_what_no_longer_holds_is_withdrawn_once_and_said(home: Path, database: D
         with database.read() as conn:
             return withdrawn(conn)
 
-    passing = {"window": f"{made.certificate}/0.1", "certificate": made.certificate, "reason": "certified", "rate": 0.1}
+    passing: dict[str, Any] = {"certificate": made.certificate, "reason": "certified", "rate": 0.1}
+    passing["window"] = f"{made.certificate}/0.1"
     traffic.go_on(100, wrong=0.02, since_us=NOW + 30 * DAY_US, low=0.5, **passing)
     assert look() == frozenset()
     traffic.go_on(100, wrong=0.5, since_us=NOW + 31 * DAY_US, low=0.5, **passing)

@@ -11,7 +11,8 @@ from gateway.providers.scripted import ScriptedReply, json_reply, stream_reply
 from policy.problems import PolicyErrors
 from policy.snapshot import Snapshot
 from tests.e2e.wire import chunk, completion, text_chunks, usage_chunk
-from tests.integration.gateway.test_policy_blocks import World, code, headers, snapshot
+from tests.integration.gateway.test_policy_blocks import World, code, headers
+from tests.unit.gateway.making import snapshot
 
 TEMPLATE = """
 template: sorry

@@ -19,7 +19,7 @@ from tests.contract.control.clock import Clock
 from tests.integration.gateway.test_policy_blocks import World, answer, code, headers, streamed
 from tests.unit.gateway.making import Client, snapshot
 
-KEY = {"idempotency_key": "order-1"}
+KEY: dict[str, Any] = {"idempotency_key": "order-1"}
 CACHE = "cache: {mode: exact}\n"
 
 

@@ -50,7 +50,7 @@ def test_a_copy_goes_out_redacted_and_nobody_sees_its_answer(tmp_path: Path) -> 
     assert client.status == 200
     assert b"second" not in client.body
     assert made.sent(0)["messages"] == made.sent(1)["messages"]
-    assert "ada@example.com" not in made.provider.sent[1].body.decode()
+    assert b"ada@example.com" not in (made.provider.sent[1].body or b"")
     (copy,) = copies(made)
     body, (end,) = copy.body, made.ends
     assert (copy.event_id, body["call_id"], body["outcome"]) == (f"{end['call_id']}.s", end["call_id"], "ok")
@@ -60,9 +60,9 @@ def test_a_copy_goes_out_redacted_and_nobody_sees_its_answer(tmp_path: Path) -> 
     assert end["route"]["shadow"] == "second/gpt-test"
     assert len(end["attempts"]) == 1
     assert [charge[2] for charge in end["charges"]] == [round(end["cost_usd"] * 1e9)]
-    sealed = next(content for event, content in made.journal.committed if event.kind == "call.shadow")
-    assert b"the second answer" in sealed.fields["answer"]
-    assert b"eve@example.com" not in sealed.fields["answer"]
+    (sealed,) = (str(kept and kept.fields) for event, kept in made.journal.committed if event.kind == "call.shadow")
+    assert "the second answer" in sealed
+    assert "eve@example.com" not in sealed
 
 
 def test_a_streamed_call_is_copied_whole(tmp_path: Path) -> None:

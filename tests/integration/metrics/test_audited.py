@@ -23,7 +23,9 @@ class Story:
 
     async def call(self, name: str, *, run: str | None = None, **audit: Any) -> None:
         self._journal.write(begin(name))
-        body = {"confidence": 0.75, "audit": AUDIT | audit} if audit.get("drawn", True) is not None else {}
+        body: dict[str, Any] = (
+            {"confidence": 0.75, "audit": AUDIT | audit} if audit.get("drawn", True) is not None else {}
+        )
         await self._journal.commit(end(name, run=run, **body))
 
     async def outcome(self, about: str, value: Any, *, after_us: int = 10, **said: Any) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from metrics.client import Table, Watermark
-from metrics.health.measures import GROUPS, Span, evaluate, load_measures
+from metrics.health.measures import Span, evaluate, load_measures
 from metrics.record.calendar import day_of, midnight_us
+from metrics.record.counted import GROUPS
 from metrics.record.days import stretches
 from metrics.record.ledger import Ledger
 from metrics.record.queries import load_queries
@@ -97,7 +98,11 @@ def test_stages_of_long_ranges_come_from_days_too(tmp_path: Path) -> None:
     random.Random(6).shuffle(events)
     book, exactly = ledger(tmp_path / "ledger.duckdb", events, zone=ZONE), load_queries()["latency_by_stage"]
     for automation, off_us in ((None, 0), ("a1", 0), (None, DAY_US // 3), ("a1", 1)):
-        wanted = {"since": LONG.since_us + off_us, "until": LONG.until_us - 5 * off_us, "automation": automation}
+        wanted: dict[str, Any] = {
+            "since": LONG.since_us + off_us,
+            "until": LONG.until_us - 5 * off_us,
+            "automation": automation,
+        }
         with book.cursor() as cursor:
             found = Sandbox(cursor, QueryLimits()).rows(*exactly.prepare("acme", wanted))
         exact = Table(found.columns, [list(row) for row in found.rows], Watermark(0, 0))

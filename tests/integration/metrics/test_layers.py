@@ -111,7 +111,7 @@ def test_layers_are_scored_apart(tmp_path: Path, story: Story) -> None:
         story.say(f"r{number}", "retrieval.gold", None, ids=wanted)
     story.say("r3", "retrieval", "look", **LOOK)
     story.say("r3", "retrieval.cited", None, ids="kb.a", unknown=0)
-    valid = {"scores": [{"kind": "schema", "score": 1.0}, {"kind": "grounding", "score": 0.75}]}
+    valid: dict[str, Any] = {"scores": [{"kind": "schema", "score": 1.0}, {"kind": "grounding", "score": 0.75}]}
     story.run("r3", success=True, by="human", labels={"prompt": "draft@2"}, **valid)
     story.run("r2", by="human", corrected=True, labels={"prompt": "draft@2"})  # its search was empty: not the prompt's
     for attempt, status in ((1, "failed"), (2, "ok")):

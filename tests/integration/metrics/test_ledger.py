@@ -43,7 +43,7 @@ async def mixed_traffic(process: FileJournal) -> None:
     for n in range(60):
         call, ts_us = f"call_{n:03d}", TS + n * 3_600_000_000
         process.write(begin(call, ts_us))
-        body = {
+        body: dict[str, Any] = {
             "total_ms": 12.5,
             "usage": {"input_tokens": n, "output_tokens": 2},
             "stages_us": {"admit": 5, "clear": 70},

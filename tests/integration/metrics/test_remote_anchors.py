@@ -12,8 +12,8 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotoCredentials
 from moto.server import ThreadedMotoServer
 
-from metrics.proof.anchor import AnchorError, anchors_of
-from metrics.proof.anchor_remote import Credentials, S3Anchor, signed
+from metrics.proof.anchor import anchors_of
+from metrics.proof.anchor_remote import AnchorError, Credentials, S3Anchor, signed
 from metrics.proof.offline import main
 from metrics.record.ids import utc_us
 from tests.integration.metrics.otlp_collector import collecting
@@ -94,7 +94,7 @@ def test_a_wrong_secret_is_refused_and_said_without_it(bucket: tuple[str, Creden
 def test_requests_are_signed_as_amazons_own_library_signs_them(url: str) -> None:
     now_us, by = 1_790_000_000_000_000, Credentials("AKID", "secret", "token", "eu-central-1")
     ours = signed("PUT", url, b"note", by, now_us)
-    path = urllib.request.quote(url, safe=":/~")
+    path = urllib.parse.quote(url, safe=":/~")
     theirs = AWSRequest("PUT", path, data=b"note", headers={"x-amz-content-sha256": ours["x-amz-content-sha256"]})
     auth = S3SigV4Auth(BotoCredentials(by.key_id, by.secret, by.token), "s3", by.region)
     theirs.context.update(timestamp=ours["x-amz-date"], payload_signing_enabled=True)

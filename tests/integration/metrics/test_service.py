@@ -141,7 +141,9 @@ def test_every_question_is_answered_for_the_tokens_tenant_alone(tmp_path: Path) 
 def test_every_route_but_health_wants_a_token(recorder: Recorder) -> None:
     app = create_app(Service(recorder))
     add_metrics(app, lambda: (), Service(recorder).grant)
-    asked = {f"{next(iter(route.methods))} {route.path}" for route in app.routes if isinstance(route, Route | APIRoute)}
+    asked = {
+        f"{next(iter(route.methods or ()))} {route.path}" for route in app.routes if isinstance(route, Route | APIRoute)
+    }
     wanting = {"POST /v1/query/{name}", "GET /v1/content/{event_id}"}
     assert asked - wanting == {"GET /healthz", "GET /readyz", "GET /status", "GET /metrics"}
     with serving(recorder) as address:

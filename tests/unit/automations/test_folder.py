@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,7 @@ def test_a_file_stays_until_every_row_was_handed_over(tmp_path: Path) -> None:
     source = Folder(tmp_path, ".jsonl", json_lines(Row))
     dropped(tmp_path, "a.jsonl", b'{"id": "1", "seats": 2}\n{"id": "2", "seats": 2}\n')
 
-    def full(given: Any) -> bool:
+    def full(given: Sequence[Any], /) -> list[None]:
         raise OSError("the queue is full")
 
     with pytest.raises(OSError, match="full"):

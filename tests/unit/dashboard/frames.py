@@ -44,7 +44,7 @@ ALERT_BODY = '{"snapshot": "0123456789abcdef", "share": 0.8, "cap": 2000000000, 
 ALERT = {"ts_us": TS, "actor": "keeper", "automation": "triage", "body": ALERT_BODY}
 
 
-STATE = {
+STATE: dict[str, Any] = {
     "budgets": [{"whose": "team:support", "unit": "usd", "period": "day", "alerted": 0.8, "cap": 2_000_000_000,
                  "spent": 1_250_000_000, "leased": 50_000_000, "period_us": TS, "until_us": TS}],
     "splits": [{"policy": "support", "split": "canary", "share": 0.3, "since_us": TS, "reason": "measures hold"}],
@@ -133,10 +133,8 @@ def empty() -> MemoryData:
     found = busy(0, {"breakers": []})
     found.frames |= dict.fromkeys(("measure volume", *MEASURES), figures()) | {"faults": rows(columns=tuple(FAULT))}
     found.state = {}
-    found.frames |= {
-        name: rows(columns=tuple(kind))
-        for name, kind in {"policies": POLICY, "observed": OBSERVED, "events": ALERT, "shadows": SHADOW}.items()
-    }
+    none: dict[str, dict[str, Any]] = {"policies": POLICY, "observed": OBSERVED, "events": ALERT, "shadows": SHADOW}
+    found.frames |= {name: rows(columns=tuple(kind)) for name, kind in none.items()}
     return found
 
 

@@ -83,7 +83,7 @@ def test_the_gateway_hears_which_browser_signs_in() -> None:
 
 
 def test_a_gateway_behind_https_is_spoken_to_in_tls() -> None:
-    first = []
+    first: list[bytes] = []
 
     def hear() -> None:
         connection, _ = listener.accept()

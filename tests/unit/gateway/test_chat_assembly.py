@@ -72,7 +72,7 @@ def test_usage_is_kept_and_a_second_finish_counts_once() -> None:
 
 
 def test_calls_out_of_order_and_values_that_change_their_shape_do_no_harm() -> None:
-    said = [
+    said: list[dict[str, Any]] = [
         {"tool_calls": [{"index": 2, "id": "c", "function": {"name": "h", "arguments": "{"}}]},
         {"tool_calls": [{"index": 0, "id": "a", "function": {"name": "f", "arguments": ""}}, {"id": "no number"}]},
         {"tool_calls": [{"index": 2, "id": None, "function": {"arguments": "}"}}], "odd": {"a": "x", "b": None}},

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from gateway.errors import UpstreamDown, UpstreamError, UpstreamRefused, UpstreamTimeout
 from gateway.resilience.retry import Chances, Failed, Left, asked_s, decide, failed, wait_s
+from policy.blocks_routing import Cause
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
-WORTH = ("timeout", "rate_limited", "server_error", "unavailable")
+WORTH: tuple[Cause, ...] = ("timeout", "rate_limited", "server_error", "unavailable")
 PLENTY = Left(retries=2, seconds=60, budget=True)
 
 
@@ -55,7 +56,7 @@ def test_what_follows_a_failure(why: Failed, left: Left, action: str, reason: st
         (UpstreamRefused("", status=400, code="context_length_exceeded", retryable=False), "context_length", False),
     ],
 )
-def test_why_a_try_failed(error: UpstreamError, cause: str, stays: bool) -> None:
+def test_why_a_try_failed(error: UpstreamError, cause: Cause, stays: bool) -> None:
     assert failed(error, NOW, output=False) == Failed(cause, None, False, stays)
 
 

@@ -166,7 +166,11 @@ def test_a_look_that_takes_long_is_followed_by_a_long_rest(lease: Lease) -> None
         now_s[0] += 0.5
 
     act = sparing(look, lambda: now_s[0])
+
+    async def acted() -> None:
+        await act(lease)
+
     for _ in range(24):
-        asyncio.run(act(lease))
+        asyncio.run(acted())
         now_s[0] += 1.0
     assert looks == [100.0, 110.5, 121.0]

@@ -1,5 +1,7 @@
 """Comparisons: known values of the tests, and no surprise at the edges."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,8 @@ from metrics.health.compare import Slices, compare, fisher
 def days(k: list[int], n: list[int], each: int = 1) -> Slices:
     """Days of runs of `each` calls that all end alike."""
     counted, of = np.array(k, float), np.array(n, float)
-    return Slices(counted, of, counted * each, counted * each, of * each)
+    sums: list[Any] = [counted, of, counted * each, counted * each, of * each]
+    return Slices(*sums)
 
 
 @pytest.mark.parametrize(

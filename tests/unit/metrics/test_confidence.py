@@ -28,10 +28,12 @@ def rows(n: int, *, error_rate: float, window: str = "none/1", seed: int = 0, **
     rng = np.random.default_rng(seed)
     scores = rng.random(n)
     errors = np.where(scores > 0.5, rng.random(n) < error_rate / 10, rng.random(n) < 2 * error_rate)
-    row = {"step": None, "prompt": None, "model": "m", "scorer": "0" * 12, "policy": "1" * 12, "automation": "triage"}
-    row |= {"window": window, "rate": 1.0, "certificate": None, "reason": "absent", "deadline_us": 10**15}
+    row: dict[str, Any] = {"step": None, "prompt": None, "model": "m", "scorer": "0" * 12, "policy": "1" * 12}
+    row |= {"window": window, "rate": 1.0, "certificate": None, "reason": "absent", "automation": "triage"}
     return [
-        row | {"call_id": f"call_{i:x}", "end_us": i * 10**6, "score": float(s), "error": bool(e)} | more
+        row
+        | {"call_id": f"call_{i:x}", "end_us": i * 10**6, "deadline_us": 10**15, "score": float(s), "error": bool(e)}
+        | more
         for i, (s, e) in enumerate(zip(scores, errors, strict=True))
     ]
 

@@ -8,7 +8,7 @@ import pytest
 
 from redaction.redactor import Redactor
 from redaction.screen import Screen
-from redaction.types import Blocked, RedactionFailed, Vault
+from redaction.types import Blocked, RedactionFailed, ScreenedBody, Vault
 from tests.unit.redaction.conftest import FINISH, chat, clear, delta, make, streamed, whole
 
 VALUE = 'line one\n"two" john@example.com'
@@ -66,7 +66,7 @@ def test_tool_arguments_stay_json_and_calls_do_not_mix(redactor: Redactor, vault
 def test_whole_tool_arguments_and_json_content(redactor: Redactor, vault: Vault) -> None:
     mark = next(mark for mark in vault.values if "PASSWORD" in mark)
     vault.json_mode = True
-    message = {
+    message: dict[str, Any] = {
         "content": json.dumps({"a": mark}),
         "tool_calls": [{"id": "call_1", "function": {"name": "f", "arguments": json.dumps({"a": mark})}}],
     }
@@ -103,7 +103,7 @@ def test_close_gives_what_is_held_when_a_stream_breaks_off(redactor: Redactor) -
 
 def test_choices_are_apart(redactor: Redactor) -> None:
     screen = redactor.screen(Vault(), "chat.completions")
-    bodies = []
+    bodies: list[ScreenedBody] = []
     for chars in zip("a 415-555-0132. ", "b bob@x.example.", strict=True):
         for index, char in enumerate(chars):
             event = {"choices": [{"index": index, "delta": {"content": char}, "finish_reason": None}]}

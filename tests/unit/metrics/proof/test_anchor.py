@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from metrics.proof.anchor import Anchorage, AnchorError, FolderAnchor, GitAnchor, anchors_of
+from metrics.proof.anchor import Anchorage, FolderAnchor, GitAnchor, anchors_of
+from metrics.proof.anchor_remote import AnchorError
 from metrics.proof.notes import Checkpoint
 from metrics.proof.offline import main
 from metrics.proof.pack import verifier

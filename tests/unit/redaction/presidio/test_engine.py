@@ -1,6 +1,7 @@
 """Presidio hosts the very recognizer that runs without it, beside the recognizers a policy enables."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import spacy
@@ -60,7 +61,8 @@ def test_a_light_process_refuses_what_it_cannot_do(names: Names) -> None:
 
 def test_an_installed_spacy_pipeline_can_be_used(engine: PresidioEngine, tmp_path: Path) -> None:
     nlp = spacy.blank("en")
-    nlp.add_pipe("entity_ruler").add_patterns([{"label": "PERSON", "pattern": "Zorblax"}])
+    ruler: Any = nlp.add_pipe("entity_ruler")
+    ruler.add_patterns([{"label": "PERSON", "pattern": "Zorblax"}])
     nlp.to_disk(tmp_path / "pipeline")
     query = Query("off", "en", (f"spacy:{tmp_path / 'pipeline'}",))
     assert [(e.kind, e.start) for e in engine.find("I met Zorblax", query)] == [("PERSON", 6)]
