@@ -124,6 +124,7 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._grace_s, self._deadline, self._serves = grace_s, math.inf, serves
         self._asked: set[int] = set()
+        self._stopping = asyncio.Event()
         self._last = threading.Timer(grace_s + _LAST_S, os._exit, (1,))
         self._last.daemon = True
 
@@ -131,6 +132,11 @@ class Server(uvicorn.Server):
         """Listen, and say so."""
         await super().startup(sockets)
         self._serves()
+
+    async def main_loop(self) -> None:
+        """Serve until told to stop. uvicorn looks ten times a second whether it was; here it is told."""
+        await self.on_tick(0)
+        await self._stopping.wait()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -176,6 +182,7 @@ class Server(uvicorn.Server):
         self.force_exit = number in self._asked
         self._asked.add(number)
         self.should_exit = True
+        self._stopping.set()
 
 
 def _queued(listener: socket.socket) -> list[socket.socket]:

@@ -155,6 +155,10 @@ class Database:
         with self._connected(_UPKEEP) as conn:
             yield conn
 
+    def resting_connection(self) -> Connection:
+        """Return a connection without a transaction; whoever asked for it closes it."""
+        return self.engine.connect().execution_options(**_UPKEEP[self.engine.dialect.name])
+
     def close(self) -> None:
         """Close all idle connections."""
         self.engine.dispose()

@@ -1,9 +1,9 @@
-"""How a worker learns what changed: one query for one number, ten times a second."""
+"""How a worker learns what changed: one number, asked for ten times a second."""
 
 import asyncio
 import logging
+import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.control.database import Database, Position, continues, position
 from gateway.control.errors import ControlUnavailable
+from gateway.control.pulse import Pulse
 
 INTERVAL_S: Final = 0.1
 EVERYTHING: Final = -1
@@ -35,6 +36,7 @@ class ChangeWatch:
         self._database = database
         self._watched = tuple(watched)
         self._interval_s = interval_s
+        self._pulse = Pulse(database)
         self._seen: Position | None = None
         self._stale_since: datetime | None = None
 
@@ -63,15 +65,21 @@ class ChangeWatch:
         return followed
 
     async def run(self) -> None:
-        """Look for ever, in a thread of its own: no other slow work can delay a revocation."""
-        loop = asyncio.get_running_loop()
-        thread = ThreadPoolExecutor(1, thread_name_prefix="changes")
+        """Look for ever, in a thread of its own: no other slow work can delay a revocation, and calls no look."""
+        stop = threading.Event()
+        threading.Thread(target=self._follow, args=(stop,), name="changes", daemon=True).start()
         try:
-            while True:
-                await loop.run_in_executor(thread, self.check)
-                await asyncio.sleep(self._interval_s)
+            await asyncio.get_running_loop().create_future()
         finally:
-            thread.shutdown(wait=False, cancel_futures=True)
+            stop.set()
+
+    def _follow(self, stop: threading.Event) -> None:
+        in_step = False
+        while not stop.is_set():
+            if self._pulse.beats() or not in_step:
+                in_step = self.check()
+            stop.wait(self._interval_s)
+        self._pulse.close()
 
     def _look(self) -> bool:
         with self._database.read() as conn:

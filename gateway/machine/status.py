@@ -12,7 +12,7 @@ from typing import Any, Final
 from gateway.machine.running import alive
 
 FOLDER: Final = "status"
-_EVERY_S: Final = 0.1
+_EVERY_S: Final = 0.25
 _HEARTBEAT_S: Final = 5.0
 _STALE_S: Final = 15.0
 
