@@ -1,15 +1,15 @@
-"""The simulated provider as an ASGI application: chat completions, embeddings, models."""
+"""The simulated provider as an ASGI application: chat completions, legacy completions, embeddings, models."""
 
 import datetime as dt
 import json
 import uuid
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from demo.provider import legacy, schema, wire
 from demo.provider import request as requests
-from demo.provider import schema, wire
 from demo.provider.clock import Clock
 from demo.provider.embed import embeddings
 from demo.provider.errors import WireError
@@ -44,15 +44,38 @@ class Memory:
         return seen
 
 
+Answered = tuple[wire.Envelope, ChatRequest, Sequence[Answer], wire.Usage]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How one endpoint is asked, and how it writes down what a model answered."""
+
+    prefix: str
+    asked_in: str
+    whole: Callable[[*Answered], dict[str, Any]]
+    chunks: Callable[[*Answered], Iterator[dict[str, Any]]]
+
+
+_CHAT = Shape("chatcmpl", "messages", wire.whole, wire.chunks)
+_LEGACY = Shape("cmpl", "prompt", legacy.whole, legacy.chunks)
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """One answer ready to be sent."""
 
+    shape: Shape
     request: ChatRequest
     envelope: wire.Envelope
     answers: list[Answer]
     used: wire.Usage
     pace: Pace
+
+    @property
+    def answered(self) -> Answered:
+        """What a shape writes down."""
+        return self.envelope, self.request, self.answers, self.used
 
 
 class Provider:
@@ -86,6 +109,8 @@ class Provider:
             await reply.json(200, self._row(self._model(route[1].removeprefix("/models/")).name))
         elif route == ("POST", "/chat/completions"):
             await self._chat(await _body(receive), reply)
+        elif route == ("POST", "/completions"):
+            await self._answer(legacy.parse(await _body(receive)), _LEGACY, reply)
         elif route == ("POST", "/embeddings"):
             await self._embed(await _body(receive), reply)
         else:
@@ -111,14 +136,17 @@ class Provider:
 
     async def _chat(self, body: Any, reply: "Reply") -> None:
         request = requests.parse(body)
-        model = self._model(request.model)
         if request.format.get("type") == "json_schema":
             schema.load(request.format.get("json_schema", {}).get("schema"))
+        await self._answer([request], _CHAT, reply)
+
+    async def _answer(self, asked: Sequence[ChatRequest], shape: Shape, reply: "Reply") -> None:
+        model = self._model(asked[0].model)
         fault = self._faults.draw()
         if await self._refused(fault, reply):
             return
-        plan = self._plan(request, model, slow=fault == "slow")
-        if request.stream:
+        plan = self._plan(asked, model, shape, slow=fault == "slow")
+        if plan.request.stream:
             await self._stream(plan, reply, cut=fault == "cut")
         else:
             await self._whole(plan, reply, cut=fault == "cut")
@@ -131,21 +159,26 @@ class Provider:
             await reply.json(500, WireError(500, "The server had an error (simulated).", None, None).body())
         return fault in {"rate_limit", "server_error"}
 
-    def _plan(self, request: ChatRequest, model: Model, *, slow: bool) -> Plan:
-        prompt = wire.prompt_tokens(request)
-        if prompt > model.context_tokens:
-            sentence = f"This model's maximum context length is {model.context_tokens} tokens, {prompt} were given."
-            raise WireError(400, sentence, "messages", "context_length_exceeded")
-        own = f"{self._seed}:{request.digest}"
-        repeat = self._memory.count(own)
+    def _plan(self, asked: Sequence[ChatRequest], model: Model, shape: Shape, *, slow: bool) -> Plan:
+        prompts = [wire.prompt_tokens(request) for request in asked]
+        if max(prompts) > model.context_tokens:
+            sentence = (
+                f"This model's maximum context length is {model.context_tokens} tokens, {max(prompts)} were given."
+            )
+            raise WireError(400, sentence, shape.asked_in, "context_length_exceeded")
         now = dt.datetime.fromtimestamp(self._clock.now_s(), dt.UTC)
-        answers = model.answer(request, own if request.seed is not None else f"{own}:{repeat}", now.date())
-        pace = model.latency.draw(f"{own}:{repeat}", self._pace_scale)
+        owns = [f"{self._seed}:{request.digest}" for request in asked]
+        repeats = [self._memory.count(own) for own in owns]
+        answers = []
+        for request, own, repeat in zip(asked, owns, repeats, strict=True):
+            answers += model.answer(request, own if request.seed is not None else f"{own}:{repeat}", now.date())
+        pace = model.latency.draw(f"{owns[0]}:{repeats[0]}", self._pace_scale)
         return Plan(
-            request=request,
-            envelope=wire.Envelope(f"chatcmpl-{uuid.uuid4().hex[:24]}", int(now.timestamp()), model.name),
+            shape=shape,
+            request=asked[0],
+            envelope=wire.Envelope(f"{shape.prefix}-{uuid.uuid4().hex[:24]}", int(now.timestamp()), model.name),
             answers=answers,
-            used=wire.usage(prompt, self._cached_tokens(request, prompt), answers),
+            used=wire.usage(sum(prompts), self._cached_tokens(asked[0], prompts[0]), answers),
             pace=pace.slower(SLOW_FACTOR) if slow else pace,
         )
 
@@ -160,7 +193,7 @@ class Provider:
     async def _whole(self, plan: Plan, reply: "Reply", *, cut: bool) -> None:
         tokens = max(answer.tokens() for answer in plan.answers)
         await self._clock.sleep(plan.pace.total_s(tokens))
-        body = json.dumps(wire.whole(plan.envelope, plan.request, plan.answers, plan.used), ensure_ascii=False).encode()
+        body = json.dumps(plan.shape.whole(*plan.answered), ensure_ascii=False).encode()
         await reply.start(200, "application/json", {"openai-processing-ms": f"{1000 * plan.pace.total_s(tokens):.0f}"})
         await reply.part(body[: len(body) // 2] if cut else body)
         if not cut:
@@ -170,7 +203,7 @@ class Provider:
         left = self._faults.cut_after(plan.answers[0].tokens()) if cut else -1
         await self._clock.sleep(plan.pace.first_token_s)
         await reply.start(200, "text/event-stream; charset=utf-8", {"cache-control": "no-cache"})
-        for event in wire.chunks(plan.envelope, plan.request, plan.answers, plan.used):
+        for event in plan.shape.chunks(*plan.answered):
             if left == 0:
                 return  # an application that returns without ending its body has its connection closed
             left -= 1

@@ -196,6 +196,39 @@ def test_json_mode_gives_an_object(client: OpenAI) -> None:
     assert json.loads(said.choices[0].message.content) == {"name": "Bob Stone", "company": "Acme Ltd"}
 
 
+def test_a_legacy_completion_is_written_by_the_same_models(client: OpenAI) -> None:
+    asked: Any = {"model": "simulated-large", "prompt": TICKET, "seed": 7, "logprobs": 2, "max_tokens": 60}
+    said = client.completions.create(**asked, n=2)
+    assert (said.object, [choice.index for choice in said.choices]) == ("text_completion", [0, 1])
+    first = said.choices[0]
+    assert "".join(first.logprobs.tokens) == first.text
+    places = zip(first.logprobs.text_offset, first.logprobs.tokens, strict=True)
+    assert all(first.text.startswith(token, at) for at, token in places)
+    assert {len(top) for top in first.logprobs.top_logprobs} <= {1, 2}  # the model may know only one
+    assert said.usage.completion_tokens == sum(len(choice.logprobs.tokens) for choice in said.choices)
+    texts = ["", ""]
+    ends: list[str | None] = [None, None]
+    offsets: list[list[int]] = [[], []]
+    for event in client.completions.create(**asked, n=2, stream=True, stream_options={"include_usage": True}):
+        for choice in event.choices:
+            texts[choice.index] += choice.text
+            ends[choice.index] = choice.finish_reason or ends[choice.index]
+            offsets[choice.index] += choice.logprobs.text_offset if choice.logprobs else []
+    assert (texts, ends) == ([each.text for each in said.choices], [each.finish_reason for each in said.choices])
+    assert offsets == [each.logprobs.text_offset for each in said.choices]
+    assert event.usage == said.usage
+
+
+def test_several_legacy_prompts_are_answered_in_order_and_briefly(client: OpenAI) -> None:
+    said = client.completions.create(model="simulated-large", prompt=[TICKET, f"{ORDER}\n\n{REFUND}"], n=2)
+    assert [choice.index for choice in said.choices] == [0, 1, 2, 3]
+    assert said.usage is not None
+    assert said.usage.completion_tokens <= 4 * 16  # as the wire has it where no number is named
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.completions.create(model="simulated-large", prompt="Hello", echo=True)
+    assert refused.value.param == "echo"
+
+
 def test_embeddings_in_the_clients_own_encoding(client: OpenAI) -> None:
     said = client.embeddings.create(model="simulated-small", input=["one parcel", "one invoice"], dimensions=64)
     plain = client.embeddings.create(
