@@ -122,8 +122,9 @@ def erase(*, tenant: str, basis: str, reference: str | None, yes: bool, as_json:
             target = made.erasable(by, Wanted(**person))
         except RecorderError as error:
             raise Sentence(f"Whether a legal hold keeps this cannot be told: {error}.") from error
-        if not yes:
-            click.confirm(f"Erase {_words(Found(target).counts)}?", abort=True)
+        counts = Found(target).counts
+        if not yes and any(counts.values()):
+            click.confirm(f"Erase {_words(counts)}?", abort=True)
         asked = erasures.request(made.database, by, target, basis, reference)
         stores = local_stores(made.database, made.keystore, settings.data)
         eraser = Eraser(made.database, stores, ErasureList(settings.data), "sluice subjects")

@@ -1,11 +1,12 @@
 """What reviewers and callers do with a review: read it, edit it, and get its output."""
 
 import asyncio
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
+
+import orjson
 
 from gateway.call import Compiled
 from gateway.control.database import Database
@@ -152,7 +153,7 @@ def _knows_its_placeholders(kept: Kept, text: str) -> None:
     Raises:
         InvalidInput: there is one.
     """
-    told = EXACTLY.findall(json.dumps([kept.request, kept.answer], ensure_ascii=False))
+    told = EXACTLY.findall(orjson.dumps([kept.request, kept.answer]).decode())
     unknown = sorted({*EXACTLY.findall(text)}.difference(kept.values, told))
     if unknown:
         wrong = f"{unknown[0]} stands for nothing in this review: take a placeholder of its request or answer, or none."

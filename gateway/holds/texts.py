@@ -12,6 +12,7 @@ from gateway.control.database import Database
 from gateway.control.reviews import CONTENT, NOTE, OUTPUT, Review
 from gateway.sealer import Sealer
 from gateway.wire.endpoint import Json
+from gateway.wire.numbers import loads
 
 REVIEWS: Final = "gateway/reviews"  # what their texts are sealed for
 
@@ -69,7 +70,7 @@ class ReviewTexts:
     def _open(self, review: Review, kind: str, name: str) -> Any:
         item = sealed.get(self.database, review.tenant, kind, name)
         raw = None if item is None else self.sealer.open(review.tenant, f"{kind}\0{review.review_id}", item.ciphertext)
-        return None if raw is None else orjson.loads(raw)
+        return None if raw is None else loads(raw)
 
 
 def kept_of(judged: Judged, fallback: Json | None) -> Kept:

@@ -49,15 +49,19 @@ def only_one(settings: Settings) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             lock.seek(0)
-            pid = lock.read().strip() or "unknown"
-            sentence = (
-                f"is {settings.data}, which another `sluice up` uses (process {pid}); stop it or set another folder."
-            )
+            other = _other(lock.read().strip(), address_of(settings, "gateway"))
+            sentence = f"is {settings.data}, which another `sluice up` uses{other}; stop it or set another folder."
             raise SettingsError("SLUICE_DATA", sentence) from error
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
         yield
+
+
+def _other(pid: str, url: str | None) -> str:
+    """Say which one, where that is known: one that begins at this moment may not have said it yet."""
+    known = [f"process {pid}"] * (pid.isdigit() and alive(int(pid))) + [url or ""] * bool(url)
+    return f" ({', '.join(known)})" if known else ""
 
 
 @contextmanager

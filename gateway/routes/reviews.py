@@ -2,7 +2,8 @@
 
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
+import orjson
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.admission import KeyDirectory, Limits, authenticate, refuse_loops
@@ -78,7 +79,7 @@ def router(desk: ReviewDesk, directory: KeyDirectory) -> APIRouter:
     _add_stops(routes, desk.database)
 
     @routes.get("/v1/holds/{review_id}")
-    def hold(review_id: str, request: Request) -> dict[str, Any]:
+    def hold(review_id: str, request: Request) -> Response:
         """Return a held answer of the caller's own automation: its state, and once it is released the answer."""
         headers = dict(request.scope["headers"])
         refuse_loops(headers)
@@ -87,7 +88,8 @@ def router(desk: ReviewDesk, directory: KeyDirectory) -> APIRouter:
         if review.kind != "hold" or review.automation != holder.facts.automation:
             raise NotFound(_MISSING)
         shown = _state(review)
-        return {"id": review_id, "object": "hold", **shown, "call_id": review.call_id, "answer": desk.output(review)}
+        held = {"id": review_id, "object": "hold", **shown, "call_id": review.call_id}
+        return _exact(held | {"answer": desk.output(review)})
 
     return routes
 
@@ -103,7 +105,7 @@ def _add_reading(routes: APIRouter, desk: ReviewDesk) -> None:
         return {"object": "list", "data": [_summary(each) for each in listed(desk.database, by.tenant, wanted)]}
 
     @routes.get("/reviews/{review_id}")
-    def one(review_id: str, by: Identity = reviewer) -> dict[str, Any]:
+    def one(review_id: str, by: Identity = reviewer) -> Response:
         """Return a review with its redacted texts."""
         review = desk.find(by.tenant, review_id)
         kept, edit = desk.texts.kept(review), desk.texts.edit(review)
@@ -114,7 +116,7 @@ def _add_reading(routes: APIRouter, desk: ReviewDesk) -> None:
             texts["calls"] = [call._asdict() for call in called(kept.answer)]
             texts |= {"findings": kept.findings, "scores": kept.scores, "fallback": kept.fallback}
         edited = None if edit is None else "\n\n".join(said.texts(edit))
-        return _summary(review) | texts | {"edit": edited, "comments": desk.texts.notes(review)}
+        return _exact(_summary(review) | texts | {"edit": edited, "comments": desk.texts.notes(review)})
 
     @routes.post("/reviews/{review_id}/reveal")
     def reveal(review_id: str, by: Identity = reviewer) -> dict[str, Any]:
@@ -186,6 +188,11 @@ def _add_stops(routes: APIRouter, database: Database) -> None:
 def _summary(review: Review) -> dict[str, Any]:
     shown = {name: getattr(review, name) for name in _SUMMARY}
     return {"object": "review", "id": review.review_id, **shown, **_times(review)}
+
+
+def _exact(value: dict[str, Any]) -> Response:
+    """Write an answer as its provider wrote it: numbers beyond 64 bits, too (`gateway.wire.numbers`)."""
+    return Response(orjson.dumps(value), media_type="application/json")
 
 
 def _state(review: Review) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx2
 import openai
+import orjson
 import pytest
 
 from tests.e2e.responses_wire import message, response
@@ -63,13 +64,14 @@ def test_other_choices_and_tool_calls_outlive_an_edit(open_office: Open, upstrea
     first = completion({"content": "One.", "tool_calls": calls})
     second = {"index": 1, "message": {"role": "assistant", "content": "Two."}, "finish_reason": "stop"}
     first["choices"][0]["finish_reason"] = "tool_calls"
-    first["choices"].append(second)
+    first["choices"].append(second | {"seed": orjson.Fragment(str(2**64 + 1))})
     upstream.default = lambda _request: reply(first)
     kept, dropped = held(office, n=2), held(office, n=2)
     assert office.call("GET", f"/reviews/{kept}")["texts"] == ["One.", "Two."]
     assert edit(office, kept, "More", choice=2)["error"]["param"] == "choice"
     edit(office, kept, "First.")
     one, two = polled(office, kept)["choices"]
+    assert two["seed"] == 2**64 + 1
     assert (one["message"]["content"], one["finish_reason"], one["message"]["tool_calls"]) == (
         "First.",
         "tool_calls",

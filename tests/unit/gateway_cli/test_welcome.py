@@ -1,5 +1,6 @@
 """What `sluice up` tells once all is ready: a key only when it is new, a link only with a dashboard."""
 
+import os
 import shlex
 import stat
 import subprocess
@@ -91,12 +92,13 @@ def test_without_a_dashboard_there_is_no_link(tmp_path: Path) -> None:
 def test_one_data_folder_serves_one_supervisor(tmp_path: Path) -> None:
     settings = load({}, tmp_path)
     make_data_folder(settings)
-    with (
-        only_one(settings),
-        pytest.raises(SettingsError, match=r"SLUICE_DATA is .* another `sluice up` uses"),
-        only_one(settings),
-    ):
-        pass
+    which = rf"SLUICE_DATA is .* another `sluice up` uses \(process {os.getpid()}, http://127.0.0.1:1\); stop it"
+    with only_one(settings), published(settings, {"gateway": "http://127.0.0.1:1"}):
+        with pytest.raises(SettingsError, match=which), only_one(settings):
+            pass
+        (settings.data / "up.lock").write_text("")  # one that has only just begun
+        with pytest.raises(SettingsError, match=r"uses \(http://127.0.0.1:1\); stop it"), only_one(settings):
+            pass
     with only_one(settings):
         pass
 
