@@ -63,7 +63,7 @@ def compared(db: duckdb.DuckDBPyConnection, journal: Path) -> Iterator[Problem]:
 
 def _differences(db: duckdb.DuckDBPyConnection, rows: Rows, first: int, last: int) -> Iterator[Problem]:
     """Compare the rows of a stretch of numbers, table by table."""
-    expected = dict(rows.tables())
+    expected = rows.tables()
     for table in TABLES:
         sql = f"SELECT * FROM {table} WHERE seq BETWEEN ? AND ?"  # noqa: S608 - the name is one of ours
         found = _by_seq(db.execute(sql, [first, last]).fetchall())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
@@ -30,6 +30,7 @@ BUCKETS = (
     "image_output_tokens",
 )
 _MAX = 2**63
+_AGE_MS = 1e12  # no call takes thirty years
 
 
 def _text(value: object) -> str | None:
@@ -39,7 +40,7 @@ def _text(value: object) -> str | None:
 def _whole(value: object) -> int | None:
     if type(value) is float and value.is_integer():
         value = int(value)
-    return value if type(value) is int and -_MAX < value < _MAX else None
+    return value if type(value) is int and -_MAX <= value < _MAX else None
 
 
 def _number(value: object) -> float | None:
@@ -66,8 +67,11 @@ CALL_COLUMNS = (
     *_CALL_FIELDS, *BUCKETS, *(f"{stage}_us" for stage in STAGES), "attempts", "prompt", "reused", "judge_usd",
     "retried_usd", "version", "schema_score", "grounding", "marks", "detail",
 )  # fmt: skip
-_FITTING: Mapping[Callable[[object], Any], type] = {_text: str, _flag: bool, _number: float}  # fit as they are
-_FIELDS = tuple((name, _FITTING.get(fit), fit) for name, fit in _CALL_FIELDS.items())
+_NONE: type = type(None)
+_FITTING: Mapping[Callable[[object], Any], frozenset[type]] = {  # types of values that fit as they are
+    _text: frozenset({str, _NONE}), _flag: frozenset({bool, _NONE}), _number: frozenset({float, _NONE}),
+    _whole: frozenset({int, _NONE}),
+}  # fmt: skip
 _COLUMNS = frozenset({"call_id", "usage", "stages_us", "attempts", "entities", *_CALL_FIELDS})
 # What few calls have in their detail; whoever asks for it reads the details of those alone.
 _MARKED: Mapping[str, type] = {
@@ -79,20 +83,25 @@ _OUTCOME_WORDS = frozenset({"success", "failure", "override", "approved", "edite
 
 @dataclass(slots=True)
 class Rows:
-    """Rows by table, ready to be appended."""
+    """What events say, by table, ready to be inserted. The ends of calls are told apart column by column."""
 
     events: list[Row] = field(default_factory=list)
     posted: list[Row] = field(default_factory=list)
-    calls: list[Row] = field(default_factory=list)
+    calls: list[tuple[int, Event]] = field(default_factory=list)
     attempts: list[Row] = field(default_factory=list)
     entities: list[Row] = field(default_factory=list)
     outcomes: list[Row] = field(default_factory=list)
     contents: list[Row] = field(default_factory=list)
 
-    def tables(self) -> Iterable[tuple[str, list[Row]]]:
-        """Return the tables that have rows."""
-        named = ((name, getattr(self, name)) for name in self.__slots__)
-        return [(name, rows) for name, rows in named if rows]
+    def columns(self) -> Iterator[tuple[str, list[Sequence[Any]]]]:
+        """Yield the tables that have rows, with their columns."""
+        for name in self.__slots__:
+            if rows := getattr(self, name):
+                yield name, _call_columns(rows) if name == "calls" else list(zip(*rows, strict=True))
+
+    def tables(self) -> dict[str, list[Row]]:
+        """Return the tables that have rows, with their rows."""
+        return {name: list(zip(*columns, strict=True)) for name, columns in self.columns()}
 
     def add(self, seq: int, segment: str, line: Line) -> None:
         """Add all rows of one event; what stands in for a record that was taken out has none."""
@@ -108,11 +117,9 @@ class Rows:
             self.outcomes.append(_outcome_row(seq, event))
 
     def _add_call(self, seq: int, event: Event) -> None:
-        call_id, start_us = call_of(event), started(event)
-        key = (seq, call_id, event.tenant, event.automation, start_us)
-        attempts = [item for item in _list(event.body.get("attempts")) if type(item) is dict]
-        self.calls.append(_call_row(seq, event, call_id, start_us, attempts))
-        self.attempts.extend([_attempt_row(key, n, item) for n, item in enumerate(attempts, 1)])
+        self.calls.append((seq, event))
+        key = (seq, call_of(event), event.tenant, event.automation, started(event))
+        self.attempts.extend([_attempt_row(key, n, item) for n, item in enumerate(_tries(event.body), 1)])
         for side, kinds in _map(event.body.get("entities")).items():
             self.entities.extend([(*key, side, kind, _whole(count) or 0) for kind, count in _map(kinds).items()])
 
@@ -134,7 +141,8 @@ def call_of(event: Event) -> str:
 
 def started(event: Event) -> int:
     """Return when a call began: its end is stamped, its length is known."""
-    return event.ts_us - int((_number(event.body.get("total_ms")) or 0.0) * 1000)
+    total_ms = _number(event.body.get("total_ms")) or 0.0
+    return event.ts_us - int(total_ms * 1000) if abs(total_ms) < _AGE_MS else event.ts_us
 
 
 def _event_row(seq: int, segment: str, line: Line) -> Row:
@@ -144,18 +152,56 @@ def _event_row(seq: int, segment: str, line: Line) -> Row:
     return (seq, event.event_id, event.kind, event.ts_us, event.tenant, event.automation, event.run, event.step, *ends)
 
 
-def _call_row(seq: int, event: Event, call_id: str, start_us: int, attempts: Sequence[Any]) -> Row:
-    body = event.body
-    values, odd = _fitted(body)
-    rest = {name: value for name, value in body.items() if name not in _COLUMNS and value is not None}
-    labels = _map(body.get("labels"))
-    return (
-        seq, call_id, event.tenant, event.automation, event.run or call_id, event.step,
-        start_us, event.ts_us, event.subject_ref, *values,
-        *_wholes(_map(body.get("usage")), BUCKETS), *_wholes(_map(body.get("stages_us")), STAGES),
-        len(attempts), _text(labels.get("prompt")), _text(body.get("reused")), *_beside(attempts),
-        _text(labels.get("version")), *_scored(body.get("scores")), _marks(rest), orjson.dumps(rest | odd).decode(),
-    )  # fmt: skip
+def _call_columns(ends: Sequence[tuple[int, Event]]) -> list[Sequence[Any]]:
+    """Return the columns of `calls`: most values of a column have the type it wants, and are looked at all at once."""
+    events = [event for _, event in ends]
+    bodies = [event.body for event in events]
+    odd: dict[int, dict[str, Any]] = {}
+    fields = [_fitted(name, fit, bodies, odd) for name, fit in _CALL_FIELDS.items()]
+    tries, labels = [_tries(body) for body in bodies], [_map(body.get("labels")) for body in bodies]
+    rests = [{name: body[name] for name in body if name not in _COLUMNS and body[name] is not None} for body in bodies]
+    calls = [call_of(event) for event in events]
+    rows: list[Row] = [
+        (
+            seq, call, event.tenant, event.automation, event.run or call, event.step, started(event), event.ts_us,
+            event.subject_ref,
+        )
+        for (seq, event), call in zip(ends, calls, strict=True)
+    ]  # fmt: skip
+    beside: list[Row] = [
+        (
+            len(items), _text(label.get("prompt")), _text(body.get("reused")), *_beside(items),
+            _text(label.get("version")), *_scored(body.get("scores")), _marks(rest),
+            orjson.dumps(rest | odd[place] if place in odd else rest).decode(),
+        )
+        for place, (body, items, label, rest) in enumerate(zip(bodies, tries, labels, rests, strict=True))
+    ]  # fmt: skip
+    usage, stages = ([_map(body.get(name)) for body in bodies] for name in ("usage", "stages_us"))
+    wholes = [_fitted(name, _whole, of, {}) for names, of in ((BUCKETS, usage), (STAGES, stages)) for name in names]
+    return [*zip(*rows, strict=True), *fields, *wholes, *zip(*beside, strict=True)]
+
+
+def _fitted(
+    name: str,
+    fit: Callable[[object], Any],
+    bodies: Sequence[Mapping[str, Any]],
+    odd: dict[int, dict[str, Any]],
+) -> list[Any]:
+    """Return one field of many bodies; what has another type than its column is put into `odd`, by its place."""
+    values = [body.get(name) for body in bodies]
+    if _FITTING[fit].issuperset(map(type, values)) and (
+        fit is not _whole or max(filter(None, values), default=0) < _MAX
+    ):
+        return values
+    for place, value in enumerate(values):
+        values[place] = fit(value)
+        if values[place] is None and value is not None:
+            odd.setdefault(place, {})[name] = value
+    return values
+
+
+def _tries(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [item for item in _list(body.get("attempts")) if type(item) is dict]
 
 
 def _beside(attempts: Sequence[Any]) -> tuple[float | None, float | None]:
@@ -191,20 +237,6 @@ def _marks(rest: Mapping[str, Any]) -> str | None:
 
 def _spent(attempts: Sequence[Any]) -> float | None:
     return sum(_number(item.get("cost_usd")) or 0.0 for item in attempts) if attempts else None
-
-
-def _fitted(body: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-    """Return the values of a call's own columns, and those that have another type than their column."""
-    values: list[Any] = []
-    odd: dict[str, Any] = {}
-    for name, kind, fit in _FIELDS:
-        value = body.get(name)
-        if value is not None and type(value) is not kind:
-            given, value = value, fit(value)
-            if value is None:
-                odd[name] = given
-        values.append(value)
-    return values, odd
 
 
 def _attempt_row(key: tuple[Any, ...], n: int, item: Mapping[str, Any]) -> Row:

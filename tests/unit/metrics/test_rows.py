@@ -4,7 +4,7 @@ from typing import Any
 import duckdb
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from metrics.record.events import Event, decode, encode
@@ -34,7 +34,7 @@ FULL: dict[str, Any] = {
 def call_row(body: dict[str, Any]) -> dict[str, Any]:
     rows = Rows()
     rows.add(7, "meta/d/w-000001.jsonl", Line(0, 10, Event("c1.e", "call.end", 1_000_000, "acme", body=body)))
-    return dict(zip(CALL_COLUMNS, rows.calls[0], strict=True))
+    return dict(zip(CALL_COLUMNS, rows.tables()["calls"][0], strict=True))
 
 
 def test_a_call_fills_its_columns_and_keeps_the_rest_as_detail() -> None:
@@ -72,11 +72,12 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
     opened.close()
 
 
+bodies = st.dictionaries(st.sampled_from([*FULL, "metric", "value", "run_id", "source"]), json_values, max_size=8)
+
+
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    kind=st.sampled_from(KINDS),
-    body=st.dictionaries(st.sampled_from([*FULL, "metric", "value", "run_id", "source"]), json_values, max_size=8),
-)
+@given(kind=st.sampled_from(KINDS), body=bodies)
+@example(kind="call.end", body={"total_ms": 1e300, "status": 2**64 - 1})
 def test_no_body_whatsoever_stops_the_ledger(ledger: Ledger, kind: str, body: dict[str, Any]) -> None:
     seq = ledger.progress().seq + 1
     event = decode(encode(Event(f"e{seq}", kind, 1_000_000, "acme", body=body)))
@@ -85,6 +86,25 @@ def test_no_body_whatsoever_stops_the_ledger(ledger: Ledger, kind: str, body: di
     ledger.record([Entry(seq, 1, "s", 0, 1, 0)], rows, {"s": (1, False)})
     ledger.refresh(seq - 1, seq)
     assert ledger.progress().seq == ledger.aggregated() == seq
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(said=st.lists(st.tuples(st.sampled_from(KINDS), bodies | st.just(FULL)), min_size=1, max_size=5))
+@example(said=[("call.end", {"total_ms": 1e300, "usage": {"input_tokens": 2**63}, "status": 2**64 - 1})])
+def test_many_records_fill_the_tables_as_each_of_them_would(ledger: Ledger, said: list[tuple[str, Any]]) -> None:
+    first, together, alone = ledger.progress().seq + 1, Rows(), []
+    for seq in range(first, first + 120):  # enough to be handed over as columns
+        kind, body = said[seq % len(said)]
+        line = Line(0, 1, decode(encode(Event(f"e{seq}", kind, 1_000_000, "acme", body=body))))
+        together.add(seq, "s", line)
+        alone.append(Rows())
+        alone[-1].add(seq, "s", line)
+    ledger.record([Entry(first, 120, "s", 0, 1, 0)], together, {})
+    with ledger.cursor() as cursor:
+        for table in ("events", "calls", "attempts", "entities", "outcomes"):
+            found = cursor.execute(f"FROM {table} WHERE seq >= ?", [first]).fetchall()
+            expected = [row for rows in alone for row in rows.tables().get(table, [])]
+            assert sorted(map(repr, found)) == sorted(map(repr, expected))
 
 
 def test_the_columns_in_code_are_those_of_the_schema(ledger: Ledger) -> None:
