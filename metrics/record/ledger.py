@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from metrics.record.columns import batch
 from metrics.record.days import Days
 from metrics.record.events import Event
 from metrics.record.order import Entry
@@ -257,12 +258,10 @@ class Ledger:
             self._appenders[table].append_rows(zip(*columns, strict=True))
             self._appenders[table].flush()
             return
-        schema = self._schemas[table]
         try:
-            arrays = [pa.array(column, each.type) for column, each in zip(columns, schema, strict=True)]
-        except (pa.ArrowException, OverflowError) as problem:
+            self._db.register("batch", batch(columns, self._schemas[table]))
+        except OverflowError as problem:
             raise LedgerError(f"{table}: {problem}") from problem
-        self._db.register("batch", pa.Table.from_arrays(arrays, schema=schema))
         self._db.execute(f"INSERT INTO {table} FROM batch")
         self._db.unregister("batch")
 

@@ -1,0 +1,51 @@
+"""Columns of Python values as Arrow arrays: pyarrow's own way to make them imports pandas, which takes 50 MB."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+_TEXT: Final = pa.large_string()  # a string's offsets end at 2 GB
+_NUMBERS: Final = {pa.int64(): np.int64, pa.float64(): np.float64, pa.bool_(): np.bool_}
+
+
+def batch(columns: Sequence[Sequence[Any]], schema: pa.Schema) -> pa.RecordBatch:
+    """Return columns as one batch; each value has the type of its column or is None. Raises `OverflowError`."""
+    arrays = [_array(column, each.type) for column, each in zip(columns, schema, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, names=schema.names)
+
+
+def _array(column: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    missing, there = column.count(None), None
+    if missing == len(column):
+        return pa.nulls(missing, kind)
+    if missing:
+        there = _bits([value is not None for value in column])
+        nothing = 0 if kind in _NUMBERS else ""
+        column = [value or nothing for value in column]
+    if kind in _NUMBERS:
+        return pa.Array.from_buffers(kind, len(column), [there, _numbers(column, kind)])
+    return pa.Array.from_buffers(_TEXT, len(column), [there, *_texts(column)])
+
+
+def _numbers(column: Sequence[float], kind: pa.DataType) -> pa.Buffer:
+    values: np.ndarray[Any, Any] = np.array(column, dtype=_NUMBERS[kind])
+    return _bits(values) if kind == pa.bool_() else pa.py_buffer(values)
+
+
+def _texts(column: Sequence[str]) -> list[pa.Buffer]:
+    """Return where each text ends, and all texts."""
+    joined = "".join(column)
+    whole, lengths = joined.encode(), map(len, column)
+    if len(whole) != len(joined):
+        lengths = map(len, map(str.encode, column))
+    ends = np.zeros(len(column) + 1, np.int64)
+    np.cumsum(np.fromiter(lengths, np.int64, len(column)), out=ends[1:])
+    return [pa.py_buffer(ends), pa.py_buffer(whole)]
+
+
+def _bits(values: Any) -> pa.Buffer:
+    return pa.py_buffer(np.packbits(values, bitorder="little"))
