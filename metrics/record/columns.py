@@ -1,15 +1,48 @@
-"""Columns of Python values as Arrow arrays: pyarrow's own way to make them imports pandas, which takes 50 MB."""
+"""Inserts columns of Python values into tables, as Arrow arrays.
+
+pyarrow's own way to make these imports pandas, which takes 50 MB.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, Final
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 
 _TEXT: Final = pa.large_string()  # a string's offsets end at 2 GB
 _NUMBERS: Final = {pa.int64(): np.int64, pa.float64(): np.float64, pa.bool_(): np.bool_}
+
+_FEW: Final = 100  # rows: so many are cheaper to insert one by one
+
+
+class Inserts:
+    """Inserts into some tables through one connection."""
+
+    def __init__(self, db: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> None:
+        self._db = db
+        self._appenders = {table: db.appender(table) for table in tables}  # dear to make
+        self._schemas = {table: db.sql(f"FROM {table} LIMIT 0").to_arrow_table().schema for table in tables}
+
+    def insert(self, table: str, columns: Sequence[Sequence[Any]]) -> None:
+        """Add rows. Raises `duckdb.Error`."""
+        if len(columns[0]) < _FEW:
+            self._appenders[table].append_rows(zip(*columns, strict=True))
+            self._appenders[table].flush()
+            return
+        try:
+            self._db.register("batch", batch(columns, self._schemas[table]))
+        except OverflowError as problem:
+            raise duckdb.Error(f"{table}: {problem}") from problem
+        self._db.execute(f"INSERT INTO {table} FROM batch")
+        self._db.unregister("batch")
+
+    def clear(self) -> None:
+        """Forget rows that were refused."""
+        for appender in self._appenders.values():
+            appender.clear()
 
 
 def batch(columns: Sequence[Sequence[Any]], schema: pa.Schema) -> pa.RecordBatch:

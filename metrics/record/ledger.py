@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 
-from metrics.record.columns import batch
+from metrics.record.columns import Inserts
 from metrics.record.days import Days
 from metrics.record.events import Event
 from metrics.record.order import Entry
@@ -30,7 +29,6 @@ _CONFIG: Mapping[str, str] = {
 }
 _TABLES = ("events", "posted", "calls", "attempts", "entities", "outcomes", "contents")
 
-_FEW = 100  # rows: so many are cheaper to insert one by one than to hand over as columns
 _MONTH_US = 31 * 86_400_000_000
 
 LedgerError = duckdb.Error
@@ -67,8 +65,7 @@ class Ledger:
         except BaseException:
             self.close()
             raise
-        self._appenders = {table: self._db.appender(table) for table in _TABLES}  # dear to make
-        self._schemas = {table: self._schema(table) for table in _TABLES}
+        self._inserts = Inserts(self._db, _TABLES)
         self._progress = self._read_progress()
         self._segments = set(self.positions())
         self._days = Days(self._db, zone)
@@ -131,7 +128,7 @@ class Ledger:
         self._db.begin()
         try:
             for table, columns in rows.columns():
-                self._insert(table, columns)
+                self._inserts.insert(table, columns)
             self._move(positions)
             newest_us = max((row[3] for row in rows.events), default=0)
             if entries:
@@ -253,21 +250,6 @@ class Ledger:
         self._db.execute("INSERT OR REPLACE INTO facts VALUES ('zone', NULL, ?)", [self._days.zone])
         self._db.commit()
 
-    def _insert(self, table: str, columns: Sequence[Sequence[Any]]) -> None:
-        if len(columns[0]) < _FEW:
-            self._appenders[table].append_rows(zip(*columns, strict=True))
-            self._appenders[table].flush()
-            return
-        try:
-            self._db.register("batch", batch(columns, self._schemas[table]))
-        except OverflowError as problem:
-            raise LedgerError(f"{table}: {problem}") from problem
-        self._db.execute(f"INSERT INTO {table} FROM batch")
-        self._db.unregister("batch")
-
-    def _schema(self, table: str) -> pa.Schema:
-        return self._db.sql(f"FROM {table} LIMIT 0").to_arrow_table().schema
-
     def _move(self, positions: Mapping[str, tuple[int, bool]]) -> None:
         fresh = [(name, *place) for name, place in positions.items() if name not in self._segments]
         if fresh:
@@ -294,8 +276,7 @@ class Ledger:
     def _undo(self) -> None:
         try:
             self._db.rollback()
-            for appender in self._appenders.values():
-                appender.clear()
+            self._inserts.clear()
         except duckdb.Error:  # the instance is invalid; the caller opens a new one
             return
 
