@@ -94,7 +94,7 @@ def _page(name: str) -> None:
     from benchmarks.pages import OPEN  # noqa: PLC0415
 
     desks, data = OPEN[0]
-    import_module(f"dashboard.pages.{name}").show(*desks.of(name, data))
+    import_module(f"dashboard.views.{name}").show(*desks.of(name, data))
 
 
 def timed(desks: Desks, data: LedgerData, name: str, query: Mapping[str, str], times: int = 5) -> list[float]:

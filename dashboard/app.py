@@ -8,7 +8,11 @@ import streamlit as st
 
 from dashboard.data import LiveData
 from dashboard.gateway import Gateway, GatewayUnreachable, Refused, SignInRequired, User
-from dashboard.pages import (
+from dashboard.queue import LiveQueue
+from dashboard.reviews import LiveDesk
+from dashboard.sign_in import COOKIE
+from dashboard.trust import LiveTrust
+from dashboard.views import (
     automations,
     calls,
     certificates,
@@ -24,11 +28,7 @@ from dashboard.pages import (
     trust,
     weekly,
 )
-from dashboard.pages.parts import plain
-from dashboard.queue import LiveQueue
-from dashboard.reviews import LiveDesk
-from dashboard.sign_in import COOKIE
-from dashboard.trust import LiveTrust
+from dashboard.views.parts import plain
 from dashboard.weekly import LiveWeekly
 from metrics.client import RecorderClient, RecorderError
 

@@ -4,12 +4,14 @@ import asyncio
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from dashboard import server
 from dashboard.gateway import Gateway, GatewayUnreachable
 from dashboard.sign_in import SECURITY_HEADERS, Door, routes
 
@@ -80,6 +82,11 @@ def test_the_gateway_hears_which_browser_signs_in() -> None:
         finally:
             server.shutdown()
     assert heard == [("192.0.2.7", "our-own-secret-1")] * 2
+
+
+def test_streamlit_finds_no_pages_of_its_own() -> None:
+    """Beside the script it would serve the files of a folder `pages` to whoever comes first by a deep link."""
+    assert not Path(server.__file__).with_name("pages").exists()
 
 
 def test_a_gateway_behind_https_is_spoken_to_in_tls() -> None:

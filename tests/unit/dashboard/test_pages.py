@@ -10,8 +10,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.data import slice_s, weeks_of
-from dashboard.pages.calls import timeline
-from dashboard.pages.parts import milliseconds, money, plain, policy_problems
+from dashboard.views.calls import timeline
+from dashboard.views.parts import milliseconds, money, plain, policy_problems
 from policy.problems import Problem
 from tests.unit.dashboard.frames import DESKS
 
@@ -21,7 +21,7 @@ NOW_US = 1_790_000_000_000_000
 def overview_page(case: str) -> None:
     from datetime import UTC, datetime  # noqa: PLC0415 - AppTest runs this function as a script of its own
 
-    from dashboard.pages import overview  # noqa: PLC0415
+    from dashboard.views import overview  # noqa: PLC0415
     from tests.unit.dashboard.frames import CASES  # noqa: PLC0415
 
     overview.show(CASES[case](), datetime(2026, 11, 22, tzinfo=UTC))
@@ -37,13 +37,13 @@ def health_page(which: str) -> None:
 
     page, case = which.split()
     desk = [MemoryWeekly({"2026-W47": document()})] if page == "automations" else []
-    import_module(f"dashboard.pages.{page}").show(*desk, CASES[case](), datetime(2026, 11, 22, tzinfo=UTC))
+    import_module(f"dashboard.views.{page}").show(*desk, CASES[case](), datetime(2026, 11, 22, tzinfo=UTC))
 
 
 def calls_page(case: str) -> None:
     from datetime import UTC, datetime  # noqa: PLC0415
 
-    from dashboard.pages import calls  # noqa: PLC0415
+    from dashboard.views import calls  # noqa: PLC0415
     from tests.unit.dashboard.frames import CASES  # noqa: PLC0415
 
     calls.show(CASES[case](), datetime(2026, 11, 22, tzinfo=UTC))
@@ -52,7 +52,7 @@ def calls_page(case: str) -> None:
 def policies_page(case: str) -> None:
     from datetime import UTC, datetime  # noqa: PLC0415
 
-    from dashboard.pages import policies  # noqa: PLC0415
+    from dashboard.views import policies  # noqa: PLC0415
     from tests.unit.dashboard.frames import CASES  # noqa: PLC0415
 
     policies.show(CASES[case](), datetime(2026, 11, 22, tzinfo=UTC))
@@ -61,7 +61,7 @@ def policies_page(case: str) -> None:
 def certificates_page(case: str) -> None:
     from datetime import UTC, datetime  # noqa: PLC0415
 
-    from dashboard.pages import certificates  # noqa: PLC0415
+    from dashboard.views import certificates  # noqa: PLC0415
     from tests.unit.dashboard.frames import CASES  # noqa: PLC0415
 
     certificates.show(CASES[case](), datetime(2026, 11, 22, tzinfo=UTC))
@@ -70,7 +70,7 @@ def certificates_page(case: str) -> None:
 def reviews_page(case: str) -> None:
     from datetime import UTC, datetime  # noqa: PLC0415
 
-    from dashboard.pages import reviews  # noqa: PLC0415
+    from dashboard.views import reviews  # noqa: PLC0415
     from tests.unit.dashboard.frames import DESKS  # noqa: PLC0415
 
     reviews.show(DESKS[case], datetime(2026, 11, 22, tzinfo=UTC))

@@ -6,8 +6,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.data import MemoryData
-from dashboard.pages.runs import bars
 from dashboard.queue import MemoryQueue
+from dashboard.views.runs import bars
 from tests.unit.dashboard.frames import TS, rows
 
 
@@ -49,7 +49,7 @@ def data() -> MemoryData:
 def runs_page(case: str) -> None:
     from datetime import UTC, datetime  # noqa: PLC0415 - AppTest runs this function as a script of its own
 
-    from dashboard.pages import runs  # noqa: PLC0415
+    from dashboard.views import runs  # noqa: PLC0415
     from tests.unit.dashboard.test_runs_page import QUEUES, data  # noqa: PLC0415
 
     runs.show(QUEUES[case], data(), datetime(2026, 11, 22, tzinfo=UTC))

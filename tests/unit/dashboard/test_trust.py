@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 def trust_page(case: str) -> None:
     from datetime import UTC, datetime  # noqa: PLC0415 - AppTest runs this function as a script of its own
 
-    from dashboard.pages import trust  # noqa: PLC0415
+    from dashboard.views import trust  # noqa: PLC0415
     from tests.unit.dashboard.frames import TRUST  # noqa: PLC0415
 
     trust.show(TRUST[case], datetime(2026, 11, 22, tzinfo=UTC))
@@ -30,7 +30,7 @@ def said(test: AppTest) -> str:
 def test_proof_anchors_and_findings_are_said() -> None:
     test = page("full")
     assert [metric.value for metric in test.metric] == ["1,205", "1,200", "5"]
-    assert "The tree fits its last checkpoint, of 21 Nov 2026, 23:58:00 UTC" in said(test)
+    assert "The tree fits its last checkpoint, of 2026-11-21 23:58:00 UTC" in said(test)
     assert "`folder:/mnt/kept`: 1,200 records" in said(test)
     assert "git: push failed" in said(test)
     assert "It listens everywhere. Set SLUICE_HOST." in said(test)

@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 from streamlit.testing.v1 import AppTest
 
-from dashboard.pages.parts import csv_text
+from dashboard.views.parts import csv_text
 from dashboard.weekly import MemoryWeekly
 from tests.unit.metrics.test_review_faces import document
 
@@ -15,7 +15,7 @@ def review_page() -> None:
 
     import streamlit as st  # noqa: PLC0415
 
-    from dashboard.pages import weekly  # noqa: PLC0415
+    from dashboard.views import weekly  # noqa: PLC0415
 
     weekly.show(st.session_state["desk"], datetime(2026, 11, 24, tzinfo=UTC))
 
@@ -23,7 +23,7 @@ def review_page() -> None:
 def leverage_page() -> None:
     import streamlit as st  # noqa: PLC0415
 
-    from dashboard.pages import leverage  # noqa: PLC0415
+    from dashboard.views import leverage  # noqa: PLC0415
 
     leverage.show(st.session_state["desk"])
 
@@ -32,7 +32,7 @@ def settings_page() -> None:
     import streamlit as st  # noqa: PLC0415
 
     from dashboard.data import MemoryData  # noqa: PLC0415
-    from dashboard.pages import settings  # noqa: PLC0415
+    from dashboard.views import settings  # noqa: PLC0415
 
     settings.show(st.session_state["desk"], MemoryData({}, {"phase": "running"}))
 

@@ -6,8 +6,8 @@ import streamlit as st
 
 from dashboard import charts
 from dashboard.data import Data, measured, part, weeks_of
-from dashboard.pages.figures import NOBODY, baselines
-from dashboard.pages.parts import NOTHING, csv_download, money, nothing_here, plain, table, weeks_and_automation
+from dashboard.views.figures import NOBODY, baselines
+from dashboard.views.parts import NOTHING, csv_download, money, nothing_here, plain, table, weeks_and_automation
 from metrics.health.measures import Span
 
 TREND_WEEKS = 12

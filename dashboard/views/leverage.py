@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard.pages.parts import plain, table
+from dashboard.views.parts import plain, table
 from dashboard.weekly import WeeklyDesk
 
 _GRADES = {

@@ -11,8 +11,8 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.gateway import Refused
-from dashboard.pages.parts import choice, csv_download, plain, remember
-from dashboard.pages.parts import table as shown
+from dashboard.views.parts import choice, csv_download, plain, remember
+from dashboard.views.parts import table as shown
 from dashboard.weekly import Json, WeeklyDesk
 from metrics.health.review.blocks import Block, Bullets, Grid, Heading, Picture, Text, blocks
 from metrics.health.review.faces import as_html, as_markdown

@@ -11,8 +11,8 @@ import streamlit as st
 
 from dashboard import charts
 from dashboard.data import Data, frame, measured
-from dashboard.pages.figures import NOBODY
-from dashboard.pages.parts import csv_download, plain, table, weeks_and_automation
+from dashboard.views.figures import NOBODY
+from dashboard.views.parts import csv_download, plain, table, weeks_and_automation
 from metrics.health.measures import Span
 
 RUNS_SHOWN = 200

@@ -8,8 +8,8 @@ import streamlit as st
 
 from dashboard import charts
 from dashboard.data import Data, measured, weeks_of
-from dashboard.pages.figures import figures
-from dashboard.pages.parts import csv_download, nothing_here, plain, weeks_and_automation
+from dashboard.views.figures import figures
+from dashboard.views.parts import csv_download, nothing_here, plain, weeks_and_automation
 from dashboard.weekly import WeeklyDesk
 from metrics.health.measures import Span
 from metrics.health.movers import week_movement

@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard.pages.parts import plain, remember, table
 from dashboard.trust import Json, TrustDesk
+from dashboard.views.parts import plain, remember, table
 
 STALE = timedelta(minutes=5)
 _HIDDEN = "Only the roles auditor and admin may see this."
@@ -69,7 +69,7 @@ def _anchors(tree: Json, now: datetime) -> None:
 def _anchor(name: str, state: Json, tree: Json, now: datetime) -> None:
     at = datetime.fromtimestamp(state["at_us"] / 1e6, UTC) if state["at_us"] else None
     behind = tree["signed"] - state["size"]
-    said = f"`{name}`: {state['size']:,} records" + (f", {at:%d %b %H:%M} UTC" if at else ", nothing yet")
+    said = f"`{name}`: {state['size']:,} records" + (f", {at:%Y-%m-%d %H:%M} UTC" if at else ", nothing yet")
     if state["problem"]:
         st.error(f"{said}. {plain(state['problem'])}", icon=":material/cloud_off:")
     elif behind and (at is None or now - at > STALE):
@@ -198,7 +198,7 @@ def _kept(hold: Json) -> str:
 
 
 def _moment(text: str) -> str:
-    return f"{datetime.fromisoformat(text):%d %b %Y, %H:%M:%S} UTC"
+    return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _us(time_us: int | None) -> str | None:

@@ -5,7 +5,7 @@ import streamlit as st
 
 from dashboard.data import Data
 from dashboard.gateway import Refused
-from dashboard.pages.parts import table, typed
+from dashboard.views.parts import table, typed
 from dashboard.weekly import WeeklyDesk
 
 

@@ -11,8 +11,8 @@ import streamlit as st
 from dashboard import charts
 from dashboard.data import Data, span_of
 from dashboard.gateway import GatewayUnreachable, Refused
-from dashboard.pages.parts import ALL, NOTHING, choice, milliseconds, money, plain, remember, table
 from dashboard.queue import Json, Queue
+from dashboard.views.parts import ALL, NOTHING, choice, milliseconds, money, plain, remember, table
 
 STATES = {
     "Dead letters": "dead",
@@ -33,6 +33,7 @@ _STORY = {
     "ts": "time (UTC)", "kind": "what happened", "step": "step", "status": "status", "cause": "cause", "took": "took",
     "model_answered": "model", "prompt": "prompt", "policy": "policy", "cost": "cost", "call_id": "call",
 }  # fmt: skip
+_SPARSE = ("status", "cause", "model", "prompt", "policy", "cost")
 ADVICE = {
     "content_blocked": "The policy blocks a value in what was to be sent to the model. Replay it without that value.",
     "invalid_output": "The model's answers did not have the shape that the step asks for. Mend the prompt and replay.",
@@ -188,12 +189,21 @@ def story(found: pd.DataFrame) -> None:
     timed = found[found["duration_ms"].notna() & found["kind"].isin(["step.end", "call.end"])]
     if not timed.empty:
         st.altair_chart(charts.run_waterfall(bars(timed)))
-    times = pd.to_datetime(found["ts_us"], unit="us", utc=True).dt.strftime("%m-%d %H:%M:%S.%f").str[:-3]
-    shown = found.assign(ts=times, took=found["duration_ms"].map(_took), cost=_costs(found))
+    times = pd.to_datetime(found["ts_us"], unit="us", utc=True)
+    days = times.dt.strftime("%Y-%m-%d").unique()
+    clock = times.dt.strftime("%H:%M:%S.%f" if len(days) == 1 else "%m-%d %H:%M:%S.%f").str[:-3]
+    shown = found.assign(ts=clock, took=found["duration_ms"].map(_took), cost=_costs(found))
     links = [f"/calls?{urlencode({'call': name})}" if name else "" for name in found["call_id"].fillna("")]
-    open_call = st.column_config.LinkColumn("call", display_text="open")
     shown = shown[list(_STORY)].rename(columns=_STORY).fillna("").assign(call=links)
-    table(shown, "run", column_config={"call": open_call})
+    shown = shown.loc[:, (shown != "").any()].rename(columns={_STORY["ts"]: f"{days[0]} UTC"} if len(days) == 1 else {})
+    looks = {name: st.column_config.TextColumn(name, width=_width(shown[name])) for name in shown if name in _SPARSE}
+    looks["call"] = st.column_config.LinkColumn("call", display_text="open")
+    table(shown, "run", column_config=looks)
+
+
+def _width(texts: "pd.Series[Any]") -> int:
+    """Return the pixels of a column of short texts; where most are empty, Streamlit would cut the others."""
+    return 18 + 7 * int(texts.astype(str).str.len().max())
 
 
 def _took(ms: float | None) -> str:

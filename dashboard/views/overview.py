@@ -8,9 +8,9 @@ import streamlit as st
 
 from dashboard import charts
 from dashboard.data import Data, measured, part, slice_s
-from dashboard.pages.figures import figures
-from dashboard.pages.latency import by_stage
-from dashboard.pages.parts import (
+from dashboard.views.figures import figures
+from dashboard.views.latency import by_stage
+from dashboard.views.parts import (
     Filters,
     banners,
     csv_download,

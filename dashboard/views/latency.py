@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard import charts
 from dashboard.data import Data, measured, weeks_of
-from dashboard.pages.parts import csv_download, nothing_here, table, weeks_and_automation
+from dashboard.views.parts import csv_download, nothing_here, table, weeks_and_automation
 
 TREND_WEEKS = 12
 PARTS = {"total": "", "upstream": "model ", "overhead": "added "}

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.data import Data
-from dashboard.pages.parts import Filters, banners, filters, money, plain, table
+from dashboard.views.parts import Filters, banners, filters, money, plain, table
 
 _NANO = 1e9
 _SHORT = 12

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.data import Data, measured
-from dashboard.pages.parts import table
+from dashboard.views.parts import table
 from metrics.health.measures import Span
 
 NOBODY = "(none)"

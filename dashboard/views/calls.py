@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard import charts
 from dashboard.data import Data, measured
-from dashboard.pages.parts import Filters, choice, filters, milliseconds, money, nothing_here, plain, table, typed
+from dashboard.views.parts import Filters, choice, filters, milliseconds, money, nothing_here, plain, table, typed
 
 ANY = "any"
 OUTCOMES = [ANY, "ok", "refused", "error", "truncated", "client_disconnected", "interrupted"]

@@ -13,8 +13,8 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.gateway import Refused
-from dashboard.pages.parts import choice, plain, remember, table, typed
 from dashboard.reviews import Json, ReviewDesk
+from dashboard.views.parts import choice, plain, remember, table, typed
 
 REASONS = ("", "correct", "wrong_facts", "wrong_tone", "incomplete", "policy_breach", "personal_data", "other")
 KINDS = {"Holds and audits": "", "Holds": "hold", "Audits": "audit"}
@@ -198,7 +198,7 @@ def _row(review: Json, now: datetime) -> Json:
         "rule": review["rule"],
         "score": _score(review),
         "for": review["assignee"] or "anybody",
-        "opened (UTC)": _time(review["opened_at"]),
+        "opened (UTC)": _time(review["opened_at"])[5:],  # a year more and the last column is cut at 1280 pixels
         "review": review["id"],
     }
 

@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboard import charts
 from dashboard.data import Data
-from dashboard.pages.parts import choice, plain, table
+from dashboard.views.parts import choice, plain, table
 from metrics.health.confidence.sample import passed_errors
 from metrics.health.confidence.watch import wealth
 
@@ -62,7 +62,7 @@ def _withdrawal(made: dict[str, Any]) -> str:
         if gone["reason"] == "drift"
         else plain(f"by hand of {gone['withdrawn_by']}")
     )
-    return f" Withdrawn on {at:%d %b %Y %H:%M} UTC, {why}; only a new certificate takes its place."
+    return f" Withdrawn on {at:%Y-%m-%d %H:%M} UTC, {why}; only a new certificate takes its place."
 
 
 def _figures(made: dict[str, Any]) -> None:
@@ -73,9 +73,9 @@ def _figures(made: dict[str, Any]) -> None:
         ("Outcomes", f"{sample['n']:,}", f"{sample['errors']:,} errors{unanswered}"),
         ("Looks", f"{len(look['used'])} of {len(look['planned'])}", f"at {', '.join(map(str, look['used']))} outcomes"),
         ("Audit rate then", f"{made['window']['audit_rate']:.0%}", "of outputs, in its window"),
-        ("Expires", f"{expires:%d %b %y}", f"fitted {made['fitted_at'][:10]}, for {made['activated_by']}"),
+        ("Expires", f"{expires:%Y-%m-%d}", f"fitted {made['fitted_at'][:10]}, for {made['activated_by']}"),
     )
-    for column, (title, value, note) in zip(st.columns(len(figures)), figures, strict=True):
+    for column, (title, value, note) in zip(st.columns([1, 1, 1, 1, 1.3]), figures, strict=True):
         column.metric(title, value, border=True)
         column.caption(plain(note))
 

@@ -1,1 +1,0 @@
-"""One module per page; each shows what a `Data` gives it."""
