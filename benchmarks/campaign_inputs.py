@@ -18,7 +18,7 @@ from benchmarks.hostile_requests import by_hand, chat, head, mutations, sent
 from benchmarks.huge_requests import huge
 from benchmarks.rawhttp import Reply, ask
 from benchmarks.servers import python
-from benchmarks.spec_fuzz import fuzz_own_spec
+from benchmarks.spec_fuzz import USUAL, fuzz_own_spec
 from benchmarks.stand import Figures, Stand, ended_calls, finish, standing
 
 SLOW_S = 1.0
@@ -203,7 +203,7 @@ async def bad_requests(stand: Stand, counts: Counts, count: int, seed: int) -> N
 @click.option("--wrong-keys", "keys", default=10_000, show_default=True)
 @click.option("--slow", "each", default=500, show_default=True, help="Slow connections of each of three kinds.")
 @click.option("--examples", default=60, show_default=True, help="Of schemathesis for each operation; 0: none.")
-@click.option("--schemathesis", "program", default="st", show_default=True, help="Where schemathesis is.")
+@click.option("--schemathesis", "program", default=USUAL, show_default=True, help="Where schemathesis is.")
 def main(count: int, seed: int, keys: int, each: int, examples: int, program: str) -> None:
     """Send bad requests and print the counts; exit 1 when something happened that should not."""
     counts, began = Counts(), time.monotonic()

@@ -41,6 +41,7 @@ _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,127}\Z")
 # Words of letters alone are the protocol's own vocabulary; a word with digits may be a number of somebody.
 _LETTERS = re.compile(r"[A-Za-z_.:/-]{1,64}\Z")
 _PLAIN_KEY = re.compile(r"[A-Za-z_$][A-Za-z_-]{0,39}\Z")
+_IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$-]{0,63}\Z")
 _SITE_OF_ROLE = {
     "system": "system",
     "developer": "system",
@@ -239,7 +240,10 @@ class Walk:
         return node if new == text else new
 
     def _key(self, key: str, site: str) -> str:
-        return key if _PLAIN_KEY.match(key) else self._visitor.text(key, site, "")
+        if _PLAIN_KEY.match(key):
+            return key
+        # An identifier with digits may be a number of somebody, but names nobody; a tool's schema is full of them.
+        return self._visitor.word(key, site) if _IDENTIFIER.match(key) else self._visitor.text(key, site, "")
 
     def _leaf(self, value: str, site: str, hint: str, depth: int) -> str:
         if value[:1] in {"{", "["} and value[-1:] in {"}", "]"}:

@@ -327,6 +327,16 @@ def test_names_of_the_detector_are_replaced_and_spread_over_all_texts() -> None:
     assert words.asked[1] == ["And now?"]
 
 
+def test_names_are_not_looked_for_in_identifiers_but_values_are() -> None:
+    words = WordDetector({})
+    properties = {"order_2_city": {"type": "string"}, "Maria Schmidt 2": {"type": "string"}, IBAN: {"type": "string"}}
+    tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": properties}}}
+    cleared = asyncio.run(naming(words).clear({"messages": [], "tools": [tool]}, "chat.completions"))
+    assert "order_2_city" not in words.asked[0]
+    assert "Maria Schmidt 2" in words.asked[0]
+    assert IBAN not in json.dumps(cleared.body)
+
+
 @pytest.mark.parametrize("words", [WordDetector({}, down=True), WordDetector({}, delay_s=5)])
 def test_a_failing_detector_blocks_or_passes_as_the_policy_says(words: WordDetector) -> None:
     with pytest.raises(RedactionFailed):
