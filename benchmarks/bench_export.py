@@ -18,7 +18,7 @@ import duckdb
 
 from benchmarks.made_ledger import FIRST_US, fill
 from benchmarks.servers import ROOT
-from benchmarks.stand import Figures
+from benchmarks.stand import Figures, page_option
 from metrics.proof.bundle import Job, Maker
 from metrics.proof.manifest import Scope
 from metrics.proof.pack import verifier
@@ -29,7 +29,6 @@ from metrics.record.master import master_key
 
 LIMIT_S, LIMIT_MB = 60, 500
 VERIFY_S = (5, 60)  # of the small bundle, of the large one
-PAGE = ROOT / "docs/reference/campaigns.md"
 HEADING = "## make bench-export"
 INTRODUCTION = """Bundles of made-up outputs of one tenant among three, made by the code of the recorder's job in a
 process of its own, DuckDB limited to 200 MB. The packed verifier runs isolated (`python -I`) in another. Memory is the
@@ -112,7 +111,8 @@ def measured(folder: Path, rows: int, verify_s: float, figures: Figures) -> None
 @click.command()
 @click.option("--rows", default=1_000_000, show_default=True)
 @click.option("--child", type=click.Path(path_type=Path), hidden=True)
-def main(rows: int, child: Path | None) -> None:
+@page_option
+def main(rows: int, child: Path | None, page: Path | None) -> None:
     """Make and verify; exit 1 when a limit is passed."""
     if child:
         make(child)
@@ -121,7 +121,7 @@ def main(rows: int, child: Path | None) -> None:
     with tempfile.TemporaryDirectory() as place:
         for share, verify_s in zip((10, 1), VERIFY_S, strict=True):
             measured(Path(place) / str(share), rows // share, verify_s, figures)
-    figures.end(PAGE, HEADING, INTRODUCTION)
+    figures.end(page, HEADING, INTRODUCTION)
 
 
 if __name__ == "__main__":

@@ -21,8 +21,7 @@ import duckdb
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks.servers import ROOT
-from benchmarks.stand import Figures
+from benchmarks.stand import Figures, page_option
 from metrics.proof.auditor import Auditor
 from metrics.proof.bundle import Job, Maker
 from metrics.proof.ledger_check import compared, ledger_problems
@@ -36,7 +35,6 @@ from metrics.record.ledger import Ledger
 from metrics.record.recorder import Recorder
 
 CALLS: Final = 200
-PAGE = ROOT / "docs/reference/campaigns.md"
 HEADING = "## make campaign-bundles"
 INTRODUCTION = """A bundle, and the ledger, are changed in one random place each time. Whoever tampers with a bundle may
 write all its files and, every second time, makes the hashes in the manifest fit, but cannot sign it. *Named* means
@@ -213,7 +211,8 @@ def named_in_ledger(db: duckdb.DuckDBPyConnection, journal: Path, sql: str, seq:
 @click.command()
 @click.option("--trials", default=1000, show_default=True, help="Changes of a bundle, of each kind.")
 @click.option("--ledger-trials", default=1000, show_default=True, help="Changes of the ledger, of each kind.")
-def main(trials: int, ledger_trials: int) -> None:
+@page_option
+def main(trials: int, ledger_trials: int, page: Path | None) -> None:
     """Tamper, verify, count; exit 1 when anything was not named."""
     figures, began = Figures(), time.monotonic()
     with tempfile.TemporaryDirectory() as place, Progress(console=Console(stderr=True)) as progress:
@@ -241,7 +240,7 @@ def main(trials: int, ledger_trials: int) -> None:
                     progress.advance(task)
                 figures.say(name, f"{hits} of {ledger_trials} named", well=hits == ledger_trials)
     figures.say("seconds", round(time.monotonic() - began))
-    figures.end(PAGE, HEADING, INTRODUCTION)
+    figures.end(page, HEADING, INTRODUCTION)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ import psutil
 from benchmarks.flow_stand import LETTERS, Flow, flowing
 from benchmarks.honest import FAILED_S
 from benchmarks.servers import ROOT
-from benchmarks.stand import Figures, processes
+from benchmarks.stand import Figures, page_option, processes
 from metrics.client import RecorderClient
 
 HEADING: Final = "## make campaign-burst"
@@ -131,7 +131,7 @@ def one(figures: Figures, count: int, batch: int, limit: int, *, postgresql: boo
         f"{new}, {states.get('done', 0)}, {arrived}, {twice}",
         well=new == arrived == count and not twice,
     )
-    say(f"{store}: answered calls in the fullest minute, limit", f"{most}, {limit}", well=most <= limit)
+    say(f"{store}: answered calls in the fullest minute, limit", f"{most}, {limit}", well=0 < most <= limit)
     say(f"{store}: live calls before the burst: median, 95th percentile", shown(idle))
     say(f"{store}: live calls while it came in: median, 95th percentile", shown(coming))
     failed = sum(each >= FAILED_S * 1000 for each in coming + draining)
@@ -148,7 +148,7 @@ def one(figures: Figures, count: int, batch: int, limit: int, *, postgresql: boo
 @click.option("--only", type=click.Choice(["sqlite", "postgresql"]), help="Only one of the databases.")
 @click.option("--count", default=0, help="Letters, instead of 2,000 on SQLite and 10,000 on PostgreSQL.")
 @click.option("--limit", default=0, help="Model calls in a minute, instead of 1,200 and 3,000.")
-@click.option("--page", type=click.Path(path_type=Path), help="Write the counts into this page.")
+@page_option
 def main(only: str | None, count: int, limit: int, page: Path | None) -> None:
     """Put bursts in and drain them; exit 1 when a letter is lost or done twice, or a bound is missed."""
     figures = Figures()

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -21,11 +22,9 @@ from benchmarks.canaries import Hooks, Hunt, files, hits, listening, of_callers,
 from benchmarks.faulty_upstream import WHOLE
 from benchmarks.hostile_requests import head
 from benchmarks.rawhttp import Reply, ask
-from benchmarks.servers import ROOT
-from benchmarks.stand import KEY, POLICY, SLUICE, Figures, Stand, standing
+from benchmarks.stand import KEY, POLICY, SLUICE, Figures, Stand, page_option, standing
 from tests.integration.metrics.otlp_collector import Collector, collecting
 
-PAGE = ROOT / "docs/reference/campaigns.md"
 HEADING = "## make campaign-canary"
 INTRODUCTION = """
 Calls whose requests hold secrets in every place where somebody might put one, through an upstream that fails in every
@@ -184,8 +183,7 @@ def run(figures: Figures, count: int, seed: int, connections: int) -> None:
         stand.server.process.terminate()
         stand.server.process.wait(60)
         left, size = search(stand, hunt, collector, hooks)
-        statuses = ", ".join(f"{number} x {status}" for status, number in sorted(done.statuses.items()))
-        tell(figures, f"{sum(done.statuses.values())}: {statuses}", left + leaks, size, len(collector.raw))
+        tell(figures, done.statuses, left + leaks, size, len(collector.raw))
         well = hooks.count >= approved > 0
         figures.say(
             "answers held and approved; webhooks sent; their bytes",
@@ -197,9 +195,11 @@ def run(figures: Figures, count: int, seed: int, connections: int) -> None:
         figures.say("the search finds what stands there", len(known), well=len(known) == 1)
 
 
-def tell(figures: Figures, calls: str, leaks: list[str], size: int, telemetry: int) -> None:
+def tell(figures: Figures, statuses: Counter[int], leaks: list[str], size: int, telemetry: int) -> None:
     """Say what was counted."""
-    figures.say("calls, by status (0: the connection was refused)", calls)
+    calls = ", ".join(f"{number} x {status}" for status, number in sorted(statuses.items()))
+    answered = statuses[200] * 10 >= statuses.total()  # or the zeros below would say little
+    figures.say("calls, by status (0: the connection was refused)", f"{statuses.total()}: {calls}", well=answered)
     figures.say("bytes searched: left behind; telemetry", f"{size:,}; {telemetry:,}", well=telemetry > 0)
     figures.say("secrets found", len(leaks), well=not leaks)
     for leak in leaks[:40]:
@@ -210,13 +210,13 @@ def tell(figures: Figures, calls: str, leaks: list[str], size: int, telemetry: i
 @click.option("--calls", "count", default=10_000, show_default=True)
 @click.option("--seed", default=1, show_default=True)
 @click.option("--connections", default=16, show_default=True)
-@click.option("--write/--no-write", default=True, help="Write the result to the reference.")
-def main(count: int, seed: int, connections: int, write: bool) -> None:
+@page_option
+def main(count: int, seed: int, connections: int, page: Path | None) -> None:
     """Send secrets everywhere and print where they turned up; exit 1 if they did."""
     figures, began = Figures(), time.monotonic()
     run(figures, count, seed, connections)
     figures.say("seconds", f"{time.monotonic() - began:.0f} (load {os.getloadavg()[0]:.0f})")
-    figures.end(PAGE if write else None, HEADING, INTRODUCTION)
+    figures.end(page, HEADING, INTRODUCTION)
 
 
 if __name__ == "__main__":

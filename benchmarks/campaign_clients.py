@@ -189,7 +189,8 @@ def main(only: str) -> None:
             row = tried(here.product, commands[client], f"client-{number}", strict)
             cells = ["yes" if check in row.said else "**no**" if row.wrong else "-" for check in CHECKS]
             click.echo(f"| {client.name} | {client.version()} | {' | '.join(cells)} | {row.records} |")
-            failures += [f"{client.name}: {row.wrong}"] if row.wrong or not row.records else []
+            why = row.wrong or f"{len(row.said)} checks said, {row.records} records"
+            failures += [f"{client.name}: {why}"] if row.wrong or not row.records or not row.said else []
         failures += [f"sent upstream: {value}" for value in here.leaked()]
         click.echo(f"\n{len(here.relay.sent) / 1e3:.0f} kB went upstream; values that may not: {len(here.leaked())}.")
     for failure in failures:

@@ -23,11 +23,10 @@ from typing import Any
 
 import click
 
-from benchmarks.campaign_trust import PAGE
 from benchmarks.clock_days import Lives, killed_days, play
 from benchmarks.erased import Person, hits, in_items, needles, opened, texts_of
 from benchmarks.servers import ROOT
-from benchmarks.stand import KEY, Figures, Stand, standing
+from benchmarks.stand import KEY, Figures, Stand, page_option, standing
 from gateway.control import erasures, stops
 from gateway.control.database import Database, open_database
 from gateway.control.erasures import DONE
@@ -218,7 +217,7 @@ def killed(folder: Path, kills: int, figures: Figures) -> None:
             house.eraser().work()
             halves += len(erasures.unfinished(house.database))
             halves += _halves(house)
-    figures.say(f"kill -9 while erasing: {kills} kills, erasures they interrupted", unfinished)
+    figures.say(f"kill -9 while erasing: {kills} kills, erasures they interrupted", unfinished, well=unfinished > 0)
     figures.say("erasures left half done after the next start", halves, well=not halves)
 
 
@@ -265,7 +264,8 @@ def days(folder: Path, figures: Figures) -> None:
 @click.option("--kills", default=50, show_default=True)
 @click.option("--days/--no-days", "with_days", default=True)
 @click.option("--worker", type=click.Path(path_type=Path), hidden=True)
-def main(count: int, kills: int, with_days: bool, worker: Path | None) -> None:
+@page_option
+def main(count: int, kills: int, with_days: bool, worker: Path | None, page: Path | None) -> None:
     """Seed, erase, search; kill; let time pass; exit 1 when a figure is missed."""
     if worker:
         work(worker)
@@ -284,7 +284,7 @@ def main(count: int, kills: int, with_days: bool, worker: Path | None) -> None:
     finally:
         shutil.rmtree(place, ignore_errors=True)
     figures.say("seconds", round(time.monotonic() - began))
-    figures.end(PAGE, HEADING, INTRODUCTION)
+    figures.end(page, HEADING, INTRODUCTION)
 
 
 if __name__ == "__main__":

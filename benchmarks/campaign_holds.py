@@ -26,7 +26,7 @@ import orjson
 from benchmarks.campaign_kill import KEY, environment, kill_one
 from benchmarks.payload import request_body
 from benchmarks.servers import ROOT, free_port, python, started, wait_ready
-from benchmarks.stand import processes
+from benchmarks.stand import finish, processes
 from benchmarks.stopping import stopping
 from gateway.control.database import open_database
 from gateway.control.identity.login import create_link
@@ -35,6 +35,7 @@ from gateway.control.identity.tenants import DEFAULT_TENANT
 from gateway.control.identity.users import create_user
 
 CLIENTS, REVIEWERS = 16, 2
+STOP_MS: Final = 1_000  # a stop is seen by every worker within a second
 _ACTIONS: Final = ("approve", "edit", "reject")
 _OUTPUT: Final = {"approve": "answer", "edit": "edit", "reject": "none"}
 _AWAY: Final = (aiohttp.ClientError, TimeoutError, OSError)
@@ -190,6 +191,7 @@ def counts(seen: Seen, polled: dict[str, dict[str, Any]], ledger: Path) -> dict[
 
 
 BAD: Final = (
+    "live streams ended in another way",
     "acknowledged but lost", "still open after the deadline", "decided twice", "decided twice according to the record",
     "other output than was confirmed", "released without an answer", "another answer when asked again",
 )  # fmt: skip
@@ -228,13 +230,27 @@ def run_stops() -> dict[str, float]:
 @click.command()
 @click.option("--kills", default=100, show_default=True)
 def main(kills: int) -> None:
-    """Kill -9 while answers are held and print the counts; exit 1 when a hold was lost or decided twice."""
+    """Kill -9 while answers are held and count; exit 1 when a hold was lost or decided twice, or a stop was slow."""
     begin = time.monotonic()
     found: dict[str, float] = {**run_stops(), **(run(kills) if kills else {})}
     for name, count in found.items():
         click.echo(f"{name:50} {count:>6}")
     click.echo(f"{'seconds':50} {time.monotonic() - begin:>6.0f}")
-    sys.exit(1 if any(found.get(name) for name in BAD) else 0)
+    finish([f"{name}: {found[name]}" for name in BAD if found.get(name)] + list(_missed(found, kills)))
+
+
+def _missed(found: dict[str, float], kills: int) -> Iterator[str]:
+    """Give the limits that were passed, and what would make the zeros say nothing."""
+    slowest = max(found["slowest end of a live stream (ms)"], found["last call begun that was answered unheld (ms)"])
+    if slowest > STOP_MS:
+        yield f"a stop took {slowest} ms"
+    few = (
+        "live streams ended with automation_stopped",
+        *(("holds acknowledged", "decided by a reviewer") if kills else ()),
+    )
+    yield from (f"{name}: 0" for name in few if not found[name])
+    if kills and found["kill -9 of gateway workers"] < kills:
+        yield f"only {found['kill -9 of gateway workers']} kills"
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from rich.progress import Progress
 
 from benchmarks.payload import request_body
 from benchmarks.servers import ROOT, free_port, python, started, wait_ready
-from benchmarks.stand import processes
+from benchmarks.stand import finish, processes
 
 KEY = "sk-sluice-" + "k" * 43
 
@@ -169,7 +169,8 @@ def main(worker_kills: int, recorder_kills: int) -> None:
         click.echo(f"{name:28} {count:>8}")
     click.echo(f"{'seconds':28} {time.monotonic() - begin:>8.0f}")
     bad = ("acknowledged but missing", "duplicate calls", "duplicate events", "begun but never closed")
-    sys.exit(1 if any(counts[name] for name in bad) else 0)
+    nothing = [] if counts["acknowledged"] else ["no call was acknowledged, so none could be lost"]
+    finish([f"{name}: {counts[name]}" for name in bad if counts[name]] + nothing)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import click
 from benchmarks.campaign_retries import ends
 from benchmarks.hostile_requests import chat
 from benchmarks.rawhttp import Reply, ask
-from benchmarks.stand import Figures, Stand, standing
+from benchmarks.stand import Figures, Stand, page_option, standing
 from gateway.control import budgets
 from gateway.control.database import open_database
 from policy.blocks_redaction import CustomRecognizer
@@ -108,9 +108,9 @@ def race(campaign: Figures, stand: Stand, plain: str) -> None:
     database = open_database(f"sqlite:///{stand.data}/control.db")
     (state,) = [each for each in budgets.states(database, "default", 0) if each.allowance.name.endswith("|day")]
     database.close()
-    campaign.say(
-        "budget in a race: answered, refused, broken by the kill", f"{statuses[200]}, {statuses[429]}, {statuses[0]}"
-    )
+    figure = f"{statuses[200]}, {statuses[429]}, {statuses[0]}"
+    both = bool(statuses[200] and statuses[429])
+    campaign.say("budget in a race: answered, refused, broken by the kill", figure, well=both)
     campaign.say("budget, and what was charged", f"${CAP_USD:.2f}, ${spent:.4f}", well=0 < spent <= CAP_USD)
     leaked = (state.taken - state.spent) / 1e9
     campaign.say("still leased after that, kill -9 included", f"${leaked:.4f}", well=leaked < 1e-9)
@@ -149,7 +149,7 @@ def reloads(campaign: Figures, stand: Stand, plain: str, count: int) -> None:
     calls = [body for _, body in ends(stand.data) if body.get("snapshot")]
     campaign.say("reloads under load, calls meanwhile", f"{count}, {len(replies)}", well=set(statuses) == {200})
     campaign.say("of them failed", sum(n for status, n in statuses.items() if status != 200))
-    one = all(isinstance(body.get("policy_hash"), str) for body in calls)
+    one = bool(calls) and all(isinstance(body.get("policy_hash"), str) for body in calls)
     campaign.say("calls without exactly one policy", 0 if one else "some", well=one)
     for by, seconds in took.items():
         seconds.sort()
@@ -217,7 +217,7 @@ def patterns(campaign: Figures) -> None:
 
 @click.command()
 @click.option("--reloads", "count", default=1000, show_default=True, help="How often the policy is changed.")
-@click.option("--page", type=click.Path(path_type=Path), help="Page whose section is written anew.")
+@page_option
 def main(count: int, page: Path | None) -> None:
     """Count what ceilings, the loader and reloads do; exit 1 when a figure is missed."""
     campaign = Figures()

@@ -26,7 +26,7 @@ from benchmarks.hostile_requests import chat
 from benchmarks.payload import answer_body
 from benchmarks.rawhttp import Reply, ask
 from benchmarks.servers import free_port
-from benchmarks.stand import Figures, Stand, Tries, standing
+from benchmarks.stand import Figures, Stand, Tries, page_option, standing
 
 COOLDOWN_S, FAILURES, RETRIES = 3.0, 5, 2
 FAST_MS = 5.0
@@ -207,7 +207,7 @@ async def run(campaign: Campaign, port: int, clients: int, seconds: float) -> No
 @click.command()
 @click.option("--clients", default=200, show_default=True)
 @click.option("--seconds", default=30.0, show_default=True, help="Length of the storm.")
-@click.option("--page", type=click.Path(path_type=Path), help="Page whose section is written anew.")
+@page_option
 def main(clients: int, seconds: float, page: Path | None) -> None:
     """Count what retries and breakers do; exit 1 when a figure is missed."""
     port = free_port()

@@ -23,8 +23,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from benchmarks.payload import request_body
-from benchmarks.servers import ROOT
-from benchmarks.stand import KEY, Figures, standing
+from benchmarks.stand import KEY, Figures, page_option, standing
 from benchmarks.tampering import KINDS, Told
 from metrics.proof.auditor import Auditor
 from metrics.proof.offline import verify
@@ -37,7 +36,7 @@ from metrics.record.journal import FileJournal, open_keystore
 from metrics.record.recorder import Recorder
 
 STARTS, CALLS = 5, 20
-PAGE = ROOT / "docs/reference/campaigns.md"
+LIMIT_S = 5
 HEADING = "## make campaign-trust"
 INTRODUCTION = """The folder of a real product, started and stopped five times, is changed in one random place and
 verified, a fresh copy each time. Whoever tampers may write every file and makes checksums, offsets and leaves fit
@@ -123,7 +122,8 @@ def verified_by_others(folder: Path, signer: Signer) -> tuple[int, float]:
 @click.option(
     "--calls", default=50_000, show_default=True, help="Calls of the folder that others verify; two records each."
 )
-def main(trials: int, calls: int) -> None:
+@page_option
+def main(trials: int, calls: int, page: Path | None) -> None:
     """Tamper, verify, count; exit 1 when anything passed unnoticed beside the anchor."""
     figures, began = Figures(), time.monotonic()
     with tempfile.TemporaryDirectory() as place, Progress(console=Console(stderr=True)) as progress:
@@ -141,11 +141,10 @@ def main(trials: int, calls: int) -> None:
         figures.say("all", f"{total['anchored']} of {trials * len(KINDS)}; without an anchor {total['alone']}")
         other = many(folder / "many", calls)
         code, seconds = verified_by_others(folder / "many", other)
-        figures.say(
-            f"{2 * calls:,} records by the packed verifier (limit 5 s)", f"exit {code}, {seconds:.1f} s", well=not code
-        )
+        said, well = f"exit {code}, {seconds:.1f} s", not code and seconds <= LIMIT_S
+        figures.say(f"{2 * calls:,} records by the packed verifier (limit {LIMIT_S} s)", said, well=well)
     figures.say("seconds", round(time.monotonic() - began))
-    figures.end(PAGE, HEADING, INTRODUCTION)
+    figures.end(page, HEADING, INTRODUCTION)
 
 
 if __name__ == "__main__":

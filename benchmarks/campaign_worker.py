@@ -14,7 +14,7 @@ from typing import Any, Final
 import click
 
 from benchmarks.flow_stand import Flow, flowing
-from benchmarks.stand import Figures
+from benchmarks.stand import Figures, page_option
 from metrics.client import RecorderClient
 
 HEADING: Final = "## make campaign-worker"
@@ -77,7 +77,8 @@ def one(figures: Figures, sizes: tuple[int, int, int, int], workers: int, *, pos
     say = figures.say
     say(f"{store}: workers, runs, of them poisoned, deadly", f"{workers}, {count}, {poisoned}, {deadly}")
     say(f"{store}: kill -9 of workers; all their deaths", f"{killed}; {deaths}", well=killed == kills)
-    say(f"{store}: runs acknowledged but lost", count - len(set(told)) if ended else "not all ended", well=ended)
+    lost = count - len(set(told))
+    say(f"{store}: runs acknowledged but lost", lost if ended else "not all ended", well=ended and not lost)
     say(f"{store}: letters that arrived of those that should", f"{len(first)} of {good}", well=len(first) == good)
     twice = sum(n > 1 for n in flow.target.done.values())
     say(f"{store}: effects that happened twice at the target", twice, well=not twice)
@@ -116,7 +117,7 @@ def _told(flow: Flow, kind: str) -> set[str]:
 @click.option("--poisoned", default=45, show_default=True, help="Letters that cannot be read.")
 @click.option("--deadly", default=3, show_default=True, help="Letters that kill their worker.")
 @click.option("--only", type=click.Choice(["sqlite", "postgresql"]), help="Only one of the databases.")
-@click.option("--page", type=click.Path(path_type=Path), help="Write the counts into this page.")
+@page_option
 def main(count: int, kills: int, poisoned: int, deadly: int, only: str | None, page: Path | None) -> None:
     """Kill workers on SQLite and on PostgreSQL; exit 1 when anything is lost or done twice."""
     figures = Figures()

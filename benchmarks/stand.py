@@ -91,6 +91,10 @@ def say(name: str, value: object) -> None:
     click.echo(f"{name:44} {value}")
 
 
+# Figures are written into the reference only where somebody asks for it: a short run says less than a whole one.
+page_option = click.option("--page", type=click.Path(path_type=Path), help="Page whose section is written anew.")
+
+
 @dataclass(kw_only=True)
 class Figures:
     """What a campaign counted, and what missed its figure."""

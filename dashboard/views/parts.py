@@ -95,18 +95,27 @@ def _week_in_url(name: str) -> list[str]:
     return [asked]
 
 
+def kept_as(name: str) -> str:
+    """Return the key of a widget whose value is kept in the URL.
+
+    Without one it would be another widget as soon as the URL, and so its default, changes: what is chosen next is lost.
+    """
+    return f"url-{name}"
+
+
 def choice(place: Any, label: str, options: Sequence[str], name: str, default: str | None = None) -> str:
     """Show a picker whose choice is kept in the URL under `name`; the default leaves it."""
     default = default or options[0]
     asked = st.query_params.get(name, default)
-    chosen: str = place.selectbox(label, options, index=options.index(asked if asked in options else default))
+    at = options.index(asked if asked in options else default)
+    chosen: str = place.selectbox(label, options, index=at, key=kept_as(name))
     remember(name, chosen, default)
     return chosen
 
 
 def typed(place: Any, label: str, name: str) -> str:
     """Show a field whose text is kept in the URL under `name`."""
-    text: str = place.text_input(label, st.query_params.get(name, "")).strip()
+    text: str = place.text_input(label, st.query_params.get(name, ""), key=kept_as(name)).strip()
     remember(name, text)
     return text
 
@@ -195,7 +204,7 @@ def nothing_here(name: str) -> None:
     )
     longest = _LONGEST[name]
     if st.query_params.get(name) != longest:
-        st.button(f"Show the {longest.lower()}", on_click=lambda: st.query_params.update({name: longest}))
+        st.button(f"Show the {longest.lower()}", on_click=lambda: st.session_state.update({kept_as(name): longest}))
 
 
 def csv_download(data: pd.DataFrame, name: str) -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.trust import Json, TrustDesk
-from dashboard.views.parts import plain, remember, table
+from dashboard.views.parts import kept_as, plain, remember, table
 
 STALE = timedelta(minutes=5)
 _HIDDEN = "Only the roles auditor and admin may see this."
@@ -26,7 +26,8 @@ def show(desk: TrustDesk, now: datetime) -> None:
         _findings(desk.listed("findings"))
     names = {"Retention": _retention, "Legal holds": _holds, "Erasures": _erasures, "Exports": _exports}
     asked = st.query_params.get("about", "Retention")
-    chosen = st.segmented_control("About", list(names), default=asked if asked in names else "Retention")
+    first = asked if asked in names else "Retention"
+    chosen = st.segmented_control("About", list(names), default=first, key=kept_as("about"))
     remember("about", chosen, "Retention")
     names[chosen or "Retention"](desk)
 
@@ -129,9 +130,9 @@ def _holds(desk: TrustDesk) -> None:
         {
             "Case": hold["reference"],
             "Keeps": _kept(hold),
-            "Set": hold["set_at"],
+            "Set": _minute(hold["set_at"]),
             "By": hold["set_by"],
-            "Lifted": hold["lifted_at"] or "in force",
+            "Lifted": _minute(hold["lifted_at"]) if hold["lifted_at"] else "in force",
         }
         for hold in found
     ]
@@ -193,8 +194,13 @@ def _selector(applies_to: Json) -> str:
 
 
 def _kept(hold: Json) -> str:
+    said = hold | {name: _minute(hold[name]).removesuffix(" 00:00") for name in ("since", "until") if hold[name]}
     parts = (("subject", "subject_ref"), ("automation", "automation"), ("from", "since"), ("until", "until"))
-    return ", ".join(f"{word} {hold[name]}" for word, name in parts if hold[name]) or "everything"
+    return ", ".join(f"{word} {said[name]}" for word, name in parts if said[name]) or "everything"
+
+
+def _minute(text: str) -> str:
+    return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M}"
 
 
 def _moment(text: str) -> str:

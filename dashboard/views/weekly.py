@@ -11,7 +11,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.gateway import Refused
-from dashboard.views.parts import choice, csv_download, plain, remember
+from dashboard.views.parts import choice, csv_download, kept_as, plain, remember
 from dashboard.views.parts import table as shown
 from dashboard.weekly import Json, WeeklyDesk
 from metrics.health.review.blocks import Block, Bullets, Grid, Heading, Picture, Text, blocks
@@ -70,7 +70,7 @@ def chooser(found: Sequence[Json]) -> Json:
     asked = st.query_params.get("week", names[0])
     at = next((place for place, name in enumerate(names) if asked in (name, name.partition(".")[0])), 0)
     left, _ = st.columns([1, 3])
-    label = left.selectbox("Week and revision", names, index=at)
+    label = left.selectbox("Week and revision", names, index=at, key=kept_as("week"))
     remember("week", label, names[0])
     return found[names.index(label)]
 

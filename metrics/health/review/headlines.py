@@ -116,7 +116,8 @@ def _targets(document: Mapping[str, Any]) -> Iterator[str]:
 def _holds(document: Mapping[str, Any]) -> Iterator[str]:
     late = sum(each["deadline_us"] < document["until_us"] for each in document["holds"])
     if late:
-        yield f"{late} held outputs waited past their deadline when the week ended."
+        waited = "1 held output waited past its" if late == 1 else f"{late} held outputs waited past their"
+        yield f"{waited} deadline when the week ended."
 
 
 def _quiet(document: Mapping[str, Any]) -> Iterator[str]:

@@ -110,8 +110,11 @@ def test_pages_over_weeks_begin_with_the_week_that_the_review_is_about() -> None
     app = run(health_page, "cost busy")
     assert app.selectbox[0].value == "Last week"
     assert run(health_page, "cost empty").selectbox[0].value == "This week"
-    app.selectbox[0].set_value("This week").run()
-    assert app.query_params["weeks"] == "This week"
+    for chosen in ("This week", "Last 4 weeks", "Last 12 weeks"):
+        app.selectbox[0].set_value(chosen).run()
+        assert (app.selectbox[0].value, app.query_params["weeks"]) == (chosen, chosen)
+    app.selectbox[0].set_value("Last week").run()
+    assert "weeks" not in app.query_params
 
 
 def test_an_empty_page_leads_to_a_longer_range() -> None:

@@ -107,7 +107,7 @@ def test_headlines_begin_with_what_calls_for_going_back() -> None:
     said = document()["headlines"]
     assert said[0] == "triage: task success is 70.0% (at least 80.0% over 7d): it is to be stopped."
     assert "triage misses its targets: task success 70.0% (at least 90.0%)." in said
-    assert "1 held outputs waited past their deadline when the week ended." in said
+    assert "1 held output waited past its deadline when the week ended." in said
     assert summary(document()).splitlines()[1] == f"• {said[0]}"
 
 
