@@ -12,7 +12,7 @@ from gateway.control import budgets
 from gateway.control.budgets import Left
 from gateway.control.database import Database
 from metrics.record.events import Event
-from metrics.record.reader import has_writer, read_stretch
+from metrics.record.reader import Line, has_writer, keeping, read_stretch
 from metrics.record.rows import call_of
 from metrics.record.segments import META, day_of
 
@@ -54,8 +54,10 @@ class Reconciler:
     def _events(self, segments: Iterable[Path]) -> Iterator[Event]:
         for path in segments:
             name, at = str(path.relative_to(self._journal)).removesuffix(".gz"), 0
-            while (stretch := read_stretch(self._journal, name, at, _AT_ONCE, final=True)) is not None:
-                yield from (line.event for line in stretch.lines)
+            lines: list[Line] = []
+            while (stretch := read_stretch(self._journal, name, at, _AT_ONCE, True, keeping(lines))) is not None:
+                yield from (line.event for line in lines)
+                lines.clear()
                 at = stretch.end
 
 

@@ -18,11 +18,12 @@ class BadLineError(ValueError):
     """A journal line that is torn, garbled or no event."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that costs a microsecond for each
 class Event:
     """One thing that happened. `docs/reference/record.md` lists the kinds and the fields of their bodies.
 
-    `body` holds numbers, closed vocabularies and cleared labels; every other text belongs into `Content`.
+    Nobody changes one. `body` holds numbers, closed vocabularies and cleared labels; all other text belongs into
+    `Content`.
     """
 
     event_id: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from metrics.record.audited import Facts
@@ -13,11 +13,11 @@ from metrics.record.events import BadLineError, Event, decode
 from metrics.record.ids import Clock
 from metrics.record.keystore import KeyStore
 from metrics.record.ledger import Ledger
-from metrics.record.order import Entry, OrderFile, Skipped
+from metrics.record.order import Entry, OrderFile
 from metrics.record.otel_meters import Meters
 from metrics.record.own import OwnSegments, damage_reports, interrupted
-from metrics.record.reader import Stretch, read_bytes, read_stretch
-from metrics.record.rows import BEGIN, END, Row, Rows, call_of
+from metrics.record.reader import Line, Stretch, read_bytes, read_stretch
+from metrics.record.rows import BEGIN, Row, Rows
 from metrics.record.segment_list import SegmentList, Tail
 from metrics.record.segments import CONTENT, META
 
@@ -54,6 +54,25 @@ class Files:
     keystore: KeyStore
 
 
+@dataclass(slots=True)
+class _Taking:
+    """Makes rows of lines as they are read, numbered as the order file will, without those that were seen."""
+
+    rows: Rows
+    last_seq: int
+    seen: set[str]
+    segment: str = ""
+
+    def take(self, line: Line) -> bool:
+        """Take a line in; say whether it was new."""
+        if line.event.event_id in self.seen:
+            return False
+        self.seen.add(line.event.event_id)
+        self.last_seq += 1
+        self.rows.add(self.last_seq, self.segment, line)
+        return True
+
+
 class Ingest:
     """One life of an open ledger. After any failure a new one is made, which goes on from order file and ledger."""
 
@@ -61,13 +80,13 @@ class Ingest:
         self._files, self._ledger, self.counters, self._clock = files, ledger, counters, clock
         self._segments = SegmentList(files.journal, ledger.positions())
         self._content = ContentIntake(files.journal, files.keystore)
-        self._begins: dict[str, tuple[str, Event]] = {}  # call id -> writer, begin
+        self._begins: dict[str, tuple[str, str, int]] = {}  # call id -> where its begin stands
         self.more = False  # the last step left whole batches behind
         self._numbered: list[Entry] = []
         self._waiting: deque[tuple[list[Entry], dict[str, int]]] = deque()  # and how far content is to be read for them
         self.ripe: list[Entry] = []  # what was numbered and whose content was read
-        for event_id, segment, start in ledger.open_begins():
-            self._begun(segment, self._read_begin(event_id, segment, start))
+        for place in ledger.open_begins():
+            self._begun(*place)
 
     @property
     def behind(self) -> int:
@@ -89,86 +108,78 @@ class Ingest:
             self._numbered = []
         contents, moved = self._content.take(contents_in)
         self._ripen({tail.name.relative: tail.read_to for tail in contents_in})
-        stretches = [stretch for tail in self._segments.tails(META) if (stretch := self._read(tail))]
+        rows, stretches = self._read_new(contents)
         if stretches:
-            stretches = self._record(stretches, contents, moved)
-            self._follow(stretches)
+            self._record(stretches, rows, moved)
+            self._follow(stretches, rows)
         elif moved:
-            self._ledger.record((), Rows(contents=contents), moved)
+            self._ledger.record((), rows.columns(), moved)
         else:
             self._settle_dead()
         self._note_damage(stretches)
         tails = (*self._segments.tails(META), *self._segments.tails(CONTENT))
         self.more = bool(stretches or moved) and any(tail.behind > _READ_BYTES // 2 for tail in tails)
-        return sum(len(stretch.lines) for stretch in stretches)
+        return sum(stretch.count for stretch in stretches)
 
     def _ripen(self, read: Mapping[str, int]) -> None:
         """Let go of what was numbered as soon as its content was read; what was written since is not waited for."""
         while self._waiting and all(read.get(segment, end) >= end for segment, end in self._waiting[0][1].items()):
             self.ripe += self._waiting.popleft()[0]
 
-    def _read(self, tail: Tail) -> Stretch | None:
+    def _read_new(self, contents: list[Row]) -> tuple[Rows, list[Stretch]]:
+        """Read what is new. Each line becomes rows at once; if the ledger knows some already, all are read again."""
+        known: set[str] = set()
+        while True:
+            taking = _Taking(Rows(contents=contents), self._files.order.last_seq, set(known))
+            stretches = [stretch for tail in self._segments.tails(META) if (stretch := self._read(tail, taking))]
+            again = self._ledger.known(taking.rows.events) if taking.rows.events else set()
+            if not again:
+                return taking.rows, stretches
+            known |= again
+
+    def _read(self, tail: Tail, taking: _Taking) -> Stretch | None:
         if not tail.behind:
             return None
+        taking.segment = tail.name.relative
         try:
-            return read_stretch(self._files.journal, tail.name.relative, tail.read_to, _READ_BYTES, tail.gone)
+            return read_stretch(self._files.journal, taking.segment, tail.read_to, _READ_BYTES, tail.gone, taking.take)
         except FileNotFoundError:
             return None
 
-    def _record(self, stretches: Sequence[Stretch], contents: list[Row], moved: Positions) -> list[Stretch]:
-        """Number and insert; return the stretches without what was known already."""
-        events = [line.event for stretch in stretches for line in stretch.lines]
-        seen = self._ledger.known(events) if events else set()
-        fresh = [self._without_known(stretch, seen) for stretch in stretches]
-        entries = self._files.order.append([_entry(stretch, self._clock()) for stretch in fresh])
+    def _record(self, stretches: Sequence[Stretch], rows: Rows, moved: Positions) -> None:
+        """Number what was read and insert it."""
+        columns = rows.columns()
+        entries = self._files.order.append([_entry(stretch, self._clock()) for stretch in stretches])
         self._numbered.extend(entries)
-        self.counters.meters.take(fresh)  # here, because a number is given only once
-        rows = Rows(contents=contents)
-        for entry, stretch in zip(entries, fresh, strict=True):
-            for seq, line in enumerate(stretch.lines, entry.seq):
-                rows.add(seq, stretch.segment, line)
-        self._ledger.record(entries, rows, moved | {stretch.segment: (stretch.end, False) for stretch in fresh})
+        self.counters.meters.take(columns)  # here, because a number is given only once
+        positions = {stretch.segment: (stretch.end, False) for stretch in stretches}
+        self._ledger.record(entries, columns, moved | positions)
         self.counters.records += len(rows.events)
-        return fresh
+        skipped = [skip.reason for stretch in stretches for skip in stretch.skipped]
+        self.counters.duplicates += skipped.count("duplicate")
 
-    def _without_known(self, stretch: Stretch, seen: set[str]) -> Stretch:
-        """Leave out known events; `seen` grows, so that a second copy in this round is left out too."""
-        fresh, again = [], []
-        for line in stretch.lines:
-            if line.event.event_id in seen:
-                again.append(Skipped(line.start, line.end, "duplicate"))
-            else:
-                seen.add(line.event.event_id)
-                fresh.append(line)
-        self.counters.duplicates += len(again)
-        skipped = sorted((*stretch.skipped, *again), key=lambda skip: skip.start)
-        return replace(stretch, lines=tuple(fresh), skipped=tuple(skipped))
-
-    def _follow(self, stretches: Sequence[Stretch]) -> None:
+    def _follow(self, stretches: Sequence[Stretch], rows: Rows) -> None:
         """Move the tails and keep the calls that began and did not end."""
         ends = {stretch.segment: stretch.end for stretch in stretches}
         for tail in self._segments.tails(META):
             tail.read_to = ends.get(tail.name.relative, tail.read_to)
-        for stretch in stretches:
-            for line in stretch.lines:
-                if line.event.kind == BEGIN:
-                    self._begun(stretch.segment, line.event)
-        for stretch in stretches:
-            for line in stretch.lines:
-                if line.event.kind == END:
-                    self._begins.pop(call_of(line.event), None)
+        for row in rows.events:
+            if row[2] == BEGIN:
+                self._begun(row[1], row[10], row[11])
+        for row in rows.calls:
+            self._begins.pop(row[1], None)
 
     def _settle_dead(self) -> None:
         """Close the calls of writers that are gone, then drop those writers."""
         for writer in self._segments.finished_writers():
-            begins = {call: event for call, (owner, event) in self._begins.items() if owner == writer}
+            begins = {call: place for call, place in self._begins.items() if _writer(place[1]) == writer}
             for call in self._ledger.ended(list(begins)):
                 del begins[call], self._begins[call]
             if begins:
-                self._files.own.append([interrupted(event) for event in begins.values()])
+                self._files.own.append([interrupted(self._read_begin(*place)) for place in begins.values()])
                 self.counters.interrupted += len(begins)
             else:
-                self._ledger.record((), Rows(), self._segments.forget(writer))
+                self._ledger.record((), {}, self._segments.forget(writer))
 
     def _note_damage(self, stretches: Sequence[Stretch]) -> None:
         for stretch in stretches:
@@ -180,16 +191,19 @@ class Ingest:
         self._content.damaged.clear()
         self._files.own.append(damage_reports(stretches, self._clock()))
 
-    def _begun(self, segment: str, event: Event) -> None:
-        writer = segment.rsplit("/", 1)[-1].rsplit("-", 1)[0]
-        self._begins[call_of(event)] = (writer, event)
+    def _begun(self, event_id: str, segment: str, start: int) -> None:
+        self._begins[event_id.removesuffix(".b")] = (event_id, segment, start)
 
     def _read_begin(self, event_id: str, segment: str, start: int) -> Event:
         try:
-            return decode(read_bytes(self._files.journal, segment, start, 1 << 16).split(b"\n", 1)[0] + b"\n")
+            return decode(read_bytes(self._files.journal, segment, start, _READ_BYTES).split(b"\n", 1)[0] + b"\n")
         except (BadLineError, FileNotFoundError):
             return Event(event_id, BEGIN, self._clock(), "")
 
 
+def _writer(segment: str) -> str:
+    return segment.rsplit("/", 1)[-1].rsplit("-", 1)[0]
+
+
 def _entry(stretch: Stretch, at_us: int) -> Entry:
-    return Entry(0, len(stretch.lines), stretch.segment, stretch.start, stretch.end, at_us, stretch.skipped)
+    return Entry(0, stretch.count, stretch.segment, stretch.start, stretch.end, at_us, stretch.skipped)

@@ -11,9 +11,8 @@ import duckdb
 
 from metrics.record.columns import Inserts
 from metrics.record.days import Days
-from metrics.record.events import Event
 from metrics.record.order import Entry
-from metrics.record.rows import Rows, id_hash, is_posted
+from metrics.record.rows import Columns, Row, id_hash, is_posted
 
 SCHEMA_VERSION = 8
 _SQL = Path(__file__).parent
@@ -110,27 +109,27 @@ class Ledger:
         sql = "SELECT event_id, segment, start FROM contents WHERE event_id IN (SELECT unnest(?))"
         return self._db.execute(sql, [list(ids)]).fetchall()
 
-    def known(self, events: Sequence[Event]) -> set[str]:
-        """Return the ids of those events that the ledger holds already.
+    def known(self, rows: Sequence[Row]) -> set[str]:
+        """Return the ids of those events, rows for `events`, that the ledger holds already.
 
         A call's record always carries the same time, so only that stretch of time is searched, and nothing at all
         for times that the ledger has not seen; other kinds are looked up in the index of posted events.
         """
-        posted = {id_hash(event.event_id): event.event_id for event in events if is_posted(event)}
-        calls = [event for event in events if event.ts_us <= self._progress.ts_us and not is_posted(event)]
+        posted = {id_hash(row[1]): row[1] for row in rows if is_posted(row[2], row[8])}
+        calls = [row for row in rows if row[3] <= self._progress.ts_us and not is_posted(row[2], row[8])]
         found = self._by_time(calls) if calls else set()
         hits = [posted[number] for number in self._in("SELECT id_hash FROM posted WHERE id_hash IN", [*posted])]
         # 63 bits may meet by chance: the id itself decides
         return found.union(self._in("SELECT event_id FROM events WHERE event_id IN", hits))
 
-    def record(self, entries: Sequence[Entry], rows: Rows, positions: Mapping[str, tuple[int, bool]]) -> None:
+    def record(self, entries: Sequence[Entry], columns: Columns, positions: Mapping[str, tuple[int, bool]]) -> None:
         """Insert rows and positions and remember the last line of the order file, all or nothing."""
         self._db.begin()
         try:
-            for table, columns in rows.columns():
-                self._inserts.insert(table, columns)
+            for table, values in columns.items():
+                self._inserts.insert(table, values)
             self._move(positions)
-            newest_us = max((row[3] for row in rows.events), default=0)
+            newest_us = max(columns["events"][3]) if "events" in columns else 0
             if entries:
                 self._advance(entries[-1], newest_us)
             self._db.commit()
@@ -211,10 +210,10 @@ class Ledger:
         self._spare.close()
         self._db.close()
 
-    def _by_time(self, events: Sequence[Event]) -> set[str]:
-        times = [event.ts_us for event in events]
+    def _by_time(self, rows: Sequence[Row]) -> set[str]:
+        times = [row[3] for row in rows]
         sql = "SELECT event_id FROM events WHERE ts_us BETWEEN ? AND ? AND event_id IN"
-        return self._in(sql, [event.event_id for event in events], [min(times), max(times)])
+        return self._in(sql, [row[1] for row in rows], [min(times), max(times)])
 
     def _in(self, sql: str, values: Sequence[str | int], before: Sequence[int] = ()) -> set[Any]:
         if not values:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from metrics.record.order import Entry, OrderFile
-from metrics.record.reader import read_stretch
+from metrics.record.reader import keeping, read_stretch
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +59,10 @@ def _found(journal: Path, gaps: Sequence[Gap], place: int, seq: int, following: 
     for gap in gaps:
         if gap.after < place <= gap.before:
             try:
-                stretch = read_stretch(journal, gap.segment, gap.start, gap.end - gap.start, final=False)
+                stretch = read_stretch(journal, gap.segment, gap.start, gap.end - gap.start, False, keeping([]))
             except OSError:
                 continue
-            if stretch and stretch.end == gap.end and len(stretch.lines) == following.seq - seq:
-                count, skipped = len(stretch.lines), stretch.skipped
+            if stretch and stretch.end == gap.end and stretch.count == following.seq - seq:
+                count, skipped = stretch.count, stretch.skipped
                 fitting.append(Entry(seq, count, gap.segment, gap.start, gap.end, following.at_us, skipped))
     return fitting[0] if len(fitting) == 1 else None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Final, Literal
 
 COUNTER: Final = "counter"
@@ -85,12 +87,6 @@ class Words:
         return value
 
 
-def observe(row: list[float], bounds: Sequence[float], value: float) -> None:
-    """Put a value into a histogram's row: its sum, then one count for each bucket."""
-    row[0] += value
-    row[1 + bisect_left(bounds, value)] += 1
-
-
 class Instrument:
     """One family being counted. Not safe to share between threads; `Meters` holds a lock."""
 
@@ -108,9 +104,12 @@ class Instrument:
         """Add to a counter."""
         self.row(labels)[0] += amount
 
-    def observe(self, value: float, *labels: str) -> None:
-        """Put a value into a histogram."""
-        observe(self.row(labels), self.spec.bounds, value)
+    def observe(self, values: Sequence[float], *labels: str) -> None:
+        """Put values into a histogram: their sum, then one count for each bucket."""
+        row = self.row(labels)
+        row[0] += sum(values)
+        for bucket, count in Counter(map(bisect_left, repeat(self.spec.bounds), values)).items():
+            row[1 + bucket] += count
 
     def family(self) -> Family:
         """Copy what was counted."""

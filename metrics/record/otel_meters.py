@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import orjson
+
 from metrics.record import otel_names as n
-from metrics.record.events import Event
-from metrics.record.otel_instruments import COUNTER, HISTOGRAM, Family, Instrument, Spec, Words, counter, observe
-from metrics.record.reader import Stretch
-from metrics.record.rows import BUCKETS, END, OUTCOME
+from metrics.record.otel_instruments import COUNTER, HISTOGRAM, Family, Instrument, Spec, Words, counter
+from metrics.record.rows import ATTEMPT_COLUMNS, BUCKETS, CALL_COLUMNS, STAGES, Columns
 
 _LIMITS: Final = {n.AUTOMATION: 200, n.REQUEST_MODEL: 100, n.RESPONSE_MODEL: 100, n.KIND: 100}
 _OPERATION_S: Final = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
@@ -34,7 +35,7 @@ FIRST_TOKEN: Final = Spec(
     "sluice.call.time_to_first_token", HISTOGRAM, "From the request's arrival to the answer's first byte.",
     _WHO, "s", _FIRST_S,
 )  # fmt: skip
-STAGES: Final = Spec("sluice.stage.time", COUNTER, "Time spent in each stage of calls.", (n.STAGE,), "s")
+STAGE_TIME: Final = Spec("sluice.stage.time", COUNTER, "Time spent in each stage of calls.", (n.STAGE,), "s")
 TOKENS: Final = Spec("sluice.tokens", COUNTER, "Tokens, each in one type.", (*_MODEL, n.TOKEN_TYPE))
 COST: Final = Spec("sluice.cost_usd", COUNTER, "Cost of calls whose price is known.", _MODEL)
 UNPRICED: Final = Spec("sluice.calls.unpriced", COUNTER, "Calls that used tokens whose price is not known.", _MODEL)
@@ -55,19 +56,23 @@ FIRST_CHUNK: Final = Spec(
     n.TIME_TO_FIRST_CHUNK, HISTOGRAM, "From a try's begin to the first byte of its answer.", _CLIENT, "s", _FIRST_S
 )
 COUNTED: Final = (
-    CALLS, ERRORS, DURATION, OVERHEAD, FIRST_TOKEN, STAGES, TOKENS, COST, UNPRICED, ATTEMPTS, RETRIES, ENTITIES,
+    CALLS, ERRORS, DURATION, OVERHEAD, FIRST_TOKEN, STAGE_TIME, TOKENS, COST, UNPRICED, ATTEMPTS, RETRIES, ENTITIES,
     UNKNOWN, OUTCOMES, EVENTS, GAPS, OPERATION, USAGE, FIRST_CHUNK,
 )  # fmt: skip
 OVERFLOW: Final = "sluice.telemetry.overflow"
 _TIMES: Final = ((DURATION, "total_ms"), (OVERHEAD, "overhead_ms"), (FIRST_TOKEN, "ttft_ms"))
 _TRY_TIMES: Final = ((OPERATION, "total_ms"), (FIRST_CHUNK, "first_byte_ms"))
-_ALIKE: Final = 500  # kinds of calls whose rows are kept at hand
 _TOTALS: Final = ((RETRIES, "retry_count"), (UNKNOWN, "unknown_placeholders"))
 _OUTPUTS: Final = ("output_tokens", "reasoning_tokens", "audio_output_tokens", "image_output_tokens")
-_BUCKETS: Final = tuple((name, name.removesuffix("_tokens"), name in _OUTPUTS) for name in BUCKETS)
+_SIDES: Final = (("input", tuple(name for name in BUCKETS if name not in _OUTPUTS)), ("output", _OUTPUTS))
+_ALIKE: Final = ("tenant", "automation", "endpoint", "provider", "model_requested", "model_answered", "used")
+_TRIED: Final = ("tenant", "operation", "provider", "model", "error_code")
+_LOOKED_AT: Final = (
+    *_ALIKE, *BUCKETS, "outcome", "verdict", "error_code", "layer", "cost_usd",
+    *(name for _, name in (*_TIMES, *_TOTALS)),
+)  # fmt: skip
 
-
-Rows = dict[object, list[float]]  # of calls that are alike: the rows that such calls add to
+Table = dict[str, Sequence[Any]]  # columns by their names
 
 
 @dataclass(slots=True)
@@ -77,17 +82,24 @@ class Meters:
     _words: Words = field(default_factory=lambda: Words(_LIMITS))
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _by_spec: dict[str, Instrument] = field(init=False)
-    _alike: dict[tuple[str, ...], Rows] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._by_spec = {spec.name: Instrument(spec, self._words) for spec in COUNTED}
 
-    def take(self, stretches: Sequence[Stretch]) -> None:
-        """Count events that just got their numbers."""
+    def take(self, columns: Columns) -> None:
+        """Count events that just got their numbers, as columns of the ledger's tables."""
         with self._lock:
-            for stretch in stretches:
-                for line in stretch.lines:
-                    self._event(line.event)
+            if "events" in columns:
+                self._events(columns["events"][2], columns["events"][12])
+            if "calls" in columns:
+                calls: Table = dict(zip(CALL_COLUMNS, columns["calls"], strict=True))
+                self._calls(calls)
+                if "attempts" in columns:
+                    self._attempts(dict(zip(ATTEMPT_COLUMNS, columns["attempts"], strict=True)), calls)
+            for tenant, automation, side, kind, count in _in(columns, "entities", (2, 3, 5, 6, 7)):
+                self._add(ENTITIES, max(count, 0), tenant, automation or "", side, kind)
+            for tenant, automation, source in _in(columns, "outcomes", (2, 3, 10)):
+                self._add(OUTCOMES, 1, tenant, automation or "", source or "")
 
     def families(self) -> list[Family]:
         """Copy what was counted."""
@@ -96,85 +108,86 @@ class Meters:
             overflowed = self._words.overflowed
         return [*found, counter(OVERFLOW, "Label values shown as other: too many different ones.", overflowed)]
 
-    def _event(self, event: Event) -> None:
-        self._add(EVENTS, 1, event.kind)
-        if event.kind == END:
-            self._call(event)
-        elif event.kind == OUTCOME:
-            self._add(OUTCOMES, 1, event.tenant, event.automation or "", text(event.body.get("source")))
-        elif event.kind == "gap":
-            self._add(GAPS, number(event.body.get("events")) or 0, text(event.body.get("what")))
+    def _events(self, kinds: Sequence[str], bodies: Sequence[str | None]) -> None:
+        for kind, count in Counter(kinds).items():
+            self._add(EVENTS, count, kind)
+        for gap in [orjson.loads(body) for kind, body in zip(kinds, bodies, strict=True) if body and kind == "gap"]:
+            self._add(GAPS, number(gap.get("events")) or 0, text(gap.get("what")))
 
-    def _call(self, event: Event) -> None:
-        """Count a call. This runs for each call while records are taken in, so its rows are looked up only once."""
-        body, given, who = event.body, event.body.get, (event.tenant, event.automation or "")
-        names = (text(given("endpoint")), text(given("provider")), text(given("model_requested")))
-        rows, at = self._rows((*who, *names, text(given("model_answered")))), self._row
-        ended = (text(given("outcome")), text(given("verdict")))
-        (rows.get(ended) or at(rows, ended, CALLS, (*who, *ended)))[0] += 1
-        if given("error_code"):
-            self._add(ERRORS, 1, *who, text(given("error_code")), text(given("layer")))
+    def _calls(self, calls: Table) -> None:
+        for stage in STAGES:
+            self._add(STAGE_TIME, sum(_amounts(calls[f"{stage}_us"])) / 1e6, stage)
+        buckets = zip(*(calls[name] for name in BUCKETS), strict=True)
+        calls["used"] = ["" if row.count(None) == len(BUCKETS) else "used" for row in buckets]
+        for (*labels, used), alike in _grouped({name: calls[name] for name in _LOOKED_AT}, _ALIKE):
+            self._ended(labels[:2], alike)
+            if used:
+                self._usage(labels, alike)
+
+    def _ended(self, who: Sequence[str], calls: Table) -> None:
+        for ended, count in Counter(zip(calls["outcome"], calls["verdict"], strict=True)).items():
+            self._add(CALLS, count, *who, *map(text, ended))
+        for failed, count in Counter(zip(calls["error_code"], calls["layer"], strict=True)).items():
+            if failed[0]:
+                self._add(ERRORS, count, *who, *map(text, failed))
         for spec, name in _TIMES:
-            spent_ms = number(given(name))
-            if spent_ms is not None:
-                observe(rows.get(name) or at(rows, name, spec, who), spec.bounds, spent_ms / 1000)
+            self._observe(spec, [spent_ms / 1000 for spent_ms in _amounts(calls[name])], *who)
         for spec, name in _TOTALS:
-            if amount := number(given(name)):
-                (rows.get(name) or at(rows, name, spec, who))[0] += amount
-        spent = self._by_spec[STAGES.name]
-        for stage, spent_us in table(given("stages_us")).items():
-            spent.row((stage,))[0] += (number(spent_us) or 0) / 1e6
-        self._entities(rows, who, table(given("entities")))
-        if usage := table(given("usage")):
-            self._usage(rows, who, usage, body)
-        for attempt in attempts(body):
-            self._attempt(rows, (who[0], n.operation(names[0])), attempt)
+            if total := sum(_amounts(calls[name])):
+                self._add(spec, total, *who)
 
-    def _entities(self, rows: Rows, who: tuple[str, str], sides: Mapping[str, Any]) -> None:
-        for side, kinds in sides.items():
-            for kind, count in table(kinds).items():
-                key = (side, kind, "")
-                (rows.get(key) or self._row(rows, key, ENTITIES, (*who, side, kind)))[0] += number(count) or 0
+    def _usage(self, labels: Sequence[str], calls: Table) -> None:
+        tenant, automation, endpoint, provider, asked, answered = labels
+        model = (tenant, automation, provider, answered or asked)
+        tokens = {name: [value if value and value > 0 else 0 for value in calls[name]] for name in BUCKETS}
+        for name, column in tokens.items():
+            if amount := sum(column):
+                self._add(TOKENS, amount, *model, name.removesuffix("_tokens"))
+        if prices := _amounts(calls["cost_usd"]):
+            self._add(COST, sum(prices), *model)
+        if unpriced := len(calls["cost_usd"]) - len(prices):
+            self._add(UNPRICED, unpriced, *model)
+        for side, names in _SIDES:
+            both = [*map(sum, zip(*(tokens[name] for name in names), strict=True))]
+            self._observe(USAGE, both, tenant, n.operation(endpoint), provider, asked, side)
 
-    def _usage(self, rows: Rows, who: tuple[str, str], usage: Mapping[str, Any], body: Mapping[str, Any]) -> None:
-        provider, asked = text(body.get("provider")), text(body.get("model_requested"))
-        model, both = (*who, provider, text(body.get("model_answered")) or asked), [0.0, 0.0]
-        for bucket, name, is_output in _BUCKETS:
-            if amount := number(usage.get(bucket)):
-                both[is_output] += amount
-                (rows.get(bucket) or self._row(rows, bucket, TOKENS, (*model, name)))[0] += amount
-        cost = number(body.get("cost_usd"))
-        spec = UNPRICED if cost is None else COST
-        (rows.get(spec.name) or self._row(rows, spec.name, spec, model))[0] += 1 if cost is None else cost
-        client = (who[0], n.operation(text(body.get("endpoint"))), provider, asked)
-        for side, amount in zip(("input", "output"), both, strict=True):
-            observe(rows.get(side) or self._row(rows, side, USAGE, (*client, side)), USAGE.bounds, amount)
-
-    def _attempt(self, rows: Rows, operation: tuple[str, str], attempt: Mapping[str, Any]) -> None:
-        client = (*operation, text(attempt.get("provider")), text(attempt.get("model")))
-        labels = (*client, text(attempt.get("error_code")))
-        (rows.get(labels) or self._row(rows, labels, ATTEMPTS, labels))[0] += 1
-        for spec, name in _TRY_TIMES:
-            spent_ms = number(attempt.get(name))
-            if spent_ms is not None:
-                key = (spec.name, labels)
-                row = rows.get(key) or self._row(rows, key, spec, labels if spec is OPERATION else client)
-                observe(row, spec.bounds, spent_ms / 1000)
-
-    def _rows(self, alike: tuple[str, ...]) -> Rows:
-        rows = self._alike.get(alike)
-        if rows is None:
-            if len(self._alike) >= _ALIKE:
-                self._alike.clear()
-            rows = self._alike[alike] = {}
-        return rows
-
-    def _row(self, rows: Rows, key: object, spec: Spec, labels: tuple[str, ...]) -> list[float]:
-        row = rows[key] = self._by_spec[spec.name].row(labels)
-        return row
+    def _attempts(self, attempts: Table, calls: Table) -> None:
+        operations = dict(zip(calls["seq"], map(n.operation, map(text, calls["endpoint"])), strict=True))
+        attempts["operation"] = [operations[seq] for seq in attempts["seq"]]
+        for labels, alike in _grouped(attempts, _TRIED):
+            self._add(ATTEMPTS, len(alike["seq"]), *labels)
+            for spec, name in _TRY_TIMES:
+                times_s = [spent_ms / 1000 for spent_ms in _amounts(alike[name])]
+                self._observe(spec, times_s, *(labels if spec is OPERATION else labels[:-1]))
 
     def _add(self, spec: Spec, amount: float, *labels: str) -> None:
         self._by_spec[spec.name].add(amount, *labels)
+
+    def _observe(self, spec: Spec, values: Sequence[float], *labels: str) -> None:
+        if values:
+            self._by_spec[spec.name].observe(values, *labels)
+
+
+def _in(columns: Columns, table: str, places: Sequence[int]) -> Iterator[tuple[Any, ...]]:
+    """Yield some values of each row of a table."""
+    if table in columns:
+        yield from zip(*(columns[table][place] for place in places), strict=True)
+
+
+def _grouped(table: Table, by: Sequence[str]) -> Iterator[tuple[tuple[str, ...], Table]]:
+    """Yield rows that are alike in some columns: these values as texts, and the columns of these rows."""
+    places: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+    for place, key in enumerate(zip(*(table[name] for name in by), strict=True)):
+        places[key].append(place)
+    for key, rows in places.items():
+        if len(places) > 1:
+            yield tuple(map(text, key)), {name: [column[row] for row in rows] for name, column in table.items()}
+        else:
+            yield tuple(map(text, key)), table
+
+
+def _amounts(column: Sequence[float | None]) -> list[float]:
+    return [value for value in column if value is not None and 0 <= value < 1e300]
 
 
 def text(value: object) -> str:

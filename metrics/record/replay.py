@@ -65,5 +65,5 @@ def _replay(segments: OpenSegments, entry: Entry, rows: Rows) -> Iterator[str]:
 
 
 def _insert(ledger: Ledger, entries: list[Entry], rows: Rows) -> int:
-    ledger.record(entries, rows, {entry.segment: (entry.end, False) for entry in entries})
+    ledger.record(entries, rows.columns(), {entry.segment: (entry.end, False) for entry in entries})
     return entries[-1].last

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
@@ -14,6 +14,7 @@ from metrics.record.gone import KIND as GONE
 from metrics.record.reader import Line
 
 Row = tuple[Any, ...]
+Columns = Mapping[str, Sequence[Sequence[Any]]]  # of tables
 
 BEGIN, END, OUTCOME = "call.begin", "call.end", "outcome"
 RECORDER = "recorder"
@@ -72,6 +73,16 @@ _FITTING: Mapping[Callable[[object], Any], frozenset[type]] = {  # types of valu
     _text: frozenset({str, _NONE}), _flag: frozenset({bool, _NONE}), _number: frozenset({float, _NONE}),
     _whole: frozenset({int, _NONE}),
 }  # fmt: skip
+_CALL_FITS = {**_CALL_FIELDS, **dict.fromkeys((*BUCKETS, *(f"{stage}_us" for stage in STAGES)), _whole)}
+_FIRST_FIT = CALL_COLUMNS.index("key_id")
+_TRY_FIELDS = {
+    "provider": _text, "model": _text, "status": _whole, "error_code": _text, "first_byte_ms": _number,
+    "total_ms": _number,
+}  # fmt: skip
+ATTEMPT_COLUMNS = (
+    "seq", "call_id", "tenant", "automation", "ts_us", "n", *_TRY_FIELDS, *BUCKETS, "cost_usd", "purpose",
+)  # fmt: skip
+_ATTEMPT_FITS = dict(enumerate((*_TRY_FIELDS.values(), *(_whole for _ in BUCKETS), _number, _text), 6))
 _COLUMNS = frozenset({"call_id", "usage", "stages_us", "attempts", "entities", *_CALL_FIELDS})
 # What few calls have in their detail; whoever asks for it reads the details of those alone.
 _MARKED: Mapping[str, type] = {
@@ -83,25 +94,31 @@ _OUTCOME_WORDS = frozenset({"success", "failure", "override", "approved", "edite
 
 @dataclass(slots=True)
 class Rows:
-    """What events say, by table, ready to be inserted. The ends of calls are told apart column by column."""
+    """What events say, by table. Values of calls and attempts are looked at when they become columns, all at once."""
 
     events: list[Row] = field(default_factory=list)
     posted: list[Row] = field(default_factory=list)
-    calls: list[tuple[int, Event]] = field(default_factory=list)
+    calls: list[Row] = field(default_factory=list)
     attempts: list[Row] = field(default_factory=list)
     entities: list[Row] = field(default_factory=list)
     outcomes: list[Row] = field(default_factory=list)
     contents: list[Row] = field(default_factory=list)
 
-    def columns(self) -> Iterator[tuple[str, list[Sequence[Any]]]]:
-        """Yield the tables that have rows, with their columns."""
-        for name in self.__slots__:
-            if rows := getattr(self, name):
-                yield name, _call_columns(rows) if name == "calls" else list(zip(*rows, strict=True))
+    def columns(self) -> Columns:
+        """Return the tables that have rows, with their columns: each value has its column's type or is None."""
+        found: dict[str, list[Sequence[Any]]] = {
+            name: list(zip(*rows, strict=True)) for name in self.__slots__ if (rows := getattr(self, name))
+        }
+        if calls := found.get("calls"):
+            _fit_calls(calls)
+        if attempts := found.get("attempts"):
+            for place, fit in _ATTEMPT_FITS.items():
+                attempts[place], _ = _fitted(attempts[place], fit)
+        return found
 
     def tables(self) -> dict[str, list[Row]]:
         """Return the tables that have rows, with their rows."""
-        return {name: list(zip(*columns, strict=True)) for name, columns in self.columns()}
+        return {name: list(zip(*columns, strict=True)) for name, columns in self.columns().items()}
 
     def add(self, seq: int, segment: str, line: Line) -> None:
         """Add all rows of one event; what stands in for a record that was taken out has none."""
@@ -109,7 +126,7 @@ class Rows:
         if event.kind == GONE:
             return
         self.events.append(_event_row(seq, segment, line))
-        if is_posted(event):
+        if is_posted(event.kind, event.actor):
             self.posted.append((id_hash(event.event_id),))
         if event.kind == END:
             self._add_call(seq, event)
@@ -117,16 +134,18 @@ class Rows:
             self.outcomes.append(_outcome_row(seq, event))
 
     def _add_call(self, seq: int, event: Event) -> None:
-        self.calls.append((seq, event))
-        key = (seq, call_of(event), event.tenant, event.automation, started(event))
-        self.attempts.extend([_attempt_row(key, n, item) for n, item in enumerate(_tries(event.body), 1)])
-        for side, kinds in _map(event.body.get("entities")).items():
+        body, call_id, start_us = event.body, call_of(event), started(event)
+        attempts = [item for item in _list(body.get("attempts")) if type(item) is dict]
+        self.calls.append(_call_row(seq, event, call_id, start_us, attempts))
+        key = (seq, call_id, event.tenant, event.automation, start_us)
+        self.attempts.extend([_attempt_row(key, n, item) for n, item in enumerate(attempts, 1)])
+        for side, kinds in _map(body.get("entities")).items():
             self.entities.extend([(*key, side, kind, _whole(count) or 0) for kind, count in _map(kinds).items()])
 
 
-def is_posted(event: Event) -> bool:
+def is_posted(kind: str, actor: str | None) -> bool:
     """Say whether a second copy of an event may carry another time than the first, so that only its id tells."""
-    return event.kind not in (BEGIN, END) or event.actor == RECORDER
+    return kind not in (BEGIN, END) or actor == RECORDER
 
 
 def id_hash(event_id: str) -> int:
@@ -152,56 +171,42 @@ def _event_row(seq: int, segment: str, line: Line) -> Row:
     return (seq, event.event_id, event.kind, event.ts_us, event.tenant, event.automation, event.run, event.step, *ends)
 
 
-def _call_columns(ends: Sequence[tuple[int, Event]]) -> list[Sequence[Any]]:
-    """Return the columns of `calls`: most values of a column have the type it wants, and are looked at all at once."""
-    events = [event for _, event in ends]
-    bodies = [event.body for event in events]
+def _call_row(seq: int, event: Event, call_id: str, start_us: int, attempts: Sequence[Any]) -> Row:
+    body = event.body
+    rest = {name: value for name, value in body.items() if value is not None and name not in _COLUMNS}
+    labels = _map(rest.get("labels"))
+    return (
+        seq, call_id, event.tenant, event.automation, event.run or call_id, event.step,
+        start_us, event.ts_us, event.subject_ref, *map(body.get, _CALL_FIELDS),
+        *map(_map(body.get("usage")).get, BUCKETS), *map(_map(body.get("stages_us")).get, STAGES),
+        len(attempts), _text(labels.get("prompt")), _text(rest.get("reused")), *_beside(attempts),
+        _text(labels.get("version")), *_scored(rest.get("scores")), _marks(rest), orjson.dumps(rest).decode(),
+    )  # fmt: skip
+
+
+def _fit_calls(columns: list[Sequence[Any]]) -> None:
+    """Fit the values of calls into their columns; what has another type than its field stays in `detail`."""
     odd: dict[int, dict[str, Any]] = {}
-    fields = [_fitted(name, fit, bodies, odd) for name, fit in _CALL_FIELDS.items()]
-    tries, labels = [_tries(body) for body in bodies], [_map(body.get("labels")) for body in bodies]
-    rests = [{name: body[name] for name in body if name not in _COLUMNS and body[name] is not None} for body in bodies]
-    calls = [call_of(event) for event in events]
-    rows: list[Row] = [
-        (
-            seq, call, event.tenant, event.automation, event.run or call, event.step, started(event), event.ts_us,
-            event.subject_ref,
-        )
-        for (seq, event), call in zip(ends, calls, strict=True)
-    ]  # fmt: skip
-    beside: list[Row] = [
-        (
-            len(items), _text(label.get("prompt")), _text(body.get("reused")), *_beside(items),
-            _text(label.get("version")), *_scored(body.get("scores")), _marks(rest),
-            orjson.dumps(rest | odd[place] if place in odd else rest).decode(),
-        )
-        for place, (body, items, label, rest) in enumerate(zip(bodies, tries, labels, rests, strict=True))
-    ]  # fmt: skip
-    usage, stages = ([_map(body.get(name)) for body in bodies] for name in ("usage", "stages_us"))
-    wholes = [_fitted(name, _whole, of, {}) for names, of in ((BUCKETS, usage), (STAGES, stages)) for name in names]
-    return [*zip(*rows, strict=True), *fields, *wholes, *zip(*beside, strict=True)]
+    for place, (name, fit) in enumerate(_CALL_FITS.items(), _FIRST_FIT):
+        columns[place], strange = _fitted(columns[place], fit)
+        for row, value in strange.items() if name in _CALL_FIELDS else ():
+            odd.setdefault(row, {})[name] = value
+    if odd:
+        details = list(columns[-1])
+        for row, values in odd.items():
+            details[row] = orjson.dumps(orjson.loads(details[row]) | values).decode()
+        columns[-1] = details
 
 
-def _fitted(
-    name: str,
-    fit: Callable[[object], Any],
-    bodies: Sequence[Mapping[str, Any]],
-    odd: dict[int, dict[str, Any]],
-) -> list[Any]:
-    """Return one field of many bodies; what has another type than its column is put into `odd`, by its place."""
-    values = [body.get(name) for body in bodies]
+def _fitted(values: Sequence[Any], fit: Callable[[object], Any]) -> tuple[Sequence[Any], dict[int, Any]]:
+    """Return a column whose values are of its type, and by their places those that are not."""
     if _FITTING[fit].issuperset(map(type, values)) and (
         fit is not _whole or max(filter(None, values), default=0) < _MAX
     ):
-        return values
-    for place, value in enumerate(values):
-        values[place] = fit(value)
-        if values[place] is None and value is not None:
-            odd.setdefault(place, {})[name] = value
-    return values
-
-
-def _tries(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [item for item in _list(body.get("attempts")) if type(item) is dict]
+        return values, {}
+    fitted = [fit(value) for value in values]
+    strange = {row: value for row, value in enumerate(values) if value is not None and fitted[row] is None}
+    return fitted, strange
 
 
 def _beside(attempts: Sequence[Any]) -> tuple[float | None, float | None]:
@@ -225,7 +230,7 @@ def _scored(scores: object) -> tuple[float | None, float | None]:
 
 def _marks(rest: Mapping[str, Any]) -> str | None:
     """Name what the rest of a body has that few have."""
-    found = [name for name, kind in _MARKED.items() if name in rest and rest[name] and type(rest[name]) is kind]
+    found = [name for name in _MARKED.keys() & rest if rest[name] and type(rest[name]) is _MARKED[name]]
     if _list(_map(rest.get("route")).get("observed")):
         found.append("observed")
     if _map(rest.get("prompt")).get("decision") == "flag":
@@ -241,12 +246,15 @@ def _spent(attempts: Sequence[Any]) -> float | None:
 
 def _attempt_row(key: tuple[Any, ...], n: int, item: Mapping[str, Any]) -> Row:
     usage = _map(item.get("usage"))
+    times = map(item.get, _TRY_FIELDS)
     return (
-        *key, _whole(item.get("n")) or n, _text(item.get("provider")), _text(item.get("model")),
-        _whole(item.get("status")), _text(item.get("error_code")), _number(item.get("first_byte_ms")),
-        _number(item.get("total_ms")), *_wholes(usage, BUCKETS), _number(item.get("cost_usd")),
-        _text(item.get("purpose")),
-    )  # fmt: skip
+        *key,
+        _whole(item.get("n")) or n,
+        *times,
+        *map(usage.get, BUCKETS),
+        item.get("cost_usd"),
+        item.get("purpose"),
+    )
 
 
 def _outcome_row(seq: int, event: Event) -> Row:
@@ -256,10 +264,6 @@ def _outcome_row(seq: int, event: Event) -> Row:
     call_id, run_id = _text(body.get("call_id")), _text(body.get("run_id")) or event.run
     head = (seq, event.event_id, event.tenant, event.automation, event.ts_us, call_id, run_id)
     return (*head, _text(body.get("metric")), number, word, _text(body.get("source")), bool(body.get("corrected")))
-
-
-def _wholes(values: Mapping[str, Any], names: Sequence[str]) -> list[int | None]:
-    return [None if (value := values.get(name)) is None else _whole(value) for name in names]
 
 
 def _map(value: object) -> dict[str, Any]:

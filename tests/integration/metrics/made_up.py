@@ -128,7 +128,7 @@ def add(made: Ledger, events: list[Event]) -> None:
     since, rows = made.progress().seq, Rows()
     for seq, event in enumerate(events, since + 1):
         rows.add(seq, "segment", Line(0, 1, event))
-    made.record([Entry(since + 1, len(events), "segment", 0, 1, 0)], rows, {})
+    made.record([Entry(since + 1, len(events), "segment", 0, 1, 0)], rows.columns(), {})
     made.refresh(since, since + len(events))
 
 

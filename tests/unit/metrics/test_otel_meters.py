@@ -6,11 +6,12 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metrics.record.events import Event
+from metrics.record.events import Event, decode, encode
 from metrics.record.otel_instruments import HISTOGRAM, MAX_SERIES, Family, Instrument, Point, Spec, Words
 from metrics.record.otel_meters import CALLS, COST, DURATION, ENTITIES, GAPS, TOKENS, USAGE, Meters
 from metrics.record.prometheus import of_tenant, render
-from metrics.record.reader import Line, Stretch
+from metrics.record.reader import Line
+from metrics.record.rows import Columns, Rows
 
 BODY: dict[str, Any] = {
     "endpoint": "chat.completions",
@@ -29,9 +30,16 @@ def end(tenant: str = "acme", automation: str | None = "triage", **body: Any) ->
     return Event("call_1.e", "call.end", 1, tenant, automation, body=BODY | body)
 
 
+def columns(*events: Event) -> Columns:
+    rows = Rows()
+    for seq, event in enumerate(events, 1):
+        rows.add(seq, "s", Line(0, 1, decode(encode(event))))
+    return rows.columns()
+
+
 def counted(*events: Event) -> dict[str, Family]:
     meters = Meters()
-    meters.take([Stretch("s", 0, 1, tuple(Line(0, 1, event) for event in events), ())])
+    meters.take(columns(*events))
     return {family.spec.name: family for family in meters.families()}
 
 
@@ -75,7 +83,7 @@ json_values = st.recursive(
 def test_no_record_can_stop_the_counting_or_make_a_total_go_down(body: dict[str, Any]) -> None:
     meters = Meters()
     for event in (end(), end(**body)):
-        meters.take([Stretch("s", 0, 1, (Line(0, 1, event),), ())])
+        meters.take(columns(event))
     families = meters.families()
     assert all(point.value >= 0 for family in families for point in family.points)
     assert sum(values(next(f for f in families if f.spec is CALLS)).values()) == 2
@@ -97,8 +105,7 @@ def test_a_long_value_is_cut() -> None:
 def test_the_text_format() -> None:
     spec = Spec("sluice.test.time", HISTOGRAM, "A test.", ("sluice.tenant",), "s", (0.5, 1.0))
     instrument = Instrument(spec, Words())
-    for value in (0.1, 0.7, 9):
-        instrument.observe(value, 'a"b\\c\nd')
+    instrument.observe((0.1, 0.7, 9), 'a"b\\c\nd')
     assert render([instrument.family()]).splitlines() == [
         "# HELP sluice_test_time_seconds A test.",
         "# TYPE sluice_test_time_seconds histogram",

@@ -83,7 +83,7 @@ def test_no_body_whatsoever_stops_the_ledger(ledger: Ledger, kind: str, body: di
     event = decode(encode(Event(f"e{seq}", kind, 1_000_000, "acme", body=body)))
     rows = Rows()
     rows.add(seq, "s", Line(0, 1, event))
-    ledger.record([Entry(seq, 1, "s", 0, 1, 0)], rows, {"s": (1, False)})
+    ledger.record([Entry(seq, 1, "s", 0, 1, 0)], rows.columns(), {"s": (1, False)})
     ledger.refresh(seq - 1, seq)
     assert ledger.progress().seq == ledger.aggregated() == seq
 
@@ -99,7 +99,7 @@ def test_many_records_fill_the_tables_as_each_of_them_would(ledger: Ledger, said
         together.add(seq, "s", line)
         alone.append(Rows())
         alone[-1].add(seq, "s", line)
-    ledger.record([Entry(first, 120, "s", 0, 1, 0)], together, {})
+    ledger.record([Entry(first, 120, "s", 0, 1, 0)], together.columns(), {})
     with ledger.cursor() as cursor:
         for table in ("events", "calls", "attempts", "entities", "outcomes"):
             found = cursor.execute(f"FROM {table} WHERE seq >= ?", [first]).fetchall()
