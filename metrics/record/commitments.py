@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from hashlib import sha256
+from types import MappingProxyType
+from typing import NamedTuple
 
 from metrics.record.content import Opened
 
 
-@dataclass(frozen=True, slots=True)
-class Sealed:
+class Sealed(NamedTuple):
     """The frame's hash, and one commitment for each of its fields, in hex."""
 
     frame: str
-    commitments: Mapping[str, str] = field(default_factory=dict)
+    commitments: Mapping[str, str] = MappingProxyType({})
     key: str = ""  # the id of its day's key: whoever destroys that says so
 
 

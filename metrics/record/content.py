@@ -10,7 +10,7 @@ import secrets
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 from cryptography.exceptions import InvalidTag
@@ -53,8 +53,7 @@ class FrameKeys:
     subject_ref: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FrameHeader:
+class FrameHeader(NamedTuple):
     """What a frame says in the open; bound to the sealed part."""
 
     event_id: str
@@ -64,7 +63,7 @@ class FrameHeader:
     subject_ref: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Opened:
     """A frame in the clear. `salts` holds one salt for each field, for the commitments of the audit tree."""
 
@@ -109,16 +108,16 @@ class Keys(Protocol):
 def unseal(payload: bytes, keys: Keys) -> Opened:
     """Open a frame. Raises `ContentGoneError` when a key is destroyed or the frame was changed."""
     header, plain = _plain(payload, keys)
-    table, table_end = _table(plain)
-    start = table_end + SALT_BYTES * len(table["fields"])
+    table, salt = _table(plain)
+    start = salt + SALT_BYTES * len(table["fields"])
     fields: dict[str, bytes | str] = {}
     salts: dict[str, bytes] = {}
-    for position, (name, text, length) in enumerate(table["fields"]):
+    for name, text, length in table["fields"]:
         data = plain[start : start + length]
-        start += length
         fields[name] = data.decode() if text else data
-        salts[name] = plain[table_end + SALT_BYTES * position :][:SALT_BYTES]
-    return Opened(header, fields, tuple((kind, value) for kind, value in table["index"]), salts)
+        salts[name] = plain[salt : salt + SALT_BYTES]
+        start, salt = start + length, salt + SALT_BYTES
+    return Opened(header, fields, tuple(map(tuple, table["index"])), salts)
 
 
 def _plain(payload: bytes, keys: Keys) -> tuple[FrameHeader, bytes]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MAGIC = b"SLF1"
 HEAD = struct.Struct(">4sII")
@@ -17,8 +17,7 @@ def frame(payload: bytes) -> bytes:
     return HEAD.pack(MAGIC, len(payload), zlib.crc32(payload)) + payload
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A stretch of a content segment: a whole frame, or damaged bytes (`payload` is None)."""
 
     start: int
@@ -54,7 +53,7 @@ def _whole(data: bytes, at: int) -> int:
     start = at + HEAD.size
     if len(data) < start + length:
         return 0
-    return start + length if zlib.crc32(data[start : start + length]) == crc else -1
+    return start + length if zlib.crc32(memoryview(data)[start : start + length]) == crc else -1
 
 
 def _next_whole(data: bytes, at: int, final: bool) -> int:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from operator import itemgetter
 from pathlib import Path
@@ -24,7 +25,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from metrics.record.fileops import make_folder
 from metrics.record.ids import Clock, utc_us
-from metrics.record.keystore_schema import DESTROY, FIND, MOVE, SCHEMA
+from metrics.record.keystore_schema import DESTROY, FIND, MOVE, SCHEMA, placed
 from metrics.record.keytext import KEY_BYTES
 from metrics.record.master import MasterKey
 
@@ -151,7 +152,9 @@ class KeyStore:
         """Remember found values; a row that is there already changes nothing."""
         if rows:
             with self.transaction():
-                self._db.executemany(FIND, sorted(rows, key=itemgetter(0)))  # neighbours are written together
+                number = cache(lambda key_id: self._one("SELECT number FROM keys WHERE key_id = ?", (key_id,)))
+                neighbours = sorted(rows, key=itemgetter(0))  # written together
+                self._db.executemany(FIND, list(placed(neighbours, number)))
 
     def found(self, tenant: str, kind: str, value_hmac: str) -> list[tuple[str, str | None, str]]:
         """Return every event in whose content a value was found, its subject and the first day it can stand on."""

@@ -1,7 +1,9 @@
 """The tables of the key store, and how the index of an older one is taken over."""
 
-FIND = """INSERT OR IGNORE INTO found SELECT d.number, ?1, ?2, ?3, s.number
-    FROM keys d LEFT JOIN keys s ON s.key_id = ?4 WHERE d.key_id = ?5 AND (?4 IS NULL OR s.number IS NOT NULL)"""
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+FIND = "INSERT OR IGNORE INTO found VALUES (?, ?, ?, ?, ?)"
 MOVE = """INSERT OR IGNORE INTO found SELECT d.number, v.value_hmac, v.kind, v.event_id, s.number
     FROM value_index v JOIN keys d USING (key_id)
     LEFT JOIN keys s ON s.tenant = v.tenant AND s.subject_ref = v.subject_ref
@@ -29,3 +31,13 @@ CREATE TABLE IF NOT EXISTS found (
     PRIMARY KEY (day_key, value_hmac, kind, event_id)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS found_subject ON found (subject_key) WHERE subject_key IS NOT NULL;
 """
+
+
+def placed(
+    rows: Iterable[tuple[str, str, str, str | None, str]], number: Callable[[str], tuple[Any, ...] | None]
+) -> Iterator[tuple[Any, ...]]:
+    """Yield rows for `found`; none for what was found in content whose keys are destroyed. `number` looks up a key."""
+    for value, kind, event_id, subject, day in rows:
+        day_key, subject_key = number(day), number(subject) if subject else (None,)
+        if day_key and subject_key:
+            yield (*day_key, value, kind, event_id, *subject_key)

@@ -48,7 +48,7 @@ class Pace:
     poll_s: float = 0.08
     batch_s: float = 1.4  # under load: a batch costs about 20 ms whatever its size
     busy_rate: float = 100.0  # records a second from which on it is waited so long
-    refresh_s: float = 5.0  # runs and days under load
+    refresh_s: float = 15.0  # runs and days under load
     refresh_rest: float = 19.0  # and at any time so many times what the last refresh took
     retry_s: float = 0.5
     house_s: float = 60.0

@@ -29,10 +29,10 @@ def test_a_tail_cut_at_any_byte_loses_only_the_torn_record(tmp_path: Path) -> No
     assert len(cuts) >= 400
     for cut in cuts:
         put(tmp_path, before + lines[2][:cut])
-        lines: list[Line] = []
-        stretch = read_stretch(tmp_path / "journal", NAME, 0, 1 << 20, True, keeping(lines))
+        found: list[Line] = []
+        stretch = read_stretch(tmp_path / "journal", NAME, 0, 1 << 20, True, keeping(found))
         assert stretch
-        assert [line.event.event_id for line in lines] == ["c0.e", "c1.e"]
+        assert [line.event.event_id for line in found] == ["c0.e", "c1.e"]
         assert stretch.end == len(before) + cut
         torn = [(skip.start, skip.end, skip.reason) for skip in stretch.skipped]
         assert torn == ([(len(before), len(before) + cut, "torn")] if cut else [])
@@ -42,8 +42,8 @@ def test_an_unfinished_record_of_a_living_writer_is_waited_for(tmp_path: Path) -
     line = encode(end("c1"))
     for cut in range(len(line)):
         put(tmp_path, line + line[:cut])
-        lines: list[Line] = []
-        stretch = read_stretch(tmp_path / "journal", NAME, 0, 1 << 20, False, keeping(lines))
+        found: list[Line] = []
+        stretch = read_stretch(tmp_path / "journal", NAME, 0, 1 << 20, False, keeping(found))
         assert stretch
         assert (stretch.count, stretch.end, stretch.skipped) == (1, len(line), ())
 
@@ -56,12 +56,12 @@ def test_garbled_bytes_cost_at_most_the_records_they_touch(tmp_path: Path) -> No
         at, length = chance.randrange(len(whole)), chance.randrange(1, 40)
         damaged = whole[:at] + chance.randbytes(length) + whole[at + length :]
         put(tmp_path, damaged)
-        lines: list[Line] = []
-        stretch = read_stretch(tmp_path / "journal", NAME, 0, 1 << 20, True, keeping(lines))
+        found: list[Line] = []
+        stretch = read_stretch(tmp_path / "journal", NAME, 0, 1 << 20, True, keeping(found))
         assert stretch
         starts = [sum(map(len, lines[:n])) for n in range(21)]
         untouched = {f"c{n}.e" for n in range(20) if starts[n + 1] <= at or starts[n] >= at + length}
-        read = {line.event.event_id for line in lines}
+        read = {line.event.event_id for line in found}
         lost_newline = {f"c{n}.e" for n in range(20) if starts[n] in range(at, at + length + 1)}
         assert untouched - lost_newline <= read
         assert read <= {f"c{n}.e" for n in range(20)}
