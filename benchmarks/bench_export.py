@@ -71,7 +71,9 @@ def recorded(folder: Path, calls: int) -> None:
     for _ in fill(folder / "ledger.duckdb", calls):
         pass
     store, signer = TreeStore(folder / "audit"), Signer(master_key(folder, {}))
-    with duckdb.connect(str(folder / "ledger.duckdb"), read_only=True) as db:
+    with duckdb.connect(str(folder / "ledger.duckdb")) as db:
+        # Made-up steps, searches and reviews borrow the numbers of their calls; a leaf has one of its own.
+        db.execute("DELETE FROM events WHERE kind NOT IN ('call.begin', 'call.end')")
         for first in range(1, 2 * calls + 1, FILE_LEAVES):
             sql = "SELECT seq, event_id FROM events WHERE seq BETWEEN ? AND ? ORDER BY seq"
             rows = db.execute(sql, [first, first + FILE_LEAVES - 1]).fetchall()

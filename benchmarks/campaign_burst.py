@@ -114,7 +114,7 @@ def one(figures: Figures, count: int, batch: int, limit: int, *, postgresql: boo
         coming, live = live.ended(), Live(flow.stand.port)
         drained = flow.until_ended(count, 1500)
         drain_s, draining, states = time.monotonic() - began, live.ended(), flow.states()
-        spent = {name: seconds - before.get(name, 0.0) for name, seconds in cpu_s(flow).items()}
+        spent = {name: max(0.0, seconds - before.get(name, 0.0)) for name, seconds in cpu_s(flow).items()}
         flow.until_told()
         time.sleep(3)
         most = fullest_minute(flow)

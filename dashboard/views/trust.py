@@ -151,6 +151,7 @@ def _erasures(desk: TrustDesk) -> None:
             "Done": _seconds(each["done_at"]) or "not yet",
             "Basis": each["basis"],
             "Subjects": len(each["subject_refs"]),
+            "Records": len(each["event_ids"]),
             "Stores that answered": len(each["stores"]),
             "Verified": bool(each["verified"]),
         }

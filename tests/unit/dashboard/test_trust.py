@@ -42,7 +42,7 @@ def test_proof_anchors_and_findings_are_said() -> None:
     [
         ("Retention", ["data_class: health", "400 days", "2192 days"]),
         ("Legal holds", ["case-7", "automation triage", "in force"]),
-        ("Erasures", ["era_1", "gdpr-17", 2]),
+        ("Erasures", ["era_1", "gdpr-17", 3, 2]),
         ("Exports", ["exp_1", "usr_eve", "abababababab"]),
     ],
 )
