@@ -24,7 +24,7 @@ _ANY_ZIP: Final = 47  # tells zlib to see by itself whether data is gzip or zlib
 
 
 class Patience(NamedTuple):
-    """Seconds: to connect, to the first byte of the body, between two bytes, for the whole reply."""
+    """Seconds: to connect, to the head and again to the body's first byte, between two bytes, for the whole reply."""
 
     connect_s: float
     first_byte_s: float
@@ -33,14 +33,11 @@ class Patience(NamedTuple):
 
 
 class Reply:
-    """A reply whose body is read with limits: on bytes, on silence, and on the time of the whole reply.
-
-    A reply that never falls silent is given up at its first byte after its total time.
-    """
+    """A reply whose body is read with limits: on bytes, on silence, and on the time of the whole reply."""
 
     __slots__ = (
-        "_bytes", "_connection", "_ends_s", "_error", "_fields", "_headers", "_parts", "_unread", "_unzip",
-        "begun", "complete", "patience", "reads", "status", "waiter",
+        "_bytes", "_connection", "_error", "_fields", "_headers", "_parts", "_unread", "_unzip",
+        "begun", "complete", "ends_s", "patience", "reads", "status", "waiter",
     )  # fmt: skip
 
     def __init__(self, patience: Patience) -> None:
@@ -48,7 +45,7 @@ class Reply:
         self.status = 0
         self.complete = self.begun = False
         self.reads = 0
-        self._ends_s = monotonic() + patience.total_s
+        self.ends_s = monotonic() + patience.total_s
         self._connection: Connection | None = None
         self._fields: list[tuple[bytes, bytes]] = []
         self._headers: Mapping[str, str] | None = None
@@ -85,7 +82,7 @@ class Reply:
         self._bytes += len(part)
         self.reads += 1
         self._taken()
-        if monotonic() > self._ends_s:
+        if monotonic() > self.ends_s:
             self.close()
             raise UpstreamTimeout("The upstream did not finish its answer in time.")
         if self._bytes > MAX_REPLY_BYTES:
@@ -193,8 +190,6 @@ class Connection(asyncio.BufferedProtocol):
             self._within(self._reply.patience.idle_s)
             self._transport.resume_reading()
 
-    # What the transport tells.
-
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
 
@@ -209,8 +204,8 @@ class Connection(asyncio.BufferedProtocol):
         if reply is None:  # nobody asked
             self.abort()
             return
-        if not reply.status:
-            self._head_bytes += nbytes
+        had_head = reply.status
+        self._head_bytes += 0 if had_head else nbytes
         try:
             self._parser.feed_data(self._buffer[:nbytes])
         except (httptools.HttpParserError, httptools.HttpParserUpgrade, zlib.error):
@@ -220,7 +215,10 @@ class Connection(asyncio.BufferedProtocol):
             if not reply.status and self._head_bytes > _MAX_HEAD_BYTES:
                 self._broken()
                 return
-            self._within(reply.patience.idle_s if reply.begun else reply.patience.first_byte_s)
+            if reply.begun:
+                self._within(reply.patience.idle_s)
+            elif reply.status and not had_head:  # what drips wins no time
+                self._within(reply.patience.first_byte_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
         reply = self._reply
@@ -258,7 +256,7 @@ class Connection(asyncio.BufferedProtocol):
             self.resume()
         self._reply, self._fields = None, []
         reply.end()
-        taken = reply.status < 400 or not self._transport.get_write_buffer_size()  # else it may never read the rest
+        taken = not self._transport.get_write_buffer_size()  # else it may never read the rest
         if taken and self._parser.should_keep_alive() and not self.closed:
             self._within(_KEPT_ALIVE_S)
             self._idle.append(self)
@@ -280,21 +278,23 @@ class Connection(asyncio.BufferedProtocol):
             reply.end(error)
 
     def _within(self, seconds: float) -> None:
-        self._deadline = self._loop.time() + seconds
+        deadline = self._loop.time() + seconds
+        self._deadline = deadline if self._reply is None else min(deadline, self._reply.ends_s)
         if self._timer is None or self._deadline < self._rings:
-            if self._timer is not None:
-                self._timer.cancel()
-            self._rings = self._deadline
-            self._timer = self._loop.call_later(seconds, self._ring)
+            self._wind()
+
+    def _wind(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._rings = self._deadline
+        self._timer = self._loop.call_at(self._rings, self._ring)
 
     def _ring(self) -> None:
         self._timer = None
-        left_s = self._deadline - self._loop.time()
-        if left_s == math.inf:
+        if self._deadline == math.inf:
             return
-        if left_s > 0:
-            self._rings = self._deadline
-            self._timer = self._loop.call_later(left_s, self._ring)
+        if self._deadline > self._loop.time():
+            self._wind()
         else:
             self._lost(UpstreamTimeout("The upstream did not answer in time."))
             self._transport.abort()

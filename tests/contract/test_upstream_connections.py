@@ -70,13 +70,31 @@ def test_every_way_of_framing_gives_the_body(script: list[bytes | float | str]) 
     [
         ([b"220 mail.example.com ESMTP\r\n"], "upstream_invalid_response"),
         ([CHUNKED + b"zz\r\n"], "upstream_invalid_response"),
+        ([CHUNKED + b"4\r\nhalf\r\n", 0.05, b"zz\r\n", 5.0], "upstream_invalid_response"),
         ([OK + b"content-length: 10\r\n\r\nhalf", "close"], "upstream_disconnected"),
         ([OK + b"content-encoding: gzip\r\ncontent-length: 4\r\n\r\nhalf"], "upstream_invalid_response"),
         ([OK + b"x-long: " + b"x" * 600_000], "upstream_invalid_response"),
         ([OK + b"content-length: 10\r\n\r\nhalf", 5.0], "upstream_timeout"),
         ([OK + b"content-length: 10\r\n\r\n", 5.0], "upstream_timeout"),
+        ([OK[:5], 0.2, OK[5:], 0.2, b"content-length: 2\r\n\r\n{}"], "upstream_timeout"),
+        ([EARLY, 0.2, EARLY, 0.2, *reply(b"{}")], "upstream_timeout"),
+        ([CHUNKED, 0.2, b"0", 0.2, b"2\r\n{}\r\n0\r\n\r\n"], "upstream_timeout"),
+        ([b"HTTP/1.1 101 Other\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n"], "upstream_invalid_response"),
     ],
-    ids=["no_http", "bad_chunk", "cut", "bad_zip", "endless_head", "falls_silent", "never_begins"],
+    ids=[
+        "no_http",
+        "bad_chunk",
+        "bad_chunk_later",
+        "cut",
+        "bad_zip",
+        "endless_head",
+        "falls_silent",
+        "never_begins",
+        "slow_head",
+        "only_hints",
+        "slow_chunk_size",
+        "another_protocol",
+    ],
 )
 def test_a_reply_that_is_none_is_an_error(script: list[bytes | float | str], code: str) -> None:
     async def talk(connections: Connections, origin: Origin) -> None:
@@ -85,6 +103,45 @@ def test_a_reply_that_is_none_is_an_error(script: list[bytes | float | str], cod
         assert failed.value.code == code
 
     talking(talk, script)
+
+
+def test_what_drips_without_ever_being_an_answer_ends_with_the_total_time() -> None:
+    async def talk(connections: Connections, origin: Origin) -> None:
+        answer = await connections.ask(origin, GET, PATIENCE._replace(total_s=0.5))
+        assert await answer.next() == b"half"
+        async with asyncio.timeout(1.5):
+            with pytest.raises(UpstreamTimeout):
+                await answer.next()
+
+    drips: list[bytes | float | str] = [0.1, b"0"] * 20  # of the next chunk's size, each before the upstream is silent
+    talking(talk, [CHUNKED + b"4\r\nhalf\r\n", *drips])
+
+
+@pytest.mark.parametrize("method", [b"GET", b"POST"])
+def test_nothing_is_sent_twice(method: bytes) -> None:
+    async def talk(connections: Connections, origin: Origin) -> None:
+        assert await body(connections, origin) == b"{}"
+        with pytest.raises(UpstreamError) as failed:
+            await connections.ask(origin, method + b" / HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n", PATIENCE)
+        assert failed.value.code == "upstream_disconnected"
+
+    assert len(talking(talk, reply(b"{}"), ["close"], reply(b"{}")).received) == 2
+
+
+@pytest.mark.parametrize(
+    ("end", "code"), [("close", "upstream_disconnected"), (b"zz\r\n", "upstream_invalid_response")]
+)
+def test_who_is_busy_when_a_reply_breaks_off_still_gets_what_came_before(end: bytes | str, code: str) -> None:
+    async def talk(connections: Connections, origin: Origin) -> None:
+        answer = await connections.ask(origin, GET, PATIENCE)
+        assert await answer.next() == b"first"
+        await asyncio.sleep(0.1)
+        assert await answer.next() == b"second"
+        with pytest.raises(UpstreamError) as failed:
+            await answer.next()
+        assert failed.value.code == code
+
+    talking(talk, [CHUNKED + b"5\r\nfirst\r\n", 0.02, b"6\r\nsecond\r\n", 0.02, end])
 
 
 def test_a_connection_is_used_again_and_one_that_was_closed_is_not() -> None:
@@ -99,13 +156,14 @@ def test_a_connection_is_used_again_and_one_that_was_closed_is_not() -> None:
     assert len(opened.received) == 4
 
 
-def test_a_second_reply_that_nobody_asked_for_is_given_to_nobody() -> None:
+@pytest.mark.parametrize("pause", [(), (0.01,)], ids=["at_once", "later"])
+def test_a_second_reply_that_nobody_asked_for_is_given_to_nobody(pause: tuple[float, ...]) -> None:
     async def talk(connections: Connections, origin: Origin) -> None:
         assert await body(connections, origin) == b"{}"
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.05)
         assert await body(connections, origin) == b'{"mine": 1}'
 
-    twice: list[bytes | float | str] = [reply(b"{}")[0] + reply(b'{"another": 1}')[0]]  # type: ignore[operator]
+    twice = [*reply(b"{}"), *pause, *reply(b'{"another": 1}')]
     talking(talk, twice, reply(b'{"mine": 1}'))
 
 
@@ -164,13 +222,14 @@ def test_nobody_there_is_said_so() -> None:
     assert asyncio.run(ask(Origin.of("http://no-such-host.invalid/v1"))) == "upstream_unreachable"
 
 
-def test_a_connection_whose_request_was_not_taken_is_not_used_again() -> None:
+@pytest.mark.parametrize("status", [200, 413])
+def test_a_connection_whose_request_was_not_taken_is_not_used_again(status: int) -> None:
     async def main() -> None:
         seen: list[bytes] = []
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             seen.append(await reader.readuntil(b"\r\n\r\n"))
-            writer.write(b"HTTP/1.1 413 X\r\ncontent-length: 2\r\n\r\n{}")
+            writer.write(b"HTTP/1.1 %d X\r\ncontent-length: 2\r\n\r\n{}" % status)
             await over.wait()
             writer.close()
 
@@ -180,7 +239,7 @@ def test_a_connection_whose_request_was_not_taken_is_not_used_again() -> None:
         large = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 33554432\r\n\r\n" + bytes(1 << 25)
         for data in (large, GET):
             answer = await connections.ask(origin, data, PATIENCE)
-            assert (answer.status, await answer.read()) == (413, b"{}")
+            assert (answer.status, await answer.read()) == (status, b"{}")
         assert [head[:4] for head in seen] == [b"POST", b"GET "]
         over.set()
         await connections.close()
