@@ -1,5 +1,7 @@
 """Label probabilities of a linear-chain CRF, for many windows of a text at once."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from redaction.names.weights import Array
@@ -23,6 +25,21 @@ def marginals(scores: Array, transitions: Array) -> Array:
     inner = _forward_backward(scores[begins[:, None] + np.arange(_SIZE)], transitions)
     shares: Array = inner[tokens // _WINDOW, tokens - begins[tokens // _WINDOW]]
     return shares
+
+
+def marginals_of(many: Sequence[Array], transitions: Array) -> list[Array]:
+    """Return the marginals of each of many texts; short ones of the same length are walked through at once."""
+    same: dict[int, list[int]] = {}
+    for i, scores in enumerate(many):
+        same.setdefault(len(scores), []).append(i)
+    found = list(many)
+    for count, places in same.items():
+        short = 0 < count <= _SIZE and len(places) > 1
+        if short:
+            shares = _forward_backward(np.stack([many[i] for i in places]), transitions)
+        for n, i in enumerate(places):
+            found[i] = shares[n] if short else marginals(many[i], transitions)
+    return found
 
 
 def _forward_backward(scores: Array, transitions: Array) -> Array:

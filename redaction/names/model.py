@@ -1,13 +1,13 @@
 """The names model: labelled spans of a text, by how probable it is that their tokens are part of a name."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from redaction.names.addresses import is_address, rest_of_ordinal
-from redaction.names.crf import marginals
+from redaction.names.crf import marginals_of
 from redaction.names.gazetteer import Gazetteer
 from redaction.names.scorer import Scorer
 from redaction.names.tokens import Tokens, tokenize
@@ -74,10 +74,18 @@ class NamesModel:
 
     def spans(self, text: str, least: Thresholds) -> list[Span]:
         """Return the spans whose tokens reach the probability of their label; lower thresholds never give less."""
-        tokens = tokenize(text)
-        if not tokens.words:
-            return []
-        shares = marginals(self._scorer(text, tokens), self._transitions)
+        return self.spans_of([text], least)[0]
+
+    def spans_of(self, texts: Sequence[str], least: Thresholds) -> list[list[Span]]:
+        """Return the spans of each text, as `spans` does."""
+        read = [(text, tokens) for text in texts if (tokens := tokenize(text)).words]
+        shares = marginals_of([self._scorer(text, tokens) for text, tokens in read], self._transitions)
+        found = {
+            text: self._labelled(text, tokens, own, least) for (text, tokens), own in zip(read, shares, strict=True)
+        }
+        return [found.get(text, []) for text in texts]
+
+    def _labelled(self, text: str, tokens: Tokens, shares: np.ndarray, least: Thresholds) -> list[Span]:
         kept = self._addressed(text, tokens, shares, self._kept(text, tokens, shares, least))
         runs = [run for run in _runs(kept, text) if not all(map(self._technical, run))]
         return [_span(part) for run in runs for part in _split(run, text) if not _is_lone_sign(part)]

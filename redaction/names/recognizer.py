@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from importlib.resources import as_file, files
 
 from redaction.names.gazetteer import load_gazetteer
-from redaction.names.model import LEVELS, NamesModel
+from redaction.names.model import LEVELS, NamesModel, Span, Thresholds
 from redaction.names.weights import read_weights
 from redaction.types import Entity
 
@@ -34,14 +34,24 @@ class Names:
 
         A score of 0.5 means: just enough for this level; 1 means certain.
         """
+        return self.find_all([text], level)[0]
+
+    def find_all(self, texts: Sequence[str], level: str) -> list[list[Entity]]:
+        """Return the entities of each text, as `find` does; many short texts take less time together."""
         if level == "off":
-            return []
+            return [[] for _ in texts]
         least = LEVELS[level]
-        found = [
-            Entity(KINDS[label], start, end, _score(share, least[label]), _RECOGNIZERS.get(label, "names"))
-            for start, end, label, share in self._model.spans(text, least)
+        return [
+            _entities(text, spans, least) for text, spans in zip(texts, self._model.spans_of(texts, least), strict=True)
         ]
-        return [*found, *_postcodes(text, found)]
+
+
+def _entities(text: str, spans: Sequence[Span], least: Thresholds) -> list[Entity]:
+    found = [
+        Entity(KINDS[label], start, end, _score(share, least[label]), _RECOGNIZERS.get(label, "names"))
+        for start, end, label, share in spans
+    ]
+    return [*found, *_postcodes(text, found)]
 
 
 def _postcodes(text: str, found: Sequence[Entity]) -> Iterator[Entity]:

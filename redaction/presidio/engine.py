@@ -35,8 +35,11 @@ class PresidioEngine:
         self.plain = names.plain
         self._analyzer = lru_cache(_KEPT_ENGINES)(self._build)
 
-    def find(self, text: str, query: Query) -> list[Entity]:
-        """Return the entities of one text."""
+    def find(self, texts: Sequence[str], query: Query) -> list[list[Entity]]:
+        """Return the entities of each text."""
+        return [self._of(text, query) for text in texts]
+
+    def _of(self, text: str, query: Query) -> list[Entity]:
         results = self._analyzer(query).analyze(text, query.language, score_threshold=_LEAST_SCORE)
         return [entity(found) for found in sorted(results, key=lambda found: (found.start, found.end))]
 

@@ -1,5 +1,7 @@
 """Detector process for names alone, without the start-up time and memory of Presidio; runs with `python -m`."""
 
+from collections.abc import Sequence
+
 from redaction.names.recognizer import Names, load_names
 from redaction.presidio.frames import Query
 from redaction.presidio.serve import run
@@ -13,11 +15,11 @@ class NamesEngine:
         self._names = names
         self.plain = names.plain
 
-    def find(self, text: str, query: Query) -> list[Entity]:
-        """Return the names of one text; raises ValueError when the query asks for Presidio's recognizers."""
+    def find(self, texts: Sequence[str], query: Query) -> list[list[Entity]]:
+        """Return the names of each text; raises ValueError when the query asks for Presidio's recognizers."""
         if query.presidio:
             raise ValueError("this process has names only")
-        return self._names.find(text, query.level)
+        return self._names.find_all(texts, query.level)
 
 
 def make_engine() -> NamesEngine:

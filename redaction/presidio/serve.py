@@ -18,12 +18,12 @@ _GRACE_S = 2.0
 
 
 class Engine(Protocol):
-    """Finds the entities of one text; knows plain words, which are spread with more care than names."""
+    """Finds the entities of texts; knows plain words, which are spread with more care than names."""
 
     plain: frozenset[str]
 
-    def find(self, text: str, query: Query) -> list[Entity]:
-        """Return the entities of `text`."""
+    def find(self, texts: Sequence[str], query: Query) -> list[list[Entity]]:
+        """Return the entities of each text."""
         ...
 
 
@@ -65,7 +65,7 @@ def answer(engine: Engine, message: dict[str, Any]) -> dict[str, Any]:
 
 def search(engine: Engine, texts: Sequence[str], query: Query) -> tuple[list[list[Entity]], Seen]:
     """Return the entities of each text and the names seen in all of them, already spread over all of them."""
-    found = [engine.find(text, query) for text in texts]
+    found = engine.find(texts, query)
     seen = collect(texts, found)
     if seen.empty():
         return found, seen

@@ -36,7 +36,7 @@ class InProcess:
 
     async def find(self, texts: Sequence[str], language: str, level: str, deadline_s: float) -> list[list[Entity]]:
         """Return the names of each text."""
-        return [self._names.find(text, level) for text in texts]
+        return self._names.find_all(texts, level)
 
 
 def redactor(level: str) -> Redactor:

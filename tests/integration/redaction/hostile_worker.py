@@ -3,6 +3,7 @@
 import os
 import socket
 import time
+from collections.abc import Sequence
 
 from redaction.presidio.frames import Query
 from redaction.presidio.serve import run
@@ -12,7 +13,10 @@ from redaction.types import Entity
 class Hostile:
     plain: frozenset[str] = frozenset()
 
-    def find(self, text: str, query: Query) -> list[Entity]:
+    def find(self, texts: Sequence[str], query: Query) -> list[list[Entity]]:
+        return [self._of(text) for text in texts]
+
+    def _of(self, text: str) -> list[Entity]:
         if text.startswith("die"):
             os._exit(3)
         if text.startswith("sleep"):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from redaction.names.crf import marginals
+from redaction.names.crf import marginals, marginals_of
 from redaction.names.features import Word, describe, strings
 from redaction.names.gazetteer import Gazetteer
 from redaction.names.scorer import Scorer
@@ -80,6 +80,13 @@ def test_windows_of_a_long_text_change_nothing_that_counts(count: int) -> None:
         low = max(0, at - 25)
         near = marginals(scores[low : at + 26], WEIGHTS.transitions)
         assert shares[at] == pytest.approx(near[at - low], abs=5e-3)
+
+
+def test_many_texts_at_once_are_read_as_one_by_one() -> None:
+    chance = np.random.default_rng(7)
+    many = [chance.normal(size=(count, 3)).astype(np.float32) for count in (5, 1, 5, 60, 5, 60, 1, 52)]
+    for own, shares in zip(many, marginals_of(many, WEIGHTS.transitions), strict=True):
+        assert shares == pytest.approx(marginals(own, WEIGHTS.transitions), abs=1e-6)
 
 
 def test_a_model_file_keeps_the_model(tmp_path: Path) -> None:

@@ -43,20 +43,20 @@ def test_with_and_without_presidio_the_names_are_the_same(names: Names, engine: 
 def test_enabled_recognizers_join_the_names(engine: PresidioEngine) -> None:
     text = "Sarah Connor, ssn 536-90-4399, mail sarah@corp.example.com, host db.internal"
     query = Query("balanced", "en", ("UsSsnRecognizer", "EmailRecognizer"))
-    found = {(e.kind, text[e.start : e.end]) for e in engine.find(text, query)}
+    found = {(e.kind, text[e.start : e.end]) for e in engine.find([text], query)[0]}
     assert {("US_SSN", "536-90-4399"), ("EMAIL_ADDRESS", "sarah@corp.example.com"), ("PERSON", "Sarah Connor")} <= found
 
 
 def test_context_words_raise_a_score(engine: PresidioEngine) -> None:
     query = Query("off", "en", ("UsPassportRecognizer",))
-    assert engine.find("the code is A12345678", query) == []
-    (near,) = engine.find("the passport number is A12345678", query)
+    assert engine.find(["the code is A12345678"], query) == [[]]
+    ((near,),) = engine.find(["the passport number is A12345678"], query)
     assert near.score > 0.4
 
 
 def test_a_light_process_refuses_what_it_cannot_do(names: Names) -> None:
     with pytest.raises(ValueError, match="names only"):
-        NamesEngine(names).find("x", Query("off", "en", ("UsSsnRecognizer",)))
+        NamesEngine(names).find(["x"], Query("off", "en", ("UsSsnRecognizer",)))
 
 
 def test_an_installed_spacy_pipeline_can_be_used(engine: PresidioEngine, tmp_path: Path) -> None:
@@ -65,12 +65,12 @@ def test_an_installed_spacy_pipeline_can_be_used(engine: PresidioEngine, tmp_pat
     ruler.add_patterns([{"label": "PERSON", "pattern": "Zorblax"}])
     nlp.to_disk(tmp_path / "pipeline")
     query = Query("off", "en", (f"spacy:{tmp_path / 'pipeline'}",))
-    assert [(e.kind, e.start) for e in engine.find("I met Zorblax", query)] == [("PERSON", 6)]
+    assert [(e.kind, e.start) for e in engine.find(["I met Zorblax"], query)[0]] == [("PERSON", 6)]
 
 
 def test_a_missing_spacy_pipeline_is_an_error_and_no_download(engine: PresidioEngine) -> None:
     with pytest.raises(OSError, match="no_such_model"):
-        engine.find("x", Query("off", "en", ("spacy:no_such_model",)))
+        engine.find(["x"], Query("off", "en", ("spacy:no_such_model",)))
 
 
 def test_mail_domains_are_checked_without_a_fetched_list() -> None:

@@ -1,6 +1,7 @@
 """The detector process answers with findings or with the class name of what went wrong."""
 
 import io
+from collections.abc import Sequence
 
 import pytest
 
@@ -15,7 +16,10 @@ class Words:
 
     plain = frozenset({"mark"})
 
-    def find(self, text: str, query: Query) -> list[Entity]:
+    def find(self, texts: Sequence[str], query: Query) -> list[list[Entity]]:
+        return [self._of(text, query) for text in texts]
+
+    def _of(self, text: str, query: Query) -> list[Entity]:
         if "boom" in text:
             raise ValueError(f"secret content: {text}")
         at = text.find("Anna")
