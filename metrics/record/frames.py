@@ -25,8 +25,8 @@ class Found(NamedTuple):
     payload: bytes | None
 
 
-def scan(data: bytes, final: bool) -> Iterator[Found]:
-    """Yield the frames of a piece of a segment, and the damaged stretches between them.
+def scan(data: bytes, final: bool, offset: int = 0) -> Iterator[Found]:
+    """Yield the frames of a piece of a segment that starts at an offset, and the damaged stretches between them.
 
     An unfinished frame at the end is left out, or given as damage when `final` says that nothing will follow.
     """
@@ -34,12 +34,12 @@ def scan(data: bytes, final: bool) -> Iterator[Found]:
     while at < len(data):
         end = _whole(data, at)
         if end > 0:
-            yield Found(at, end, data[at + HEAD.size : end])
+            yield Found(offset + at, offset + end, data[at + HEAD.size : end])
         elif end == 0 and not final:
             return
         else:
             end = _next_whole(data, at + 1, final)
-            yield Found(at, end, None)
+            yield Found(offset + at, offset + end, None)
         at = end
 
 

@@ -96,10 +96,11 @@ class Meters:
                 self._calls(calls)
                 if "attempts" in columns:
                     self._attempts(dict(zip(ATTEMPT_COLUMNS, columns["attempts"], strict=True)), calls)
-            for tenant, automation, side, kind, count in _in(columns, "entities", (2, 3, 5, 6, 7)):
-                self._add(ENTITIES, max(count, 0), tenant, automation or "", side, kind)
-            for tenant, automation, source in _in(columns, "outcomes", (2, 3, 10)):
-                self._add(OUTCOMES, 1, tenant, automation or "", source or "")
+            if "entities" in columns:
+                self._entities(columns["entities"])
+            if outcomes := columns.get("outcomes"):
+                for tenant, automation, source in zip(outcomes[2], outcomes[3], outcomes[10], strict=True):
+                    self._add(OUTCOMES, 1, tenant, automation or "", source or "")
 
     def families(self) -> list[Family]:
         """Copy what was counted."""
@@ -107,6 +108,15 @@ class Meters:
             found = [instrument.family() for instrument in self._by_spec.values()]
             overflowed = self._words.overflowed
         return [*found, counter(OVERFLOW, "Label values shown as other: too many different ones.", overflowed)]
+
+    def _entities(self, entities: Sequence[Sequence[Any]]) -> None:
+        found: dict[tuple[Any, ...], int] = defaultdict(int)
+        for labels, count in zip(
+            zip(*(entities[place] for place in (2, 3, 5, 6)), strict=True), entities[7], strict=True
+        ):
+            found[labels] += max(count, 0)
+        for labels, count in found.items():
+            self._add(ENTITIES, count, *map(text, labels))
 
     def _events(self, kinds: Sequence[str], bodies: Sequence[str | None]) -> None:
         for kind, count in Counter(kinds).items():
@@ -166,12 +176,6 @@ class Meters:
     def _observe(self, spec: Spec, values: Sequence[float], *labels: str) -> None:
         if values:
             self._by_spec[spec.name].observe(values, *labels)
-
-
-def _in(columns: Columns, table: str, places: Sequence[int]) -> Iterator[tuple[Any, ...]]:
-    """Yield some values of each row of a table."""
-    if table in columns:
-        yield from zip(*(columns[table][place] for place in places), strict=True)
 
 
 def _grouped(table: Table, by: Sequence[str]) -> Iterator[tuple[tuple[str, ...], Table]]:

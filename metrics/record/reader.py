@@ -143,10 +143,10 @@ def entry_lines(segments: OpenSegments, entry: Entry) -> Iterator[tuple[int, byt
 def read_frames(journal: Path, segment: str, start: int, limit: int, final: bool) -> list[Found]:
     """Read whole frames from an offset; positions are those in the segment."""
     data = read_bytes(journal, segment, start, limit)
-    found = list(scan(data, final and len(data) < limit))
+    found = list(scan(data, final and len(data) < limit, start))
     if not found and len(data) == limit:  # a frame longer than the limit
         return read_frames(journal, segment, start, limit * 2, final)
-    return [Found(start + piece.start, start + piece.end, piece.payload) for piece in found]
+    return found
 
 
 def read_frame(journal: Path, segment: str, start: int) -> bytes | None:
