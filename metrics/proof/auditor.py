@@ -110,10 +110,9 @@ class Auditor:
         known = contents(ids)
         for seq, (event_id, line) in enumerate(zip(ids, lines, strict=True), self.size + 1):
             leaf: dict[str, Any] = {"seq": seq, "id": event_id, "line": sha256(line).hexdigest()}
-            found = known.get(event_id)
-            yield (
-                leaf if found is None else leaf | {"frame": found.frame, "c": dict(found.commitments), "key": found.key}
-            )
+            if found := known.get(event_id):
+                leaf["frame"], leaf["c"], leaf["key"] = found.frame, dict(found.commitments), found.key
+            yield leaf
 
     def _last_checkpoint(self) -> Checkpoint | None:
         try:

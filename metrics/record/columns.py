@@ -24,7 +24,9 @@ class Inserts:
     def __init__(self, db: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> None:
         self._db = db
         self._appenders = {table: db.appender(table) for table in tables}  # dear to make
-        self._schemas = {table: db.sql(f"FROM {table} LIMIT 0").to_arrow_table().schema for table in tables}
+        self._offers = {table: _Offer(db.sql(f"FROM {table} LIMIT 0").to_arrow_table().schema) for table in tables}
+        for table, offer in self._offers.items():
+            db.register(f"new_{table}", offer)
 
     def insert(self, table: str, columns: Sequence[Sequence[Any]]) -> None:
         """Add rows. Raises `duckdb.Error`."""
@@ -32,17 +34,33 @@ class Inserts:
             self._appenders[table].append_rows(zip(*columns, strict=True))
             self._appenders[table].flush()
             return
+        offer = self._offers[table]
         try:
-            self._db.register("batch", batch(columns, self._schemas[table]))
+            offer.rows = batch(columns, offer.schema)
         except OverflowError as problem:
             raise duckdb.Error(f"{table}: {problem}") from problem
-        self._db.execute(f"INSERT INTO {table} FROM batch")
-        self._db.unregister("batch")
+        self._db.execute(f"INSERT INTO {table} FROM new_{table}")
+        offer.rows = None
 
     def clear(self) -> None:
         """Forget rows that were refused."""
         for appender in self._appenders.values():
             appender.clear()
+
+
+class _Offer:
+    """What DuckDB reads when it is asked for the new rows of a table: registered once, for that costs a millisecond."""
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self.schema = pa.schema([(each.name, _TEXT if each.type == pa.string() else each.type) for each in schema])
+        self.rows: pa.RecordBatch | None = None
+
+    def __arrow_c_schema__(self) -> object:
+        return self.schema.__arrow_c_schema__()
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        rows = pa.Table.from_batches([self.rows] if self.rows else [], self.schema)
+        return rows.__arrow_c_stream__(requested_schema)
 
 
 def batch(columns: Sequence[Sequence[Any]], schema: pa.Schema) -> pa.RecordBatch:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -173,7 +174,7 @@ def _event_row(seq: int, segment: str, line: Line) -> Row:
 
 def _call_row(seq: int, event: Event, call_id: str, start_us: int, attempts: Sequence[Any]) -> Row:
     body = event.body
-    rest = {name: value for name, value in body.items() if value is not None and name not in _COLUMNS}
+    rest = {name: value for name in _beside_columns(tuple(body)) if (value := body[name]) is not None}
     labels = _map(rest.get("labels"))
     return (
         seq, call_id, event.tenant, event.automation, event.run or call_id, event.step,
@@ -182,6 +183,11 @@ def _call_row(seq: int, event: Event, call_id: str, start_us: int, attempts: Seq
         len(attempts), _text(labels.get("prompt")), _text(rest.get("reused")), *_beside(attempts),
         _text(labels.get("version")), *_scored(rest.get("scores")), _marks(rest), orjson.dumps(rest).decode(),
     )  # fmt: skip
+
+
+@lru_cache(maxsize=100)  # most calls have the same fields
+def _beside_columns(names: tuple[str, ...]) -> list[str]:
+    return [name for name in names if name not in _COLUMNS]
 
 
 def _fit_calls(columns: list[Sequence[Any]]) -> None:
