@@ -1,4 +1,4 @@
-"""Questions about runs of automations: what steps take, and one run as one story."""
+"""Questions about runs of automations and the policies over them: what steps take, and one run as one story."""
 
 import asyncio
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Any
 from metrics.client import RecorderClient
 from metrics.record.events import Event
 from metrics.record.journal import FileJournal
+from tests.integration.metrics.made_up import ask, ledger
 from tests.integration.metrics.support import TS, begin, caught_up, end, recording, write
 from tests.integration.metrics.test_service import serving, token
 
@@ -48,3 +49,14 @@ def test_a_run_is_one_story(tmp_path: Path) -> None:
     assert [each["kind"] for each in found] == ["call.end", "step.end", "step.end", "step.end"]
     assert (found[0]["call_id"], found[0]["duration_ms"]) == ("call_1", 1.0)
     assert (found[2]["status"], found[2]["cause"], found[2]["layer"]) == ("failed", "timeout", "prompt")
+
+
+def test_a_policy_version_is_one_row_under_several_versions_of_its_folder(tmp_path: Path) -> None:
+    version: dict[str, Any] = {"policy": "draft", "policy_hash": "ab", "git_commit": None, "dirty": False}
+    calls = [end(f"c{n}", TS + n, snapshot=name, **version) for n, name in enumerate(("old", "old", "new"))]
+    activated = Event("a1", "policy.activated", TS + 2, "", body={"snapshot": "new"})
+    book = ledger(tmp_path / "ledger.duckdb", [*calls, activated])
+    (found,) = ask(book, "policies").dicts()
+    book.close()
+    assert (found["calls"], found["snapshot"], found["activated_us"]) == (3, "new", TS + 2)
+    assert (found["first_ts_us"], found["last_ts_us"]) == (TS, TS + 2)
