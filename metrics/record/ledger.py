@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,7 @@ class Ledger:
         self._segments = set(self.positions())
         self._days = Days(self._db, zone)
         self._place_days()
-        self.inode = path.stat().st_ino
+        self._inode = path.stat().st_ino
 
     def _set_up(self) -> None:
         ours = [f"{self._fresh}{end}" for end in ("", ".wal", ".wal.checkpoint")]  # all that any statement may reach
@@ -204,6 +205,13 @@ class Ledger:
         """Return those calls that have an end."""
         ends = self._in("SELECT event_id FROM events WHERE event_id IN", [f"{call}.e" for call in calls])
         return {event_id.removesuffix(".e") for event_id in ends}
+
+    @property
+    def in_place(self) -> bool:
+        """Whether the file still stands where it was opened."""
+        with suppress(FileNotFoundError):
+            return self.path.stat().st_ino == self._inode
+        return False
 
     def close(self) -> None:
         """Write everything into the file and close it."""

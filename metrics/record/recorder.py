@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import sqlite3
@@ -32,6 +31,7 @@ from metrics.record.own import OwnSegments, told
 from metrics.record.replay import replay
 
 _FAILURES = (LedgerError, LedgerBusyError, NewerLedgerError, KeyStoreError, OSError, sqlite3.Error)
+_REPLACED = "the ledger's file was removed or replaced while it was open; it is opened again"
 _LOOK_EVERY_S = 1.0
 _COPY_AGAIN_S = 3600.0
 _AGGREGATED_AT_ONCE = 1_000_000
@@ -52,6 +52,7 @@ class Pace:
     refresh_rest: float = 19.0  # and at any time so many times what the last refresh took
     retry_s: float = 0.5
     house_s: float = 60.0
+    replayed: int = 20_000  # records inserted at once while the ledger is made again
     memory_limit: str = "1GB"
 
     def wait_s(self, rate: float) -> float:
@@ -98,14 +99,12 @@ class Recorder:
         self.door = Door()
         self.errands = Errands()
         self.contents = Contents(self.door, journal, self.keystore, self._audit.leaf)
-        self._doubt = threading.Event()
-        self._stop = threading.Event()
+        self._doubt, self._stop = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self.run, name="recorder")
         self._ingest: Ingest | None = None
-        self._refresh_at = 0.0
+        self._refresh_at = self._copy_at = 0.0
         self._copying: Copying | None = None
         self._copy: Path | None = None  # of the ledger, to be put in its place
-        self._copy_at = 0.0
 
     def start(self) -> None:
         """Work on a thread of its own."""
@@ -137,10 +136,12 @@ class Recorder:
 
     def run(self) -> None:
         """Keep the ledger up to date until `close`; every failure is said in the state and tried again."""
-        while not self._stop.is_set():
+        over = False
+        while not over:
             try:
-                self._live()
+                over = self._live()
             except _FAILURES as problem:
+                over = self._stop.is_set()
                 self.state.phase, self.state.problem = "degraded", str(problem).splitlines()[0]
                 if isinstance(problem, duckdb.Error):
                     self.doubt(problem)
@@ -157,7 +158,7 @@ class Recorder:
             if self._copy:
                 put_in_place(self._copy, self.data / "ledger.duckdb")
                 self._copy, self._copy_at = None, 0.0
-            else:
+            elif not over:
                 self._stop.wait(self._pace.retry_s)
 
     def status(self) -> dict[str, Any]:
@@ -202,38 +203,44 @@ class Recorder:
         except OSError:
             return -1
 
-    def _live(self) -> None:
-        """Open the ledger, bring it up to the order file, then follow the journal."""
-        path = self.data / "ledger.duckdb"
-        ledger, reason = open_ledger(path, self._files.order, self._pace.memory_limit, self.zone)
+    def _live(self) -> bool:
+        """Open the ledger, bring it up to the order file, then follow the journal; say whether that was to the end."""
+        order = self._files.order
+        ledger, reason = open_ledger(self.data / "ledger.duckdb", order, self._pace.memory_limit, self.zone)
         self.state.set_aside = reason or self.state.set_aside
         self.door.open(ledger)
-        self._catch_up(ledger)
+        if not self._catch_up(ledger):  # what is numbered and not in the ledger would be numbered again
+            return True
         self._ingest = Ingest(self._files, ledger, self.counters, self._clock)
         self.state.phase, self.state.problem = "running", None
-        feed = Feed(self._audit, self._files.order, self._files.journal, self.keystore)
-        for taken in self._steps(ledger, path):
+        feed = Feed(self._audit, order, self._files.journal, self.keystore)
+        for taken in self._steps(ledger):
             self._refresh(ledger, quiet=not taken)
             self._feed(feed, self._ingest, ledger)
-        for _ in range(2 if self._stop.is_set() else 0):  # what stands there now is numbered, then signed too
+        if not self._stop.is_set():
+            return False
+        for _ in range(2):  # what stands there now is numbered, then signed too
             self._ingest.step()
             self._feed(feed, self._ingest, ledger)
+        return True
 
     @staticmethod
     def _feed(feed: Feed, ingest: Ingest, ledger: Ledger) -> None:
         feed.give(ingest.ripe, ingest.facts, ledger)
         ingest.ripe.clear()
 
-    def _catch_up(self, ledger: Ledger) -> None:
-        self.state.phase, self.state.missing = "rebuilding", []
-        self.state.progress = ledger.progress()
-        for _ in replay(self._files.journal, self._files.order, ledger, self.state.missing):
+    def _catch_up(self, ledger: Ledger) -> bool:
+        """Insert what the order file numbered and the ledger lacks; say whether all of it is in, or stopped before."""
+        self.state.phase, self.state.missing, self.state.progress = "rebuilding", [], ledger.progress()
+        order, at_once = self._files.order, self._pace.replayed
+        for _ in replay(self._files.journal, order, ledger, self.state.missing, at_once=at_once):
             self.state.progress = ledger.progress()
-            if self._stop.is_set():
-                return
+            if self._stop.is_set() and self.state.progress.seq < order.last_seq:
+                return False
         self.state.aggregated_seq = ledger.aggregated()
+        return True
 
-    def _steps(self, ledger: Ledger, path: Path) -> Iterator[int]:
+    def _steps(self, ledger: Ledger) -> Iterator[int]:
         """Take in what is new; yield how many records each step took."""
         look_at = time.monotonic() + _LOOK_EVERY_S
         house_at = time.monotonic() + min(_LOOK_EVERY_S, self._pace.house_s)
@@ -248,7 +255,8 @@ class Recorder:
             self.errands.run(ledger)
             if now >= look_at:
                 look_at = now + _LOOK_EVERY_S
-                _still_there(path, ledger)
+                if not ledger.in_place:
+                    raise LedgerBusyError(_REPLACED)
             if now >= house_at:
                 house_at = now + self._pace.house_s
                 self._keep_house(ledger, now)
@@ -280,13 +288,6 @@ def rebuild(data: Path, environ: Mapping[str, str]) -> Recorder:
     recorder = Recorder(data, environ)
     set_aside(data / "ledger.duckdb")
     return recorder
-
-
-def _still_there(path: Path, ledger: Ledger) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        if path.stat().st_ino == ledger.inode:
-            return
-    raise LedgerBusyError("the ledger's file was removed or replaced while it was open; it is opened again")
 
 
 def _lock(path: Path) -> int:

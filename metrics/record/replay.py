@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 from metrics.record.events import BadLineError
@@ -11,8 +12,6 @@ from metrics.record.mend import whole
 from metrics.record.order import Entry, OrderFile
 from metrics.record.reader import OpenSegments, read_entry
 from metrics.record.rows import Rows
-
-_AT_ONCE = 20_000
 
 
 def agrees(order: OrderFile, ledger: Ledger) -> bool:
@@ -24,25 +23,29 @@ def agrees(order: OrderFile, ledger: Ledger) -> bool:
 
 
 def replay(
-    journal: Path, order: OrderFile, ledger: Ledger, missing: list[str], until: int | None = None
+    journal: Path,
+    order: OrderFile,
+    ledger: Ledger,
+    missing: list[str],
+    until: int | None = None,
+    at_once: int = 20_000,
 ) -> Iterator[int]:
-    """Insert what the order file numbered and the ledger lacks; yield the last number now and then.
+    """Insert what the order file numbered and the ledger lacks; yield the last number after each so many records.
 
     What cannot be read any more is named in `missing`; its numbers stay free. `until`: stretches that begin after this
     number are left out.
     """
     waiting: list[Entry] = []
     rows = Rows()
-    segments = OpenSegments(journal)
-    for entry in _lacking(journal, order, ledger, missing):
-        if until is not None and entry.seq > until:
-            break
-        missing.extend(_replay(segments, entry, rows))
-        waiting.append(entry)
-        if len(rows.events) >= _AT_ONCE:
-            yield _insert(ledger, waiting, rows)
-            waiting, rows = [], Rows()
-    segments.close()
+    with closing(OpenSegments(journal)) as segments:
+        for entry in _lacking(journal, order, ledger, missing):
+            if until is not None and entry.seq > until:
+                break
+            missing.extend(_replay(segments, entry, rows))
+            waiting.append(entry)
+            if len(rows.events) >= at_once:
+                yield _insert(ledger, waiting, rows)
+                waiting, rows = [], Rows()
     if waiting:
         yield _insert(ledger, waiting, rows)
 

@@ -4,6 +4,8 @@ import asyncio
 import random
 import subprocess
 import sys
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from metrics.record.journal import FileJournal
 from metrics.record.ledger import Ledger, NewerLedgerError
 from metrics.record.recorder import Recorder, RecorderRunningError, rebuild
 from tests.integration.metrics.support import (
+    QUICK,
     TS,
     begin,
     caught_up,
@@ -32,6 +35,10 @@ from tests.integration.metrics.support import (
 )
 
 TABLES = ("events", "calls", "attempts", "entities", "outcomes", "posted", "runs", "days")
+
+
+def _begun(recorder: Recorder) -> bool:
+    return recorder.state.progress.seq > 0
 
 
 def everything(recorder: Recorder) -> dict[str, list[tuple[Any, ...]]]:
@@ -93,6 +100,24 @@ def test_a_damaged_ledger_is_set_aside_and_made_again(tmp_path: Path, damage: st
     with recording(tmp_path) as recorder:
         assert everything(recorder) == before
         assert bool(recorder.status()["set_aside"]) == (damage in ("empty", "noise", "flipped"))
+
+
+def test_a_rebuild_that_is_stopped_halfway_gives_no_record_another_number(tmp_path: Path) -> None:
+    calls = [f"call_{number}" for number in range(40)]
+    for call in calls:  # a line of the order file for each
+        write_calls(tmp_path, call)
+    with recording(tmp_path) as recorder:
+        numbered = recorder.order.last_seq
+    again = rebuild(tmp_path, {})
+    again.close()
+    for _ in range(2):
+        halfway = Recorder(tmp_path, {}, pace=replace(QUICK, replayed=2))
+        halfway.start()
+        wait_until(partial(_begun, halfway))
+        halfway.close()
+        assert halfway.order.last_seq == numbered
+    with recording(tmp_path) as recorder:
+        assert rows(recorder, "SELECT count(*), count(DISTINCT event_id), max(seq) FROM events") == [(80, 80, numbered)]
 
 
 def test_a_ledger_of_another_order_file_is_not_trusted(tmp_path: Path) -> None:
