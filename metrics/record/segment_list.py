@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -116,7 +117,8 @@ class SegmentList:
     def _files(self, family: str, everything: bool) -> Iterator[SegmentName]:
         days = sorted(day for day in (self._journal / family).glob("????-??-??"))
         for day in days if everything else days[-_RECENT_DAYS:]:
-            for path in day.iterdir():
-                name = SegmentName.parse(f"{family}/{day.name}/{path.name}")
-                if name and not path.name.endswith(".gz"):
-                    yield name
+            with suppress(FileNotFoundError):  # retention takes folders away
+                for path in day.iterdir():
+                    name = SegmentName.parse(f"{family}/{day.name}/{path.name}")
+                    if name and not path.name.endswith(".gz"):
+                        yield name
