@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Generator, MutableMapping
+from collections.abc import Callable, Generator, MutableMapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, cast
@@ -33,6 +33,7 @@ from gateway.settings import Settings, load
 from gateway.sockets import Door, SocketLimits
 from gateway.wiring import Parts, open_parts
 
+INCOMPLETE: Final = 70  # "internal software error" of sysexits.h
 _LOG: Final = logging.getLogger("sluice.gateway")
 # Time beyond the grace of calls: to sync the journal and end.
 _MARGIN_S: Final = 3.0
@@ -57,23 +58,25 @@ def main() -> None:
         settings = load(os.environ, Path.cwd())
         hold_lifeline(os.environ, settings.grace_s + _MARGIN_S)
         listener = inherited_listener(os.environ) or open_listener(settings)
-        uvloop.run(serve(listener, name, settings, os.environ))
-        leave(0)
+        leave(uvloop.run(serve(listener, name, settings, os.environ)))
     except SettingsError as error:
         _LOG.error("%s", error)
         raise SystemExit(MISCONFIGURED) from error
 
 
-async def serve(listener: socket.socket, name: str, settings: Settings, environ: MutableMapping[str, str]) -> None:
-    """Serve calls on a listening socket until SIGTERM or SIGINT; calls in flight get `grace_s` to finish."""
+async def serve(listener: socket.socket, name: str, settings: Settings, environ: MutableMapping[str, str]) -> int:
+    """Serve calls on a listening socket until SIGTERM or SIGINT; calls in flight get `grace_s` to finish.
+
+    Return 0 when it was told to stop, else INCOMPLETE.
+    """
     async with open_parts(settings, environ, name) as parts:
         await _until_governed(parts)
         status = StatusFile(settings.data, parts.writer, lambda: worker_facts(parts))
-        running = (parts.changes.run(), status.run(), parts.purses.run(), parts.runner.run())
-        pollers = [asyncio.create_task(each) for each in running]
+        duties = (parts.changes, status, parts.purses, parts.runner)
+        pollers = [asyncio.create_task(each.run(), name=type(each).__name__) for each in duties]
         try:
             app = create_app(parts.pipeline, routers(parts), kept=parts.responses)
-            await _serve(app, listener, parts, partial(answer_roll, environ))
+            return await _serve(app, listener, parts, partial(answer_roll, environ), pollers)
         finally:
             for poller in pollers:
                 poller.cancel()
@@ -90,7 +93,13 @@ async def _until_governed(parts: Parts) -> None:
         await asyncio.sleep(_LOOK_S)
 
 
-async def _serve(app: Gateway, listener: socket.socket, parts: Parts, serves: Callable[[], None]) -> None:
+async def _serve(
+    app: Gateway,
+    listener: socket.socket,
+    parts: Parts,
+    serves: Callable[[], None],
+    pollers: Sequence[asyncio.Task[None]],
+) -> int:
     door = Door(SocketLimits(), refusing(parts.pipeline))
     config = uvicorn.Config(
         app,
@@ -109,12 +118,15 @@ async def _serve(app: Gateway, listener: socket.socket, parts: Parts, serves: Ca
     sweeping = asyncio.create_task(door.watch(server.server_state.connections))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, server.stop, number)
+    for poller in pollers:
+        poller.add_done_callback(server.lost)
     tune_garbage_collection()
     share_the_interpreter()
     await server.serve(sockets=[listener])
     if left := list(server.server_state.tasks):  # calls that were cut short still write their records
         await asyncio.wait(left, timeout=_RECORDS_S)
     sweeping.cancel()
+    return server.code
 
 
 class Server(uvicorn.Server):
@@ -123,6 +135,7 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, grace_s: float, serves: Callable[[], None]) -> None:
         super().__init__(config)
         self._grace_s, self._deadline, self._serves = grace_s, math.inf, serves
+        self.code = 0
         self._asked: set[int] = set()
         self._stopping = asyncio.Event()
         self._last = threading.Timer(grace_s + _LAST_S, os._exit, (1,))
@@ -183,6 +196,18 @@ class Server(uvicorn.Server):
         self._asked.add(number)
         self.should_exit = True
         self._stopping.set()
+
+    def lost(self, duty: asyncio.Task[None]) -> None:
+        """Stop, as something that goes on as long as a worker does has ended: its parent starts a whole one.
+
+        Without it revoked keys would live on, or budgets never be paid back, and nobody would see it.
+        """
+        if duty.cancelled() or self.should_exit:
+            return
+        # Only the type: the text may quote what nobody may read in a log.
+        _LOG.error("%s ended by itself (%s); this worker ends", duty.get_name(), type(duty.exception()).__name__)
+        self.code = INCOMPLETE
+        self.stop(signal.SIGTERM)
 
 
 def _queued(listener: socket.socket) -> list[socket.socket]:

@@ -4,6 +4,8 @@ import asyncio
 import logging
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
@@ -65,21 +67,25 @@ class ChangeWatch:
         return followed
 
     async def run(self) -> None:
-        """Look for ever, in a thread of its own: no other slow work can delay a revocation, and calls no look."""
+        """Look for ever, in a thread of its own: no other slow work can delay a revocation, and calls no look.
+
+        Raises whatever nobody thought of: without looking on, this worker would serve revoked keys.
+        """
         stop = threading.Event()
-        threading.Thread(target=self._follow, args=(stop,), name="changes", daemon=True).start()
+        own = ThreadPoolExecutor(1, "changes")
         try:
-            await asyncio.get_running_loop().create_future()
+            await asyncio.get_running_loop().run_in_executor(own, self._follow, stop)
         finally:
             stop.set()
+            own.shutdown(wait=False)
 
     def _follow(self, stop: threading.Event) -> None:
         in_step = False
-        while not stop.is_set():
-            if self._pulse.beats() or not in_step:
-                in_step = self.check()
-            stop.wait(self._interval_s)
-        self._pulse.close()
+        with closing(self._pulse):
+            while not stop.is_set():
+                if self._pulse.beats() or not in_step:
+                    in_step = self.check()
+                stop.wait(self._interval_s)
 
     def _look(self) -> bool:
         with self._database.read() as conn:

@@ -28,13 +28,13 @@ class StatusFile:
 
     async def run(self) -> None:
         """Keep the file true until cancelled, then remove it."""
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             while True:
                 self.write()
                 await asyncio.sleep(_EVERY_S)
         finally:
-            self._path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self._path.unlink(missing_ok=True)
 
     def write(self) -> None:
         """Write the facts if there is news or the last words are old."""
@@ -42,6 +42,7 @@ class StatusFile:
         if facts == self._said and now - self._said_at < _HEARTBEAT_S:
             return
         with contextlib.suppress(OSError):  # a full disk must not end the worker; the old words grow stale
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             new = self._path.with_suffix(".new")
             new.write_text(json.dumps({"pid": os.getpid(), **facts}), "utf-8")
             new.replace(self._path)

@@ -78,6 +78,13 @@ def test_a_running_worker_survives_an_outage_and_then_hears_of_the_revocation(se
     elsewhere.close()
 
 
+def test_a_watch_that_cannot_go_on_says_so_instead_of_ending_in_silence(tmp_path: Path) -> None:
+    empty = open_database(f"sqlite:///{tmp_path / 'control.db'}", clock_us=lambda: 10**30)  # no date says that
+    with pytest.raises((OverflowError, ValueError)):
+        asyncio.run(ChangeWatch(empty, [Directory()], 0.01).run())
+    empty.close()
+
+
 def test_a_worker_that_starts_during_an_outage_knows_no_key_and_is_not_ready(server: PostgresServer) -> None:
     address = server.new_database()
     database = opened(address)

@@ -17,7 +17,7 @@ import orjson
 import pytest
 import uvicorn
 import uvloop
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from benchmarks.servers import free_port
 from gateway.control import schema, snapshots
@@ -28,7 +28,7 @@ from gateway.machine.processes import LISTENER_FD
 from gateway.settings import Settings, as_environment, load
 from gateway.sockets import Door, SocketLimits
 from gateway.wire.exchange import Message, Receive, Send
-from gateway.worker import Server
+from gateway.worker import INCOMPLETE, Server
 from policy.load import load_tree
 from tests.e2e.wire import ASK, completion, text_chunks
 from tests.integration.gateway.raw import read_all
@@ -151,6 +151,22 @@ def test_a_revoked_key_is_refused_by_a_worker_that_runs(worker: Worker, upstream
     while worker.ask().status_code != 401:
         assert time.monotonic() - revoked < 30.0
         time.sleep(0.02)
+
+
+def test_a_worker_that_can_no_longer_do_all_it_must_finishes_its_calls_and_ends(
+    worker: Worker, upstream: Upstream
+) -> None:
+    first, *rest = text_chunks("One ", "two.")
+    upstream.scripts.append(stream(first, *(part for chunk in rest for part in (1.0, chunk))))
+    with worker.http.stream("POST", "/v1/chat/completions", json=STREAM) as response:
+        chunks = response.iter_raw()
+        body = next(chunks)
+        with worker.database.write() as tx:
+            tx.execute(text("UPDATE changes SET version = x'00'"))  # nobody can count on from there
+        body += b"".join(chunks)
+    assert body.endswith(b"data: [DONE]\n\n")
+    assert worker.process.wait(30) == INCOMPLETE
+    assert [end["outcome"] for end in worker.ends()] == ["ok"]
 
 
 def test_sigterm_lets_running_streams_finish(worker: Worker, upstream: Upstream) -> None:
