@@ -54,6 +54,7 @@ NOT_LABELS = (
     "unknown path", "broken json", "wrong type", "user text", "system text", "tool call", "comment", "completions",
 )  # fmt: skip
 REPEATING = "echo-200"
+HELD = 423
 HOOKS_S = 60
 COMMANDS = (["settings"], ["settings", "--json"], ["calls", "list", "--json"], ["doctor", "--json"], ["keys", "list"])
 
@@ -184,7 +185,9 @@ def run(figures: Figures, count: int, seed: int, connections: int) -> None:
         stand.server.process.wait(60)
         left, size = search(stand, hunt, collector, hooks)
         tell(figures, done.statuses, left + leaks, size, len(collector.raw))
-        well = hooks.count >= approved > 0
+        by_status = ", ".join(f"{number} x {status}" for status, number in sorted(held.statuses.items()))
+        figures.say("requests that a model repeats to a stopped automation, by status", by_status)
+        well = hooks.count >= approved == held.statuses[HELD] > 0
         figures.say(
             "answers held and approved; webhooks sent; their bytes",
             f"{approved}; {hooks.count}; {len(hooks.raw):,}",
