@@ -2,23 +2,18 @@
 
 import base64
 import binascii
-import hashlib
 import re
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from copy import copy
 from functools import lru_cache
-from typing import Generic, NamedTuple, TypeVar
 
 from redaction import placeholders, spoken
 from redaction.ahead import SHORT, Hinted, groups
 from redaction.aside import NEVER, check
 from redaction.fold import fold_char
+from redaction.memory import Memory, Seen
 from redaction.normalise import MAX_DEPTH, Normaliser
-from redaction.plans import Plan
 from redaction.recognizers.base import Recognizer
 from redaction.scan import ENCODED, FLOOR, Scanner
 from redaction.types import Entity
@@ -78,52 +73,6 @@ def _from_base32(piece: str) -> bytes:
 _URL_SAFE = str.maketrans("-_", "+/")
 
 
-Kept = TypeVar("Kept")
-
-
-class Memory(Generic[Kept]):
-    """What was found in texts seen before: bounded, keyed by a keyed hash, and holding offsets only.
-
-    Threads may share it.
-    """
-
-    def __init__(self, key: bytes, entries: int = 4096, entities: int = 65_536) -> None:
-        self._key = hashlib.sha256(b"sluice memory" + key).digest()
-        self._known: OrderedDict[bytes, tuple[Kept, int]] = OrderedDict()
-        self._entries = entries
-        self._room = entities
-        self._putting = threading.Lock()
-
-    def key(self, text: str, hint: str) -> bytes:
-        """Give the key of a text."""
-        data = f"{hint}\0{text}".encode("utf-8", "surrogatepass")
-        return hashlib.blake2b(data, digest_size=16, key=self._key).digest()
-
-    def get(self, key: bytes) -> Kept | None:
-        """Give what was found, or None."""
-        found = self._known.get(key)
-        if found is None:
-            return None
-        with suppress(KeyError):  # another thread may have forgotten it
-            self._known.move_to_end(key)
-        return found[0]
-
-    def put(self, key: bytes, found: Kept, entities: int) -> None:
-        """Keep what was found, so many entities, forgetting the oldest."""
-        with self._putting:
-            self._known[key] = found, entities
-            self._room -= entities
-            while len(self._known) > self._entries or (self._room < 0 and len(self._known) > 1):
-                self._room += self._known.popitem(last=False)[1][1]
-
-
-class Seen(NamedTuple):
-    """What is known of a text: its entities, and what was planned for it by the role of its site."""
-
-    entities: Sequence[Entity]
-    plans: dict[str, Plan]
-
-
 @lru_cache(maxsize=8)
 def _scanner(recognizers: tuple[Recognizer, ...]) -> Scanner:
     """Give the scanner of a set of recognizers, compiled once for all policies and tenants that use it."""
@@ -134,7 +83,7 @@ class Finder:
     """Finds entities with the built-in and a policy's own recognizers."""
 
     def __init__(self, recognizers: Iterable[Recognizer], key: bytes) -> None:
-        self._memory: Memory[Seen] = Memory(key)
+        self._memory = Memory(key)
         self._normaliser = Normaliser()
         self._scanner = _scanner((*recognizers, placeholders.WRITTEN, _SPACED, _SPOKEN, _PIECE))
         self._due = NEVER
@@ -154,8 +103,7 @@ class Finder:
         key = self._memory.key(text, hint)
         seen = self._memory.get(key)
         if seen is None:
-            seen = Seen(self.find(text, hint), {})
-            self._memory.put(key, seen, len(seen.entities))
+            seen = self._memory.put(key, self.find(text, hint))
         return seen
 
     def ahead(self, texts: Iterable[Hinted]) -> "Finder":

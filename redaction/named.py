@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from policy.blocks_redaction import NamesMode, Redaction
 from redaction.aside import too_much
 from redaction.detect import Detector, DetectorDown
-from redaction.find import Memory
+from redaction.memory import Memory
 from redaction.names.spread import occurrences
 from redaction.types import Entity, RedactionFailed
 
@@ -49,7 +49,7 @@ class NameFinder:
         self._detector = detector
         self._block = block
         self._level = level
-        self._memory: Memory[Names] = Memory(b"names" + key)
+        self._memory = Memory(b"names" + key)
 
     async def one(self, text: str) -> Names:
         """Give the entities of one text by itself; raises as `find` does."""
@@ -58,12 +58,13 @@ class NameFinder:
     async def find(self, texts: Sequence[str]) -> dict[str, Names]:
         """Give the entities of each text; raises RedactionFailed when the policy blocks on failure."""
         keys = {text: self._memory.key(text, "") for text in texts}
-        found = {text: known for text in texts if (known := self._memory.get(keys[text])) is not None}
+        seen = {text: self._memory.get(keys[text]) for text in texts}
+        found = {text: tuple(known.entities) for text, known in seen.items() if known is not None}
         missing = [text for text in texts if text not in found]
         if missing:
             for text, entities in zip(missing, await self._ask(missing), strict=True):
                 found[text] = tuple(entities)
-                self._memory.put(keys[text], found[text], len(entities))
+                self._memory.put(keys[text], found[text])
         return spread(found)
 
     async def _ask(self, texts: Sequence[str]) -> Sequence[Sequence[Entity]]:
