@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, TypeAlias
+from functools import lru_cache
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 
 from sqlalchemy import Connection, Engine, Executable, Table, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -21,6 +22,11 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from gateway.control import schema
 from gateway.control.engines import BEGIN, make_engine
 from gateway.control.errors import Conflict, ControlUnavailable, InvalidInput
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
+
+    Insert: TypeAlias = sqlite.Insert | postgresql.Insert
 
 Clock: TypeAlias = Callable[[], int]
 NewId: TypeAlias = Callable[[str], str]
@@ -194,9 +200,15 @@ def insert_new(tx: Write, table: Table, values: Mapping[str, Any]) -> bool:
     return tx.execute(inserted.returning(*table.primary_key)).first() is not None
 
 
-def upsert(conn: Connection, table: Table) -> "sqlite.Insert | postgresql.Insert":
+def upsert(conn: Connection, table: Table) -> "Insert":
     """Return the database's own INSERT, which can say what happens on a taken key."""
-    return postgresql.insert(table) if conn.dialect.name == "postgresql" else sqlite.insert(table)
+    return inserting(conn.dialect.name)(table)
+
+
+@lru_cache(maxsize=2)
+def inserting(dialect: str) -> "Callable[[Table], Insert]":
+    """Give what makes a database's own INSERT. Its engine has imported it; another database's would take 2 MB."""
+    return cast("Callable[[Table], Insert]", resolve_name(f"sqlalchemy.dialects.{dialect}:insert"))
 
 
 @contextmanager

@@ -5,15 +5,15 @@ One table serves holds, background responses, idempotency replies, conversation 
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, RowMapping, and_, delete, not_, or_, select, text
-from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.control import schema
-from gateway.control.database import Database, Write, insert_new
+from gateway.control.database import Database, Write, insert_new, inserting
 from gateway.control.errors import ControlUnavailable
 from gateway.control.legal_holds import kept
 from metrics.proof.erasure import Target
@@ -35,21 +35,22 @@ class SealedItem:
     automation: str | None = None
 
 
-def _storing(new: "postgresql.Insert | sqlite.Insert", *, expired: bool) -> Any:
-    """Return the statement that stores an item in place of another one; built once: each call would pay for it."""
+def _storing(dialect: str, *, expired: bool) -> Any:
+    """Return the statement that stores an item in place of another one."""
+    new = inserting(dialect)(schema.sealed)
     fresh = {column.name: new.excluded[column.name] for column in schema.sealed.columns}
     gone = schema.sealed.c.expires_us <= new.excluded.created_us if expired else None
     return new.on_conflict_do_update(index_elements=schema.sealed.primary_key, set_=fresh, where=gone)
 
 
-_INSERTS: Final[Mapping[str, "postgresql.Insert | sqlite.Insert"]] = {
-    "postgresql": postgresql.insert(schema.sealed),
-    "sqlite": sqlite.insert(schema.sealed),
-}
-_REPLACING: Final = {name: _storing(new, expired=False) for name, new in _INSERTS.items()}
-_TAKING: Final = {
-    name: _storing(new, expired=True).returning(schema.sealed.c.item_id) for name, new in _INSERTS.items()
-}
+@lru_cache(maxsize=2)  # built once: each call would pay for it
+def _replacing(dialect: str) -> Any:
+    return _storing(dialect, expired=False)
+
+
+@lru_cache(maxsize=2)
+def _taking(dialect: str) -> Any:
+    return _storing(dialect, expired=True).returning(schema.sealed.c.item_id)
 
 
 def put(tx: Write, tenant: str, item: SealedItem) -> bool:
@@ -59,12 +60,12 @@ def put(tx: Write, tenant: str, item: SealedItem) -> bool:
 
 def take(tx: Write, tenant: str, item: SealedItem) -> bool:
     """Store an item unless its id is taken by one that has not expired; tell whether it was stored."""
-    return tx.conn.execute(_TAKING[tx.conn.dialect.name], _row(tx, tenant, item)).first() is not None
+    return tx.conn.execute(_taking(tx.conn.dialect.name), _row(tx, tenant, item)).first() is not None
 
 
 def replace(tx: Write, tenant: str, item: SealedItem) -> None:
     """Store an item, in place of the one with its id if there is one."""
-    tx.conn.execute(_REPLACING[tx.conn.dialect.name], _row(tx, tenant, item))
+    tx.conn.execute(_replacing(tx.conn.dialect.name), _row(tx, tenant, item))
 
 
 def get(database: Database, tenant: str, kind: str, item_id: str) -> SealedItem | None:
