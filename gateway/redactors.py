@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from gateway.call import Compiled
 from policy.model import Bound, Facts, Ungoverned
 from policy.snapshot import Snapshot
+from redaction import pattern
 from redaction.detect import Detector
 from redaction.redactor import Redactor
 from redaction.types import Clean
@@ -41,6 +42,7 @@ class CompiledRedactors:
         for facts in callers:
             with contextlib.suppress(Ungoverned):
                 self.of(snapshot.bind(facts, {}), facts.tenant)
+        pattern.forget()
 
 
 def needs_detectors(snapshot: Snapshot) -> bool:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from policy.problems import PolicyErrors, Pos, Problem, problem
-from policy.yaml_reader import MAX_BYTES
 
 MAX_FILES = 1000
+MAX_BYTES = 1 << 20
 # Folders with a meaning of their own; any other folder is left alone.
 KNOWN_FOLDERS = ("automations", "certificates", "prompts", "templates", "tests")
 

@@ -19,7 +19,7 @@ from policy.providers import ProviderList
 from policy.reach import pointless
 from policy.selection import Region, ties
 from policy.snapshot import Contents, Entry, Snapshot
-from policy.templates import missing_templates, read_templates
+from policy.template_files import missing_templates, read_templates
 from policy.validation import validated
 from policy.values import Block
 from policy.yaml_reader import read_yaml

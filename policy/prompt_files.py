@@ -5,12 +5,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from policy.files import RawFile, read_below, read_each
+from policy.files import MAX_BYTES, RawFile, read_below, read_each
 from policy.problems import PolicyErrors, Pos, Problem, Source, near, problem
 from policy.prompts import Key, Prompt, PromptHead
 from policy.render import Unrenderable, placeholders
 from policy.validation import validated
-from policy.yaml_reader import MAX_BYTES, read_yaml
+from policy.yaml_reader import read_yaml
 
 FOLDER = "prompts"
 _FILE = re.compile(r"v([1-9][0-9]{0,5})\.md")

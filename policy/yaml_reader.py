@@ -19,9 +19,9 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
 )
 
+from policy.files import MAX_BYTES
 from policy.problems import KeyPath, Place, PolicyErrors, Pos, Source, problem
 
-MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
 MAX_NODES = 20_000
 MAX_LINES = 20_000

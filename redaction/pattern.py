@@ -47,6 +47,11 @@ def _parse(pattern: str) -> Any:
     return _parser.parse(pattern)
 
 
+def forget() -> None:
+    """Forget parsed patterns: they are asked for many times while engines are compiled, and take 2 MB after that."""
+    _parse.cache_clear()
+
+
 def analyse(pattern: str, ignore_case: bool = False) -> Parts:
     """Take `pattern` apart; raises PatternError for what a linear-time engine or a stream cannot do."""
     try:

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from policy.files import MAX_BYTES
 from policy.problems import PolicyErrors, Problem
-from policy.yaml_reader import MAX_BYTES, MAX_LINES, MAX_NODES, read_yaml
+from policy.yaml_reader import MAX_LINES, MAX_NODES, read_yaml
 
 
 def refusal(raw: bytes) -> str:
