@@ -1,11 +1,17 @@
-"""Query tokens: the gateway says who may ask the recorder, and for which tenant."""
+"""Query tokens: the gateway says who may ask the recorder, and for which tenant.
+
+They are JSON Web Tokens with one header, HS256. Nothing else is read, so no header has to be believed; and a worker
+needs no library that brings certificates and key files for all the others.
+"""
 
 from __future__ import annotations
 
+import base64
+import hmac
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import jwt
+from typing import Any
 
 from metrics.record.master import MasterKey
 
@@ -13,6 +19,8 @@ AUDIENCE = "recorder"
 ROLES = ("viewer", "reviewer", "policy_owner", "auditor", "admin")
 KEEPER = "keeper"  # a role no person can have
 _PURPOSE = "query-token"
+_HEAD = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9"  # {"alg":"HS256","typ":"JWT"}
+_FORGED = "the query token was not made by this gateway"
 
 
 class TokenRefusedError(PermissionError):
@@ -36,24 +44,44 @@ def secret_of(master: MasterKey) -> bytes:
 def sign(secret: bytes, grant: Grant, now_s: int, ttl_s: int = 300) -> str:
     """Make a token that ends `ttl_s` seconds after `now_s`."""
     claims = {"sub": grant.sub, "tenant": grant.tenant, "roles": list(grant.roles), "aud": AUDIENCE}
-    return jwt.encode({**claims, "exp": now_s + ttl_s}, secret, algorithm="HS256")
+    signed = f"{_HEAD}.{_encoded(json.dumps({**claims, 'exp': now_s + ttl_s}).encode())}"
+    return f"{signed}.{_seal(secret, signed)}"
 
 
 def verify(secret: bytes, token: str, now_s: int) -> Grant:
     """Check a token. Raises `TokenRefusedError` with a sentence that names no secret."""
-    try:
-        claims = jwt.decode(
-            token,
-            secret,
-            algorithms=["HS256"],
-            audience=AUDIENCE,
-            options={"require": ["exp", "aud", "sub"], "verify_exp": False},
-        )
-    except jwt.InvalidTokenError as problem:
-        raise TokenRefusedError("the query token was not made by this gateway") from problem
-    if not isinstance(claims["exp"], int) or claims["exp"] <= now_s:
+    claims = _claims(secret, token)
+    ends = claims.get("exp")
+    if claims.get("aud") != AUDIENCE or not isinstance(ends, int):
+        raise TokenRefusedError(_FORGED)
+    if ends <= now_s:
         raise TokenRefusedError("the query token has expired; ask the gateway for a new one")
     return _grant(claims.get("sub"), claims.get("tenant"), claims.get("roles"))
+
+
+def _claims(secret: bytes, token: str) -> dict[str, Any]:
+    """Read what a token says; only what was signed is read at all."""
+    signed, _, seal = token.rpartition(".")
+    head, _, body = signed.partition(".")
+    if head != _HEAD or not hmac.compare_digest(_bytes(seal), _bytes(_seal(secret, signed))):
+        raise TokenRefusedError(_FORGED)
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(f"{body}=="))
+    except ValueError as problem:
+        raise TokenRefusedError(_FORGED) from problem
+    return claims if isinstance(claims, dict) else {}
+
+
+def _seal(secret: bytes, signed: str) -> str:
+    return _encoded(hmac.digest(secret, _bytes(signed), "sha256"))
+
+
+def _encoded(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _grant(sub: object, tenant: object, roles: object) -> Grant:
