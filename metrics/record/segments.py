@@ -102,12 +102,13 @@ class SegmentWriter:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def sync(self) -> None:
-        """Make everything appended so far durable. Raises `OSError`; after that only `roll` helps."""
+        """Make everything appended so far durable where readers look. Raises `OSError`; then only `roll` helps."""
         segment = self._open
         if segment is None:
             return
         try:
             self._files.sync(segment.fd)
+            _in_place(segment)
         except OSError:
             segment.broken = True  # the kernel may have dropped the pages: a second sync would lie
             raise
@@ -140,3 +141,10 @@ class SegmentWriter:
             if not segment.size:
                 segment.path.unlink(missing_ok=True)
             os.close(segment.fd)
+
+
+def _in_place(segment: _Open) -> None:
+    """Raise `FileNotFoundError` when somebody removed or moved the segment: what is synced there, nobody will read."""
+    named, held = segment.path.stat(), os.fstat(segment.fd)
+    if (named.st_ino, named.st_dev) != (held.st_ino, held.st_dev):
+        raise FileNotFoundError(errno.ENOENT, "another file stands in the place of the segment", str(segment.path))

@@ -1,6 +1,7 @@
 """Durability: what is synced before whom, and what happens when the disk refuses."""
 
 import asyncio
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from metrics.record.commits import JournalUnavailableError, Limits
+from metrics.record.commits import Commit, JournalUnavailableError, Limits
 from metrics.record.content import Content, unseal
 from metrics.record.events import Event, decode
 from metrics.record.fileops import FaultyFiles
@@ -65,6 +66,25 @@ def test_a_begin_is_written_at_once_and_not_synced(tmp_path: Path) -> None:
         assert d.ids() == ["c1.b"]
         assert ("sync", "meta") not in d.files.log
         asyncio.run(d.journal.close())
+
+
+@pytest.mark.parametrize("how", ["removed", "moved"])
+def test_a_record_is_acknowledged_only_where_readers_find_it(how: str, tmp_path: Path) -> None:
+    with disk(tmp_path) as d:
+
+        async def use() -> None:
+            await d.journal.commit(end("before"), content())
+            for family in ("meta", "content"):
+                for day in (tmp_path / "journal" / family).iterdir():
+                    shutil.rmtree(day) if how == "removed" else day.rename(tmp_path / f"{family}-elsewhere")
+            d.journal.write(begin("c1"))
+            assert await d.journal.commit(end("c1"), content()) == Commit()
+            assert d.journal.available
+            await d.journal.close()
+
+        asyncio.run(use())
+        assert d.ids() == ["c1.b", "c1.e"]
+        assert segments(tmp_path, "content")
 
 
 def test_records_that_arrive_during_a_sync_share_the_next(tmp_path: Path) -> None:
