@@ -62,11 +62,19 @@ class LazyGroup(click.Group):
             raise Sentence(str(error)) from error
         except OSError as error:
             raise Sentence(_os_sentence(error)) from error
+        except UnicodeEncodeError as error:
+            raise Sentence(_bytes_sentence(error)) from error
 
 
 def _os_sentence(error: OSError) -> str:
     where = f"{error.filename}: " if error.filename else ""
     return f"{where}{error.strerror or error}"
+
+
+def _bytes_sentence(error: UnicodeEncodeError) -> str:
+    """Bytes of the command line that are no UTF-8 arrive as half characters, which no address or database takes."""
+    shown = error.object.encode("ascii", "backslashreplace").decode()[:100]
+    return f"{shown} cannot be used here: it holds what cannot be written as {error.encoding}."
 
 
 COMMANDS: Final = {

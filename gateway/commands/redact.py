@@ -70,7 +70,10 @@ Examples:
 @json_option
 def text_(*, as_json: bool, dry_run: bool, name: str, file: Any) -> None:
     policy = _policy(name)
-    text = file.read()
+    try:
+        text = file.read()
+    except UnicodeDecodeError as error:
+        raise Sentence(f"{file.name}: this is no text in UTF-8 (byte {error.start}).") from error
     try:
         cleared = asyncio.run(_clear(policy, text))
     except Blocked as error:

@@ -1,6 +1,7 @@
 """The command line: light to import, help that teaches, tables and JSON, errors as one sentence."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from click.testing import CliRunner, Result
 
 from gateway.cli import COMMANDS, cli
 
+POLICIES = Path(__file__).parents[3] / "policies"
 HEAVY = {"aiohttp", "asyncio", "duckdb", "fastapi", "pydantic", "rich", "sqlalchemy", "streamlit", "uvicorn"}
 
 
@@ -256,3 +258,17 @@ def test_a_stop_of_what_no_key_is_bound_to_is_set_and_doubted() -> None:
         True,
         True,
     )
+
+
+def test_a_text_to_redact_that_is_no_text_is_said(tmp_path: Path) -> None:
+    (tmp_path / "letter.bin").write_bytes(b"MZ\xc8\x00")
+    result = run("redact", "text", "letter.bin", SLUICE_POLICIES=str(POLICIES))
+    assert result.exit_code == 1
+    assert result.output == "Error: letter.bin: this is no text in UTF-8 (byte 2).\n"
+
+
+@pytest.mark.parametrize("words", [("runs", "show"), ("runs", "cancel")], ids=" ".join)
+def test_bytes_that_no_id_has_are_said(words: tuple[str, ...]) -> None:
+    result = run(*words, os.fsdecode(b"run_\xff"))
+    assert result.exit_code == 1
+    assert result.output == "Error: run_\\udcff cannot be used here: it holds what cannot be written as utf-8.\n"
