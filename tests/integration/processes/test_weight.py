@@ -6,6 +6,7 @@ import sys
 import pytest
 
 HEAVY = {"duckdb", "pyarrow", "pandas", "numpy", "streamlit", "presidio_analyzer", "spacy", "httpx", "openai"}
+NOT_FOR_CALLS = {"ruamel.yaml", "jwt", "cryptography.x509", "sqlalchemy.dialects.postgresql", "aiohttp", "psycopg"}
 DATABASE = {"sqlalchemy", "pydantic", "fastapi", "aiohttp", "uvicorn"}
 
 
@@ -21,6 +22,10 @@ def test_workers_and_keeper_stay_light(module: str) -> None:
     found = imported(module)
     assert not found.intersection(HEAVY)
     assert not [name for name in found if name.startswith("opentelemetry.sdk")]
+
+
+def test_a_worker_imports_nothing_that_no_call_needs() -> None:
+    assert not imported("gateway.worker").intersection(NOT_FOR_CALLS)
 
 
 @pytest.mark.parametrize("module", ["gateway.commands.gateway", "gateway.commands.dashboard"])
