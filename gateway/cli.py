@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -132,7 +133,21 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; what it and its children write is for their owner alone."""
     os.umask(0o077)
-    cli(prog_name="sluice")
+    _fill_streams()
+    try:
+        cli(prog_name="sluice")
+    except OSError as error:  # help and usage are printed before any command is there to say it
+        sys.exit(f"Error: {_os_sentence(error)}")
+
+
+def _fill_streams() -> None:
+    """Put nothing in the place of closed standard streams: the next file opened would get their numbers."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+    sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115 - as long as the program
 
 
 if __name__ == "__main__":

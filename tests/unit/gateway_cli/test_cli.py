@@ -33,6 +33,10 @@ def run_json(*arguments: str, **environ: str) -> Any:
     return json.loads(result.stdout)
 
 
+def with_policies() -> dict[str, str]:
+    return {**os.environ, "SLUICE_POLICIES": str(POLICIES)}
+
+
 def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     context = click.Context(group)
     for name in group.list_commands(context):
@@ -272,3 +276,20 @@ def test_bytes_that_no_id_has_are_said(words: tuple[str, ...]) -> None:
     result = run(*words, os.fsdecode(b"run_\xff"))
     assert result.exit_code == 1
     assert result.output == "Error: run_\\udcff cannot be used here: it holds what cannot be written as utf-8.\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "said"),
+    [
+        ("redact text <&-", 0, ""),
+        ("redact text <&- >&-", 0, ""),
+        ("--help > /dev/full", 1, "Error: No space left on device\n"),
+        ("settings > /dev/full", 1, "Error: No space left on device\n"),
+    ],
+)
+def test_streams_that_are_closed_or_full_end_no_command_with_a_traceback(line: str, code: int, said: str) -> None:
+    if "/dev/full" in line and not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    command = f"exec {sys.executable} -m gateway.cli {line}"
+    ended = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, text=True, check=False, env=with_policies())
+    assert (ended.returncode, ended.stderr) == (code, said)
