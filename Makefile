@@ -4,6 +4,8 @@
 
 UPSTREAM ?= simulated
 BIN := .venv/bin
+# Test processes. Many tests wait for programs, clocks and disks: TESTERS=3 uses what two leave idle of two cores.
+TESTERS ?= 2
 OTHERS := $(wildcard tools/requirements/*.in tests/clients/requirements/*.in benchmarks/peers/requirements/*.in)
 
 help: ## show this list
@@ -20,7 +22,7 @@ demo: ## eight weeks of invented traffic in a few minutes, then the dashboard ov
 
 test: ## run the test suite (about 9 minutes on two cores)
 	@tools/install.sh dev
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup -rs $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(TESTERS) --dist loadgroup -rs $(ARGS)
 
 check: ## format, lint, types, import contracts, policy check, tests
 	@tools/install.sh dev

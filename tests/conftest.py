@@ -1,9 +1,13 @@
-"""Set-up shared by all tests: a clean environment and one Hypothesis profile."""
+"""Set-up shared by all tests: a clean environment, one Hypothesis profile, one PostgreSQL for each process."""
 
 import os
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.postgres import postgres_server
+
+__all__ = ["postgres_server"]  # here only: imported elsewhere it would be another fixture, with a server of its own
 
 settings.register_profile("ci", max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ci")

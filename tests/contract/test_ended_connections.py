@@ -7,9 +7,7 @@ from sqlalchemy import Engine, text
 
 from automations.queue.database import open_queue
 from gateway.control.engines import make_engine
-from tests.postgres import PostgresServer, postgres_server
-
-__all__ = ["postgres_server"]
+from tests.postgres import PostgresServer
 
 
 @pytest.mark.parametrize("open_", [make_engine, lambda url: open_queue(url).engine], ids=["control", "queue"])

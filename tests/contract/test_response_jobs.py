@@ -12,9 +12,7 @@ from gateway.responses.jobs import Job, Jobs, MemoryJobs
 from gateway.responses.leased import LeasedJobs
 from gateway.responses.store import KIND, Batch, MemoryStore, ResponseStore, Stored
 from metrics.proof.erasure import Target
-from tests.contract.test_response_stores import KINDS, Clock, postgres_server, sealed_on, sealed_store
-
-__all__ = ["postgres_server"]
+from tests.contract.test_response_stores import KINDS, Clock, sealed_on, sealed_store
 
 FACTS = ["acme", None, "drafting", None, None]
 JOB = Job("resp_1", "acme", {"model": "m", "input": []}, {"[A]": "ann"}, None, None, "key", FACTS, [None], 2)

@@ -15,9 +15,6 @@ from gateway.control.migrations import upgrade
 from gateway.responses.store import MemoryStore, ResponseStore, SealedStore, Stored
 from metrics.proof.erasure import Target
 from metrics.record.master import MasterKey
-from tests.postgres import postgres_server
-
-__all__ = ["postgres_server"]
 
 RESPONSE = Stored("resp_1", "drafting", "test", [{"role": "user", "content": "Hi."}], {"id": "resp_1"}, {"[A]": "ann"})
 DAY_US = 24 * 3600 * 1_000_000

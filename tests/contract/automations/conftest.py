@@ -12,9 +12,7 @@ from automations.queue.database import QueueDatabase, open_queue
 from automations.queue.store import Store
 from tests.contract.automations.greeting import Target
 from tests.contract.control.clock import Clock
-from tests.postgres import PostgresServer, postgres_server
-
-__all__ = ["postgres_server"]
+from tests.postgres import PostgresServer
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

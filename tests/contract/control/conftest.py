@@ -9,9 +9,7 @@ from gateway.control.database import Database
 from gateway.control.identity.roles import Identity, local_operator
 from tests.contract.control.clock import Clock
 from tests.contract.control.making import made_database
-from tests.postgres import PostgresServer, postgres_server
-
-__all__ = ["postgres_server"]
+from tests.postgres import PostgresServer
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -11,9 +11,8 @@ from sqlalchemy import Engine, text
 from automations.connectors.base import Refused, Unavailable
 from automations.connectors.sql import SqlRows, SqlTable, engine_of
 from tests.peers import Offered
-from tests.postgres import PostgresServer, postgres_server
+from tests.postgres import PostgresServer
 
-__all__ = ["postgres_server"]
 COLUMNS = "id INTEGER PRIMARY KEY, name VARCHAR(50), industry VARCHAR(20), employees INTEGER"
 ROWS = "(1, 'A', NULL, NULL), (2, 'B', 'retail', NULL), (3, 'C', '', 7), (4, NULL, NULL, 1)"
 SOURCES = {"industry": "notes", "employees": "notes"}

@@ -12,9 +12,9 @@ from gateway.cli import cli
 from gateway.doctor.case import gather, read_control
 from gateway.machine.prepare import control_database
 from gateway.settings import load
-from tests.integration.backup.test_round_trip import Place, place, postgres_server
+from tests.integration.backup.test_round_trip import Place, place
 
-__all__ = ["place", "postgres_server"]
+__all__ = ["place"]
 
 
 @pytest.fixture

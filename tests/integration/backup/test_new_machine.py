@@ -6,9 +6,9 @@ from pathlib import Path
 from gateway.backup.restoring import Known, restore
 from gateway.control.identity.keys import confirm_key
 from tests.integration.backup.test_round_trip import BOSS, Place, elsewhere, place
-from tests.postgres import PostgresServer, postgres_server
+from tests.postgres import PostgresServer
 
-__all__ = ["place", "postgres_server"]
+__all__ = ["place"]
 
 
 def test_a_new_machine_brings_an_empty_postgresql(

@@ -9,9 +9,9 @@ from automations.queue.desk import Desk
 from automations.queue.store import Store
 from gateway.backup.restoring import restore
 from tests.contract.automations.greeting import Note, Target, greeting
-from tests.integration.backup.test_round_trip import LOST, Place, elsewhere, place, postgres_server
+from tests.integration.backup.test_round_trip import LOST, Place, elsewhere, place
 
-__all__ = ["place", "postgres_server"]
+__all__ = ["place"]
 
 
 def test_open_runs_come_back_as_dead_letters_and_a_queue_that_is_there_stays(place: Place, tmp_path: Path) -> None:

@@ -36,9 +36,8 @@ from metrics.record.journal import open_keystore
 from metrics.record.master import MasterKey, master_key
 from tests.integration.metrics.support import content, recording, rows, write_calls
 from tests.integration.metrics.test_audit_tree import audited
-from tests.postgres import PostgresServer, postgres_server
+from tests.postgres import PostgresServer
 
-__all__ = ["postgres_server"]
 BOSS = local_operator("default")
 PASSWORD = "correct horse battery"
 LOST = Known(none_erased=True)
