@@ -32,6 +32,7 @@ from gateway.setting_values import SettingsError
 from gateway.settings import Settings, load
 from gateway.sockets import Door, SocketLimits
 from gateway.wiring import Parts, open_parts
+from metrics.server import Server
 
 INCOMPLETE: Final = 70  # "internal software error" of sysexits.h
 _LOG: Final = logging.getLogger("sluice.gateway")
@@ -114,7 +115,7 @@ async def _serve(
         timeout_keep_alive=_KEEP_ALIVE_S,
         backlog=2048,
     )
-    server = Server(config, parts.settings.grace_s, serves)
+    server = WorkerServer(config, parts.settings.grace_s, serves)
     sweeping = asyncio.create_task(door.watch(server.server_state.connections))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, server.stop, number)
@@ -129,7 +130,7 @@ async def _serve(
     return server.code
 
 
-class Server(uvicorn.Server):
+class WorkerServer(Server):
     """Stops without raising the signal again: the journal is closed after the server."""
 
     def __init__(self, config: uvicorn.Config, grace_s: float, serves: Callable[[], None]) -> None:
@@ -137,7 +138,6 @@ class Server(uvicorn.Server):
         self._grace_s, self._deadline, self._serves = grace_s, math.inf, serves
         self.code = 0
         self._asked: set[int] = set()
-        self._stopping = asyncio.Event()
         self._last = threading.Timer(grace_s + _LAST_S, os._exit, (1,))
         self._last.daemon = True
 
@@ -145,11 +145,6 @@ class Server(uvicorn.Server):
         """Listen, and say so."""
         await super().startup(sockets)
         self._serves()
-
-    async def main_loop(self) -> None:
-        """Serve until told to stop. uvicorn looks ten times a second whether it was; here it is told."""
-        await self.on_tick(0)
-        await self._stopping.wait()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -194,8 +189,7 @@ class Server(uvicorn.Server):
             self._last.start()
         self.force_exit = number in self._asked
         self._asked.add(number)
-        self.should_exit = True
-        self._stopping.set()
+        self.tell()
 
     def lost(self, duty: asyncio.Task[None]) -> None:
         """Stop, as something that goes on as long as a worker does has ended: its parent starts a whole one.

@@ -25,6 +25,7 @@ from metrics.record.otel import Telemetry
 from metrics.record.prometheus import add_metrics
 from metrics.record.recorder import Recorder, RecorderRunningError
 from metrics.record.service import Service, create_app
+from metrics.server import Server
 
 
 def run(data: Path, host: str, port: int, environ: Mapping[str, str] | None = None) -> None:
@@ -50,7 +51,8 @@ def run(data: Path, host: str, port: int, environ: Mapping[str, str] | None = No
         add_review(app, service)
         add_metrics(app, telemetry.families, service.grant)
         add_retention(app, Retainer(recorder), service.grant)
-        uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="warning", lifespan="off")).run()
+        config = uvicorn.Config(app, host=host, port=port, log_level="warning", lifespan="off", date_header=False)
+        Server(config).run()
     finally:
         exports.close()
         recorder.close()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from metrics.proof.anchor import Anchorage
 from metrics.proof.notes import Checkpoint
 from metrics.proof.signer import Signer
 from metrics.proof.store import TreeStore
+from metrics.record.audited import Named, Numbered, named
 from metrics.record.commitments import Sealed
 from metrics.record.ids import Clock
 from metrics.record.order import Entry
@@ -22,7 +22,6 @@ from metrics.record.segments import day_of
 
 EVERY_RECORDS = 1000
 EVERY_US = 30_000_000
-_HEAD = b'{"event_id":"'
 
 
 Contents = Callable[[Sequence[str]], Mapping[str, Sealed]]  # event ids -> those that have content
@@ -52,14 +51,16 @@ class Auditor:
         """How many records are under the last checkpoint."""
         return self.latest.size if self.latest else 0
 
-    def take(self, entries: Iterable[Entry], contents: Contents) -> None:
-        """Make leaves of what was numbered; entries that have theirs are passed over. Raises `OSError`."""
-        for entry in entries:
-            if entry.last >= self.size + 1 and entry.count:
-                self._store.append(list(self._leaves(entry, contents)))
-                self._unsealed_since = self._unsealed_since or self._clock()
-                if self.size - self.sealed >= EVERY_RECORDS:
-                    self.seal()
+    def take(self, numbered: Numbered, contents: Contents) -> None:
+        """Make leaves of what was numbered; what has its leaves is passed over. Raises `OSError`."""
+        entry = numbered.entry
+        if entry.last < self.size + 1 or not entry.count:
+            return
+        lines = self._read(entry) if numbered.lines is None else numbered.lines
+        self._store.append(list(self._leaves(lines[max(self.size + 1 - entry.seq, 0) :], contents)))
+        self._unsealed_since = self._unsealed_since or self._clock()
+        if self.size - self.sealed >= EVERY_RECORDS:
+            self.seal()
 
     def leaf(self, seq: int) -> dict[str, Any] | None:
         """Return the leaf of a record, if it has one yet. Raises `OSError`."""
@@ -103,13 +104,13 @@ class Auditor:
             "anchors": {name: asdict(state) for name, state in self._anchors.state.items()},
         }
 
-    def _leaves(self, entry: Entry, contents: Contents) -> Iterator[dict[str, Any]]:
-        whole = [line for _, line in entry_lines(self._segments, entry) if line.endswith(b"\n")]
-        lines = whole[max(self.size + 1 - entry.seq, 0) :]
-        ids = [_event_id(line) for line in lines]
-        known = contents(ids)
-        for seq, (event_id, line) in enumerate(zip(ids, lines, strict=True), self.size + 1):
-            leaf: dict[str, Any] = {"seq": seq, "id": event_id, "line": sha256(line).hexdigest()}
+    def _read(self, entry: Entry) -> list[Named]:
+        return [named(line) for _, line in entry_lines(self._segments, entry) if line.endswith(b"\n")]
+
+    def _leaves(self, lines: Sequence[Named], contents: Contents) -> Iterator[dict[str, Any]]:
+        known = contents([event_id for event_id, _ in lines])
+        for seq, (event_id, line) in enumerate(lines, self.size + 1):
+            leaf: dict[str, Any] = {"seq": seq, "id": event_id, "line": line}
             if found := known.get(event_id):
                 leaf["frame"], leaf["c"], leaf["key"] = found.frame, dict(found.commitments), found.key
             yield leaf
@@ -130,7 +131,3 @@ class Auditor:
             self.problem = f"{self.sealed} records were signed, and only {self.size} leaves are there"
         elif self._store.root(self.sealed) != self.latest.root:
             self.problem = "the leaves are not those that the last checkpoint was signed for"
-
-
-def _event_id(line: bytes) -> str:
-    return line[len(_HEAD) : line.index(b'"', len(_HEAD))].decode() if line.startswith(_HEAD) else ""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
 from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,7 +17,25 @@ from metrics.record.ledger import Ledger
 from metrics.record.order import Entry, OrderFile
 from metrics.record.reader import read_frame
 
+_HEAD = b'{"event_id":"'
 _FACTS_KEPT = 100_000  # content whose record never came: its writer died in between
+
+
+Named = tuple[str, str]  # what a leaf says of a line: its event's id, and its hash
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """A stretch that has its numbers, and its lines if they were read just now."""
+
+    entry: Entry
+    lines: Sequence[Named] | None = None
+
+
+def named(line: bytes) -> Named:
+    """Return what a leaf says of a line."""
+    event_id = line[len(_HEAD) : line.index(b'"', len(_HEAD))].decode() if line.startswith(_HEAD) else ""
+    return event_id, sha256(line).hexdigest()
 
 
 class Audit(Protocol):
@@ -26,7 +46,7 @@ class Audit(Protocol):
         """How many records it holds."""
         ...
 
-    def take(self, entries: Iterable[Entry], contents: Callable[[Sequence[str]], Mapping[str, Sealed]]) -> None:
+    def take(self, numbered: Numbered, contents: Callable[[Sequence[str]], Mapping[str, Sealed]]) -> None:
         """Add records; those it holds are passed over."""
         ...
 
@@ -52,7 +72,7 @@ class NoAudit:
 
     size = 0
 
-    def take(self, entries: Iterable[Entry], contents: Callable[[Sequence[str]], Mapping[str, Sealed]]) -> None:
+    def take(self, numbered: Numbered, contents: Callable[[Sequence[str]], Mapping[str, Sealed]]) -> None:
         """Leave them."""
 
     def leaf(self, seq: int) -> None:
@@ -92,16 +112,16 @@ class Feed:
 
     def __init__(self, audit: Audit, order: OrderFile, journal: Path, keystore: KeyStore) -> None:
         self._audit, self._journal, self._keystore = audit, journal, keystore
-        self._missed: Iterator[Entry] = order.entries(after=audit.size)
+        self._missed = map(Numbered, order.entries(after=audit.size))
         self._live_from = order.last_seq + 1
 
-    def give(self, entries: Iterable[Entry], facts: Facts, ledger: Ledger) -> None:
+    def give(self, ripe: Iterable[Numbered], facts: Facts, ledger: Ledger) -> None:
         """Add what was numbered and whose content was seen, so that each leaf is whole."""
-        for entry in chain(self._missed, entries):
-            if entry.seq < self._live_from:
-                self._audit.take((entry,), lambda ids: self._again(ids, ledger) | facts.of(ids))
+        for numbered in chain(self._missed, ripe):
+            if numbered.entry.seq < self._live_from:
+                self._audit.take(numbered, lambda ids: self._again(ids, ledger) | facts.of(ids))
             else:
-                self._audit.take((entry,), facts.of)
+                self._audit.take(numbered, facts.of)
         self._audit.tick()
 
     def _again(self, ids: Sequence[str], ledger: Ledger) -> dict[str, Sealed]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
-from metrics.record.audited import Facts
+from metrics.record.audited import Facts, Named, Numbered, named
 from metrics.record.content_intake import ContentIntake
 from metrics.record.events import BadLineError, Event, decode
 from metrics.record.ids import Clock
@@ -16,7 +17,7 @@ from metrics.record.ledger import Ledger
 from metrics.record.order import Entry, OrderFile
 from metrics.record.otel_meters import Meters
 from metrics.record.own import OwnSegments, damage_reports, interrupted
-from metrics.record.reader import Line, Stretch, read_bytes, read_stretch
+from metrics.record.reader import Line, Stretch, read_line, read_stretch
 from metrics.record.rows import BEGIN, Row, Rows
 from metrics.record.segment_list import SegmentList, Tail
 from metrics.record.segments import CONTENT, META
@@ -62,6 +63,7 @@ class _Taking:
     last_seq: int
     seen: set[str]
     segment: str = ""
+    lines: list[Named] = field(default_factory=list)  # for the audit tree: they are at hand now
 
     def take(self, line: Line) -> bool:
         """Take a line in; say whether it was new."""
@@ -70,6 +72,7 @@ class _Taking:
         self.seen.add(line.event.event_id)
         self.last_seq += 1
         self.rows.add(self.last_seq, self.segment, line)
+        self.lines.append(named(line.text))
         return True
 
 
@@ -82,9 +85,9 @@ class Ingest:
         self._content = ContentIntake(files.journal, files.keystore)
         self._begins: dict[str, tuple[str, str, int]] = {}  # call id -> where its begin stands
         self.more = False  # the last step left whole batches behind
-        self._numbered: list[Entry] = []
-        self._waiting: deque[tuple[list[Entry], dict[str, int]]] = deque()  # and how far content is to be read for them
-        self.ripe: list[Entry] = []  # what was numbered and whose content was read
+        self._numbered: list[Numbered] = []
+        self._waiting: deque[tuple[list[Numbered], dict[str, int]]] = deque()  # and how far content is to be read
+        self.ripe: list[Numbered] = []  # what was numbered and whose content was read
         for place in ledger.open_begins():
             self._begun(*place)
 
@@ -108,12 +111,12 @@ class Ingest:
             self._numbered = []
         contents, moved = self._content.take(contents_in)
         self._ripen({tail.name.relative: tail.read_to for tail in contents_in})
-        rows, stretches = self._read_new(contents)
+        taken, stretches = self._read_new(contents)
         if stretches:
-            self._record(stretches, rows, moved)
-            self._follow(stretches, rows)
+            self._record(stretches, taken, moved)
+            self._follow(stretches, taken.rows)
         elif moved:
-            self._ledger.record((), rows.columns(), moved)
+            self._ledger.record((), taken.rows.columns(), moved)
         else:
             self._settle_dead()
         self._note_damage(stretches)
@@ -126,7 +129,7 @@ class Ingest:
         while self._waiting and all(read.get(segment, end) >= end for segment, end in self._waiting[0][1].items()):
             self.ripe += self._waiting.popleft()[0]
 
-    def _read_new(self, contents: list[Row]) -> tuple[Rows, list[Stretch]]:
+    def _read_new(self, contents: list[Row]) -> tuple[_Taking, list[Stretch]]:
         """Read what is new. Each line becomes rows at once; if the ledger knows some already, all are read again."""
         known: set[str] = set()
         while True:
@@ -134,7 +137,7 @@ class Ingest:
             stretches = [stretch for tail in self._segments.tails(META) if (stretch := self._read(tail, taking))]
             again = self._ledger.known(taking.rows.events) if taking.rows.events else set()
             if not again:
-                return taking.rows, stretches
+                return taking, stretches
             known |= again
 
     def _read(self, tail: Tail, taking: _Taking) -> Stretch | None:
@@ -146,15 +149,15 @@ class Ingest:
         except FileNotFoundError:
             return None
 
-    def _record(self, stretches: Sequence[Stretch], rows: Rows, moved: Positions) -> None:
+    def _record(self, stretches: Sequence[Stretch], taken: _Taking, moved: Positions) -> None:
         """Number what was read and insert it."""
-        columns = rows.columns()
+        columns, lines = taken.rows.columns(), iter(taken.lines)
         entries = self._files.order.append([_entry(stretch, self._clock()) for stretch in stretches])
-        self._numbered.extend(entries)
+        self._numbered.extend([Numbered(entry, list(islice(lines, entry.count))) for entry in entries])
         self.counters.meters.take(columns)  # here, because a number is given only once
         positions = {stretch.segment: (stretch.end, False) for stretch in stretches}
         self._ledger.record(entries, columns, moved | positions)
-        self.counters.records += len(rows.events)
+        self.counters.records += len(taken.rows.events)
         skipped = [skip.reason for stretch in stretches for skip in stretch.skipped]
         self.counters.duplicates += skipped.count("duplicate")
 
@@ -196,7 +199,7 @@ class Ingest:
 
     def _read_begin(self, event_id: str, segment: str, start: int) -> Event:
         try:
-            return decode(read_bytes(self._files.journal, segment, start, _READ_BYTES).split(b"\n", 1)[0] + b"\n")
+            return decode(read_line(self._files.journal, segment, start))
         except (BadLineError, FileNotFoundError):
             return Event(event_id, BEGIN, self._clock(), "")
 

@@ -12,21 +12,12 @@ import duckdb
 
 from metrics.record.columns import Inserts
 from metrics.record.days import Days
+from metrics.record.duck import CONFIG, attach, quoted
 from metrics.record.order import Entry
 from metrics.record.rows import Columns, Row, id_hash, is_posted
 
 SCHEMA_VERSION = 8
 _SQL = Path(__file__).parent
-_CONFIG: Mapping[str, str] = {
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
-    "allow_community_extensions": "false",
-    "preserve_insertion_order": "false",
-    "threads": "2",
-    # A checkpoint writes the last rows of each table again, up to 120,000: done every 16 MB, as by default, that costs
-    # more than all inserts. After a crash a log of this size is read in a third of a second.
-    "checkpoint_threshold": "64MB",
-}
 _TABLES = ("events", "posted", "calls", "attempts", "entities", "outcomes", "contents")
 
 _MONTH_US = 31 * 86_400_000_000
@@ -58,9 +49,12 @@ class Ledger:
         self.path = path
         spill = {"memory_limit": memory_limit, "temp_directory": str(path.with_name("ledger.spill"))}
         self._fresh = path.with_name(f"{path.name}.new")
-        self._db = duckdb.connect(str(path), config={**_CONFIG, **spill})
+        self._use = f'USE "{path.stem}"'
+        self._db = duckdb.connect(config={**CONFIG, **spill})
         self._spare = self._db.cursor()  # cursors for others come from here: the first connection may be at work
         try:
+            self._db.execute(attach(path, path.stem))
+            self._db.execute(self._use)
             self._set_up()
         except BaseException:
             self.close()
@@ -74,7 +68,7 @@ class Ledger:
 
     def _set_up(self) -> None:
         ours = [f"{self._fresh}{end}" for end in ("", ".wal", ".wal.checkpoint")]  # all that any statement may reach
-        self._db.execute(f"SET allowed_paths = [{', '.join(map(_quoted, ours))}]")
+        self._db.execute(f"SET allowed_paths = [{', '.join(map(quoted, ours))}]")
         self._db.execute("SET enable_external_access = false")
         self._db.execute("SET lock_configuration = true")
         self._check_layout()
@@ -94,7 +88,9 @@ class Ledger:
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """Return a connection for another thread; only one thread may ask at a time."""
-        return self._spare.cursor()
+        cursor = self._spare.cursor()
+        cursor.execute(self._use)
+        return cursor
 
     def progress(self) -> Progress:
         """Return how far the ledger got."""
@@ -179,7 +175,7 @@ class Ledger:
         """Write the ledger as it is now, without what was deleted, into a new file beside its own; return that."""
         for end in ("", ".wal"):
             self._fresh.with_name(self._fresh.name + end).unlink(missing_ok=True)
-        cursor.execute(f"ATTACH {_quoted(str(self._fresh))} AS fresh")
+        cursor.execute(attach(self._fresh, "fresh"))
         try:
             cursor.execute(f'COPY FROM DATABASE "{self.path.stem}" TO fresh')
             cursor.execute("DELETE FROM fresh.facts WHERE name = 'forgotten'")
@@ -286,10 +282,6 @@ class Ledger:
             self._inserts.clear()
         except duckdb.Error:  # the instance is invalid; the caller opens a new one
             return
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def mark(entry: Entry) -> str:

@@ -15,14 +15,17 @@ from metrics.record.events import BadLineError, Event, decode, salvage
 from metrics.record.frames import Found, scan
 from metrics.record.order import Entry, Skipped
 
+_LINE_BYTES = 64 << 10  # most lines are shorter
+
 
 @dataclass(slots=True)  # not frozen: that costs half a microsecond for each
 class Line:
-    """One event and where its line stands."""
+    """One event and where its line stands; what is read for the first time comes with the line itself."""
 
     start: int
     end: int
     event: Event
+    text: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,19 @@ def read_bytes(journal: Path, segment: str, start: int, length: int) -> bytes:
     with _open(journal / segment) as file:
         file.seek(start)
         return file.read(length)
+
+
+def read_line(journal: Path, segment: str, start: int) -> bytes:
+    """Read the line that starts at an offset: a piece, and more only while its end is not there.
+
+    Raises `FileNotFoundError`.
+    """
+    with _open(journal / segment) as file:
+        file.seek(start)
+        line = file.read(_LINE_BYTES)
+        while b"\n" not in line and (more := file.read(len(line))):
+            line += more
+    return line[: line.find(b"\n") + 1] or line
 
 
 def read_stretch(
@@ -163,10 +179,11 @@ def _split(data: bytes, offset: int, take: Callable[[Line], bool]) -> tuple[int,
     count = at = 0
     while at < len(data):
         end = data.index(b"\n", at) + 1
+        text = data[at:end]
         try:
-            line = Line(offset + at, offset + end, decode(data[at:end]))
+            line = Line(offset + at, offset + end, decode(text), text)
         except BadLineError:
-            saved = salvage(data[at:end])
+            saved = salvage(text)
             end = at + saved if saved > 0 else end
             skipped.append(Skipped(offset + at, offset + end, "garbled"))
         else:

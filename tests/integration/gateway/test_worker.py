@@ -28,7 +28,7 @@ from gateway.machine.processes import LISTENER_FD
 from gateway.settings import Settings, as_environment, load
 from gateway.sockets import Door, SocketLimits
 from gateway.wire.exchange import Message, Receive, Send
-from gateway.worker import INCOMPLETE, Server
+from gateway.worker import INCOMPLETE, WorkerServer
 from policy.load import load_tree
 from tests.e2e.wire import ASK, completion, text_chunks
 from tests.integration.gateway.raw import read_all
@@ -235,7 +235,7 @@ def test_callers_in_the_queue_of_the_socket_are_answered_at_the_stop() -> None:
         config = uvicorn.Config(
             app, http=Door(SocketLimits(), lambda _error: app).protocol(), lifespan="off", log_config=None
         )
-        server, listener = Server(config, 10.0, lambda: None), socket.create_server(("127.0.0.1", 0))
+        server, listener = WorkerServer(config, 10.0, lambda: None), socket.create_server(("127.0.0.1", 0))
         config.load()
         server.lifespan = config.lifespan_class(config)
         await server.startup([listener])

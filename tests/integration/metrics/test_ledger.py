@@ -4,6 +4,7 @@ import asyncio
 import random
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -223,6 +224,30 @@ def test_begun_calls_of_a_dead_writer_are_closed_as_interrupted(tmp_path: Path) 
     wait_until(lambda: caught_up(again))
     assert everything(again) == before
     again.close()
+
+
+def test_a_long_begin_of_a_dead_writer_is_read_whole(tmp_path: Path) -> None:
+    labels = {"prompt": "p" * 200_000}  # more than is read at first
+
+    async def dies(process: FileJournal) -> None:
+        long = begin("c1")
+        process.write(replace(long, body=long.body | {"labels": labels}))
+        process.write(begin("c2"))
+
+    write(tmp_path, dies)
+    with recording(tmp_path, settled) as recorder:
+        sql = "SELECT call_id, outcome, endpoint, prompt FROM calls ORDER BY call_id"
+        long, short = rows(recorder, sql)
+        assert long == ("c1", "interrupted", "chat.completions", labels["prompt"])
+        assert short[:3] == ("c2", "interrupted", "chat.completions")
+
+
+def test_a_log_is_folded_in_by_small_groups_of_rows(tmp_path: Path) -> None:
+    with closing(Ledger(tmp_path / "ledger.duckdb")) as ledger, ledger.cursor() as cursor:
+        cursor.execute("INSERT INTO posted SELECT range FROM range(30_000)")
+        cursor.execute("CHECKPOINT")
+        groups = cursor.execute("SELECT DISTINCT row_group_id FROM pragma_storage_info('posted')").fetchall()
+        assert len(groups) > 1
 
 
 def test_calls_of_a_living_writer_stay_open(tmp_path: Path) -> None:

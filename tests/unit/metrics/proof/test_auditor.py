@@ -8,7 +8,7 @@ import pytest
 from metrics.proof.auditor import EVERY_RECORDS, EVERY_US, Auditor
 from metrics.proof.offline import verify
 from metrics.record.keystore import KeyStore
-from tests.unit.metrics.proof.trees import MASTER, Grown
+from tests.unit.metrics.proof.trees import MASTER, Grown, take
 
 
 def test_records_are_signed_each_thousand_each_half_minute_and_at_the_end(tmp_path: Path) -> None:
@@ -34,8 +34,8 @@ def test_a_tree_goes_on_after_a_stop_and_takes_in_what_it_missed(tmp_path: Path)
     missed = grown.add(4)
     grown.auditor.close()
     again = Auditor(tmp_path, grown.signer, grown.clock)
-    again.take(grown.order.entries(), grown.contents)
-    again.take(missed, grown.contents)  # twice changes nothing
+    take(again, grown.order.entries(), grown.contents)
+    take(again, missed, grown.contents)  # twice changes nothing
     again.close()
     report = verify(tmp_path, grown.signer.key)
     assert (report.records, report.problems) == (7, [])
@@ -82,11 +82,11 @@ def test_a_disk_that_was_full_halfway_leaves_no_half_leaf_behind(tmp_path: Path)
     resource.setrlimit(resource.RLIMIT_FSIZE, (leaves.stat().st_size + 1000, hard))
     try:
         with pytest.raises(OSError, match="File too large"):
-            grown.auditor.take(missed, grown.contents)
+            take(grown.auditor, missed, grown.contents)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
     assert not leaves.read_bytes().endswith(b"\n")
-    grown.auditor.take(missed, grown.contents)
+    take(grown.auditor, missed, grown.contents)
     grown.close()
     report = verify(tmp_path, grown.signer.key)
     assert (report.records, report.sealed, report.problems) == (303, 303, [])
@@ -99,7 +99,7 @@ def test_a_garbled_checkpoint_is_said_and_nothing_is_signed_upon_it(tmp_path: Pa
     notes = next((tmp_path / "audit" / "checkpoints").iterdir())
     notes.write_bytes(b"{\n" + notes.read_bytes())
     auditor = Auditor(tmp_path, grown.signer, grown.clock)
-    auditor.take(grown.order.entries(), grown.contents)
+    take(auditor, grown.order.entries(), grown.contents)
     auditor.close()
     assert (auditor.problem or "").startswith("the last checkpoint is not ours")
 

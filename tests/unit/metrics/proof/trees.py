@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from metrics.proof.auditor import Auditor
+from metrics.proof.auditor import Auditor, Contents
 from metrics.proof.signer import Signer
+from metrics.record.audited import Numbered
 from metrics.record.commitments import Sealed, sealed
 from metrics.record.content import Content, FrameKeys, seal, unseal
 from metrics.record.events import Event, encode
@@ -19,6 +20,12 @@ from metrics.record.segments import CONTENT, META, SegmentWriter
 
 NOW_US = 1_790_000_000_000_000
 MASTER = MasterKey(bytes(range(32)))
+
+
+def take(auditor: Auditor, entries: Iterable[Entry], contents: Contents) -> None:
+    """Give the tree what was numbered, to be read again."""
+    for entry in entries:
+        auditor.take(Numbered(entry), contents)
 
 
 class Clock:
@@ -68,7 +75,7 @@ class Grown:
 
     def grow(self, calls: int, subject: str | None = None) -> None:
         """Add calls and their leaves."""
-        self.auditor.take(self.add(calls, subject), self.contents)
+        take(self.auditor, self.add(calls, subject), self.contents)
 
     def contents(self, ids: Sequence[str]) -> dict[str, Sealed]:
         """Tell what the recorder knows of the sealed content."""
