@@ -81,12 +81,13 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What a worker takes from outside: time, files, and who answers its calls. Only the demo hands in its own."""
+    """What a worker takes from outside: time, files, chance, who answers its calls. Only the demo hands in its own."""
 
     clock_us: Callable[[], int] = utc_us
     clock_ns: Callable[[], int] = perf_counter_ns
     upstreams: Callable[[Snapshot], Upstreams] | None = None
     files: FileOps = field(default_factory=OsFiles)
+    random_bytes: Callable[[int], bytes] = secrets.token_bytes  # of ids
 
 
 @asynccontextmanager
@@ -156,21 +157,23 @@ def _preparing(directory: Directory, redactors: CompiledRedactors, detectors: De
 
 def desk(journal: Journal, brake: Brake | None = None, world: World | None = None) -> Desk:
     """Return the desk with the machine's own clock, unless another is given, and chance."""
-    chance, world = Chance(), world or World()
+    world = world or World()
+    chance = Chance(world.random_bytes)
     return Desk(journal, world.clock_us, world.clock_ns, chance.id, chance.hex, brake or Brake())
 
 
 class Chance:
     """Random bytes as hexadecimal digits; asking the system for each few of them would cost more than a stage."""
 
-    def __init__(self) -> None:
+    def __init__(self, random_bytes: Callable[[int], bytes]) -> None:
+        self._random_bytes = random_bytes
         self._digits, self._at = "", 0
 
     def hex(self, size: int) -> str:
         """Give so many random bytes."""
         begin, self._at = self._at, self._at + 2 * size
         if self._at > len(self._digits):
-            self._digits, begin, self._at = secrets.token_hex(2048), 0, 2 * size
+            self._digits, begin, self._at = self._random_bytes(2048).hex(), 0, 2 * size
         return self._digits[begin : self._at]
 
     def id(self, prefix: str, ts_us: int) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import shutil
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -182,7 +183,9 @@ async def open_stage(settings: Settings, clock: DemoClock, seed: int) -> AsyncIt
     )
     recorder.start()
     try:
-        world = World(clock.us, clock.ns, provider.upstreams, Unsynced())
+        # Audit coins fall by the calls' ids: with ids of chance no two plays of one seed would be alike.
+        ids = random.Random(f"ids:{seed}").randbytes
+        world = World(clock.us, clock.ns, provider.upstreams, Unsynced(), ids)
         async with open_parts(settings, environ, "demo", world) as parts:
             lease = await asyncio.to_thread(leases.acquire, parts.database, "keeper", "demo", _YEAR_S)
             assert lease is not None
