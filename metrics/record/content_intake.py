@@ -10,10 +10,11 @@ from metrics.record.audited import Facts
 from metrics.record.commitments import Sealed, frame_hash, sealed
 from metrics.record.content import ContentGoneError, FrameHeader, Keys, read_header, unseal
 from metrics.record.frames import Found
-from metrics.record.keystore import IndexRow, KeyStore
+from metrics.record.keystore import KeyStore
 from metrics.record.reader import read_frames
 from metrics.record.rows import Row
 from metrics.record.segment_list import Tail
+from metrics.record.value_index import IndexRow
 
 _READ_BYTES = 8 << 20
 _Seen = tuple[FrameHeader, Sequence[Sequence[str]], Sealed]

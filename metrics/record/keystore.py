@@ -14,20 +14,32 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from hashlib import sha256
-from operator import itemgetter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
+import orjson
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from metrics.record.fileops import make_folder
 from metrics.record.ids import Clock, utc_us
-from metrics.record.keystore_schema import DESTROY, FIND, MOVE, SCHEMA, placed
 from metrics.record.keytext import KEY_BYTES
 from metrics.record.master import MasterKey
+from metrics.record.value_index import DESTROY, ERASE, FORGET, KINDS, LOOK_UP, IndexRow, add, take_over
+from metrics.record.value_index import SCHEMA as INDEX_SCHEMA
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS keys (
+    number INTEGER PRIMARY KEY,  -- rows are only appended, so no page is rebuilt around a key
+    key_id TEXT NOT NULL UNIQUE, tenant TEXT NOT NULL, subject_ref TEXT NOT NULL, retention_class TEXT NOT NULL,
+    day TEXT NOT NULL, created_us INTEGER NOT NULL, wrapped BLOB NOT NULL,
+    UNIQUE (tenant, subject_ref, retention_class, day));
+CREATE TABLE IF NOT EXISTS subjects (
+    tenant TEXT NOT NULL, subject_hmac BLOB NOT NULL, subject_ref TEXT NOT NULL UNIQUE,
+    PRIMARY KEY (tenant, subject_hmac));
+"""
 
 
 class KeyStoreError(RuntimeError):
@@ -49,19 +61,6 @@ class DayKey(NamedTuple):
     tenant: str
     retention_class: str
     day: str
-
-
-class IndexRow(NamedTuple):
-    """One value that the redactor found in one event's content; the value itself only as its HMAC.
-
-    The ids are those of the content's keys: once one of them is destroyed, the row is not kept.
-    """
-
-    value_hmac: str
-    kind: str
-    event_id: str
-    subject_key_id: str | None
-    day_key_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +95,9 @@ class KeyStore:
             self._db.execute("PRAGMA secure_delete = ON")
             self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             with self.transaction():
-                for statement in SCHEMA.split(";"):
+                for statement in (_SCHEMA + INDEX_SCHEMA).split(";"):
                     self._db.execute(statement)
-                if self._one("SELECT 1 FROM sqlite_master WHERE name = 'value_index'", ()):  # as it was before
-                    self._db.execute(MOVE)
-                    self._db.execute("DROP TABLE value_index")
+                take_over(self._db)
         except sqlite3.Error as problem:
             raise KeyStoreError(f"the key store cannot be opened: {problem}") from problem
         self._check_master()
@@ -152,23 +149,17 @@ class KeyStore:
         """Remember found values; a row that is there already changes nothing."""
         if rows:
             with self.transaction():
-                number = cache(lambda key_id: self._one("SELECT number FROM keys WHERE key_id = ?", (key_id,)))
-                neighbours = sorted(rows, key=itemgetter(0))  # written together
-                self._db.executemany(FIND, list(placed(neighbours, number)))
+                add(self._db, rows)
 
     def found(self, tenant: str, kind: str, value_hmac: str) -> list[tuple[str, str | None, str]]:
         """Return every event in whose content a value was found, its subject and the first day it can stand on."""
-        sql = """SELECT f.event_id, s.subject_ref, date(k.created_us / 1000000, 'unixepoch')
-                 FROM keys k JOIN found f ON f.day_key = k.number
-                 LEFT JOIN keys s ON s.number = f.subject_key
-                 WHERE k.tenant = ? AND f.value_hmac = ? AND f.kind = ?"""
         with self._lock:
-            return self._db.execute(sql, (tenant, value_hmac, kind)).fetchall()
+            return self._db.execute(LOOK_UP, (value_hmac, kind, tenant)).fetchall()
 
     def kinds(self) -> list[str]:
         """Return the kinds of values that the index knows."""
         with self._lock:
-            return sorted(row[0] for row in self._db.execute("SELECT DISTINCT kind FROM found"))
+            return [row[0] for row in self._db.execute(KINDS)]
 
     def epoch(self) -> int:
         """Return a number that grows with each erasure, so that caches of keys know when to forget."""
@@ -177,10 +168,9 @@ class KeyStore:
 
     def erase(self, *subject_refs: str) -> Erased:
         """Destroy the keys of subjects, their entries in the map and their rows of the index. Idempotent."""
-        rows = "DELETE FROM found WHERE subject_key IN (SELECT number FROM keys WHERE subject_ref = ?)"
         with self.transaction():
             erased = Erased(
-                index_rows=self._delete_each(rows, subject_refs),
+                index_rows=self._delete_each(ERASE, subject_refs),
                 keys=self._delete_each("DELETE FROM keys WHERE subject_ref = ? AND subject_ref <> ''", subject_refs),
                 subjects=self._delete_each("DELETE FROM subjects WHERE subject_ref = ?", subject_refs),
             )
@@ -199,7 +189,7 @@ class KeyStore:
     def forget_events(self, event_ids: Sequence[str]) -> int:
         """Drop what the index says of events; return how many rows. The keys stay."""
         with self.transaction():
-            forgotten = self._delete_each("DELETE FROM found WHERE event_id = ?", event_ids)
+            forgotten = self._delete_each(FORGET, [orjson.dumps(event_ids).decode()])
         self._scrub()
         return forgotten
 

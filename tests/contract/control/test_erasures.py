@@ -17,8 +17,9 @@ from gateway.trust.erasing import Eraser, local_stores
 from metrics.proof.erasure import ErasureList, Target, apply_list, read_list
 from metrics.record.content import Content, FrameKeys, seal
 from metrics.record.frames import frame
-from metrics.record.keystore import IndexRow, KeyStore
+from metrics.record.keystore import KeyStore
 from metrics.record.master import MasterKey
+from metrics.record.value_index import IndexRow
 
 DAY = "2026-11-22"
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from metrics.record.journal import open_keystore
-from metrics.record.keystore import IndexRow, KeyStore, KeyStoreError
+from metrics.record.keystore import KeyStore, KeyStoreError
 from metrics.record.master import MasterKey, MasterKeyError, master_key
+from metrics.record.value_index import PART_ROWS, IndexRow
 
 MASTER = MasterKey(b"m" * 32)
 
@@ -88,17 +89,54 @@ def test_the_end_of_retention_destroys_the_keys_of_past_days_only(store: KeyStor
     assert store.key(new.key_id)
 
 
-def test_the_index_of_an_older_key_store_is_taken_over(store: KeyStore, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("table", "row"),
+    [
+        (
+            "value_index (tenant, kind, value_hmac, event_id, subject_ref, key_id)",
+            "'acme', 'EMAIL', '00', 'e1', NULL, ?",
+        ),
+        (
+            "found (day_key, value_hmac, kind, event_id, subject_key)",
+            "(SELECT number FROM keys WHERE key_id = ?), '00', 'EMAIL', 'e1', NULL",
+        ),
+    ],
+)
+def test_the_index_of_an_older_key_store_is_taken_over(store: KeyStore, tmp_path: Path, table: str, row: str) -> None:
     key_id = store.day_key("acme", "content", "2026-11-01").key_id
     path = tmp_path / "keys" / "keystore.sqlite"
     with sqlite3.connect(path) as old:
-        old.execute("CREATE TABLE value_index (tenant, kind, value_hmac, event_id, subject_ref, key_id)")
-        old.execute("INSERT INTO value_index VALUES ('acme', 'EMAIL', '00', 'e1', NULL, ?)", (key_id,))
+        old.execute(f"CREATE TABLE {table}")
+        old.execute(f"INSERT INTO {table.split(maxsplit=1)[0]} VALUES ({row})", (key_id,))
     old.close()
-    for _ in range(2):
+    for n in range(2):
         again = KeyStore(path, MASTER)
-        assert [row[:2] for row in again.found("acme", "EMAIL", "00")] == [("e1", None)]
+        assert [event for event, *_ in again.found("acme", "EMAIL", "00")] == ["e1", "e2"][: n + 1]
+        again.index([IndexRow("00", "EMAIL", "e2", None, key_id)])
         again.close()
+
+
+def test_values_are_found_erased_and_forgotten_in_whatever_part_of_a_day_they_stand(store: KeyStore) -> None:
+    day = store.day_key("acme", "content", "2026-11-01").key_id
+    ref, anna = store.subject_key("acme", "anna")
+    for part in range(3):
+        ours = [IndexRow("aa", "EMAIL", f"{whose}{part}", key, day) for whose, key in (("a", anna.key_id), ("b", None))]
+        store.index(ours)
+        store.index([IndexRow(f"{n:08x}", "PHONE", f"{part}-{n}", None, day) for n in range(PART_ROWS)])
+    store.index(ours)  # again, after a crash: into a part that the first time did not know
+
+    def stands() -> list[str]:
+        return sorted(event for event, _, _ in store.found("acme", "EMAIL", "aa"))
+
+    assert stands() == ["a0", "a1", "a2", "b0", "b1", "b2"]
+    assert len(store.found("acme", "PHONE", f"{7:08x}")) == 3
+    assert store.kinds() == ["EMAIL", "PHONE"]
+    store.forget_events(["b1", "b2", "0-7"])
+    assert stands() == ["a0", "a1", "a2", "b0"]
+    store.erase(ref)
+    assert stands() == ["b0"]
+    store.destroy([day])
+    assert (stands(), store.kinds()) == ([], [])
 
 
 def test_another_master_key_is_refused_at_once(store: KeyStore, tmp_path: Path) -> None:
