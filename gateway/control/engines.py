@@ -2,6 +2,7 @@
 
 import os
 import select
+import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -47,32 +48,45 @@ def _sqlite(url: URL) -> Engine:
     if not url.database or url.database == ":memory:":
         raise ValueError("SLUICE_DATABASE_URL must name a file: several processes share the control database")
     engine = create_engine(url, connect_args={"timeout": BUSY_S}, hide_parameters=True)
-    path = Path(url.database)
-    event.listen(engine, "do_connect", lambda _dialect, record, *_: _opening(path, record))
-    event.listen(engine, "checkout", lambda _connection, record, _proxy: _refuse_replaced(path, record))
+    file = _File(Path(url.database))
+    event.listen(engine, "do_connect", lambda _dialect, record, *_: file.opening(record))
+    event.listen(engine, "checkout", lambda _connection, record, _proxy: file.refuse_other(record))
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
-def _opening(path: Path, record: ConnectionPoolEntry | None) -> None:
-    _make_private(path)
-    if record is not None:
-        record.info[_FILE] = _file_at(path)
+class _File:
+    """Where a database lies. It is made by the first connection; later ones find it there, or are refused."""
 
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._made = False
 
-def _refuse_replaced(path: Path, record: ConnectionPoolEntry) -> None:
-    """Drop connections to a file that is not at its place any more: a restored backup is seen without a restart."""
-    now = _file_at(path)
-    if now is not None and now != record.info.get(_FILE):
-        raise InvalidatePoolError
+    def opening(self, record: ConnectionPoolEntry | None) -> None:
+        """Note which file a new connection opens. Raises `sqlite3.OperationalError` when it is gone."""
+        if not self._made:
+            _make_private(self._path)
+            self._made = True
+        now = self._there()
+        if record is not None:
+            record.info[_FILE] = now
 
+    def refuse_other(self, record: ConnectionPoolEntry) -> None:
+        """Drop connections to a file that is not at its place any more: a restored backup is seen without a restart.
 
-def _file_at(path: Path) -> tuple[int, int] | None:
-    with suppress(OSError):
-        found = path.stat()
+        Where nothing is at its place, what is written would be in a file without a name, and gone with this process:
+        the database is away. Raises `sqlite3.OperationalError`.
+        """
+        if self._there() != record.info.get(_FILE):
+            raise InvalidatePoolError
+
+    def _there(self) -> tuple[int, int]:
+        try:
+            found = self._path.stat()
+        except OSError as problem:
+            raise sqlite3.OperationalError(f"the file of the database is not there: {self._path}") from problem
         return found.st_dev, found.st_ino
-    return None
 
 
 def _make_private(path: Path) -> None:

@@ -141,11 +141,32 @@ def test_a_restored_backup_is_noticed_while_the_worker_runs(tmp_path: Path) -> N
     backup.close()
     for part in (file, file.with_name("control.db-wal"), file.with_name("control.db-shm")):
         part.unlink(missing_ok=True)
-    assert watch.check()  # between the two, the old file goes on
+    assert not watch.check()  # between the two, there is no database
     copy.rename(file)
     assert watch.check()
     assert directory.lookup(added.encode()) is not None
     assert directory.lookup(gone.encode()) is None  # the backup knows nothing of its revocation
+    worker.close()
+
+
+def test_nothing_is_written_to_a_database_whose_file_was_moved_away(tmp_path: Path) -> None:
+    file, away = tmp_path / "control.db", tmp_path / "away.db"
+    worker = opened(f"sqlite:///{file}")
+    raw, info = create_key(worker, "acme", KeySpec(), ADMIN)
+    directory = Directory()
+    watch = ChangeWatch(worker, [directory])
+    assert watch.check()
+    file.rename(away)
+    with pytest.raises(ControlUnavailable):  # not "revoked" in a file that nobody will open again
+        revoke_key(worker, "acme", info.key_id, ADMIN)
+    assert not watch.check()
+    assert watch.stale_since is not None
+    assert directory.lookup(raw.encode()) is not None
+    assert not file.exists()  # and no empty one was made in its place
+    away.rename(file)
+    revoke_key(worker, "acme", info.key_id, ADMIN)
+    assert watch.check()
+    assert directory.lookup(raw.encode()) is None
     worker.close()
 
 
