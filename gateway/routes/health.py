@@ -34,11 +34,11 @@ def router(parts: Parts) -> APIRouter:
     async def readyz(response: Response) -> dict[str, Any]:
         """Ask each part; 503 while a call could not be served."""
         needed = _needed(parts)
-        recorder = await _recorder(parts, "healthz")
+        recorder = await _recorder(parts, "readyz")
         ready = all(needed.values())
         response.status_code = 200 if ready else 503
         said = {name: "ok" if well else "unavailable" for name, well in needed.items()}
-        # Calls are served and recorded without the recorder; only reading waits for it.
+        # Calls are served and recorded without the recorder; only reading waits until it is ready.
         said["recorder"] = "ok" if recorder is not None else "degraded"
         said["control"] = "ok" if parts.changes.stale_since is None else "degraded"
         degraded = "degraded" in said.values()

@@ -9,7 +9,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import httpx2 as httpx
@@ -125,6 +127,32 @@ def test_a_worker_serves_records_and_tells_its_state(worker: Worker, upstream: U
     assert said["policy"]["in_step"] is True
     refused = worker.http.get(f"/v1/calls/{answered.headers['x-sluice-call-id']}")
     assert (refused.status_code, refused.json()["error"]["code"]) == (503, "recorder_unavailable")
+
+
+class RestingRecorder(BaseHTTPRequestHandler):
+    """A recorder that lives and cannot go on, as when its order file is gone."""
+
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == "/healthz" else 503)
+        self.end_headers()
+        self.wfile.write(b'{"status": "degraded", "problem": "no such file"}')
+
+    def log_message(self, *_args: object) -> None:
+        """Say nothing."""
+
+
+def test_a_recorder_that_lives_but_cannot_go_on_is_not_called_well(tmp_path: Path, upstream: Upstream) -> None:
+    settings = settings_of(tmp_path, upstream)
+    with (
+        HTTPServer(("127.0.0.1", settings.recorder_port), RestingRecorder) as recorder,
+        control_database(settings) as database,
+        started(settings, database) as worker,
+    ):
+        Thread(target=recorder.serve_forever, daemon=True).start()
+        worker.activate(settings.policies)
+        said = worker.eventually("/readyz", lambda said: said["parts"]["policy"] == "ok")
+        assert (said["status"], said["parts"]["recorder"]) == ("degraded", "degraded")
+        recorder.shutdown()
 
 
 def test_a_new_policy_governs_the_next_calls(worker: Worker, upstream: Upstream) -> None:
