@@ -11,6 +11,7 @@ import click
 
 from gateway.control.errors import ControlError
 from gateway.setting_values import SettingsError
+from metrics.record.refusals import KeysError, QueryError
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +58,9 @@ class LazyGroup(click.Group):
         """Run a command; what it cannot do becomes one sentence instead of a traceback."""
         try:
             return super().invoke(ctx)
-        except SettingsError as error:
+        except (SettingsError, KeysError) as error:
             raise WrongSetting(str(error)) from error
-        except ControlError as error:
+        except (ControlError, QueryError) as error:
             raise Sentence(str(error)) from error
         except OSError as error:
             raise Sentence(_os_sentence(error)) from error

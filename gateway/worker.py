@@ -32,6 +32,7 @@ from gateway.setting_values import SettingsError
 from gateway.settings import Settings, load
 from gateway.sockets import Door, SocketLimits
 from gateway.wiring import Parts, open_parts
+from metrics.record.refusals import KeysError
 from metrics.server import Server
 
 INCOMPLETE: Final = 70  # "internal software error" of sysexits.h
@@ -60,7 +61,7 @@ def main() -> None:
         hold_lifeline(os.environ, settings.grace_s + _MARGIN_S)
         listener = inherited_listener(os.environ) or open_listener(settings)
         leave(uvloop.run(serve(listener, name, settings, os.environ)))
-    except SettingsError as error:
+    except (SettingsError, KeysError) as error:
         _LOG.error("%s", error)
         raise SystemExit(MISCONFIGURED) from error
 

@@ -66,13 +66,13 @@ class RecorderClient:
     def query(self, name: str, **params: Any) -> Table:
         """Ask a named question; a parameter that is `None` counts as not given. Raises `RecorderError`."""
         given = {key: value for key, value in params.items() if value is not None}
-        answer = self._ask("POST", f"/v1/query/{name}", orjson.dumps(given))
+        answer = self._ask("POST", f"/v1/query/{name}", _body(given))
         mark = Watermark(answer["watermark"]["seq"], answer["watermark"]["ts_us"])
         return Table(tuple(answer["columns"]), answer["rows"], mark, answer.get("truncated", False))
 
     def review(self, given: Mapping[str, Any]) -> bytes:
         """Return the bytes of a weekly review; see `metrics.health.review.serve`. Raises `RecorderError`."""
-        response = self._send("POST", "/v1/review", orjson.dumps(given))
+        response = self._send("POST", "/v1/review", _body(given))
         _checked(response)
         return response.data
 
@@ -83,7 +83,7 @@ class RecorderClient:
 
     def ask_export(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
         """Begin an export and return its job; the token needs the role auditor. Raises `RecorderError`."""
-        return self._ask("POST", "/v1/exports", orjson.dumps(dict(wanted)))
+        return self._ask("POST", "/v1/exports", _body(wanted))
 
     def exports(self) -> list[dict[str, Any]]:
         """List the exports of the token's tenant, the newest first. Raises `RecorderError`."""
@@ -112,7 +112,7 @@ class RecorderClient:
 
     def retention(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Run retention, or count what is due (`dry`); the keeper's token only. Raises `RecorderError`."""
-        return self._ask("POST", "/v1/retention", orjson.dumps(asked))
+        return self._ask("POST", "/v1/retention", _body(asked))
 
     def status(self) -> dict[str, Any]:
         """Return what the recorder says about itself. Raises `RecorderError`."""
@@ -137,6 +137,13 @@ class RecorderClient:
             return self._http.request(method, self._base_url + path, body=body, headers=headers)
         except urllib3.exceptions.HTTPError as problem:
             raise RecorderError(f"the recorder at {self._base_url} does not answer") from problem
+
+
+def _body(given: Mapping[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(dict(given))
+    except orjson.JSONEncodeError as problem:  # bytes of a command line that are no UTF-8 arrive as half characters
+        raise RecorderError(f"the question cannot be written as JSON: {problem}") from problem
 
 
 def _checked(response: urllib3.BaseHTTPResponse) -> dict[str, Any]:

@@ -151,7 +151,8 @@ def _proof(name: str) -> Any:
 
 def _signer(settings: Settings) -> Any:
     master = program("metrics.record.master", extra="recorder")
-    if not settings.master_key and not (settings.data / "keys" / "master.key").exists():
+    there = settings.master_key or (settings.data / "keys" / "master.key").exists()
+    if not there and not (settings.data / "journal").exists():
         raise Sentence(f"There is no master key in {settings.data}: nothing was recorded there yet.")
     return _proof("signer").Signer(master.master_key(settings.data, _environ(settings)))
 

@@ -37,7 +37,8 @@ from metrics.health.replay import Ask
 from metrics.proof.erasure import ErasureList
 from metrics.record.journal import FileJournal, open_keystore, writer_id
 from metrics.record.keystore import KeyStore
-from metrics.record.master import MasterKey, MasterKeyError
+from metrics.record.master import MasterKey
+from metrics.record.refusals import KeysError
 from metrics.record.token import Grant, secret_of, sign
 
 _PATIENCE_S: Final = 60.0
@@ -118,7 +119,7 @@ def main() -> int:
         hold_lifeline(os.environ, settings.grace_s + MARGIN_S)
         configure("keeper")
         asyncio.run(keep(settings, os.environ))
-    except (SettingsError, MasterKeyError) as error:
+    except (SettingsError, KeysError) as error:
         sys.stderr.write(f"Error: {error}\n")
         return 2
     except ControlError as error:

@@ -26,6 +26,7 @@ from metrics.record.fileops import make_folder
 from metrics.record.ids import Clock, utc_us
 from metrics.record.keytext import KEY_BYTES
 from metrics.record.master import MasterKey
+from metrics.record.refusals import KeysError
 from metrics.record.value_index import DESTROY, ERASE, FORGET, KINDS, LOOK_UP, IndexRow, add, take_over
 from metrics.record.value_index import SCHEMA as INDEX_SCHEMA
 
@@ -42,7 +43,7 @@ CREATE TABLE IF NOT EXISTS subjects (
 """
 
 
-class KeyStoreError(RuntimeError):
+class KeyStoreError(KeysError, RuntimeError):
     """The key store cannot be used with this master key, or an erasure could not be finished."""
 
 

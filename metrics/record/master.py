@@ -14,9 +14,10 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from metrics.record.fileops import make_folder, sync_folder
 from metrics.record.keytext import KEY_BYTES, key_bytes
+from metrics.record.refusals import KeysError
 
 
-class MasterKeyError(ValueError):
+class MasterKeyError(KeysError, ValueError):
     """The master key is missing or malformed; the sentence never holds the key."""
 
 
@@ -39,7 +40,10 @@ class MasterKey:
 
 
 def master_key(data: Path, environ: Mapping[str, str], name: str = "SLUICE_MASTER_KEY") -> MasterKey:
-    """Take the master key from the environment (base64 of 32 bytes) or from the data folder, made at first use."""
+    """Take the master key from the environment (base64 of 32 bytes) or from the data folder, made at first use.
+
+    Raises `MasterKeyError`: it is no key, or it is not where its records are.
+    """
     text = environ.get(name, "")
     return MasterKey(_decoded(text, name)) if text else MasterKey(_from_file(data / "keys" / "master.key"))
 
@@ -52,9 +56,20 @@ def _decoded(text: str, source: str) -> bytes:
 
 
 def _from_file(path: Path) -> bytes:
+    # Looked for twice: of several processes at a first start, one may have made key and records between two looks.
+    if not path.exists() and _recorded(path.parent) and not path.exists():
+        raise MasterKeyError(
+            f"there is no master key in {path.parent}, and what was recorded beside it is sealed with one: put it back,"
+            " or give it in SLUICE_MASTER_KEY. A new one would open nothing; for a new start take an empty data folder"
+        )
     if not path.exists():
         _create(path)
     return _decoded(path.read_text(), str(path.name))
+
+
+def _recorded(keys: Path) -> bool:
+    meta = keys.parent / "journal" / "meta"
+    return (keys / "keystore.sqlite").exists() or (meta.is_dir() and any(meta.iterdir()))
 
 
 def _create(path: Path) -> None:

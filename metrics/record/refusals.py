@@ -1,4 +1,4 @@
-"""Why a question is not answered."""
+"""Why a question is not answered, and why sealed content stays closed."""
 
 
 class QueryError(ValueError):
@@ -7,3 +7,7 @@ class QueryError(ValueError):
 
 class QueryTimeoutError(QueryError):
     """The question took longer than allowed."""
+
+
+class KeysError(Exception):
+    """What is sealed here cannot be opened, or sealed, with these keys; the sentence says why and never holds a key."""

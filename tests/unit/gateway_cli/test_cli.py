@@ -166,6 +166,21 @@ def test_what_cannot_be_done_is_a_sentence(arguments: tuple[str, ...], code: int
     assert "Traceback" not in result.output
 
 
+@pytest.mark.parametrize("command", [("audit", "verify"), ("ledger", "rebuild"), ("retention", "plan")])
+def test_a_master_key_that_is_gone_is_asked_for_not_made_anew(command: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "sluice-data" / "journal" / "meta" / "2026-11-23").mkdir(parents=True)
+    result = run(*command)
+    assert result.exit_code == 2
+    assert "put it back, or give it in SLUICE_MASTER_KEY" in result.stderr
+    assert not (tmp_path / "sluice-data" / "keys" / "master.key").exists()
+
+
+def test_a_week_that_no_year_has_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "sluice-data").mkdir()
+    result = run("review", "build", "0000-W01")
+    assert (result.exit_code, result.stderr) == (1, "Error: there is no week '0000-W01'\n")
+
+
 @pytest.mark.parametrize("arguments", [("calls", "list"), ("calls", "show", "call_x"), ("ledger", "rebuild")])
 def test_without_a_data_folder_nothing_is_made_and_the_setting_is_named(
     arguments: tuple[str, ...], tmp_path: Path

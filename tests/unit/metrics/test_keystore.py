@@ -1,4 +1,5 @@
 import base64
+import shutil
 import sqlite3
 import stat
 from collections.abc import Iterator
@@ -149,6 +150,20 @@ def test_the_master_key_is_made_once_and_readable_by_its_owner_alone(tmp_path: P
     assert first.derive("x") == second.derive("x") != first.derive("y")
     assert stat.S_IMODE((tmp_path / "keys" / "master.key").stat().st_mode) == 0o600
     assert "..." in repr(first)
+
+
+def test_no_second_master_key_is_made_where_records_are_sealed_with_the_first(tmp_path: Path) -> None:
+    keystore, _ = open_keystore(tmp_path, {})
+    keystore.close()
+    key = tmp_path / "keys" / "master.key"
+    key.rename(tmp_path / "safe")
+    with pytest.raises(MasterKeyError, match="put it back, or give it in SLUICE_MASTER_KEY"):
+        open_keystore(tmp_path, {})
+    assert not key.exists()  # a wrong one would be in the way of the right one
+    shutil.rmtree(key.parent)
+    (tmp_path / "journal" / "meta" / "2026-11-23").mkdir(parents=True)
+    with pytest.raises(MasterKeyError, match="put it back"):
+        open_keystore(tmp_path, {})
 
 
 def test_the_master_key_may_come_from_the_environment(tmp_path: Path) -> None:
