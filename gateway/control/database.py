@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, cast
 
 from sqlalchemy import Connection, Engine, Executable, Table, select, update
 from sqlalchemy.engine import CursorResult
-from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import DatabaseError, DataError, IntegrityError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from gateway.control import schema
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 Clock: TypeAlias = Callable[[], int]
 NewId: TypeAlias = Callable[[str], str]
 EVENT_SCHEMA: Final = 1
+_READ_ONLY: Final = "25006"  # PostgreSQL's code for a change where none is taken
 _AWAY: Final = "The control database cannot be reached or read; try again."
 _READ: Final[Mapping[str, Mapping[str, Any]]] = {
     # One snapshot for all statements of a read, as SQLite gives it anyway.
@@ -221,6 +222,12 @@ def _translated() -> Iterator[None]:
         raise InvalidInput("value", "A value holds characters or numbers that cannot be stored.") from error
     except IntegrityError as error:
         raise Conflict("This exists already, or belongs to something that does not exist.") from error
+    except InternalError as error:
+        if getattr(error.orig, "sqlstate", None) == _READ_ONLY:
+            raise ControlUnavailable(
+                "The control database takes no changes: it is read-only, as a standby is."
+            ) from error
+        raise
     except DatabaseError as error:
         if type(error) is DatabaseError:  # of no narrower kind: SQLite's word for a file that it cannot read
             raise ControlUnavailable(_AWAY) from error

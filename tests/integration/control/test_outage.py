@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from gateway.control.database import Database, open_database
@@ -76,6 +77,22 @@ def test_a_running_worker_survives_an_outage_and_then_hears_of_the_revocation(se
     asyncio.run(live())
     worker.close()
     elsewhere.close()
+
+
+def test_a_server_that_takes_no_changes_is_away_for_those_who_write(server: PostgresServer) -> None:
+    address = server.new_database()
+    database = opened(address)
+    raw, info = create_key(database, "acme", KeySpec(), ADMIN)
+    database.close()
+    standby = open_database(address)
+    with psycopg.connect(address, autocommit=True) as admin:
+        admin.execute(f'ALTER DATABASE "{admin.info.dbname}" SET default_transaction_read_only = on')
+    with pytest.raises(ControlUnavailable, match="read-only"):
+        revoke_key(standby, "acme", info.key_id, ADMIN)
+    directory = Directory()
+    assert ChangeWatch(standby, [directory]).check()
+    assert directory.lookup(raw.encode()) is not None
+    standby.close()
 
 
 def test_a_watch_that_cannot_go_on_says_so_instead_of_ending_in_silence(tmp_path: Path) -> None:
