@@ -68,8 +68,10 @@ def _from_file(path: Path) -> bytes:
 
 
 def _recorded(keys: Path) -> bool:
-    meta = keys.parent / "journal" / "meta"
-    return (keys / "keystore.sqlite").exists() or (meta.is_dir() and any(meta.iterdir()))
+    sealed, signed = keys.parent / "journal" / "content", keys.parent / "audit" / "checkpoints"
+    return (keys / "keystore.sqlite").exists() or any(
+        each.is_dir() and any(each.iterdir()) for each in (sealed, signed)
+    )
 
 
 def _create(path: Path) -> None:

@@ -168,7 +168,7 @@ def test_what_cannot_be_done_is_a_sentence(arguments: tuple[str, ...], code: int
 
 @pytest.mark.parametrize("command", [("audit", "verify"), ("ledger", "rebuild"), ("retention", "plan")])
 def test_a_master_key_that_is_gone_is_asked_for_not_made_anew(command: tuple[str, ...], tmp_path: Path) -> None:
-    (tmp_path / "sluice-data" / "journal" / "meta" / "2026-11-23").mkdir(parents=True)
+    (tmp_path / "sluice-data" / "journal" / "content" / "2026-11-23").mkdir(parents=True)
     result = run(*command)
     assert result.exit_code == 2
     assert "put it back, or give it in SLUICE_MASTER_KEY" in result.stderr

@@ -161,7 +161,7 @@ def test_no_second_master_key_is_made_where_records_are_sealed_with_the_first(tm
         open_keystore(tmp_path, {})
     assert not key.exists()  # a wrong one would be in the way of the right one
     shutil.rmtree(key.parent)
-    (tmp_path / "journal" / "meta" / "2026-11-23").mkdir(parents=True)
+    (tmp_path / "journal" / "content" / "2026-11-23").mkdir(parents=True)
     with pytest.raises(MasterKeyError, match="put it back"):
         open_keystore(tmp_path, {})
 
