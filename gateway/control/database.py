@@ -21,7 +21,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from gateway.control import schema
 from gateway.control.engines import BEGIN, make_engine
-from gateway.control.errors import Conflict, ControlUnavailable, InvalidInput
+from gateway.control.errors import Conflict, ControlReadOnly, ControlUnavailable, InvalidInput
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql, sqlite
@@ -224,9 +224,7 @@ def _translated() -> Iterator[None]:
         raise Conflict("This exists already, or belongs to something that does not exist.") from error
     except InternalError as error:
         if getattr(error.orig, "sqlstate", None) == _READ_ONLY:
-            raise ControlUnavailable(
-                "The control database takes no changes: it is read-only, as a standby is."
-            ) from error
+            raise ControlReadOnly("The control database takes no changes: it is read-only, as a standby is.") from error
         raise
     except DatabaseError as error:
         if type(error) is DatabaseError:  # of no narrower kind: SQLite's word for a file that it cannot read

@@ -4,6 +4,7 @@ Messages are sentences for the caller. They never carry an e-mail address, a key
 
 * ControlError           500 control_error
   - ControlUnavailable   503 control_unavailable (the only one worth retrying)
+    - ControlReadOnly    503 control_unavailable
   - LayoutTooNew         503 control_layout_too_new
   - InvalidInput         400 invalid_value
   - SignInFailed         401 sign_in_failed
@@ -25,6 +26,10 @@ class ControlUnavailable(ControlError):
     """The control database cannot be reached or did not answer in time."""
 
     status, code, retryable = 503, "control_unavailable", True
+
+
+class ControlReadOnly(ControlUnavailable):
+    """The control database answers, but takes no changes."""
 
 
 class LayoutTooNew(ControlError):

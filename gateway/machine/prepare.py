@@ -13,7 +13,7 @@ from typing import Final
 
 from gateway.control import snapshots
 from gateway.control.database import Database, open_database
-from gateway.control.errors import Conflict, ControlError, ControlUnavailable
+from gateway.control.errors import Conflict, ControlError, ControlReadOnly, ControlUnavailable
 from gateway.control.identity.bootstrap import bootstrap, write_local_token
 from gateway.control.migrations import upgrade
 from gateway.control.snapshots import Source
@@ -47,6 +47,8 @@ def _ready(database: Database, settings: Settings) -> None:
     try:
         upgrade(database)
         bootstrap(database, settings.bootstrap_key)
+    except ControlReadOnly as error:
+        raise SettingsError("SLUICE_DATABASE_URL", f"is {settings.database_url}. {error}") from error
     except ControlUnavailable as error:
         sentence = f"is {settings.database_url}, and that database cannot be reached or read; is it running?"
         raise SettingsError("SLUICE_DATABASE_URL", sentence) from error

@@ -18,6 +18,9 @@ from gateway.control.identity.roles import local_operator
 from gateway.control.identity.tenants import ensure_tenant
 from gateway.control.migrations import upgrade
 from gateway.control.watch import INTERVAL_S, ChangeWatch
+from gateway.machine.prepare import control_database
+from gateway.setting_values import SettingsError
+from gateway.settings import load
 from tests.postgres import PostgresServer, running_postgres
 
 ADMIN = local_operator("acme")
@@ -79,7 +82,7 @@ def test_a_running_worker_survives_an_outage_and_then_hears_of_the_revocation(se
     elsewhere.close()
 
 
-def test_a_server_that_takes_no_changes_is_away_for_those_who_write(server: PostgresServer) -> None:
+def test_a_server_that_takes_no_changes_is_away_for_those_who_write(server: PostgresServer, tmp_path: Path) -> None:
     address = server.new_database()
     database = opened(address)
     raw, info = create_key(database, "acme", KeySpec(), ADMIN)
@@ -89,6 +92,11 @@ def test_a_server_that_takes_no_changes_is_away_for_those_who_write(server: Post
         admin.execute(f'ALTER DATABASE "{admin.info.dbname}" SET default_transaction_read_only = on')
     with pytest.raises(ControlUnavailable, match="read-only"):
         revoke_key(standby, "acme", info.key_id, ADMIN)
+    with (
+        pytest.raises(SettingsError, match="read-only"),
+        control_database(load({"SLUICE_DATABASE_URL": address}, tmp_path)),
+    ):
+        pass
     directory = Directory()
     assert ChangeWatch(standby, [directory]).check()
     assert directory.lookup(raw.encode()) is not None
