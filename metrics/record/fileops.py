@@ -151,3 +151,12 @@ class FaultyFiles(OsFiles):
     def free_share(self, path: Path) -> tuple[int, int]:
         """Report the set figure, or the real one."""
         return self.free or super().free_share(path)
+
+
+def file_at(path: Path) -> tuple[int, int] | None:
+    """Return which file stands at a path, None when there is none: another one has other numbers."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

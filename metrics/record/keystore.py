@@ -22,7 +22,7 @@ import orjson
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from metrics.record.fileops import make_folder
+from metrics.record.fileops import file_at, make_folder
 from metrics.record.ids import Clock, utc_us
 from metrics.record.keytext import KEY_BYTES
 from metrics.record.master import MasterKey
@@ -74,7 +74,10 @@ class Erased:
 
 
 class KeyStore:
-    """Safe for several threads and processes; every transaction is short."""
+    """Safe for several threads and processes; every transaction is short.
+
+    A change is made only while the file is at its place: keys and erasures in one that was removed are nobody's.
+    """
 
     def __init__(self, path: Path, master: MasterKey, clock: Clock = utc_us, durable: bool = True) -> None:
         make_folder(path.parent)
@@ -84,6 +87,7 @@ class KeyStore:
         self._lock = threading.RLock()
         self._db = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
         path.chmod(0o600)
+        self._path, self._file = path, file_at(path)
         try:
             self._set_up(durable)
         except BaseException:
@@ -113,11 +117,16 @@ class KeyStore:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                self._check_place()
                 self._db.execute("COMMIT")
             except BaseException:
                 if self._db.in_transaction:  # a full disk has ended it already
                     self._db.execute("ROLLBACK")
                 raise
+
+    def _check_place(self) -> None:
+        if file_at(self._path) != self._file:
+            raise sqlite3.OperationalError(f"the key store is not there any more: {self._path}")
 
     def day_key(self, tenant: str, retention_class: str, day: str) -> Key:
         """Return the key of a day, tenant and retention class, made at first use."""

@@ -152,6 +152,18 @@ def test_the_master_key_is_made_once_and_readable_by_its_owner_alone(tmp_path: P
     assert "..." in repr(first)
 
 
+def test_a_key_store_that_was_moved_away_makes_no_key_and_says_no_erasure_done(store: KeyStore, tmp_path: Path) -> None:
+    ref, _ = store.subject_key("acme", "person")
+    folder = tmp_path / "keys"
+    folder.rename(tmp_path / "away")
+    for change in (lambda: store.day_key("acme", "content", "2026-11-23"), lambda: store.erase(ref)):
+        with pytest.raises(sqlite3.OperationalError, match="not there any more"):
+            change()
+    (tmp_path / "away").rename(folder)
+    assert store.find_subject("acme", "person") == ref
+    assert store.day_key("acme", "content", "2026-11-23")
+
+
 def test_no_second_master_key_is_made_where_records_are_sealed_with_the_first(tmp_path: Path) -> None:
     keystore, _ = open_keystore(tmp_path, {})
     keystore.close()
