@@ -93,4 +93,5 @@ def wait_until(done: Callable[[], bool], about: Callable[[], str] = str, timeout
 
 
 def segments(data: Path, family: str = "meta") -> list[Path]:
-    return sorted((data / "journal" / family).glob("*/*"))
+    """Return the segments that stand there; one that is being made has a hidden name, and may be renamed meanwhile."""
+    return sorted((data / "journal" / family).glob("*/[!.]*"))
